@@ -1,0 +1,1 @@
+"""Where tokens come from: the engine protocol and its implementations."""

@@ -1,0 +1,77 @@
+"""What every generation engine offers: token ids in, token ids out, one seed per request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Finish = Literal["eos", "stop", "length", "context"]
+"""Why a completion ended: end-of-text token, a stop text, `max_tokens`, or the model's context is full."""
+
+Progress = Callable[[int, int], None]
+"""Called with (requests finished so far, tokens generated so far)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn. Temperature 0 is greedy decoding."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    """Keep only the `top_k` likeliest tokens; 0 keeps all."""
+    max_tokens: int = 256
+    stop: tuple[str, ...] = ()
+    """Generation ends when one of these texts is complete; the text stays in the completion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion to draw.
+
+    `seed` is an unsigned 64-bit number; the token at completion position `p` is a pure function of
+    (prompt, seed, p, the tokens before it), whatever else is in the batch.
+    """
+
+    prompt: tuple[int, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """What was drawn: `ids` (with the end-of-text token, when that ended it) and their log-probabilities.
+
+    `text` is the decoded completion without special tokens, the stop text included.
+    `logprobs[i]` is the log-probability (nats, temperature 1) of `ids[i]`.
+    """
+
+    ids: tuple[int, ...]
+    text: str
+    logprobs: tuple[float, ...]
+    finish: Finish
+    prompt_tokens: int
+
+    @property
+    def tokens(self) -> int:
+        """Number of generated tokens, the end-of-text token included."""
+        return len(self.ids)
+
+
+class Engine(Protocol):
+    """A loaded policy. Completions come back in the order of the requests."""
+
+    name: str
+    parameters: int
+    context: int
+    """Largest number of tokens, prompt and completion together."""
+
+    def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Token ids of the chat prompt, with exactly one BOS where the model has one, ready for the answer."""
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids, special tokens left out."""
+
+    def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
+        """Draw one completion per request."""

@@ -1,0 +1,1 @@
+"""Process reward models: formats, scoring engines and how to open one."""

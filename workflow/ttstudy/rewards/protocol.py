@@ -1,0 +1,44 @@
+"""What a process reward model (PRM) offers: one score in [0, 1] per step of a solution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """Token ids of a problem with its steps, cut right after the last scored position.
+
+    `positions[k]` is the index in `ids` of the hidden state that carries step k's score. The ids of the first
+    k steps are a strict prefix of the ids of the first k + 1.
+    """
+
+    ids: list[int]
+    positions: list[int]
+
+
+class RewardModel(Protocol):
+    """A loaded PRM. `tokens` counts every token that has been run through the model so far (for FLOPs)."""
+
+    name: str
+    parameters: int
+    tokens: int
+
+    def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
+        """Ids and score positions; ValueError for no steps or a blank step."""
+
+    def score(self, problem: str, steps: Sequence[str]) -> list[float]:
+        """One score in [0, 1] per step."""
+
+    def score_batch(self, items: Sequence[tuple[str, Sequence[str]]]) -> list[list[float]]:
+        """`score` of many (problem, steps), batched; the same numbers whatever the batch."""
+
+    def score_last(self, problem: str, prefix: Sequence[str], candidates: Sequence[str]) -> list[float]:
+        """Score of each candidate as the next step after `prefix`: tree search for one parent."""
+
+    def score_last_batch(
+        self, items: Sequence[tuple[str, Sequence[str], Sequence[str]]]
+    ) -> list[list[float]]:
+        """`score_last` of many (problem, prefix, candidates) in one batched call, prefixes shared by siblings."""

@@ -1,0 +1,1 @@
+"""Step-level search (beam search, DVTS) over an engine and a process reward model."""
