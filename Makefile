@@ -1,0 +1,52 @@
+# `make study` runs the miniature study to its report; `make test` runs all tests. Nothing else is needed first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+CORES  ?= 2
+CONFIG ?= config.yaml
+# One thread per process: the work is sharded by process, and two threads on two busy cores are slower than one.
+export OMP_NUM_THREADS := 1
+export MKL_NUM_THREADS := 1
+SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
+
+.PHONY: help study test retrain smoke dry-run lint clean
+
+help:           ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+study: $(VENV)/ready   ## run a study (CONFIG=config.yaml: the miniature) to its report
+	@$(SNAKEMAKE) --configfile $(CONFIG)
+	@$(BIN)/python scripts/where.py $(CONFIG)
+
+smoke: $(VENV)/ready   ## run the smallest study, everything trained from nothing
+	@$(SNAKEMAKE) --configfile workflow/studies/smoke.yaml
+
+dry-run: $(VENV)/ready ## list what a run would do, without doing it
+	@$(SNAKEMAKE) --configfile $(CONFIG) --dry-run
+
+retrain: $(VENV)/ready ## train every model of CONFIG again and say whether the bytes agree with the shipped ones
+	@TTSTUDY_RETRAIN=1 $(SNAKEMAKE) --configfile $(CONFIG) --config results=results/retrained --until train_policy train_reward_model
+	@$(BIN)/python scripts/compare_checkpoints.py results/retrained/models workflow/checkpoints
+
+test: $(VENV)/ready-test ## run all tests
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/ready-test ## style of code and rules
+	@$(BIN)/ruff check . && $(BIN)/snakefmt --check Snakefile workflow/rules
+
+clean:          ## remove results and the environment
+	rm -rf results .snakemake $(VENV)
+
+# pip, because it alone finds a CPU build of torch where one is provided beside the index.
+$(VENV)/python-made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) && touch $@
+
+$(VENV)/ready: $(VENV)/python-made pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (a few minutes, once) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	@touch $@
+
+$(VENV)/ready-test: $(VENV)/ready
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@

@@ -1,0 +1,23 @@
+"""Judge every claim of the paper that this study's tables, or the published numbers alone, can test."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ttstudy import claims, steps, tables
+from ttstudy.layout import STUDY_TABLES
+
+
+def step() -> None:
+    """Read the study's tables and the published numbers; write the verdicts."""
+    parser = steps.parser(__doc__)
+    parser.add_argument("--published", required=True, type=Path)
+    parser.add_argument("--output", required=True, type=Path)
+    args = parser.parse_args()
+    found = {name: tables.read(name, args.output.parent / f"{name}.parquet") for name in STUDY_TABLES}
+    found["published"] = pd.read_csv(args.published)
+    tables.write("claims", claims.verdicts(found), args.output)
+
+
+if __name__ == "__main__":
+    steps.main(step)

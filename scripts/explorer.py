@@ -1,0 +1,50 @@
+"""Gather what the report's sample explorer shows: a few problems with responses, step scores and search trees."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ttstudy import explorer, steps, tables
+
+
+def step() -> None:
+    """Pick problems, collect their responses and trees from every cell."""
+    parser = steps.parser(__doc__)
+    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--trees", required=True, type=Path)
+    args = parser.parse_args()
+    found, trees = [], []
+    for cell in args.spec["cells"]:
+        benchmark = tables.read("benchmark", args.spec["benchmarks"][cell["benchmark"]])
+        ids = explorer.chosen(benchmark)
+        names = {"benchmark": cell["benchmark"], "policy": cell["policy"]}
+        sources = cell["sources"]
+
+        def add(method, prm, budget, responses, grades, scores=None, names=names, benchmark=benchmark, ids=ids):
+            shown = explorer.rows(responses, tables.read("grades", grades), scores, benchmark, ids)
+            found.append(shown.assign(**names, method=method, prm=prm, budget=budget))
+
+        cot = tables.read("responses", sources["cot"]["responses"])
+        add("cot", "none", 1, cot, sources["cot"]["grades"])
+        if sources["samples"]:
+            block = sources["samples"][0]
+            pool = tables.read("responses", block["responses"])
+            size = int(pool["sample"].max()) + 1
+            if not block["scores"]:
+                add("majority", "none", size, pool, block["grades"])
+            for prm, path in block["scores"].items():
+                add("best_of_n", prm, size, pool, block["grades"], tables.read("scores", path))
+        for search in sources["searches"]:
+            method, prm, budget = search["method"], search["prm"], search["budget"]
+            add(method, prm, budget, tables.read("search_responses", search["answers"]), search["grades"])
+            if budget <= explorer.TREE_BUDGET:
+                nodes = tables.read("nodes", search["nodes"])
+                nodes = nodes[nodes["problem_id"].isin(ids)]
+                trees.append(nodes.assign(**names, method=method, prm=prm, budget=budget))
+    tables.write("explorer", pd.concat(found, ignore_index=True), args.output)
+    empty = pd.DataFrame(columns=[item.split(":")[0] for item in tables.COLUMNS["trees"].split()])
+    tables.write("trees", pd.concat(trees, ignore_index=True) if trees else empty, args.trees)
+
+
+if __name__ == "__main__":
+    steps.main(step)

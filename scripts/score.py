@@ -1,0 +1,53 @@
+"""Score every step of a block of responses with a PRM, one pass per response."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from ttstudy import steps, tables
+from ttstudy.progress import bar
+from ttstudy.rewards import open_reward_model
+
+RESPONSES_PER_PART = 8192
+
+
+def step() -> None:
+    """Score in parts; a response without a step gets no scores."""
+    parser = steps.parser(__doc__)
+    parser.add_argument("--benchmark", required=True, type=Path)
+    parser.add_argument("--responses", required=True, type=Path)
+    parser.add_argument("--prm", required=True, type=Path, help="checkpoint folder")
+    parser.add_argument("--output", required=True, type=Path)
+    args = parser.parse_args()
+    problems = tables.read("benchmark", args.benchmark).set_index("problem_id")["problem"]
+    responses = tables.read("responses", args.responses, ["problem_id", "sample", "steps"])
+    label = f"score {args.output.parent.name}/{args.output.stem}"
+    clock = steps.stopwatch()
+    with steps.log(args.log) as log, bar(label, len(responses), log) as progress:
+        model = open_reward_model(args.prm, format=args.spec["format"])
+        done = 0
+
+        def compute(rows: list[int]) -> dict[str, pd.DataFrame]:
+            nonlocal done
+            part = responses.iloc[rows]
+            items = [(problems[row.problem_id], list(row.steps)) for row in part.itertuples()]
+            scored = [index for index, (_, solution) in enumerate(items) if solution]
+            scores: list[list[float]] = [[] for _ in items]
+            tokens = [0] * len(items)
+            for index, values in zip(scored, model.score_batch([items[i] for i in scored]), strict=True):
+                scores[index] = values
+                tokens[index] = len(model.encode(*items[index]).ids)
+            done += len(items)
+            progress(done, model.tokens)
+            frame = part[["problem_id", "sample"]].assign(step_scores=scores, prm_tokens=tokens)
+            return {"scores": frame.reset_index(drop=True)}
+
+        frames = steps.in_parts(args.output, list(range(len(responses))), RESPONSES_PER_PART, compute)
+        tables.write("scores", frames["scores"], args.output)
+        steps.finish(args.output)
+        if log is not None:
+            print(f"{label}: {model.tokens:,} tokens scored in {clock()}", file=log)
+
+
+if __name__ == "__main__":
+    steps.main(step)

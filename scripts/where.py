@@ -1,0 +1,9 @@
+"""Say where a study's report is."""
+
+import sys
+from pathlib import Path
+
+from ttstudy.layout import Layout
+from ttstudy.study import load
+
+print(f"\nReport: {Path(Layout(load(sys.argv[1])).report()).resolve()}")

@@ -1,0 +1,105 @@
+"""From graded and scored responses to accuracy, FLOPs, strategies and verdicts. No models, no torch.
+
+INPUTS: grades, scores, search tables, difficulty pilots. OUTPUTS: results/studies/STUDY/{cells,tables}/.
+"""
+
+
+rule difficulty:
+    input:
+        pilot=lambda w: layout.grades(layout.pools(w.benchmark, w.policy, "pilot")[0]),
+    output:
+        f"{layout.folder}/cells/{{benchmark}}/{{policy}}.difficulty.parquet",
+    params:
+        spec=lambda w: layout.difficulty_spec(w.benchmark, w.policy),
+    shell:
+        "python {SCRIPTS}/difficulty.py --spec {params.spec:q} --pilot {input.pilot:q} --output {output:q}"
+
+
+rule outcomes:
+    input:
+        difficulty=rules.difficulty.output,
+        tables=lambda w: layout.files(w.benchmark, w.policy, "grades", "scores", "answers"),
+    output:
+        f"{layout.folder}/cells/{{benchmark}}/{{policy}}.outcomes.parquet",
+    params:
+        spec=lambda w: layout.cell_spec("outcomes", w.benchmark, w.policy),
+    shell:
+        "python {SCRIPTS}/outcomes.py --spec {params.spec:q} --difficulty {input.difficulty:q} --output {output:q}"
+
+
+rule ledger:
+    input:
+        tables=lambda w: layout.files(
+            w.benchmark, w.policy, "responses", "grades", "scores", "answers", "nodes", "cost"
+        ),
+        models=lambda w: [layout.policy(w.policy), *map(layout.prm, study.prms)],
+    output:
+        ledger=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.ledger.parquet",
+        counts=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.counts.parquet",
+    params:
+        spec=lambda w: layout.ledger_spec(w.benchmark, w.policy),
+    shell:
+        """
+        python {SCRIPTS}/ledger.py --spec {params.spec:q} --output {output.ledger:q} --counts {output.counts:q}
+        """
+
+
+rule training:
+    input:
+        list(layout.models().values()),
+    output:
+        layout.table("training"),
+    params:
+        spec=layout.training_spec(),
+    shell:
+        "python {SCRIPTS}/training.py --spec {params.spec:q} --output {output:q}"
+
+
+rule accuracy:
+    input:
+        outcomes=layout.cells("outcomes"),
+        difficulty=layout.cells("difficulty"),
+        ledger=layout.cells("ledger"),
+        counts=layout.cells("counts"),
+    output:
+        accuracy=layout.table("accuracy"),
+        outcomes=layout.table("outcomes"),
+        difficulty=layout.table("difficulty"),
+        ledger=layout.table("ledger"),
+        counts=layout.table("counts"),
+    params:
+        spec=layout.study_spec("accuracy"),
+    shell:
+        """
+        python {SCRIPTS}/accuracy.py --spec {params.spec:q} --outcomes {input.outcomes:q} \
+            --difficulty {input.difficulty:q} --ledger {input.ledger:q} --counts {input.counts:q} \
+            --tables "$(dirname {output.accuracy:q})"
+        """
+
+
+rule strategy:
+    input:
+        outcomes=rules.accuracy.output.outcomes,
+        difficulty=rules.accuracy.output.difficulty,
+        training=rules.training.output,
+    output:
+        strategy=layout.table("strategy"),
+        optimism=layout.table("optimism"),
+    params:
+        spec=layout.study_spec("strategy"),
+    shell:
+        """
+        python {SCRIPTS}/strategy.py --spec {params.spec:q} --tables "$(dirname {output.strategy:q})"
+        """
+
+
+rule claims:
+    input:
+        tables=[layout.table(name) for name in STUDY_TABLES],
+        published=Path(workflow.basedir) / "reports" / "published.csv",
+    output:
+        layout.table("claims"),
+    params:
+        spec=layout.study_spec("claims"),
+    shell:
+        "python {SCRIPTS}/claims.py --spec {params.spec:q} --published {input.published:q} --output {output:q}"

@@ -1,0 +1,52 @@
+"""The checked study, its layout, and what every rule shares.
+
+Every `params: spec` is one canonical JSON text: all that decides the output, and nothing else.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+from snakemake.exceptions import WorkflowError
+from ttstudy.layout import STUDY_TABLES, open_layout
+from ttstudy.study import StudyError, from_mapping, read_yaml
+
+# Steps find the library and this environment's Python, also inside a Slurm job and without activation.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(workflow.basedir) / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+SCRIPTS = str(Path(workflow.basedir) / "scripts")
+
+try:
+    for path in workflow.configfiles:
+        read_yaml(path)
+    study = from_mapping(config, ", ".join(map(str, workflow.configfiles)))
+    layout = open_layout(study)
+except StudyError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    spec="[0-9a-f]{8}",
+    first="[0-9]{4,9}",
+    last="[0-9]{4,9}",
+    budget="[0-9]{4,9}",
+    pool="pilot|cot|samples",
+    folder="samples-[0-9a-f]{8}",
+    method="beam_search|dvts",
+    benchmark="|".join(study.benchmarks),
+    policy="|".join(study.policies),
+    prm="|".join(study.prms) or "none",
+
+
+def spec(wildcards):
+    """Canonical spec whose digest is part of the output's path."""
+    return layout.spec(wildcards.spec)
+
+
+def block(wildcards):
+    """Sample block of the output's path."""
+    return int(wildcards.first), int(wildcards.last)

@@ -1,0 +1,49 @@
+"""Benchmarks and pools of responses: a pilot (difficulty), one greedy response (CoT), and nested sample blocks.
+
+INPUTS: the benchmark's source, a policy's checkpoint.
+OUTPUTS: results/benchmarks/NAME-SPEC.parquet, results/BENCHMARK/POLICY/POOL-SPEC/FIRST-LAST.parquet.
+"""
+
+
+rule benchmark:
+    output:
+        f"{study.results}/benchmarks/{{benchmark}}-{{spec}}.parquet",
+    log:
+        f"{study.results}/logs/benchmark/{{benchmark}}-{{spec}}.log",
+    params:
+        spec=spec,
+    shell:
+        "python {SCRIPTS}/benchmark.py --spec {params.spec:q} --output {output:q} --log {log:q}"
+
+
+rule sample:
+    input:
+        benchmark=lambda w: layout.benchmark(w.benchmark),
+        policy=lambda w: layout.policy(w.policy),
+    output:
+        f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
+    log:
+        f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
+    params:
+        spec=spec,
+        block=lambda w: list(block(w)),
+    shell:
+        """
+        python {SCRIPTS}/sample.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
+            --policy "$(dirname {input.policy:q})" --block {params.block} --output {output:q} --log {log:q}
+        """
+
+
+rule grade:
+    input:
+        benchmark=lambda w: layout.benchmark(w.benchmark),
+        responses=f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
+    output:
+        f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.{layout.grading}.parquet",
+    params:
+        spec=layout.grade_spec(),
+    shell:
+        """
+        python {SCRIPTS}/grade.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
+            --responses {input.responses:q} --output {output:q}
+        """

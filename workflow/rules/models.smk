@@ -1,0 +1,39 @@
+"""Checkpoints of the miniature: shipped where they match their definition, trained where they do not.
+
+INPUTS: none (policies); the policies' checkpoints (PRMs). OUTPUTS: results/models/{policies,prms}/NAME-SPEC/.
+"""
+
+
+rule train_policy:
+    output:
+        f"{study.results}/models/policies/{{policy}}-{{spec}}/training.json",
+    log:
+        f"{study.results}/logs/train_policy/{{policy}}-{{spec}}.log",
+    params:
+        spec=spec,
+        name=lambda w: w.policy,
+    shell:
+        """
+        python {SCRIPTS}/train_policy.py --spec {params.spec:q} --name {params.name} \
+            --output "$(dirname {output:q})" --log {log:q}
+        """
+
+
+rule train_reward_model:
+    input:
+        policies=lambda w: layout.teachers(w.prm),
+    output:
+        f"{study.results}/models/prms/{{prm}}-{{spec}}/training.json",
+    log:
+        f"{study.results}/logs/train_reward_model/{{prm}}-{{spec}}.log",
+    params:
+        spec=spec,
+        name=lambda w: w.prm,
+        policies=lambda w: [
+            f"{policy}={Path(layout.policy(policy)).parent}" for policy in sorted(study.prms[w.prm].policies)
+        ],
+    shell:
+        """
+        python {SCRIPTS}/train_reward_model.py --spec {params.spec:q} --name {params.name} \
+            --policy {params.policies:q} --output "$(dirname {output:q})" --log {log:q}
+        """

@@ -1,0 +1,46 @@
+"""Beam search (one run per budget) and DVTS (one run at the largest budget), steered by a PRM.
+
+INPUTS: benchmark, a policy's and a PRM's checkpoint.
+OUTPUTS: results/BENCHMARK/POLICY/METHOD/PRM-SPEC/BUDGET.{answers,nodes,cost}.parquet and the answers' grades.
+"""
+
+
+rule search:
+    input:
+        benchmark=lambda w: layout.benchmark(w.benchmark),
+        policy=lambda w: layout.policy(w.policy),
+        prm=lambda w: layout.prm(w.prm),
+    output:
+        answers=f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.answers.parquet",
+        nodes=f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.nodes.parquet",
+        cost=f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.cost.parquet",
+    log:
+        f"{study.results}/logs/search/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.log",
+    params:
+        spec=spec,
+        budget=lambda w: int(w.budget),
+    resources:
+        # Blocks of problems change no byte, so their size is not part of the spec.
+        problems_per_block=study.search.problems_per_block,
+    shell:
+        """
+        python {SCRIPTS}/search.py --spec {params.spec:q} --budget {params.budget} \
+            --benchmark {input.benchmark:q} --policy "$(dirname {input.policy:q})" \
+            --prm "$(dirname {input.prm:q})" --problems-per-block {resources.problems_per_block} \
+            --answers {output.answers:q} --nodes {output.nodes:q} --cost {output.cost:q} --log {log:q}
+        """
+
+
+rule grade_search:
+    input:
+        benchmark=lambda w: layout.benchmark(w.benchmark),
+        responses=f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.answers.parquet",
+    output:
+        f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.{layout.grading}.parquet",
+    params:
+        spec=layout.grade_spec(),
+    shell:
+        """
+        python {SCRIPTS}/grade.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
+            --responses {input.responses:q} --output {output:q}
+        """

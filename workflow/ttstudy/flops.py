@@ -1,0 +1,315 @@
+"""Compute: floating-point operations of training and inference, the ledger of a study, and what they buy.
+
+Two conventions stand side by side. The study's own (arXiv 2502.06703, table 4, after Snell et al. 2024,
+arXiv 2408.03314): training costs 6 N D, inference 2 N D with D the tokens that the policy generates. The
+full one adds what that leaves out: the prompt (once per problem, where siblings share it), every pass of
+the PRM, attention, and it counts the active parameters of a mixture of experts. Tokens are totals over
+problems; FLOPs likewise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ttstudy.statistics import CONFIDENCE, resample_weights
+
+TOKENS = ["prompt_tokens", "response_tokens", "discarded_tokens", "prm_tokens", "prm_tokens_reencoded"]
+COLUMNS = [
+    *("benchmark", "policy", "prm", "method", "budget", "problems"),
+    *TOKENS,
+    *("policy_parameters", "prm_parameters", "flops_policy", "flops_prompt", "flops_prm", "flops_total"),
+    "flops_paper",
+]
+
+
+def training(parameters: float, tokens: float) -> float:
+    """6 N D: forward and backward pass of N parameters over D tokens."""
+    return 6.0 * parameters * tokens
+
+
+def inference(parameters: float, tokens: float, active: float | None = None) -> float:
+    """2 N D: forward pass over D tokens; of the `active` parameters, where a token meets only those."""
+    return 2.0 * (parameters if active is None else active) * tokens
+
+
+def attention(layers: int, width: int, start: float, stop: float) -> float:
+    """Attention's own operations for the tokens at positions start..stop of one sequence.
+
+    A token at position p meets p keys and p values of `width` in each layer, two operations each: 4 L d p.
+    Kaplan et al. 2020 (arXiv 2001.08361), table 1, counts the same term per token; 2 N leaves it out.
+    """
+    return 2.0 * layers * width * (stop * stop - start * start)
+
+
+# -- tokens of a cell ----------------------------------------------------------------------------------------
+
+
+def pool_tokens(
+    responses: pd.DataFrame, budget: int, scores: pd.DataFrame | None = None, samples: int | None = None
+) -> dict[str, float]:
+    """Expected tokens of a method that draws `budget` of a pool's responses to every problem.
+
+    The pool holds `samples` responses per problem (default: the most that a problem has); each is as likely
+    to be drawn, so a budget costs its share of the pool. The prompt counts once per problem. With `scores`,
+    each response drawn passes the PRM once, whole, so that nothing is re-encoded. Best-of-N uses every
+    response: none is discarded.
+    """
+    size = int(responses.groupby("problem_id").size().max()) if samples is None else samples
+    if budget > size:
+        raise ValueError(
+            f"budget {budget} needs {budget} responses of every problem, but the pool has {size}"
+        )
+    share = budget / size
+    prm = 0.0 if scores is None else float(scores["prm_tokens"].sum()) * share
+    return {
+        "problems": responses["problem_id"].nunique(),
+        "prompt_tokens": float(responses.groupby("problem_id")["prompt_tokens"].first().sum()),
+        "response_tokens": float(responses["response_tokens"].sum()) * share,
+        "discarded_tokens": 0.0,
+        "prm_tokens": prm,
+        "prm_tokens_reencoded": prm,
+    }
+
+
+def search_tokens(
+    nodes: pd.DataFrame, responses: pd.DataFrame, cost: Mapping[str, float], share: float = 1.0
+) -> dict[str, float]:
+    """Tokens of a search from its tree, the answers it returned and its own counters (`search_cost`).
+
+    Discarded are the tokens of nodes on no path to an answer returned. `share` is the part of the trees
+    that a smaller DVTS budget uses. ValueError when the tree and the counters disagree on the tokens
+    generated.
+    """
+    generated = float(nodes["tokens"].sum())
+    if generated != float(cost["response_tokens"]):
+        raise ValueError(
+            f"the tree holds {generated:.0f} tokens, but the search counted {cost['response_tokens']:.0f}"
+        )
+    kept = used_tokens(nodes, responses)
+    return {
+        "problems": int(cost["problems"]),
+        "prompt_tokens": float(cost["prompt_tokens"]),
+        "response_tokens": generated * share,
+        "discarded_tokens": (generated - kept) * share,
+        "prm_tokens": float(cost["prm_tokens"]) * share,
+        "prm_tokens_reencoded": float(cost["prm_tokens_reencoded"]) * share,
+    }
+
+
+def used_tokens(nodes: pd.DataFrame, responses: pd.DataFrame) -> float:
+    """Tokens of the nodes on a path to an answer returned, each node once.
+
+    An answer is found in its tree by its steps: the path from a first step whose texts are the answer's
+    steps.
+    """
+    wanted: dict[tuple[str, int], set[tuple[str, ...]]] = {}
+    for problem, tree, steps in zip(
+        responses["problem_id"], responses["tree"], responses["steps"], strict=True
+    ):
+        wanted.setdefault((problem, tree), set()).add(tuple(step.strip() for step in steps))
+    total = 0.0
+    for key, part in nodes.groupby(["problem_id", "tree"], sort=False):
+        answers = wanted.get(key)
+        if not answers:
+            continue
+        rows = {
+            node: (parent, str(text).strip(), tokens)
+            for node, parent, text, tokens in zip(
+                part["node"], part["parent"], part["text"], part["tokens"], strict=True
+            )
+        }
+        paths: dict[int, tuple[str, ...]] = {}
+        for node in sorted(rows):
+            parent, text, _ = rows[node]
+            paths[node] = (*paths.get(parent, ()), *([text] if text else []))
+        used: set[int] = set()
+        for node, path in paths.items():
+            if path in answers:
+                while node in rows and node not in used:
+                    used.add(node)
+                    node = rows[node][0]
+        total += sum(rows[node][2] for node in used)
+    return total
+
+
+# -- the ledger ----------------------------------------------------------------------------------------------
+
+
+def ledger(cells: pd.DataFrame, active: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """The ledger's rows: cells with their token totals, and the FLOPs of each part.
+
+    `cells` has benchmark, policy, prm, method, budget, problems, the token columns, policy_parameters and
+    prm_parameters (0 without a PRM). `active` gives the active parameters of the models that are mixtures
+    of experts; flops_paper keeps all parameters, as the study's table does. Optional columns
+    flops_attention_policy and flops_attention_prm are added to the totals. ValueError for negative tokens.
+    """
+    table = cells.copy()
+    for column in TOKENS:
+        table[column] = table[column].astype(float)
+        if (table[column] < 0).any():
+            raise ValueError(f"{column} is negative in the cell {table[table[column] < 0].iloc[0]['method']}")
+    active = dict(active or {})
+    policy = _active(table["policy"], table["policy_parameters"], active)
+    prm = _active(table["prm"], table["prm_parameters"], active)
+    extra = {name: table.get(f"flops_attention_{name}", 0.0) for name in ("policy", "prm")}
+    table["flops_policy"] = inference(1, policy * table["response_tokens"]) + extra["policy"]
+    table["flops_prompt"] = inference(1, policy * table["prompt_tokens"])
+    table["flops_prm"] = inference(1, prm * table["prm_tokens"]) + extra["prm"]
+    table["flops_total"] = table["flops_policy"] + table["flops_prompt"] + table["flops_prm"]
+    table["flops_paper"] = inference(1, table["policy_parameters"] * table["response_tokens"])
+    return table[[*COLUMNS, *(column for column in table if column not in COLUMNS)]]
+
+
+def _active(names: pd.Series, parameters: pd.Series, active: dict[str, float]) -> pd.Series:
+    return pd.Series(
+        [active.get(n, p) for n, p in zip(names, parameters, strict=True)], names.index, dtype=float
+    )
+
+
+class Model(NamedTuple):
+    """What one side of a comparison costs: a policy, the tokens it infers, and the PRM beside it."""
+
+    name: str
+    parameters: float
+    pretraining_tokens: float
+    inference_tokens: float
+    active: float | None = None
+    """Active parameters of a mixture of experts: they count in both training and inference."""
+    prm_parameters: float = 0.0
+    prm_tokens: float = 0.0
+    prm_training_tokens: float = 0.0
+
+    @property
+    def training(self) -> float:
+        """FLOPs of pretraining the policy and training the PRM."""
+        size = self.parameters if self.active is None else self.active
+        return training(size, self.pretraining_tokens) + training(
+            self.prm_parameters, self.prm_training_tokens
+        )
+
+    @property
+    def inference(self) -> float:
+        """FLOPs of the policy's tokens and the PRM's."""
+        return inference(self.parameters, self.inference_tokens, self.active) + inference(
+            self.prm_parameters, self.prm_tokens
+        )
+
+    @property
+    def total(self) -> float:
+        """Training and inference together."""
+        return self.training + self.inference
+
+
+def ratios(pairs: Sequence[tuple[Model, Model]]) -> pd.DataFrame:
+    """How many times the compute of the small side the large side takes, for (small, large) pairs."""
+    return pd.DataFrame(
+        [
+            {
+                "small": small.name,
+                "large": large.name,
+                "training_ratio": large.training / small.training,
+                "inference_ratio": large.inference / small.inference,
+                "total_ratio": large.total / small.total,
+            }
+            for small, large in pairs
+        ]
+    )
+
+
+def pareto(points: pd.DataFrame, cost: str = "flops_total", gain: str = "accuracy") -> pd.DataFrame:
+    """The points that no other beats: none is as cheap and better, or cheaper and as good. Sorted by cost.
+
+    Of equal points the first stays.
+    """
+    ordered = points.sort_values([cost, gain], ascending=[True, False], kind="stable")
+    best = ordered[gain].cummax().shift(fill_value=-np.inf)
+    return ordered[ordered[gain] > best].reset_index(drop=True)
+
+
+# -- efficiency gain -----------------------------------------------------------------------------------------
+
+
+class Gain(NamedTuple):
+    """Efficiency gain over majority voting, and how it is to be read.
+
+    kind "equal": TTS reaches the accuracy at budget `reached`. "at least": its smallest budget is better
+    already, so the gain is a lower bound. "never reached": no budget gets there; value and reached are 0
+    and infinite.
+    """
+
+    value: float
+    kind: Literal["equal", "at least", "never reached"]
+    peak: float
+    """Budget at which the majority is best (the smallest of them)."""
+    reached: float
+
+
+def efficiency_gain(
+    majority_budgets: Sequence[float],
+    majority: Sequence[float],
+    tts_budgets: Sequence[float],
+    tts: Sequence[float],
+) -> Gain:
+    """Budget of the majority's best accuracy over the budget at which TTS is as good.
+
+    The rule of the study's authors (GitHub RyanLiu112/compute-optimal-tts, issue 11): linear interpolation
+    between the two nearest TTS budgets. The first crossing counts, should the TTS curve cross more than
+    once.
+    """
+    majority, tts = np.asarray(majority, dtype=float), np.asarray(tts, dtype=float)
+    order = np.argsort(majority_budgets)
+    budgets, curve = np.asarray(majority_budgets, dtype=float)[order], majority[order]
+    peak, target = float(budgets[curve.argmax()]), float(curve.max())
+    order = np.argsort(tts_budgets)
+    budgets, curve = np.asarray(tts_budgets, dtype=float)[order], tts[order]
+    enough = np.flatnonzero(curve >= target)
+    if not len(enough):
+        return Gain(0.0, "never reached", peak, float("inf"))
+    k = int(enough[0])
+    if k == 0:
+        kind: Literal["equal", "at least"] = "equal" if curve[0] == target else "at least"
+        return Gain(peak / float(budgets[0]), kind, peak, float(budgets[0]))
+    part = (target - curve[k - 1]) / (curve[k] - curve[k - 1])
+    reached = float(budgets[k - 1] + part * (budgets[k] - budgets[k - 1]))
+    return Gain(peak / reached, "equal", peak, reached)
+
+
+class GainInterval(NamedTuple):
+    """Efficiency gain with its bootstrap interval; shares of resamples that gave a bound or never reached."""
+
+    gain: Gain
+    low: float
+    high: float
+    at_least: float
+    never_reached: float
+
+
+def efficiency_interval(
+    majority_budgets: Sequence[float],
+    majority: np.ndarray,
+    tts_budgets: Sequence[float],
+    tts: np.ndarray,
+    confidence: float = CONFIDENCE,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> GainInterval:
+    """Efficiency gain from values [P, budgets] on the same problems, with a percentile bootstrap interval.
+
+    A resample in which TTS never gets there counts as 0; one that gives a lower bound counts as that bound,
+    so the upper end is then a lower bound too (see `at_least`). The interval is widened to hold the
+    estimate.
+    """
+    weights = resample_weights(len(majority), resamples, seed) / len(majority)
+    curves_m, curves_t = weights @ np.asarray(majority), weights @ np.asarray(tts)
+    gains = [
+        efficiency_gain(majority_budgets, m, tts_budgets, t) for m, t in zip(curves_m, curves_t, strict=True)
+    ]
+    gain = efficiency_gain(majority_budgets, np.mean(majority, axis=0), tts_budgets, np.mean(tts, axis=0))
+    found = np.array([g.value for g in gains])
+    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    share = [sum(g.kind == kind for g in gains) / len(gains) for kind in ("at least", "never reached")]
+    return GainInterval(gain, min(float(low), gain.value), max(float(high), gain.value), *share)

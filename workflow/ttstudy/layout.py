@@ -1,0 +1,393 @@
+"""Where every file of a study lies, and the spec (all that decides its content) behind each path.
+
+The rules ask this module two things: the path of an input, and the canonical spec of an output. Paths of what models
+produced carry eight characters of their spec's hash, so two settings live side by side and studies share what they
+have in common. Nothing here imports pandas or torch: every `snakemake` start pays for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ttstudy import fingerprint
+from ttstudy.specs import canonical, digest8
+from ttstudy.study import CheckpointPolicy, FileBenchmark, Study, StudyError, TrainedPolicy, TrainedPRM
+
+POOLS = ("pilot", "cot", "samples")
+SEARCHES = ("beam_search", "dvts")
+STUDY_TABLES = ("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism")
+"""Tables of a study that the claims are judged by."""
+_HEAD = 2**20
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    """SHA-256 of a small file, or of the size, head and tail of a large one (weights)."""
+    total = sha256(str(path.stat().st_size).encode())
+    with path.open("rb") as stream:
+        total.update(stream.read(16 * _HEAD))
+        if path.stat().st_size > 16 * _HEAD:
+            stream.seek(-_HEAD, 2)
+            total.update(stream.read())
+    return total.hexdigest()
+
+
+def checkpoint_digest(folder: Path, key: str) -> str:
+    """Digest of a checkpoint folder's configuration, tokenizer and weights; StudyError when it is not one."""
+    if not (folder / "config.json").is_file():
+        raise StudyError(f"{key}: {folder} holds no config.json; give a Hugging Face checkpoint folder")
+    if not any(folder.glob("*.safetensors")):
+        raise StudyError(f"{key}: {folder} holds no *.safetensors; save the checkpoint as safetensors first")
+    files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".jinja", ".model"))
+    return sha256("\n".join(f"{path.name} {_file_digest(path)}" for path in files).encode()).hexdigest()[:16]
+
+
+def blocks(size: int, first: int) -> list[tuple[int, int]]:
+    """Nested sample blocks (first, last) that cover a pool: ends at `first`, 2 `first`, 4 `first` and so on.
+
+    The last block is always whole, so that a larger budget adds blocks and never cuts one anew.
+    """
+    edges = [0]
+    while edges[-1] < size:
+        edges.append(2 * edges[-1] or first)
+    return [(start, stop - 1) for start, stop in zip(edges, edges[1:], strict=False)]
+
+
+@dataclass
+class Layout:
+    """Paths and specs of one study. `root` is the folder that relative paths in the configuration start from."""
+
+    study: Study
+    root: Path = field(default_factory=Path)
+    _specs: dict[str, str] = field(default_factory=dict)
+
+    # -- specs -------------------------------------------------------------------------------------------------
+
+    def _named(self, spec: dict[str, Any]) -> str:
+        name = digest8(spec)
+        self._specs[name] = canonical(spec)
+        return name
+
+    def spec(self, digest: str) -> str:
+        """The canonical spec whose first eight hash characters these are."""
+        try:
+            return self._specs[digest]
+        except KeyError:
+            raise StudyError(
+                f"nothing in this configuration has the spec {digest}; ask for a path that `snakemake -n` lists"
+            ) from None
+
+    def _light(self, step: str, **settings: Any) -> str:
+        return canonical({"step": step, "code": fingerprint.code(step)} | settings)
+
+    # -- inputs of everything ----------------------------------------------------------------------------------
+
+    def _benchmark_digest(self, benchmark: str) -> str:
+        settings = self.study.benchmarks[benchmark]
+        spec = settings.model_dump() | {"step": "benchmark", "version": fingerprint.VERSIONS["benchmark"]}
+        if isinstance(settings, FileBenchmark):
+            path = self.root / settings.path
+            if not path.is_file():
+                raise StudyError(f"benchmarks.{benchmark}.path: there is no file {path}")
+            spec["sha256"] = sha256(path.read_bytes()).hexdigest()
+            spec["path"] = str(path)
+        else:
+            spec["task"] = settings.task or self.study.miniature.task
+        return self._named(spec)
+
+    def benchmark(self, benchmark: str) -> str:
+        """Path of a benchmark's table."""
+        return f"{self.study.results}/benchmarks/{benchmark}-{self._benchmark_digest(benchmark)}.parquet"
+
+    def _definition(self, name: str) -> dict[str, Any]:
+        """Training definition of a policy or PRM; a PRM's names the definitions of the policies it learns from."""
+        settings = self.study.policies.get(name) or self.study.prms[name]
+        definition = {"task": self.study.miniature.task} | settings.definition.model_dump()
+        if isinstance(settings, TrainedPRM):
+            definition["policies"] = {
+                policy: digest8(self._definition(policy)) for policy in sorted(settings.policies)
+            }
+        return definition
+
+    def _model_digest(self, name: str, group: str) -> str:
+        settings = (self.study.policies if group == "policies" else self.study.prms)[name]
+        if isinstance(settings, TrainedPolicy | TrainedPRM):
+            return self._named(self._definition(name))
+        return checkpoint_digest(self.root / settings.path, f"{group}.{name}.path")
+
+    def _model(self, name: str, group: str) -> str:
+        settings = (self.study.policies if group == "policies" else self.study.prms)[name]
+        if isinstance(settings, TrainedPolicy | TrainedPRM):
+            return f"{self.study.results}/models/{group}/{name}-{self._model_digest(name, group)}/training.json"
+        self._model_digest(name, group)
+        return str(self.root / settings.path / "config.json")
+
+    def policy(self, policy: str) -> str:
+        """A file of the policy's checkpoint folder: `training.json` (trained) or `config.json` (given)."""
+        return self._model(policy, "policies")
+
+    def prm(self, prm: str) -> str:
+        """A file of the PRM's checkpoint folder: `training.json` (trained) or `config.json` (given)."""
+        return self._model(prm, "prms")
+
+    def teachers(self, prm: str) -> list[str]:
+        """Checkpoints that a trained PRM learns from."""
+        return [self.policy(policy) for policy in sorted(self.study.prms[prm].policies)]
+
+    # -- generation --------------------------------------------------------------------------------------------
+
+    def _drawing(self, benchmark: str, policy: str, use: str) -> dict[str, Any]:
+        settings = self.study.policies[policy]
+        return {
+            "seeds": [self.study.seed, benchmark, policy],
+            "benchmark": self._benchmark_digest(benchmark),
+            "policy": self._model_digest(policy, "policies"),
+            "engine": "transformers",
+            "dtype": getattr(settings, "dtype", "float32"),
+            "prompt": settings.prompt,
+            "sampling": self.study.sampling_of(policy, use),
+        }
+
+    def pool_folder(self, benchmark: str, policy: str, pool: str) -> str:
+        """Folder of a pool of responses: `pilot`, `cot` (one greedy response) or `samples`."""
+        spec = self._drawing(benchmark, policy, "cot" if pool == "cot" else "responses")
+        spec |= {"step": "sample", "version": fingerprint.VERSIONS["sample"], "pool": pool}
+        return f"{self.study.results}/{benchmark}/{policy}/{pool}-{self._named(spec)}"
+
+    def pool_blocks(self, pool: str) -> list[tuple[int, int]]:
+        """Blocks (first, last sample index) of a pool."""
+        if pool == "samples":
+            return blocks(self.study.budgets.pool, self.study.first_block) if self.study.budgets.pool else []
+        return [(0, 0 if pool == "cot" else self.study.pilot_samples - 1)]
+
+    def responses(self, benchmark: str, policy: str, pool: str, block: tuple[int, int]) -> str:
+        """Path of one block's responses."""
+        return f"{self.pool_folder(benchmark, policy, pool)}/{block[0]:04d}-{block[1]:04d}.parquet"
+
+    def scores(self, benchmark: str, policy: str, prm: str, block: tuple[int, int]) -> str:
+        """Path of a PRM's step scores of one block of the pool."""
+        folder = self.pool_folder(benchmark, policy, "samples")
+        spec = {
+            "step": "score",
+            "version": fingerprint.VERSIONS["score"],
+            "responses": folder.rsplit("-", 1)[1],
+            "prm": self._model_digest(prm, "prms"),
+            "format": getattr(self.study.prms[prm], "format", None),
+        }
+        return f"{folder}/scores/{prm}-{self._named(spec)}/{block[0]:04d}-{block[1]:04d}.parquet"
+
+    def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
+        """Folder of one method's searches with a PRM, one set of files per budget."""
+        options = self.study.search.model_dump(exclude={"only", "problems_per_block"})
+        spec = self._drawing(benchmark, policy, "search") | {
+            "step": "search",
+            "version": fingerprint.VERSIONS["search"],
+            "prm": self._model_digest(prm, "prms"),
+            "format": getattr(self.study.prms[prm], "format", None),
+            "method": method,
+            "options": options,
+        }
+        return f"{self.study.results}/{benchmark}/{policy}/{method}/{prm}-{self._named(spec)}"
+
+    def search_budgets(self, method: str) -> list[int]:
+        """Budgets that are run: every one of beam search; the largest of DVTS, whose trees serve the smaller."""
+        budgets = sorted(getattr(self.study.budgets, method) or [])
+        return budgets if method == "beam_search" else budgets[-1:]
+
+    def search(self, benchmark: str, policy: str, prm: str, method: str, budget: int, table: str = "answers") -> str:
+        """Path of a search's `answers`, `nodes` or `cost` table."""
+        return f"{self.search_folder(benchmark, policy, prm, method)}/{int(budget):04d}.{table}.parquet"
+
+    # -- grading -----------------------------------------------------------------------------------------------
+
+    @property
+    def grading(self) -> str:
+        """Name of the grader and extraction rule, part of every grades path."""
+        return f"{self.study.grader}-{self.study.extraction}"
+
+    def grades(self, responses: str) -> str:
+        """Path of the grades of a responses table."""
+        return f"{responses.removesuffix('.parquet').removesuffix('.answers')}.{self.grading}.parquet"
+
+    def grade_spec(self) -> str:
+        """Spec of grading."""
+        return self._light("grade", grader=self.study.grader, extraction=self.study.extraction)
+
+    # -- analysis ----------------------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> str:
+        """Folder of this study's own files."""
+        return f"{self.study.results}/studies/{self.study.study}"
+
+    def table(self, name: str) -> str:
+        """Path of one of the study's tables."""
+        return f"{self.folder}/tables/{name}.parquet"
+
+    def cell(self, name: str, benchmark: str, policy: str) -> str:
+        """Path of one (benchmark, policy) part of a study table."""
+        return f"{self.folder}/cells/{benchmark}/{policy}.{name}.parquet"
+
+    def cells(self, name: str) -> list[str]:
+        """All parts of a study table."""
+        return [self.cell(name, benchmark, policy) for benchmark, policy in self.pairs()]
+
+    def pairs(self) -> Iterator[tuple[str, str]]:
+        """Every (benchmark, policy)."""
+        return ((benchmark, policy) for benchmark in self.study.benchmarks for policy in self.study.policies)
+
+    def pools(self, benchmark: str, policy: str, pool: str) -> list[str]:
+        """Responses of every block of a pool."""
+        return [self.responses(benchmark, policy, pool, block) for block in self.pool_blocks(pool)]
+
+    def searches(self, policy: str) -> Iterator[tuple[str, str, int]]:
+        """Every (prm, method, budget) that is run with a policy."""
+        for prm in self.study.prms:
+            if self.study.searches(policy, prm):
+                for method in SEARCHES:
+                    for budget in self.search_budgets(method):
+                        yield prm, method, budget
+
+    def sources(self, benchmark: str, policy: str) -> dict[str, Any]:
+        """Files behind one (benchmark, policy), by what they are: what the analysis steps read."""
+        pool = [
+            {
+                "responses": responses,
+                "grades": self.grades(responses),
+                "scores": {
+                    prm: self.scores(benchmark, policy, prm, block)
+                    for prm in self.study.prms
+                    if self.study.budgets.best_of_n
+                },
+            }
+            for block, responses in zip(
+                self.pool_blocks("samples"), self.pools(benchmark, policy, "samples"), strict=True
+            )
+        ]
+        single = {
+            name: {"responses": path, "grades": self.grades(path)}
+            for name in ("pilot", "cot")
+            for path in self.pools(benchmark, policy, name)
+        }
+        searches = []
+        for prm, method, budget in self.searches(policy):
+            answers = self.search(benchmark, policy, prm, method, budget)
+            searches.append(
+                {
+                    "prm": prm,
+                    "method": method,
+                    "budget": budget,
+                    "answers": answers,
+                    "grades": self.grades(answers),
+                    "nodes": self.search(benchmark, policy, prm, method, budget, "nodes"),
+                    "cost": self.search(benchmark, policy, prm, method, budget, "cost"),
+                }
+            )
+        return single | {"samples": pool, "searches": searches}
+
+    def files(self, benchmark: str, policy: str, *kinds: str) -> list[str]:
+        """Paths in `sources` of the given kinds (responses, grades, scores, answers, nodes, cost)."""
+        sources = self.sources(benchmark, policy)
+        rows: Sequence[dict[str, Any]] = [
+            sources["pilot"], sources["cot"], *sources["samples"], *sources["searches"]
+        ]  # fmt: skip
+        return [path for row in rows for kind in kinds if kind in row for path in _paths(row[kind])]
+
+    def models(self) -> dict[str, str]:
+        """Checkpoint file of every policy and PRM."""
+        return {name: self.policy(name) for name in self.study.policies} | {
+            name: self.prm(name) for name in self.study.prms
+        }
+
+    def report(self) -> str:
+        """The report, last file of the DAG."""
+        return f"{self.folder}/report.html"
+
+    def difficulty_spec(self, benchmark: str, policy: str) -> str:
+        """Spec of the difficulty levels of one (benchmark, policy)."""
+        settings = self.study.difficulty.model_dump(mode="json")
+        return self._light("difficulty", benchmark=benchmark, policy=policy, difficulty=settings)
+
+    def cell_spec(self, step: str, benchmark: str, policy: str, **settings: Any) -> str:
+        """Spec of a step over one (benchmark, policy): which files it reads, and what they are."""
+        return self._light(
+            step,
+            benchmark=benchmark,
+            policy=policy,
+            sources=self.sources(benchmark, policy),
+            budgets=self.study.budgets.model_dump(exclude_none=True),
+            beam_width=self.study.search.beam_width,
+            seed=self.study.seed,
+            **settings,
+        )
+
+    def ledger_spec(self, benchmark: str, policy: str) -> str:
+        """Spec of the FLOPs ledger of one (benchmark, policy)."""
+        models = {"policy": self.policy(policy), "prms": {prm: self.prm(prm) for prm in self.study.prms}}
+        return self.cell_spec("ledger", benchmark, policy, models=models)
+
+    def training_spec(self) -> str:
+        """Spec of the table of models."""
+        models = {
+            name: {
+                "kind": "policy" if name in self.study.policies else "prm",
+                "path": path,
+                "pretraining_tokens": getattr(self.study.policies.get(name), "pretraining_tokens", None),
+            }
+            for name, path in self.models().items()
+        }
+        return self._light("training", models=models)
+
+    def study_spec(self, step: str, **settings: Any) -> str:
+        """Spec of a step over the whole study."""
+        headline = {"score": self.study.score, "vote": self.study.vote}
+        return self._light(step, study=self.study.study, seed=self.study.seed, headline=headline, **settings)
+
+    def explorer_spec(self) -> str:
+        """Spec of the sample explorer's data."""
+        cells = [
+            {"benchmark": benchmark, "policy": policy, "sources": self.sources(benchmark, policy)}
+            for benchmark, policy in self.pairs()
+        ]
+        benchmarks = {benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks}
+        return self.study_spec("explorer", cells=cells, benchmarks=benchmarks)
+
+    def report_spec(self) -> str:
+        """Spec of the report: templates and published numbers count as code."""
+        return self.study_spec(
+            "report",
+            files=fingerprint.files("reports/templates/**/*", "reports/captions/**/*", "reports/published.csv"),
+            config=self.study.model_dump(mode="json"),
+            tables=self.table("{name}"),
+            benchmarks={benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks},
+            models=self.models(),
+        )
+
+
+def _paths(item: str | dict[str, str]) -> Iterable[str]:
+    return item.values() if isinstance(item, dict) else [item]
+
+
+def open_layout(study: Study, root: Path | str = ".") -> Layout:
+    """The layout of a checked study; StudyError when a local file that it names is missing."""
+    layout = Layout(study, Path(root))
+    for benchmark in study.benchmarks:
+        layout.benchmark(benchmark)
+    for name in study.policies:
+        layout.policy(name)
+    for name in study.prms:
+        layout.prm(name)
+        if name in study.policies:
+            raise StudyError(f"prms.{name}: a policy has the same name; names are part of paths, so choose another")
+    return layout
+
+
+def given(study: Study) -> list[str]:
+    """Names of the policies and PRMs whose checkpoints are given rather than trained."""
+    policies = [name for name, item in study.policies.items() if isinstance(item, CheckpointPolicy)]
+    return policies + [name for name, item in study.prms.items() if not isinstance(item, TrainedPRM)]

@@ -1,0 +1,68 @@
+"""Outcomes: the value of every method, PRM, budget, score and vote on every problem, for one (benchmark, policy)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from ttstudy import voting
+from ttstudy.voting import Pool
+
+Values = Iterable[tuple[str, str, pd.DataFrame]]
+"""(method, prm or "none", values as `ttstudy.voting` returns them)."""
+
+
+def of_pool(
+    grades: pd.DataFrame,
+    scores: Mapping[str, pd.DataFrame],
+    budgets: Mapping[str, Sequence[int]],
+    problem_ids: Sequence[str],
+    seed: int,
+) -> Values:
+    """Coverage and majority of a pool of responses, and best-of-N with each PRM's scores."""
+    pool = Pool.build(grades, None, problem_ids)
+    every = sorted({*budgets.get("majority", ()), *budgets.get("best_of_n", ())})
+    if every:
+        yield "coverage", "none", voting.values(pool, every, "coverage", seed=seed)
+    if budgets.get("majority"):
+        yield "majority", "none", voting.values(pool, budgets["majority"], "majority", seed=seed)
+    for prm, table in scores.items():
+        scored = Pool.build(grades, table, problem_ids)
+        yield "best_of_n", prm, voting.values(scored, budgets["best_of_n"], "best_of_n", seed=seed)
+
+
+def of_cot(grades: pd.DataFrame, problem_ids: Sequence[str]) -> Values:
+    """The single greedy response."""
+    yield "cot", "none", voting.values(Pool.build(grades, None, problem_ids), [1], "cot")
+
+
+def of_search(
+    method: str,
+    prm: str,
+    budget: int,
+    grades: pd.DataFrame,
+    answers: pd.DataFrame,
+    problem_ids: Sequence[str],
+    budgets: Sequence[int],
+    beam_width: int,
+    seed: int,
+) -> Values:
+    """A beam search at its budget, or a DVTS run at every budget that its trees serve."""
+    pool = Pool.build(grades, answers, problem_ids)
+    if method == "dvts":
+        trees = budget // beam_width
+        yield method, prm, voting.values_of_trees(pool, budgets, beam_width, trees, seed=seed)
+    else:
+        yield method, prm, voting.values_of_answers(pool, budget)
+
+
+def table(benchmark: str, policy: str, values: Values, difficulty: pd.DataFrame) -> pd.DataFrame:
+    """The `outcomes` table, each problem with its difficulty level."""
+    frames = [frame.assign(method=method, prm=prm) for method, prm, frame in values]
+    levels = difficulty.set_index("problem_id")["level"]
+    result = pd.concat(frames, ignore_index=True).assign(benchmark=benchmark, policy=policy)
+    result["level"] = result["problem_id"].map(levels)
+    # Sums of probabilities may leave [0, 1] by a rounding error.
+    result["value"] = result["value"].clip(0, 1)
+    return result

@@ -1,0 +1,111 @@
+"""What every step in `scripts/` shares: arguments, a log, errors as one sentence, and parts that survive a kill."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import pandas as pd
+
+from ttstudy import tables
+from ttstudy.study import StudyError
+
+Item = TypeVar("Item")
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Argument parser of a step: `--spec` (canonical JSON, all that decides the output) and `--log`."""
+    result = argparse.ArgumentParser(description=description)
+    result.add_argument("--spec", required=True, type=json.loads, help="canonical JSON: all that decides the output")
+    result.add_argument("--log", type=Path, help="file for progress lines")
+    return result
+
+
+def main(step: Callable[[], None]) -> None:
+    """Run a step; a mistake in data or configuration is one sentence on stderr and exit status 1."""
+    try:
+        step()
+    except (StudyError, tables.TableError) as error:
+        sys.exit(f"error: {error}")
+
+
+@contextmanager
+def log(path: Path | None) -> Iterator[IO[str] | None]:
+    """The step's log, opened for appending, or None."""
+    if path is None:
+        yield None
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as stream:
+        yield stream
+
+
+def in_parts(
+    output: Path,
+    items: list[Item],
+    size: int,
+    compute: Callable[[list[Item]], dict[str, pd.DataFrame]],
+) -> dict[str, pd.DataFrame]:
+    """Compute frames for blocks of items, keeping each block beside `output` until `finish(output)`.
+
+    A killed step finds its finished blocks again. A block's file name carries its first and last item, so that
+    another block size never takes one for another; a damaged part is computed again.
+    """
+    folder = _parts(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    collected: dict[str, list[pd.DataFrame]] = {}
+    for start in range(0, len(items), size):
+        chunk = items[start : start + size]
+        name = f"{start:06d}-{start + len(chunk) - 1:06d}"
+        frames = _read_part(folder / name)
+        if frames is None:
+            frames = compute(chunk)
+            _write_part(folder / name, frames)
+        for key, frame in frames.items():
+            collected.setdefault(key, []).append(frame)
+    return {key: pd.concat(frames, ignore_index=True) for key, frames in collected.items()}
+
+
+def _parts(output: Path) -> Path:
+    return output.with_name(f".{output.name}.parts")
+
+
+def finish(output: Path) -> None:
+    """Remove the parts of a step whose output is written."""
+    shutil.rmtree(_parts(output), ignore_errors=True)
+
+
+def _read_part(folder: Path) -> dict[str, pd.DataFrame] | None:
+    try:
+        return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))} or None
+    except (OSError, ValueError):
+        return None
+
+
+def _write_part(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    for key, frame in frames.items():
+        frame.to_parquet(temporary / f"{key}.parquet", index=False)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(temporary, folder)
+
+
+def concat(name: str, paths: Iterable[str | Path]) -> pd.DataFrame:
+    """Tables of one kind below each other, in the order of the paths."""
+    return pd.concat([tables.read(name, path) for path in paths], ignore_index=True)
+
+
+def stopwatch() -> Callable[[], str]:
+    """A function that tells wall and CPU seconds since now."""
+    wall, cpu = time.monotonic(), time.process_time()
+    return lambda: f"{time.monotonic() - wall:.1f} s wall, {time.process_time() - cpu:.1f} s CPU"

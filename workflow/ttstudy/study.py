@@ -1,0 +1,370 @@
+"""The study's configuration: typed, checked before anything runs, exported as a JSON Schema for editors.
+
+`load(path)` reads a YAML file, `from_mapping(mapping)` a mapping that is already there (Snakemake's `config`). Every
+mistake becomes a `StudyError` whose text names the key by its path and says what is wanted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A name used in paths: letters, digits, dot, dash, underscore; starts with a letter or digit."""
+
+Score = Literal["min", "last", "avg"]
+RESERVED = ("benchmarks", "models", "studies", "logs")
+"""Folders of `results/` that a benchmark may not be named after."""
+LARGEST_YAML = 4 * 1024 * 1024
+
+
+class StudyError(ValueError):
+    """A mistake in the configuration, told in one sentence."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MiniatureBenchmark(_Section):
+    """Problems of the miniature arithmetic task, made from a seed."""
+
+    source: Literal["miniature"]
+    split: Literal["test", "validation"] = "test"
+    problems: int = Field(gt=0, le=100_000, description="number of problems")
+    seed: int = Field(ge=0, description="seed of the problems")
+    task: dict[str, Any] = Field(default_factory=dict, description="options of the task; empty: as `miniature.task`")
+
+
+class FileBenchmark(_Section):
+    """Problems from a JSONL or Parquet file with columns problem_id, problem, answer (level, subject optional)."""
+
+    source: Literal["file"]
+    path: str = Field(min_length=1, description="JSONL or Parquet file")
+    columns: dict[Literal["problem_id", "problem", "answer", "level", "subject"], str] = Field(
+        default_factory=dict, description="our column name: the file's column name, where they differ"
+    )
+    problems: int | None = Field(default=None, gt=0, description="use only the first so many problems")
+
+
+Benchmark = Annotated[MiniatureBenchmark | FileBenchmark, Field(discriminator="source")]
+
+
+class SamplingSettings(_Section):
+    """How tokens are drawn."""
+
+    temperature: float = Field(ge=0, le=5, description="0 is greedy decoding")
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0, description="0 keeps every token")
+    max_tokens: int = Field(gt=0, description="largest number of tokens of a response (of a step, in search)")
+
+
+class Sampling(_Section):
+    """Settings by use: `cot` (one greedy response), `responses` (pilot and pool), `search` (steps)."""
+
+    cot: SamplingSettings = SamplingSettings(temperature=0.0, max_tokens=512)
+    responses: SamplingSettings = SamplingSettings(temperature=0.7, max_tokens=512)
+    search: SamplingSettings = SamplingSettings(temperature=0.7, max_tokens=128)
+
+
+class SamplingChange(_Section):
+    """One policy's own settings; what is not given stays as in `sampling`."""
+
+    temperature: float | None = Field(default=None, ge=0, le=5)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, gt=0)
+
+
+class SamplingChanges(_Section):
+    """One policy's own settings by use."""
+
+    cot: SamplingChange = SamplingChange()
+    responses: SamplingChange = SamplingChange()
+    search: SamplingChange = SamplingChange()
+
+
+class Definition(_Section):
+    """What decides a trained checkpoint's bytes; see `ttstudy.miniature`."""
+
+    model: dict[str, Any]
+    training: dict[str, Any]
+    seed: int = Field(ge=0)
+    version: int = Field(default=1, ge=1, description="raise it to train again with new code")
+
+
+class _PolicyCommon(_Section):
+    prompt: Literal["plain", "llama", "qwen", "deepseek-r1"] = Field(
+        default="plain", description="instruction given with the problem; plain gives none"
+    )
+    sampling: SamplingChanges = SamplingChanges()
+
+
+class TrainedPolicy(_PolicyCommon):
+    """A policy of the miniature ladder, trained by the DAG or shipped."""
+
+    source: Literal["trained"]
+    definition: Definition
+
+
+class CheckpointPolicy(_PolicyCommon):
+    """A Hugging Face checkpoint folder on this machine."""
+
+    source: Literal["checkpoint"]
+    path: str = Field(min_length=1, description="folder with config.json, *.safetensors, tokenizer.json")
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    pretraining_tokens: float | None = Field(default=None, gt=0, description="for the 6ND column of the FLOPs table")
+
+
+Policy = Annotated[TrainedPolicy | CheckpointPolicy, Field(discriminator="source")]
+
+
+class TrainedPRM(_Section):
+    """A PRM of the miniature, trained by the DAG or shipped."""
+
+    source: Literal["trained"]
+    definition: Definition
+    policies: list[Name] = Field(min_length=1, description="policies whose checkpoints it is trained from")
+
+
+class CheckpointPRM(_Section):
+    """A PRM checkpoint folder on this machine."""
+
+    source: Literal["checkpoint"]
+    path: str = Field(min_length=1)
+    format: Literal["math_shepherd", "rlhflow", "skywork", "qwen"] | None = Field(
+        default=None, description="input format; only needed where config.json does not tell"
+    )
+
+
+PRM = Annotated[TrainedPRM | CheckpointPRM, Field(discriminator="source")]
+
+BudgetList = Annotated[list[Annotated[int, Field(gt=0, le=1_000_000)]], Field(min_length=1)]
+
+
+class Budgets(_Section):
+    """Candidate solutions N that each method may draw for a problem. A method that is left out is not run."""
+
+    majority: BudgetList | None = None
+    best_of_n: BudgetList | None = None
+    beam_search: BudgetList | None = None
+    dvts: BudgetList | None = None
+
+    @property
+    def pool(self) -> int:
+        """Responses needed per problem: the largest budget of majority and best-of-N (0: no pool)."""
+        return max([*(self.majority or []), *(self.best_of_n or [])], default=0)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Budgets:
+        for method in ("majority", "best_of_n", "beam_search", "dvts"):
+            budgets = getattr(self, method) or []
+            if len(set(budgets)) != len(budgets):
+                raise ValueError(f"{method} lists a budget twice")
+        return self
+
+
+class Search(_Section):
+    """Beam search and DVTS; see `ttstudy.search` for what each option means and why it has its default."""
+
+    beam_width: int = Field(default=4, ge=1, description="M: candidates drawn per kept beam and step")
+    score: Score = Field(default="last", description="PRM score by which beams are pruned")
+    answers: Literal["beams", "candidates"] = "candidates"
+    semantics: Literal["default", "reference"] = "default"
+    max_depth: int = Field(default=40, ge=1)
+    problems_per_block: int = Field(default=50, ge=1, description="problems searched, and saved, together")
+    only: dict[Name, list[Name]] | None = Field(
+        default=None, description="PRM: policies that it searches with; null: every PRM with every policy"
+    )
+
+
+class Difficulty(_Section):
+    """Levels by a policy's own Pass@1 on the pilot (paper, section 3.2)."""
+
+    scheme: Literal["absolute", "quantile"] = "absolute"
+    thresholds: tuple[float, float] = Field(
+        default=(50, 10), description="percent: easy at or above the first, hard below the second"
+    )
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Difficulty:
+        easy, hard = self.thresholds
+        if not 100 > easy > hard > 0:
+            raise ValueError("thresholds must fall and lie between 0 and 100, as in [50, 10]")
+        return self
+
+
+class Miniature(_Section):
+    """Options shared by the miniature's task, policies and PRMs."""
+
+    task: dict[str, Any] = Field(default_factory=dict)
+
+
+class Study(_Section):
+    """A whole study. Lists and maps are grids: every benchmark with every policy, PRM, method and budget."""
+
+    study: Name
+    question: str = "When does a small policy with test-time compute beat a larger one, and at what cost?"
+    seed: int = Field(default=0, ge=0)
+    results: str = Field(default="results", min_length=1, description="folder of everything a run makes")
+    benchmarks: dict[Name, Benchmark] = Field(min_length=1)
+    policies: dict[Name, Policy] = Field(min_length=1)
+    prms: dict[Name, PRM] = Field(default_factory=dict)
+    budgets: Budgets
+    sampling: Sampling = Sampling()
+    pilot_samples: int = Field(default=16, ge=1, description="responses per problem for difficulty alone")
+    first_block: int = Field(default=64, ge=1, description="pool blocks end at this, 2x, 4x ... responses")
+    score: Score = Field(default="last", description="PRM score of the headline numbers")
+    vote: Literal["prm_max", "prm_vote"] = Field(default="prm_vote", description="vote of the headline numbers")
+    grader: Literal["strict", "reference"] = "strict"
+    extraction: Literal["boxed", "last_number"] = "boxed"
+    search: Search = Search()
+    difficulty: Difficulty = Difficulty()
+    miniature: Miniature = Miniature()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Study:
+        width = self.search.beam_width
+        for method in ("beam_search", "dvts"):
+            for budget in getattr(self.budgets, method) or []:
+                if budget % width:
+                    raise ValueError(
+                        f"budgets.{method}: {budget} is not a multiple of search.beam_width ({width})"
+                    )
+        for benchmark in self.benchmarks:
+            if benchmark in RESERVED:
+                raise ValueError(f"benchmarks.{benchmark}: this name is kept for a folder of results; choose another")
+        needs_prm = [m for m in ("best_of_n", "beam_search", "dvts") if getattr(self.budgets, m)]
+        if needs_prm and not self.prms:
+            raise ValueError(f"prms: none is defined, but budgets.{needs_prm[0]} needs one")
+        for prm, settings in self.prms.items():
+            for policy in getattr(settings, "policies", []):
+                if policy not in self.policies:
+                    raise ValueError(f"prms.{prm}.policies: {policy!r} is not defined under policies")
+                if not isinstance(self.policies[policy], TrainedPolicy):
+                    raise ValueError(f"prms.{prm}.policies: {policy!r} is not a trained policy")
+        for prm, policies in (self.search.only or {}).items():
+            if prm not in self.prms:
+                raise ValueError(f"search.only.{prm}: this PRM is not defined under prms")
+            for policy in policies:
+                if policy not in self.policies:
+                    raise ValueError(f"search.only.{prm}: policy {policy!r} is not defined under policies")
+        return self
+
+    def sampling_of(self, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
+        """Settings for one policy and use, its own changes applied."""
+        base: SamplingSettings = getattr(self.sampling, use)
+        change: SamplingChange = getattr(self.policies[policy].sampling, use)
+        return base.model_dump() | change.model_dump(exclude_none=True)
+
+    def searches(self, policy: str, prm: str) -> bool:
+        """Whether beam search and DVTS are run for this pair."""
+        return self.search.only is None or policy in self.search.only.get(prm, [])
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Safe YAML in which a key given twice is an error, not a silent overwrite."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if key == "<<":
+            continue
+        if not isinstance(key, str | int | float | bool) or key in seen:
+            line = key_node.start_mark.line + 1
+            raise StudyError(f"line {line}: key {key!r} is given twice" if key in seen else f"line {line}: odd key")
+        seen.add(key)
+    return yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """The mapping in a YAML file; StudyError for a missing, huge, malformed or duplicated-key file."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > LARGEST_YAML:
+            raise StudyError(f"{path}: larger than {LARGEST_YAML // 2**20} MiB; this is not a study configuration")
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror}); give a study configuration file") from None
+    except UnicodeDecodeError:
+        raise StudyError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+    if text.count("*") + text.count("&") > 1000:
+        raise StudyError(f"{path}: more than 1000 YAML anchors and aliases; write the values out")
+    try:
+        content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that refuses duplicates
+    except StudyError as error:
+        raise StudyError(f"{path}: {error}") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}:" if mark else ""
+        raise StudyError(f"{path}:{where} not valid YAML ({getattr(error, 'problem', error)})") from None
+    except RecursionError:
+        raise StudyError(f"{path}: nested too deeply; this is not a study configuration") from None
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}: must be a mapping of keys to values, starting with `study: NAME`")
+    return content
+
+
+_HINTS = {
+    "extra_forbidden": "unknown key; see workflow/schemas/study.schema.json for those there are",
+    "missing": "is missing; give it a value",
+}
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    path = ".".join(str(part) for part in error["loc"] if part not in ("[key]",))
+    for tag in ("miniature", "file", "trained", "checkpoint"):
+        path = path.replace(f".{tag}.", ".") if f".{tag}." in path else path
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _HINTS:
+        text = _HINTS[kind]
+    elif kind == "value_error":
+        text = str(context.get("error", error["msg"]))
+        return f"{path}: {text}" if path else text
+    elif kind == "union_tag_invalid":
+        text = f"source {context.get('tag')!r} is not one of {context.get('expected_tags')}"
+    elif kind == "union_tag_not_found":
+        text = "needs a `source`"
+    elif kind == "string_pattern_mismatch":
+        text = f"{error.get('input')!r} is not a name: use letters, digits, dot, dash and underscore, at most 64"
+    else:
+        value = repr(error.get("input"))
+        text = f"{error['msg'][0].lower()}{error['msg'][1:]} (got {value[:60]})"
+    return f"{path}: {text}"
+
+
+def from_mapping(config: Mapping[str, Any], source: str = "configuration") -> Study:
+    """The checked study of a mapping; StudyError names `source`, each bad key's path and what is wanted."""
+    try:
+        return Study.model_validate(dict(config))
+    except ValidationError as error:
+        sentences = sorted({_sentence(item) for item in error.errors()})
+        raise StudyError(f"{source}: " + "; ".join(sentences[:8])) from None
+
+
+def load(path: Path | str) -> Study:
+    """The checked study of a YAML file."""
+    return from_mapping(read_yaml(path), str(path))
+
+
+def schema() -> str:
+    """JSON Schema (2020-12) of a study, as text ending in a newline."""
+    return json.dumps(Study.model_json_schema() | {"title": "ttstudy study"}, indent=1, sort_keys=True) + "\n"
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--schema"]:
+        sys.stdout.write(schema())
+    else:
+        sys.exit("usage: python -m ttstudy.study --schema > workflow/schemas/study.schema.json")

@@ -1,0 +1,190 @@
+"""The contract of every table: its columns, checked when it is written and when it is read.
+
+A table is a Parquet file. It is written under a temporary name and renamed, so a reader never sees half of one,
+and the same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+METHODS = ("cot", "majority", "best_of_n", "beam_search", "dvts", "coverage")
+SCORES = ("none", "min", "last", "avg")
+VOTES = ("none", "majority", "prm_max", "prm_vote")
+LEVELS = ("easy", "medium", "hard")
+
+_CELL = "benchmark:str policy:str prm:str method:method budget:int score:score vote:vote"
+_RESPONSES = (
+    "problem_id:str sample:count response:str steps:texts prompt_tokens:count response_tokens:count "
+    "logprob:float finish:finish"
+)
+COLUMNS = {
+    "benchmark": "problem_id:str problem:str answer:str level:str? subject:str?",
+    "responses": _RESPONSES,
+    "search_responses": _RESPONSES + " tree:count step_scores:numbers",
+    "grades": "problem_id:str sample:count answer:str? canonical:str? correct:bool status:status",
+    "scores": "problem_id:str sample:count step_scores:numbers prm_tokens:count",
+    "nodes": "problem_id:str tree:count node:count parent:int depth:count text:str tokens:count score:float? "
+    "kept:bool finish:node_finish",
+    "search_cost": "problems:count prompt_tokens:count response_tokens:count discarded_tokens:count prm_tokens:count "
+    "prm_tokens_reencoded:count",
+    "difficulty": "benchmark:str policy:str problem_id:str samples:count correct:count pass_at_1:share level:level",
+    "outcomes": _CELL + " problem_id:str level:level value:share",
+    "accuracy": _CELL + " level:level_or_all problems:count accuracy:share low:share high:share",
+    "ledger": "benchmark:str policy:str prm:str method:method budget:int problems:count prompt_tokens:amount "
+    "response_tokens:amount discarded_tokens:amount prm_tokens:amount prm_tokens_reencoded:amount "
+    "policy_parameters:count prm_parameters:count flops_policy:amount flops_prompt:amount flops_prm:amount "
+    "flops_total:amount flops_paper:amount",
+    "strategy": "benchmark:str policy:str prm:str budget:int level:level_or_all selection:str method:str score:str "
+    "vote:str problems:count accuracy:share low:share high:share",
+    "training": "model:str kind:str parameters:count tokens:amount flops:amount loss:float? auc:float?",
+    "claims": "claim:int title:str source:str verdict:verdict published:str? ours:str? low:float? high:float? "
+    "text:str needs:str?",
+    "optimism": "benchmark:str policy:str prm:str budget:int",
+    "explorer": "benchmark:str policy:str prm:str method:method budget:int problem_id:str problem:str gold:str "
+    "sample:count response:str steps:texts step_scores:numbers answer:str? correct:bool finish:finish",
+    "trees": "benchmark:str policy:str prm:str method:method budget:int problem_id:str tree:count node:count "
+    "parent:int depth:count text:str tokens:count score:float? kept:bool finish:node_finish",
+    "counts": "benchmark:str policy:str prm:str method:method budget:int responses:count finished:count "
+    "cut:count no_answer:count timed_out:count",
+}
+"""Columns of each table as `name:kind`; `?` after the kind allows a missing value. Other columns may follow."""
+
+_CHOICES = {
+    "method": METHODS,
+    "score": SCORES,
+    "vote": VOTES,
+    "level": LEVELS,
+    "level_or_all": ("all", *LEVELS),
+    "finish": ("eos", "stop", "length", "context", "depth"),
+    "node_finish": ("open", "eos", "stop", "length", "context", "depth"),
+    "status": ("graded", "no_answer", "timed_out"),
+    "verdict": ("holds", "not significant", "fails", "not run"),
+}
+_KEYS = {
+    "benchmark": ["problem_id"],
+    "responses": ["problem_id", "sample"],
+    "search_responses": ["problem_id", "sample"],
+    "grades": ["problem_id", "sample"],
+    "scores": ["problem_id", "sample"],
+    "nodes": ["problem_id", "tree", "node"],
+    "difficulty": ["benchmark", "policy", "problem_id"],
+    "outcomes": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "problem_id"],
+    "accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "level"],
+    "ledger": ["benchmark", "policy", "prm", "method", "budget"],
+    "training": ["model"],
+}
+
+
+class TableError(ValueError):
+    """A table breaks its contract; the message names the table, the column and the first bad row."""
+
+
+@cache
+def schema(name: str):  # noqa: ANN201 - the type would import pandera at module level
+    """Pandera schema of a table by name."""
+    import pandera.pandas as pa
+
+    def column(kind: str) -> pa.Column:
+        nullable = kind.endswith("?")
+        kind = kind.removesuffix("?")
+        if kind in _CHOICES:
+            return pa.Column(str, pa.Check.isin(_CHOICES[kind]), nullable=nullable)
+        checks = {
+            "str": (str, []),
+            "int": (int, []),
+            "count": (int, [pa.Check.ge(0)]),
+            "amount": (float, [pa.Check.ge(0)]),
+            "float": (float, []),
+            "share": (float, [pa.Check.in_range(0, 1)]),
+            "bool": (bool, []),
+            "texts": (object, []),
+            "numbers": (object, []),
+        }
+        dtype, rules = checks[kind]
+        return pa.Column(dtype, rules, nullable=nullable)
+
+    columns = dict(item.split(":") for item in COLUMNS[name].split())
+    rules = []
+    if name in ("accuracy", "strategy"):
+        rules.append(
+            pa.Check(
+                lambda t: (t["low"] <= t["accuracy"] + 1e-9) & (t["accuracy"] <= t["high"] + 1e-9),
+                error="the interval does not cover its estimate",
+            )
+        )
+    if name == "ledger":
+        rules.append(
+            pa.Check(
+                lambda t: t["flops_total"] + 1 >= t["flops_policy"] + t["flops_prompt"] + t["flops_prm"],
+                error="flops_total is smaller than the sum of its parts",
+            )
+        )
+        rules.append(
+            pa.Check(
+                lambda t: t["discarded_tokens"] <= t["response_tokens"], error="more tokens discarded than generated"
+            )
+        )
+    return pa.DataFrameSchema(
+        {key: column(kind) for key, kind in columns.items()},
+        checks=rules,
+        unique=_KEYS.get(name),
+        coerce=True,
+        strict=False,
+    )
+
+
+def check(name: str, frame: pd.DataFrame, where: str = "") -> pd.DataFrame:
+    """The frame with its columns in contract order and dtype; TableError for the first breach."""
+    from pandera.errors import SchemaError, SchemaErrors
+
+    contract = schema(name)
+    missing = [column for column in contract.columns if column not in frame.columns]
+    place = f"{where}: " if where else ""
+    if missing:
+        raise TableError(f"{place}table {name} has no column {missing[0]!r}")
+    try:
+        frame = contract.validate(frame)
+    except (SchemaError, SchemaErrors) as error:
+        cases = getattr(error, "failure_cases", None)
+        case = ""
+        if isinstance(cases, pd.DataFrame) and len(cases):
+            row = cases.iloc[0]
+            case = f" (row {row['index']}: {str(row['failure_case'])[:60]!r})"
+        column = getattr(getattr(error, "schema", None), "name", None)
+        reason = str(getattr(error, "reason_code", None) or "contract").split(".")[-1].lower().replace("_", " ")
+        detail = str(getattr(getattr(error, "check", None), "error", None) or reason)
+        raise TableError(f"{place}table {name}, column {column}: {detail}{case}") from None
+    ordered = list(contract.columns)
+    return frame[ordered + [column for column in frame.columns if column not in ordered]]
+
+
+def write(name: str, frame: pd.DataFrame, path: Path | str) -> None:
+    """Write a checked table; the file appears whole or not at all."""
+    path = Path(path)
+    frame = check(name, frame, str(path)).reset_index(drop=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        frame.to_parquet(temporary, engine="pyarrow", compression="zstd", index=False)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read(name: str, path: Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Read and check a table (only `columns`, then unchecked); TableError when it is absent or damaged."""
+    path = Path(path)
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow", columns=list(columns) if columns else None)
+    except FileNotFoundError:
+        raise TableError(f"{path}: the table {name} is not there; run the step that makes it") from None
+    except (OSError, ValueError, KeyError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TableError(f"{path}: not a readable Parquet table ({first}); delete it and run again") from None
+    return frame if columns else check(name, frame, str(path))
