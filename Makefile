@@ -32,7 +32,7 @@ test: $(VENV)/ready-test ## run all tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/ready-test ## style of code and rules
-	@$(BIN)/ruff check . && $(BIN)/snakefmt --check Snakefile workflow/rules
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c 'ruff check . && snakefmt --check Snakefile workflow/rules'
 
 clean:          ## remove results and the environment
 	rm -rf results .snakemake $(VENV)

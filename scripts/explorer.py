@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-
 from ttstudy import explorer, steps, tables
 
 
@@ -21,22 +20,26 @@ def step() -> None:
         sources = cell["sources"]
 
         def add(method, prm, budget, responses, grades, scores=None, names=names, benchmark=benchmark, ids=ids):
-            shown = explorer.rows(responses, tables.read("grades", grades), scores, benchmark, ids)
+            shown = explorer.rows(responses, grades, scores, benchmark, ids)
             found.append(shown.assign(**names, method=method, prm=prm, budget=budget))
 
         cot = tables.read("responses", sources["cot"]["responses"])
-        add("cot", "none", 1, cot, sources["cot"]["grades"])
+        add("cot", "none", 1, cot, tables.read("grades", sources["cot"]["grades"]))
         if sources["samples"]:
-            block = sources["samples"][0]
-            pool = tables.read("responses", block["responses"])
-            size = int(pool["sample"].max()) + 1
-            if not block["scores"]:
-                add("majority", "none", size, pool, block["grades"])
-            for prm, path in block["scores"].items():
-                add("best_of_n", prm, size, pool, block["grades"], tables.read("scores", path))
+            size = sources["samples"][-1]["samples"][1] + 1
+            blocks = [block for block in sources["samples"] if block["samples"][0] < explorer.RESPONSES]
+            pool = steps.concat("responses", [block["responses"] for block in blocks])
+            grades = steps.concat("grades", [block["grades"] for block in blocks])
+            prms = list(blocks[0]["scores"])
+            if not prms:
+                add("majority", "none", size, pool, grades)
+            for prm in prms:
+                scores = steps.concat("scores", [block["scores"][prm] for block in blocks])
+                add("best_of_n", prm, size, pool, grades, scores)
         for search in sources["searches"]:
             method, prm, budget = search["method"], search["prm"], search["budget"]
-            add(method, prm, budget, tables.read("search_responses", search["answers"]), search["grades"])
+            answers = tables.read("search_responses", search["answers"])
+            add(method, prm, budget, answers, tables.read("grades", search["grades"]))
             if budget <= explorer.TREE_BUDGET:
                 nodes = tables.read("nodes", search["nodes"])
                 nodes = nodes[nodes["problem_id"].isin(ids)]

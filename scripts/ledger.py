@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pandas as pd
-
 from ttstudy import checkpoints, flops, steps, tables, usage
 
 RESPONSES = ["problem_id", "sample", "prompt_tokens", "response_tokens", "finish"]
@@ -43,8 +42,9 @@ def step() -> None:
         grades = tables.read("grades", search["grades"], STATUS)
         endings.append(usage.endings(method, prm, budget, answers, grades))
     names = {"benchmark": spec["benchmark"], "policy": spec["policy"]}
-    ledger = flops.ledger(pd.DataFrame(rows), policy_parameters, parameters)
-    tables.write("ledger", ledger.assign(**names), args.output)
+    cells = pd.DataFrame(rows).assign(**names, policy_parameters=policy_parameters)
+    cells["prm_parameters"] = cells["prm"].map(parameters | {"none": 0})
+    tables.write("ledger", flops.ledger(cells), args.output)
     tables.write("counts", pd.DataFrame(endings).assign(**names), args.counts)
 
 

@@ -1,5 +1,6 @@
 """Draw a block of responses from a policy: pilot, greedy CoT, or part of the pool."""
 
+import os
 from pathlib import Path
 
 from ttstudy import steps, tables
@@ -7,7 +8,7 @@ from ttstudy.engines import open_engine
 from ttstudy.progress import bar
 from ttstudy.sampling import draw
 
-RESPONSES_PER_PART = 8192
+RESPONSES_PER_PART = int(os.environ.get("TTSTUDY_RESPONSES_PER_PART", 8192))
 
 
 def step() -> None:

@@ -50,7 +50,7 @@ rule training:
     output:
         layout.table("training"),
     params:
-        spec=layout.training_spec(),
+        spec=lambda w: layout.training_spec(),
     shell:
         "python {SCRIPTS}/training.py --spec {params.spec:q} --output {output:q}"
 
@@ -68,7 +68,7 @@ rule accuracy:
         ledger=layout.table("ledger"),
         counts=layout.table("counts"),
     params:
-        spec=layout.study_spec("accuracy"),
+        spec=lambda w: layout.study_spec("accuracy"),
     shell:
         """
         python {SCRIPTS}/accuracy.py --spec {params.spec:q} --outcomes {input.outcomes:q} \
@@ -86,7 +86,7 @@ rule strategy:
         strategy=layout.table("strategy"),
         optimism=layout.table("optimism"),
     params:
-        spec=layout.study_spec("strategy"),
+        spec=lambda w: layout.study_spec("strategy"),
     shell:
         """
         python {SCRIPTS}/strategy.py --spec {params.spec:q} --tables "$(dirname {output.strategy:q})"
@@ -100,6 +100,6 @@ rule claims:
     output:
         layout.table("claims"),
     params:
-        spec=layout.study_spec("claims"),
+        spec=lambda w: layout.study_spec("claims"),
     shell:
         "python {SCRIPTS}/claims.py --spec {params.spec:q} --published {input.published:q} --output {output:q}"

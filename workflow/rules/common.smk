@@ -1,6 +1,7 @@
 """The checked study, its layout, and what every rule shares.
 
 Every `params: spec` is one canonical JSON text: all that decides the output, and nothing else.
+Functions, even of nothing: Snakemake would expand the braces of a plain text.
 """
 
 import os
@@ -11,7 +12,8 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from snakemake.exceptions import WorkflowError
 from ttstudy.layout import STUDY_TABLES, open_layout
-from ttstudy.study import StudyError, from_mapping, read_yaml
+from ttstudy.runlock import hold_results
+from ttstudy.study import StudyError, from_mapping, read_yaml, with_base
 
 # Steps find the library and this environment's Python, also inside a Slurm job and without activation.
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -23,7 +25,8 @@ SCRIPTS = str(Path(workflow.basedir) / "scripts")
 try:
     for path in workflow.configfiles:
         read_yaml(path)
-    study = from_mapping(config, ", ".join(map(str, workflow.configfiles)))
+    folder = Path(workflow.configfiles[0]).parent if workflow.configfiles else Path()
+    study = from_mapping(with_base(config, folder), ", ".join(map(str, workflow.configfiles)))
     layout = open_layout(study)
 except StudyError as error:
     raise WorkflowError(str(error)) from None
@@ -50,3 +53,11 @@ def spec(wildcards):
 def block(wildcards):
     """Sample block of the output's path."""
     return int(wildcards.first), int(wildcards.last)
+
+
+onstart:
+    # A kernel lock, not Snakemake's files: it goes with its process, so a killed run never blocks the next one.
+    try:
+        hold_results(study.results)
+    except StudyError as error:
+        raise WorkflowError(str(error)) from None

@@ -41,7 +41,7 @@ rule grade:
     output:
         f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.{layout.grading}.parquet",
     params:
-        spec=layout.grade_spec(),
+        spec=lambda w: layout.grade_spec(),
     shell:
         """
         python {SCRIPTS}/grade.py --spec {params.spec:q} --benchmark {input.benchmark:q} \

@@ -16,7 +16,7 @@ rule explorer:
         explorer=layout.table("explorer"),
         trees=layout.table("trees"),
     params:
-        spec=layout.explorer_spec(),
+        spec=lambda w: layout.explorer_spec(),
     shell:
         """
         python {SCRIPTS}/explorer.py --spec {params.spec:q} --output {output.explorer:q} --trees {output.trees:q}
@@ -30,6 +30,6 @@ rule report:
     output:
         report(layout.report(), category="Report"),
     params:
-        spec=layout.report_spec(),
+        spec=lambda w: layout.report_spec(),
     shell:
         "python {SCRIPTS}/report.py --spec {params.spec:q} --output {output:q}"

@@ -16,12 +16,12 @@ rule search:
         cost=f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.cost.parquet",
     log:
         f"{study.results}/logs/search/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.log",
-    params:
-        spec=spec,
-        budget=lambda w: int(w.budget),
     resources:
         # Blocks of problems change no byte, so their size is not part of the spec.
         problems_per_block=study.search.problems_per_block,
+    params:
+        spec=spec,
+        budget=lambda w: int(w.budget),
     shell:
         """
         python {SCRIPTS}/search.py --spec {params.spec:q} --budget {params.budget} \
@@ -38,7 +38,7 @@ rule grade_search:
     output:
         f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.{layout.grading}.parquet",
     params:
-        spec=layout.grade_spec(),
+        spec=lambda w: layout.grade_spec(),
     shell:
         """
         python {SCRIPTS}/grade.py --spec {params.spec:q} --benchmark {input.benchmark:q} \

@@ -1,0 +1,1 @@
+"""ttstudy: a reproducible study of compute-optimal test-time scaling."""

@@ -257,6 +257,7 @@ class Layout:
         """Files behind one (benchmark, policy), by what they are: what the analysis steps read."""
         pool = [
             {
+                "samples": list(block),
                 "responses": responses,
                 "grades": self.grades(responses),
                 "scores": {

@@ -175,8 +175,14 @@ class Search(_Section):
 
     beam_width: int = Field(default=4, ge=1, description="M: candidates drawn per kept beam and step")
     score: Score = Field(default="last", description="PRM score by which beams are pruned")
-    answers: Literal["beams", "candidates"] = "candidates"
-    semantics: Literal["default", "reference"] = "default"
+    answers: Literal["beams", "candidates"] = "beams"
+    semantics: Literal["default", "reference"] = Field(
+        default="default", description="reference: the official code's behaviour, whatever the options below say"
+    )
+    refill: bool = True
+    dedup: bool = False
+    stop_on_boxed: bool = False
+    lookahead: int = Field(default=0, ge=0)
     max_depth: int = Field(default=40, ge=1)
     problems_per_block: int = Field(default=50, ge=1, description="problems searched, and saved, together")
     only: dict[Name, list[Name]] | None = Field(
@@ -209,6 +215,7 @@ class Miniature(_Section):
 class Study(_Section):
     """A whole study. Lists and maps are grids: every benchmark with every policy, PRM, method and budget."""
 
+    base: str | None = Field(default=None, description="another study's file, of which this one is a variation")
     study: Name
     question: str = "When does a small policy with test-time compute beat a larger one, and at what cost?"
     seed: int = Field(default=0, ge=0)
@@ -353,14 +360,42 @@ def from_mapping(config: Mapping[str, Any], source: str = "configuration") -> St
         raise StudyError(f"{source}: " + "; ".join(sentences[:8])) from None
 
 
+def with_base(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The mapping laid over the file that its `base` names (relative to `folder`), mappings key by key."""
+    config = dict(config)
+    base = config.pop("base", None)
+    if base is None:
+        return config
+    path = folder / str(base)
+    return _laid_over(with_base(_once(path), path.parent), config)
+
+
+def _once(path: Path) -> dict[str, Any]:
+    content = read_yaml(path)
+    if "base" in content:
+        raise StudyError(f"{path}: has a `base` itself; a study may vary one that stands on its own")
+    return content
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _laid_over(result[key], value) if both else value
+    return result
+
+
 def load(path: Path | str) -> Study:
     """The checked study of a YAML file."""
-    return from_mapping(read_yaml(path), str(path))
+    return from_mapping(with_base(read_yaml(path), Path(path).parent), str(path))
 
 
 def schema() -> str:
-    """JSON Schema (2020-12) of a study, as text ending in a newline."""
-    return json.dumps(Study.model_json_schema() | {"title": "ttstudy study"}, indent=1, sort_keys=True) + "\n"
+    """JSON Schema (2020-12) of a study, as text ending in a newline; a study with a `base` need not be whole."""
+    content = Study.model_json_schema() | {"title": "ttstudy study"}
+    required = content.pop("required")
+    content |= {"if": {"required": ["base"]}, "then": {"required": ["study"]}, "else": {"required": required}}
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,1 +1,100 @@
-"""Process reward models: formats, scoring engines and how to open one."""
+"""Process reward models: formats, heads and scoring engines behind one way to open them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ttstudy.rewards.catalogue import CATALOGUE, format_of
+from ttstudy.rewards.formats import FORMATS, QWEN_SYSTEM, FormatName, make_format
+from ttstudy.rewards.protocol import Encoded, RewardModel
+
+if TYPE_CHECKING:
+    from ttstudy.rewards.scorer import Overflow, StepScorer
+
+__all__ = ["CATALOGUE", "FORMATS", "Encoded", "FormatName", "RewardModel", "open_reward_model"]
+
+ENGINES = ("transformers",)
+BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
+
+
+def open_reward_model(
+    path_or_name: str | Path,
+    format: FormatName | None = None,
+    engine: str = "transformers",
+    *,
+    name: str | None = None,
+    revision: str | None = None,
+    system: str | None = QWEN_SYSTEM,
+    cache: str | Path | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    batch_tokens: int | None = None,
+    cache_mib: float = 512,
+    on_overflow: Overflow = "warn",
+    backbone: Literal["auto", "light", "transformers"] = "auto",
+) -> StepScorer:
+    """Open a process reward model (PRM) without running any code of its checkpoint.
+
+    Args:
+        path_or_name: checkpoint folder, or model id of the Hugging Face hub.
+        format: `math_shepherd`, `rlhflow`, `skywork` or `qwen`; needed where neither the id nor the architecture in
+            config.json tells.
+        engine: `transformers`.
+        name: for tables; the folder's name or the id by default.
+        revision: commit (40 hex digits) of a hub model.
+        system: system message of format qwen, None for none; hub models of the catalogue have their own.
+        cache: where `.bin` weights are written as safetensors, by default `safetensors/` in the checkpoint folder.
+        device: `auto` is a GPU where there is one.
+        dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU and the checkpoint's on a GPU.
+        batch_tokens: tokens of one forward pass.
+        cache_mib: memory (MiB) for states of prefixes that search comes back to.
+        on_overflow: `warn`, `error` or `drop` (see `StepScorer`).
+        backbone: `light` is our own forward pass (Llama, Mistral, Qwen2), `transformers` is AutoModel, `auto` the
+            first that can run the checkpoint.
+
+    Raises:
+        ValueError: a format that cannot be told, a tensor that is missing or does not belong, a tokenizer without
+            the tokens of the format, a hub id without a commit, an unknown option.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"Unknown PRM engine {engine!r}; there are {', '.join(ENGINES)}.")
+    import torch
+
+    from ttstudy.engines.checkpoint import UnsupportedArchitectureError
+    from ttstudy.rewards import heads
+    from ttstudy.rewards.backbone import Backbone, layout_of, tensor_shapes
+    from ttstudy.rewards.light_engine import LightEngine
+    from ttstudy.rewards.loading import Checkpoint, dtype_of, find_folder, stored_dtype
+    from ttstudy.rewards.scorer import StepScorer
+    from ttstudy.rewards.text import TextTokenizer
+    from ttstudy.rewards.transformers_engine import TransformersEngine
+
+    folder = find_folder(path_or_name, revision)
+    checkpoint = Checkpoint(folder, cache)
+    format = format or format_of(str(path_or_name), checkpoint.config)
+    known = CATALOGUE.get(str(path_or_name))
+    options = {"system": known.system if known else system} if format == "qwen" else {}
+    encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **options)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind = torch.device(device).type
+    precision = dtype_of(dtype or ("float32" if kind == "cpu" else stored_dtype(checkpoint.config)))
+    budget = batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
+    head = heads.load_head(format, encoder, checkpoint, device)
+    head_keys = heads.HEAD_KEYS[format]
+    try:
+        layout_of(checkpoint)
+        ours = backbone != "transformers"
+    except UnsupportedArchitectureError:
+        if backbone == "light":
+            raise
+        ours = False
+    if ours:
+        prefix = checkpoint.backbone_prefix()
+        checkpoint.check_keys([prefix + key for key in tensor_shapes(checkpoint)], head_keys)
+        scoring = LightEngine(Backbone(checkpoint, device, precision), head, budget, cache_mib)
+    else:
+        scoring = TransformersEngine(checkpoint, head, head_keys, device, precision, budget)
+    checkpoint.close()
+    return StepScorer(name or Path(path_or_name).name, encoder, scoring, on_overflow)

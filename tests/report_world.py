@@ -1,0 +1,199 @@
+"""A made-up study with every table that the report reads: plausible shapes and orders, no measured number."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+POLICIES = {"mini-20k": 20_416, "mini-60k": 61_440, "mini-180k": 183_760, "mini-500k": 498_432, "mini-1200k": 1_203_200}
+PRMS = {
+    "prm-good": (231_000, 0.962, 1.0),
+    "prm-medium": (92_000, 0.914, 0.55),
+    "prm-undertrained": (92_000, 0.741, 0.12),
+    "prm-ood": (52_000, 0.655, -0.25),
+}
+BUDGETS = (4, 16, 64, 256)
+TOKENS = {"cot": 60, "majority": 62, "best_of_n": 62, "beam_search": 118, "dvts": 104}
+
+
+def _interval(values: np.ndarray) -> tuple[float, float, float]:
+    mean, n = float(values.mean()), len(values)
+    centre, half = (mean + 2 / n) / (1 + 4 / n), 2 * np.sqrt(mean * (1 - mean) / n + 1 / n**2) / (1 + 4 / n)
+    return mean, max(0.0, min(mean, centre - half)), min(1.0, max(mean, centre + half))
+
+
+def world(
+    problems: int = 100,
+    policies: dict[str, int] = POLICIES,
+    prms: dict[str, tuple[int, float, float]] = PRMS,
+    budgets: tuple[int, ...] = BUDGETS,
+    benchmarks: tuple[str, ...] = ("miniature",),
+    explored: int = 3,
+    seed: int = 0,
+) -> dict[str, pd.DataFrame]:
+    """All tables of a study, optional ones included."""
+    rng = np.random.default_rng(seed)
+    out: dict[str, list[Any]] = {name: [] for name in TABLES}
+    for benchmark in benchmarks:
+        hardness = np.sort(rng.normal(0, 1.6, problems))
+        ids = [f"{benchmark}-{i:04d}" for i in range(problems)]
+        for i, key in enumerate(ids):
+            out["benchmark"].append((benchmark, key, f"Compute {i}+{i * 7 % 61}-3*{i % 9}.", str(i * 3), "2", "mini"))
+        for rank, (policy, size) in enumerate(policies.items()):
+            _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budgets, explored)
+    for kind, models in (("policy", policies), ("prm", prms)):
+        for name, value in models.items():
+            size, auc = (value, None) if kind == "policy" else (value[0], value[1])
+            tokens = 4e6 if kind == "policy" else 6e6
+            loss = 0.9 * (size / 2e4) ** -0.4
+            out["training"].append((name, kind, size, tokens, 6 * size * tokens, size / 900, loss, auc))
+    out["claims"] = CLAIM_ROWS
+    frames = {name: pd.DataFrame(out[name], columns=columns.split()) for name, columns in TABLES.items()}
+    return frames
+
+
+def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budgets, explored) -> None:
+    n = len(ids)
+    share = 1 / (1 + np.exp(hardness - 0.95 * rank + 2.2))
+    right = rng.binomial(16, share)
+    level = np.where(right >= 8, "easy", np.where(right >= 1.6, "medium", "hard"))
+    for i, key in enumerate(ids):
+        out["difficulty"].append((benchmark, policy, key, 16, int(right[i]), right[i] / 16, level[i]))
+
+    def cell(prm, method, budget, score, vote, values) -> None:
+        key = (benchmark, policy, prm, method, budget, score, vote)
+        out["outcomes"].extend((*key, ids[i], level[i], float(values[i])) for i in range(n))
+        for name in ("all", "easy", "medium", "hard"):
+            chosen = values if name == "all" else values[level == name]
+            if len(chosen):
+                out["accuracy"].append((*key, name, len(chosen), *_interval(chosen)))
+
+    def cost(prm, method, budget, prm_size) -> None:
+        drawn = n * budget * TOKENS[method]
+        lost = drawn * {"beam_search": 0.72, "dvts": 0.7}.get(method, 0.0)
+        scored = 0 if prm == "none" else drawn * 0.97
+        parts = (2.0 * size * drawn, 2.0 * size * n * 20, 2.0 * prm_size * scored)
+        out["ledger"].append(
+            (benchmark, policy, prm, method, budget, n, n * 20.0, drawn, lost, scored, scored * 2.4, size, prm_size)
+            + (*parts, sum(parts), parts[0])
+        )
+        got = n * (budget if method in ("cot", "majority", "best_of_n") else max(1, budget // 4))
+        cut, none = rng.binomial(got, 0.02), rng.binomial(got, 0.05)
+        out["counts"].append((benchmark, policy, prm, method, budget, got, got - cut, cut, none, 0))
+
+    greedy = (rng.random(n) < share * 1.08).astype(float)
+    cell("none", "cot", 1, "none", "none", greedy)
+    cost("none", "cot", 1, 0)
+    for budget in budgets:
+        sharp = 1 / (1 + np.exp(-(np.log(share / (1 - share)) + 1.0) * (1 + 0.18 * np.log2(budget))))
+        cell("none", "majority", budget, "none", "majority", sharp * 0.9)
+        cell("none", "coverage", budget, "none", "none", 1 - (1 - share) ** budget)
+        cost("none", "majority", budget, 0)
+    for prm, (prm_size, _, worth) in prms.items():
+        for method, bonus in (("best_of_n", 0.0), ("beam_search", 0.32 - 0.14 * rank), ("dvts", 0.22 - 0.08 * rank)):
+            for budget in budgets if method == "best_of_n" else [b for b in budgets if b <= 64]:
+                push = (0.62 * worth + bonus * worth) * np.log2(budget) * 0.55
+                for score, vote in product(("min", "last", "avg"), ("majority", "prm_max", "prm_vote")):
+                    slip = {"min": 0.1, "last": 0.0, "avg": 0.15}[score] + {"prm_max": 0.2}.get(vote, 0.0) * (1 - worth)
+                    chance = 1 / (1 + np.exp(-(np.log(share / (1 - share)) + push - slip)))
+                    values = chance if method == "best_of_n" else (rng.random(n) < chance).astype(float)
+                    cell(prm, method, budget, score, vote, values)
+                cost(prm, method, budget, prm_size)
+            _explore(out, rng, benchmark, policy, prm, method, ids[:explored], worth)
+        for budget in budgets:
+            for name, loss in (("naive", 0.0), ("cross_fitted", 0.02), ("author_rule", 0.03)):
+                chosen = "beam_search" if rank < 2 and budget <= 64 else "best_of_n"
+                push = (0.62 + max(0.0, 0.32 - 0.14 * rank)) * worth * np.log2(budget) * 0.55
+                chance = np.clip(1 / (1 + np.exp(-(np.log(share / (1 - share)) + push))) - loss, 0, 1)
+                row = (chosen, "last", "prm_vote", n, *_interval(chance))
+                out["strategy"].append((benchmark, policy, prm, budget, "all", name, *row))
+            spread = rng.normal(0.02, 0.01)
+            out["optimism"].append((benchmark, policy, prm, budget, spread, spread - 0.02, spread + 0.02))
+    out["graders"].append((benchmark, policy, "strict", "reference", n * 256, int(rng.integers(0, 9))))
+
+
+def _explore(out, rng, benchmark, policy, prm, method, ids, worth) -> None:
+    for i, key in enumerate(ids):
+        for sample in range(4):
+            steps = [f"{k}*7={7 * k}, so 12+{7 * k}-5." for k in range(2, 5)] + [f"12+28-5=35, so \\boxed{{{35 + sample % 2}}}"]
+            scores = np.round(np.clip(rng.beta(6, 2, len(steps)) + 0.1 * worth, 0, 1), 4)
+            text = "\n\n".join(steps)
+            out["explorer"].append(
+                (benchmark, policy, prm, method, key, f"Compute 12+4*7-5, variant {i}.", "35", sample, text, steps)
+                + (scores.tolist(), str(35 + sample % 2), sample % 2 == 0, "eos" if sample < 3 else "length")
+            )
+        if method == "best_of_n":
+            continue
+        for tree in range(1 if method == "beam_search" else 2):
+            number, front = 0, [-1]
+            for depth in range(1, 5):
+                kept = []
+                for parent in front:
+                    for child in range(4):
+                        score = float(np.round(rng.beta(5, 2), 4))
+                        stays = child == int(depth) % 4
+                        out["nodes"].append(
+                            (benchmark, policy, prm, method, 16, key, tree, number, parent, depth, f"step {depth}.{child}")
+                            + (9, score, stays, "eos" if depth == 4 else "open")
+                        )
+                        if stays:
+                            kept.append(number)
+                        number += 1
+                front = kept
+
+
+_CELL = "benchmark policy prm method budget"
+TABLES = {
+    "benchmark": "benchmark problem_id problem answer level subject",
+    "difficulty": "benchmark policy problem_id samples correct pass_at_1 level",
+    "outcomes": f"{_CELL} score vote problem_id level value",
+    "accuracy": f"{_CELL} score vote level problems accuracy low high",
+    "ledger": f"{_CELL} problems prompt_tokens response_tokens discarded_tokens prm_tokens prm_tokens_reencoded "
+    "policy_parameters prm_parameters flops_policy flops_prompt flops_prm flops_total flops_paper",
+    "strategy": "benchmark policy prm budget level selection method score vote problems accuracy low high",
+    "training": "model kind parameters tokens flops cpu_seconds loss auc",
+    "claims": "claim title source verdict published ours low high text needs",
+    "optimism": "benchmark policy prm budget optimism low high",
+    "counts": f"{_CELL} responses finished cut no_answer timed_out",
+    "graders": "benchmark policy grader other responses differ",
+    "explorer": "benchmark policy prm method problem_id problem gold sample response steps step_scores answer correct "
+    "finish",
+    "nodes": f"{_CELL} problem_id tree node parent depth text tokens score kept finish",
+}
+CLAIM_ROWS = [
+    (1, "A small policy with TTS beats a much larger one", "A, T3", "holds", "72.2 % vs 71.4 %", "+8.0 points", 0.012,
+     0.151, "mini-60k with TTS beats the CoT of mini-500k, which has 8.1 times its parameters.", None),
+    (5, "Search is better for small policies, best-of-N for large", "F7", "not significant", None, "rho = -0.6", -1.0,
+     0.2, "The advantage of search falls with policy size, but the interval includes zero.", None),
+    (6, "Weak PRMs favour best-of-N", "F4, F5", "fails", None, "3 of 4", None, None,
+     "With the weakest PRM search still comes first.", None),
+    (11, "The size gap grows by 487 %", "A", "holds", "487.0 %", "487.0 %", None, None, "135 / 23 - 1 is 486.96 %.", None),
+    (14, "Total compute falls 100 to 1000 times", "T4", "fails", "100-1000 x", "78.8 x", None, None,
+     "225 x for the Llama pair, 78.8 x for the R1 pair.", None),
+    (34, "Difficulty decides the method", "P 4.3", "holds", None, "3 of 3 levels", None, None,
+     "Best-of-N wins on easy problems, beam search on hard ones.", None),
+    (9, "7B beats o1", "T3", "not run", "95.2 % vs 94.8 %", None, None, None, "Needs the real models.",
+     "DeepSeek-R1-Distill-Qwen-7B on a GPU"),
+    (26, "1B gets worse on AIME24 as N grows", "T3", "not run", "16.7 to 10.0 %", None, None, None,
+     "Needs the real models.", "Llama-3.2-1B-Instruct and AIME24"),
+]
+
+CONTEXT: dict[str, Any] = {
+    "study": "miniature",
+    "question": "How far does a small language model get when it may think more, and what does that cost?",
+    "config": "study: miniature\nseed: 0\npolicies:\n  mini-20k: {source: trained}\n",
+    "versions": {"python": "3.11.2", "torch": "2.13.0+cpu", "ttstudy": "0.1.0"},
+    "commit": "ba61245",
+    "seeds": {"study": 0},
+    "hardware": "2 CPU cores, 4 GiB",
+    "score": "last",
+    "vote": "prm_vote",
+    "steps": [
+        {"rule": "sample_block", "jobs": 20, "seconds": 151.3, "cached": 0},
+        {"rule": "beam_search", "jobs": 60, "seconds": 212.9, "cached": 12},
+    ],
+    "checksums": {"tables/accuracy.parquet": "0" * 64},
+}

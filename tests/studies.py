@@ -1,0 +1,86 @@
+"""Running whole studies in a copy of the repository: what end-to-end tests share."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+COPIED = ("Snakefile", "config.yaml", "workflow", "scripts", "reports")
+
+
+def copy_repository(target: Path) -> Path:
+    """A working copy of what a run needs, without results."""
+    target.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__", "checkpoints"))
+        else:
+            shutil.copy2(source, target / name)
+    return target
+
+
+def smoke(**changes) -> dict:
+    """The smoke study's configuration with top-level keys replaced."""
+    return yaml.safe_load((ROOT / "workflow/studies/smoke.yaml").read_text()) | changes
+
+
+def write(root: Path, config: dict, name: str = "study.yaml") -> Path:
+    path = root / name
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
+    return path
+
+
+def command(config: Path, *arguments: str, cores: int = 2) -> list[str]:
+    return [
+        str(Path(sys.executable).parent / "snakemake"),
+        *("--profile", "workflow/profiles/default", "--cores", str(cores), "--configfile", str(config)),
+        *arguments,
+    ]
+
+
+def environment() -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "TTSTUDY_RETRAIN")}
+    return clean | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+
+
+def snakemake(root: Path, config: Path, *arguments: str, cores: int = 2, ok: bool = True) -> str:
+    """Output of a run in `root`; with `ok`, the run must succeed."""
+    run = subprocess.run(
+        command(config, *arguments, cores=cores),
+        cwd=root,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=900,
+    )
+    if ok:
+        assert run.returncode == 0, run.stdout[-6000:]
+    else:
+        assert run.returncode != 0, run.stdout[-6000:]
+    return run.stdout
+
+
+def planned(root: Path, config: Path, *arguments: str) -> dict[str, int]:
+    """Jobs by rule that a run would do, as `snakemake --dry-run` counts them; `all` left out."""
+    output = snakemake(root, config, "--dry-run", "--quiet", *arguments)
+    if "Nothing to be done" in output:
+        return {}
+    table = output.split("Job stats:", 1)[1]
+    rows = re.findall(r"^(\w+) +(\d+)$", table, flags=re.MULTILINE)
+    return {rule: int(count) for rule, count in rows if rule not in ("all", "total")}
+
+
+def tables(root: Path, study: str = "smoke") -> dict[str, bytes]:
+    """Bytes of every study table."""
+    folder = root / "results" / "studies" / study / "tables"
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}

@@ -1,0 +1,252 @@
+"""The whole study, run for real: what reruns and what does not, the same bytes twice, and runs that are killed."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.studies import (
+    ROOT,
+    command,
+    copy_repository,
+    environment,
+    planned,
+    smoke,
+    snakemake,
+    tables,
+    write,
+)
+
+ANALYSIS = {"outcomes", "ledger", "accuracy", "strategy", "claims", "explorer", "report"}
+MODEL_STEPS = {"train_policy", "train_reward_model", "benchmark", "sample", "score", "search"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Path:
+    """A copy of the repository in which the smoke study has run from nothing."""
+    root = copy_repository(tmp_path_factory.mktemp("finished"))
+    output = snakemake(root, write(root, smoke()))
+    assert "(100%) done" in output
+    return root
+
+
+@pytest.fixture()
+def clone(finished, tmp_path) -> Path:
+    """A fresh clone with the finished run's results, every file newer or older as a clone makes it."""
+    root = copy_repository(tmp_path / "clone")
+    for name in ("results", ".snakemake"):
+        shutil.copytree(finished / name, root / name, symlinks=True)
+    write(root, smoke())
+    return root
+
+
+def jobs(root: Path, **changes) -> dict[str, int]:
+    return planned(root, write(root, smoke(**changes), "changed.yaml"))
+
+
+def test_the_report_is_there_and_names_its_study(finished):
+    page = (finished / "results/studies/smoke/report.html").read_text()
+    assert "smoke" in page and "</html>" in page
+
+
+def test_nothing_changed_plans_nothing(clone):
+    assert jobs(clone) == {}
+
+
+def test_a_new_budget_draws_only_the_new_blocks(clone):
+    config = smoke()
+    largest = config["budgets"]["majority"][-1]
+    budgets = config["budgets"] | {
+        "majority": [*config["budgets"]["majority"], 4 * largest],
+        "best_of_n": [*config["budgets"]["best_of_n"], 4 * largest],
+    }
+    plan = jobs(clone, budgets=budgets)
+    policies, prms = len(config["policies"]), len(config["prms"])
+    assert plan.pop("sample") == plan.pop("grade") == 2 * policies
+    assert plan.pop("score") == 2 * policies * prms
+    assert set(plan) <= ANALYSIS
+
+
+def test_a_new_search_budget_searches_only_there(clone):
+    config = smoke()
+    budgets = copy.deepcopy(config["budgets"])
+    budgets["beam_search"].append(2 * budgets["beam_search"][-1])
+    plan = jobs(clone, budgets=budgets)
+    assert plan.pop("search") == plan.pop("grade_search") == len(config["policies"]) * len(config["prms"])
+    assert set(plan) <= ANALYSIS
+
+
+def test_a_new_prm_draws_nothing_but_its_own_search(clone):
+    config = smoke()
+    name, settings = next(iter(config["prms"].items()))
+    another = copy.deepcopy(settings)
+    another["definition"]["seed"] += 1
+    plan = jobs(clone, prms=config["prms"] | {"another": another})
+    assert plan.pop("train_reward_model") == 1
+    assert "sample" not in plan and "grade" not in plan and "difficulty" not in plan
+    assert plan.pop("score") == len(config["policies"]) * 1
+    assert plan.pop("search") == plan.pop("grade_search")
+    assert set(plan) <= ANALYSIS | {"training"}
+
+
+def test_one_policys_temperature_runs_that_policys_chain_alone(clone):
+    config = smoke()
+    policies = copy.deepcopy(config["policies"])
+    name = next(iter(policies))
+    policies[name]["sampling"] = {"responses": {"temperature": 0.9}}
+    plan = jobs(clone, policies=policies)
+    assert plan["sample"] == plan["grade"] == 2  # its pilot and its block; not its greedy response
+    assert plan["score"] == len(config["prms"])
+    assert plan["difficulty"] == plan["outcomes"] == plan["ledger"] == 1
+    assert "search" not in plan and "train_policy" not in plan
+
+
+def test_a_setting_changed_back_finds_the_old_results(finished, tmp_path):
+    root = copy_repository(tmp_path / "clone")
+    for name in ("results", ".snakemake"):
+        shutil.copytree(finished / name, root / name, symlinks=True)
+    policies = copy.deepcopy(smoke()["policies"])
+    policies[next(iter(policies))]["sampling"] = {"responses": {"temperature": 0.9}}
+    changed = write(root, smoke(policies=policies), "changed.yaml")
+    snakemake(root, changed)
+    assert planned(root, changed) == {}
+    plan = planned(root, write(root, smoke()))
+    assert not set(plan) & MODEL_STEPS
+
+
+def test_a_docstring_edited_in_any_module_plans_nothing(clone):
+    for path in [*(clone / "workflow/ttstudy").rglob("*.py"), *(clone / "scripts").glob("*.py")]:
+        text = path.read_text()
+        if text.startswith('"""'):
+            path.write_text('"""Edited.' + text[3:])
+        path.write_text(path.read_text() + "\n# a comment\n")
+    assert jobs(clone) == {}
+
+
+def test_touching_every_source_file_plans_nothing(clone):
+    for path in clone.glob("workflow/**/*"):
+        if path.is_file():
+            os.utime(path)
+    for path in (clone / "scripts").iterdir():
+        os.utime(path)
+    assert jobs(clone) == {}
+
+
+def test_the_voting_module_changes_analysis_and_report_only(clone):
+    for path in (clone / "workflow/ttstudy/voting").glob("*.py"):
+        path.write_text(path.read_text() + "\n_ANOTHER = 1\n")
+    plan = jobs(clone)
+    assert {"outcomes", "accuracy", "report"} <= set(plan)
+    assert set(plan) <= ANALYSIS
+
+
+def test_a_report_template_changes_the_report_only(clone):
+    template = next((clone / "reports/templates").rglob("*.html*"))
+    template.write_text(template.read_text() + "\n<!-- edited -->\n")
+    assert jobs(clone) == {"report": 1}
+
+
+def test_difficulty_thresholds_change_analysis_only(clone):
+    plan = jobs(clone, difficulty={"thresholds": [60, 20]})
+    assert "difficulty" in plan and not set(plan) & (MODEL_STEPS | {"grade", "grade_search"})
+
+
+def _fresh(finished: Path, target: Path, **changes) -> tuple[Path, Path]:
+    """A new copy of the repository with the trained models and nothing else."""
+    root = copy_repository(target)
+    shutil.copytree(finished / "results/models", root / "results/models")
+    return root, write(root, smoke(**changes))
+
+
+def test_a_run_from_nothing_with_other_blocks_on_one_core_gives_the_same_bytes(finished, tmp_path):
+    root = copy_repository(tmp_path / "again")
+    search = smoke().get("search", {}) | {"problems_per_block": 3}
+    config = write(root, smoke(first_block=smoke()["first_block"] // 2, search=search))
+    snakemake(root, config, cores=1)
+    again, first = tables(root), tables(finished)
+    assert again.keys() == first.keys() and len(first) >= 10
+    assert [name for name in first if again[name] != first[name]] == []
+
+
+@pytest.mark.parametrize("victim", ["sample", "search"])
+def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(finished, tmp_path, victim):
+    root, config = _fresh(finished, tmp_path / "killed", search=smoke().get("search", {}) | {"problems_per_block": 2})
+    run = subprocess.Popen(
+        command(config),
+        cwd=root,
+        env=environment() | {"TTSTUDY_RESPONSES_PER_PART": "16"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    pattern = "results/*/*/*/.*.parts/*" if victim == "sample" else "results/*/*/*/*/.*.parts/*"
+    deadline = time.monotonic() + 300
+    while not any(root.glob(pattern)):
+        assert run.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    parts = {path: path.stat().st_mtime_ns for path in root.glob(pattern) if not path.name.startswith(".")}
+    assert not (root / "results/studies/smoke/report.html").exists()
+    snakemake(root, config)
+    assert parts, "no finished block was there to go on from"
+    assert tables(root) == tables(finished)
+    assert not list(root.glob("results/**/.*.parts")) and not list(root.glob("results/**/.*.tmp"))
+
+
+def test_two_runs_on_one_results_folder_the_second_says_so(finished, tmp_path):
+    root, config = _fresh(finished, tmp_path / "two")
+    first = subprocess.Popen(
+        command(config), cwd=root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not (root / "results/.run.lock").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        output = snakemake(root, config, ok=False)
+        assert "another run (process" in output
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"polices": {}}, "polices: unknown key"),
+        ({"budgets": {"beam_search": [6]}}, "budgets.beam_search: 6 is not a multiple"),
+        ({"benchmarks": {"mine": {"source": "file", "path": "no.jsonl"}}}, "benchmarks.mine.path: there is no file"),
+    ],
+    ids=["unknown key", "budget", "missing file"],
+)
+def test_a_bad_configuration_stops_before_anything_runs(finished, tmp_path, change, words):
+    root, config = _fresh(finished, tmp_path / "bad", **change)
+    output = snakemake(root, config, ok=False)
+    assert words in output and "Traceback" not in output
+    assert not (root / "results/benchmarks").exists()
+
+
+def test_nothing_to_do_is_quick(finished):
+    started = os.times()
+    planned(finished, finished / "study.yaml")
+    ended = os.times()
+    # CPU seconds of the child, which do not depend on the machine's load as wall seconds do.
+    assert ended.children_user - started.children_user < 15
+
+
+def test_the_rules_hold_no_configuration_in_shell_text():
+    for path in [ROOT / "Snakefile", *(ROOT / "workflow/rules").glob("*.smk")]:
+        text = path.read_text()
+        assert "{config[" not in text, path
+        assert "{wildcards." not in text, path
+        assert "\n    run:" not in text and "\n    script:" not in text, path

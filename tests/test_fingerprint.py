@@ -1,0 +1,89 @@
+"""Code identity: docstrings and comments decide nothing, code does, in a module and in what it imports."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ttstudy import fingerprint
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture()
+def copy(tmp_path):
+    for folder in ("workflow/ttstudy", "scripts"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+def codes(root: Path) -> dict[str, str]:
+    program = (
+        "import json; from ttstudy import fingerprint as f; "
+        "print(json.dumps({p.stem: f.code(p.stem) for p in f.SCRIPTS.glob('*.py')}))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", program], env={"PYTHONPATH": str(root / "workflow")}, capture_output=True, check=True
+    )
+    return json.loads(run.stdout)
+
+
+def edited(root: Path, file: str, before: str, after: str) -> set[str]:
+    """Steps whose code changes when a text is replaced in a file."""
+    old = codes(root)
+    path = root / file
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after, 1))
+    new = codes(root)
+    return {step for step in old if old[step] != new[step]}
+
+
+def test_a_docstring_and_a_comment_change_no_step(copy):
+    path = copy / "workflow/ttstudy/voting.py"
+    before = codes(copy)
+    path.write_text('"""Another text."""\n# and a comment\n' + path.read_text().split('"""', 2)[2])
+    assert codes(copy) == before
+
+
+def test_voting_changes_analysis_only(copy):
+    steps = edited(copy, "workflow/ttstudy/voting.py", "NO_STEPS = -1.0", "NO_STEPS = -2.0")
+    assert "outcomes" in steps
+    assert not steps & {"sample", "score", "search", "grade", "benchmark", "difficulty", "train_policy"}
+
+
+def test_the_table_contracts_reach_every_step_that_writes_one(copy):
+    steps = edited(copy, "workflow/ttstudy/tables.py", 'LEVELS = ("easy",', 'LEVELS = ("simple",')
+    assert {"grade", "outcomes", "accuracy", "report"} <= steps
+
+
+def test_steps_that_call_a_model_have_a_version_that_was_raised_with_their_code():
+    recorded = json.loads((ROOT / "tests" / "model_steps.json").read_text())
+    now = fingerprint.record()
+    changed = [step for step in now if now[step]["code"] != recorded.get(step, {}).get("code")]
+    assert not changed, (
+        f"the code of {', '.join(changed)} changed: if results change, raise its number in fingerprint.VERSIONS; "
+        "then, or for a pure refactor, run `python -m ttstudy.fingerprint --record`"
+    )
+    assert {step: item["version"] for step, item in now.items()} == {
+        step: item["version"] for step, item in recorded.items()
+    }
+
+
+LIGHT = ("benchmark", "grade", "difficulty", "outcomes", "ledger", "training", "accuracy", "strategy", "claims")
+
+
+@pytest.mark.parametrize("step", [*LIGHT, "explorer", "report"])
+def test_a_light_step_imports_no_torch(step):
+    program = (
+        f"import runpy, sys; runpy.run_path({str(ROOT / 'scripts' / (step + '.py'))!r}, run_name='step'); "
+        "heavy = {'torch', 'transformers', 'seaborn', 'sympy'} & set(sys.modules); sys.exit(', '.join(heavy))"
+    )
+    env = {"PYTHONPATH": str(ROOT / "workflow")}
+    run = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr

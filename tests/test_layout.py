@@ -1,0 +1,130 @@
+"""Paths and specs: what changes a path, and what does not."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ttstudy.layout import blocks, open_layout
+from ttstudy.study import StudyError, from_mapping
+
+from tests.test_study import small
+
+
+def layout_of(config: dict, root="."):
+    return open_layout(from_mapping(config), root)
+
+
+def changed(change) -> tuple:
+    """Layouts of the small study before and after a change to its mapping."""
+    config = copy.deepcopy(small())
+    change(config)
+    return layout_of(small()), layout_of(config)
+
+
+@given(st.integers(1, 5000), st.integers(1, 300))
+def test_blocks_cover_the_pool_without_gap_and_the_last_is_whole(size, first):
+    found = blocks(size, first)
+    assert found[0][0] == 0
+    assert all(after[0] == before[1] + 1 for before, after in zip(found, found[1:], strict=False))
+    assert found[-1][1] + 1 >= size
+    assert found[0][1] + 1 == first
+
+
+@given(st.integers(1, 2000), st.integers(1, 2000), st.integers(1, 200))
+def test_a_larger_pool_keeps_the_blocks_of_a_smaller_one(a, b, first):
+    small_pool, large_pool = sorted([blocks(a, first), blocks(b, first)], key=len)
+    assert large_pool[: len(small_pool)] == small_pool
+
+
+def test_a_budget_changes_no_path_that_was_there():
+    before, after = changed(lambda c: c["budgets"].update(majority=[4, 1024]))
+    assert after.pools("sums", "tiny", "samples")[0] == before.pools("sums", "tiny", "samples")[0]
+    assert len(after.pools("sums", "tiny", "samples")) > len(before.pools("sums", "tiny", "samples"))
+    assert after.search("sums", "tiny", "good", "dvts", 8) == before.search("sums", "tiny", "good", "dvts", 8)
+
+
+def test_temperature_of_responses_moves_responses_and_scores_but_not_cot_search_or_models():
+    before, after = changed(
+        lambda c: c["policies"]["tiny"].update(sampling={"responses": {"temperature": 0.9}})
+    )
+    block = (0, 63)
+    assert after.pool_folder("sums", "tiny", "samples") != before.pool_folder("sums", "tiny", "samples")
+    assert after.pool_folder("sums", "tiny", "pilot") != before.pool_folder("sums", "tiny", "pilot")
+    assert after.scores("sums", "tiny", "good", block) != before.scores("sums", "tiny", "good", block)
+    assert after.pool_folder("sums", "tiny", "cot") == before.pool_folder("sums", "tiny", "cot")
+    assert after.search_folder("sums", "tiny", "good", "dvts") == before.search_folder("sums", "tiny", "good", "dvts")
+    assert after.policy("tiny") == before.policy("tiny")
+
+
+def test_a_policys_definition_moves_the_prm_that_learns_from_it():
+    before, after = changed(lambda c: c["policies"]["tiny"]["definition"].update(seed=2))
+    assert after.policy("tiny") != before.policy("tiny")
+    assert after.prm("good") != before.prm("good")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c["search"].update(problems_per_block=3) if "search" in c else c.update(search={"problems_per_block": 3}),
+        lambda c: c.update(first_block=16),
+        lambda c: c.update(difficulty={"thresholds": [60, 20]}),
+        lambda c: c.update(vote="prm_max"),
+        lambda c: c.update(question="Why?"),
+    ],
+    ids=["problems_per_block", "first_block", "difficulty", "vote", "question"],
+)
+def test_settings_of_work_and_analysis_move_no_model_output(change):
+    before, after = changed(change)
+    assert after.pool_folder("sums", "tiny", "samples") == before.pool_folder("sums", "tiny", "samples")
+    assert after.search_folder("sums", "tiny", "good", "beam_search") == before.search_folder(
+        "sums", "tiny", "good", "beam_search"
+    )
+
+
+def test_every_spec_is_canonical_json_and_found_by_its_digest():
+    layout = layout_of(small())
+    layout.report_spec()
+    for digest, text in layout._specs.items():
+        assert layout.spec(digest) == text
+        assert json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False) == text
+    with pytest.raises(StudyError, match="00000000"):
+        layout.spec("00000000")
+
+
+def test_a_local_benchmark_moves_with_its_content(tmp_path):
+    config = small()
+    config["benchmarks"] = {"mine": {"source": "file", "path": "mine.jsonl"}}
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"problem_id": 1, "problem": "1+1?", "answer": 2}\n')
+    first = layout_of(config, tmp_path).benchmark("mine")
+    path.write_text('{"problem_id": 1, "problem": "1+2?", "answer": 3}\n')
+    from ttstudy import layout as module
+
+    module._file_digest.cache_clear()
+    assert layout_of(config, tmp_path).benchmark("mine") != first
+
+
+def test_missing_local_files_are_named_with_their_key(tmp_path):
+    config = small()
+    config["benchmarks"] = {"mine": {"source": "file", "path": "no.jsonl"}}
+    with pytest.raises(StudyError, match=r"benchmarks\.mine\.path: there is no file"):
+        layout_of(config, tmp_path)
+    config = small()
+    config["policies"]["given"] = {"source": "checkpoint", "path": "nowhere"}
+    with pytest.raises(StudyError, match=r"policies\.given\.path: .*holds no config\.json"):
+        layout_of(config, tmp_path)
+    (tmp_path / "nowhere").mkdir()
+    (tmp_path / "nowhere" / "config.json").write_text("{}")
+    with pytest.raises(StudyError, match="holds no .*safetensors"):
+        layout_of(config, tmp_path)
+
+
+def test_a_policy_and_a_prm_may_not_share_a_name():
+    config = small()
+    config["prms"] = {"tiny": config["prms"]["good"]}
+    with pytest.raises(StudyError, match="same name"):
+        layout_of(config)

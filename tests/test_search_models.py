@@ -1,0 +1,126 @@
+"""Search with the real engine and a real PRM, on tiny random checkpoints: what other problems cannot change."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from ttstudy import search
+from ttstudy.search import Options
+
+TOKENS = ["<pad>", "<s>", "</s>", "<unk>", "\n\n", "\n", " ", *"abcdefgh"]
+HIDDEN = 32
+
+
+def write_checkpoint(folder: Path, seed: int, head: dict[str, tuple[int, ...]]) -> Path:
+    """A random Llama of two layers over a few letters, with a chat template that is the user's text."""
+    import torch
+    from safetensors.torch import save_file
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+
+    folder.mkdir()
+    tokenizer = Tokenizer(models.WordLevel({token: i for i, token in enumerate(TOKENS)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"\n\n|[\s\S]"), behavior="isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in TOKENS[:4]])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
+    template = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    settings = names | {"tokenizer_class": "PreTrainedTokenizerFast", "chat_template": template}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "chat_template.jinja").write_text(template)
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": len(TOKENS),
+        "hidden_size": HIDDEN,
+        "intermediate_size": 2 * HIDDEN,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "head_dim": HIDDEN // 2,
+        "hidden_act": "silu",
+        "max_position_embeddings": 96,
+        "rms_norm_eps": 1e-6,
+        "rope_theta": 10000.0,
+        "tie_word_embeddings": False,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": 0,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    shapes = {"model.embed_tokens.weight": (len(TOKENS), HIDDEN), "model.norm.weight": (HIDDEN,), **head}
+    for layer in range(2):
+        for name, shape in {
+            "self_attn.q_proj": (HIDDEN, HIDDEN),
+            "self_attn.k_proj": (HIDDEN // 2, HIDDEN),
+            "self_attn.v_proj": (HIDDEN // 2, HIDDEN),
+            "self_attn.o_proj": (HIDDEN, HIDDEN),
+            "mlp.gate_proj": (2 * HIDDEN, HIDDEN),
+            "mlp.up_proj": (2 * HIDDEN, HIDDEN),
+            "mlp.down_proj": (HIDDEN, 2 * HIDDEN),
+            "input_layernorm": (HIDDEN,),
+            "post_attention_layernorm": (HIDDEN,),
+        }.items():
+            shapes[f"model.layers.{layer}.{name}.weight"] = shape
+    dice = torch.Generator().manual_seed(seed)
+    tensors = {name: torch.randn(shape, generator=dice) * 0.3 for name, shape in shapes.items()}
+    for name in tensors:
+        if "norm" in name:
+            tensors[name] = torch.ones(HIDDEN)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory) -> tuple[Path, Path]:
+    """Checkpoints of a policy and of a PRM in Skywork's format."""
+    root = tmp_path_factory.mktemp("models")
+    policy = write_checkpoint(root / "policy", 1, {"lm_head.weight": (len(TOKENS), HIDDEN)})
+    prm = write_checkpoint(root / "prm", 2, {"v_head.summary.weight": (1, HIDDEN), "v_head.summary.bias": (1,)})
+    return policy, prm
+
+
+def searched(folders: tuple[Path, Path], options: Options, chosen: slice = slice(None)):
+    """A search of some of eight problems by freshly opened models."""
+    from ttstudy.engines.transformers_engine import TransformersEngine
+    from ttstudy.rewards import open_reward_model
+
+    engine, prm = TransformersEngine(folders[0]), open_reward_model(folders[1], "skywork")
+    texts = ["a", "bb", "abc", "dead", "beef", "face", "c a b", "h"]
+    problems = [
+        (f"p{i}", text, engine.encode_chat([{"role": "user", "content": text}])) for i, text in enumerate(texts)
+    ][chosen]
+    return search.run(problems, engine, prm, options, seed=(0, "letters", "tiny")), prm
+
+
+@pytest.mark.parametrize("method", ["beam_search", "dvts"])
+def test_blocks_of_problems_and_chunks_of_candidates_change_nothing(folders, method):
+    options = Options(method=method, budget=16, max_step_tokens=12, max_depth=5, temperature=1.0)
+    whole, prm = searched(folders, options)
+    blocks = [searched(folders, options, block)[0] for block in (slice(0, 1), slice(1, 4), slice(4, None))]
+    chunked = searched(folders, replace(options, max_live=7))[0]
+    for table in ("nodes", "answers"):
+        frame = getattr(whole, table)
+        parts = pd.concat([getattr(block, table) for block in blocks], ignore_index=True)
+        pd.testing.assert_frame_equal(frame, parts, check_exact=True)
+        pd.testing.assert_frame_equal(frame, getattr(chunked, table), check_exact=True)
+    assert {"open", "eos", "length", "depth"} <= set(whole.nodes["finish"])
+    assert whole.nodes["score"].nunique() > 100
+    assert whole.counters.engine_calls == whole.counters.prm_calls == whole.nodes["depth"].max()
+    assert whole.counters.prm_tokens == prm.tokens < whole.counters.prm_tokens_reencoded
+
+
+def test_scores_are_those_of_the_whole_solution(folders):
+    whole, prm = searched(folders, Options(method="beam_search", budget=16, max_step_tokens=12, max_depth=5))
+    texts = dict(
+        zip((f"p{i}" for i in range(8)), ["a", "bb", "abc", "dead", "beef", "face", "c a b", "h"], strict=True)
+    )
+    answers = whole.answers
+    items = [(texts[row.problem_id], row.steps) for row in answers.itertuples() if row.steps]
+    again = prm.score_batch(items)
+    for given, scores in zip(answers["step_scores"][answers["steps"].map(len) > 0], again, strict=True):
+        assert given == pytest.approx(scores, abs=1e-5)

@@ -1,0 +1,75 @@
+r"""Find the answer that a response gives.
+
+The rules, in order:
+1. The last box: `\boxed{...}` or `\fbox{...}` with balanced braces and something in it; `\boxed 7` counts as well.
+   One box, never all of them: a reasoning model's earlier boxes are drafts.
+2. No box, but the last line is a labelled answer ("**Answer:** 12", "Final answer: 12"): what follows the label.
+3. Anything else has no answer (policy `boxed`, the default), since a response cut short would else score by luck.
+   Policy `last_number` takes the last number of the text instead.
+"""
+
+from __future__ import annotations
+
+import re
+
+BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
+BRACE = re.compile(r"\\.|[{}]", re.S)
+UNBRACED = re.compile(r"[^\s{}$\\]+|\\[A-Za-z]+")
+LABEL = re.compile(r"^[\s*_#>-]*(?:final\s+)?answer\s*[*_]*\s*:\s*[*_]*\s*(\S.*?)[\s*_]*$", re.I)
+NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:\.\d+|(?<=\d))(?:/\d+)?")
+POLICIES = ("boxed", "last_number")
+
+
+def closings(text: str) -> dict[int, int]:
+    """Index of each opening brace -> index of the one that closes it, in one pass; escaped braces do not count."""
+    pairs: dict[int, int] = {}
+    opened: list[int] = []
+    for mark in BRACE.finditer(text):
+        if mark[0] == "{":
+            opened.append(mark.start())
+        elif mark[0] == "}" and opened:
+            pairs[opened.pop()] = mark.start()
+    return pairs
+
+
+def last_box(response: str) -> str | None:
+    """Content of the last box that is closed and not empty, or None."""
+    found, at = None, 0
+    pairs = closings(response) if BOX.search(response) else {}
+    while match := BOX.search(response, at):
+        at = match.end()
+        if response[at:at + 1] == "{":
+            end = pairs.get(at)
+            if end is None:
+                # One unclosed brace must not hide a box that stands inside it.
+                continue
+            content = response[at + 1:end].strip()
+            at = end
+        else:
+            bare = UNBRACED.match(response, at)
+            content = bare[0].rstrip(".,;:") if bare else ""
+        found = content or found
+    return found
+
+
+def last_number(response: str) -> str | None:
+    """Return the last number as written (digits with thousands commas, decimals, a simple fraction), or None."""
+    found = None
+    for match in NUMBER.finditer(response):
+        found = match[0] or found
+    return found
+
+
+def extract(response: str, policy: str = "boxed") -> str | None:
+    """Answer of a response by the rules of this module, or None where it gives none.
+
+    Raises ValueError for a policy other than `boxed` or `last_number`.
+    """
+    if policy not in POLICIES:
+        raise ValueError(f"extraction is one of {', '.join(POLICIES)}, not {policy!r}")
+    if (box := last_box(response)) is not None:
+        return box
+    lines = response.strip().splitlines()
+    if lines and (label := LABEL.match(lines[-1][:2000])):
+        return label[1]
+    return last_number(response) if policy == "last_number" else None

@@ -1,0 +1,287 @@
+"""Equivalence, vote classes and the grader of whole tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ttstudy.answers.cleaning import clean
+from ttstudy.answers.extraction import extract
+from ttstudy.answers.forms import canonical
+from ttstudy.answers.keys import Keys, Undecided, keys_of, meet, same
+from ttstudy.answers.workers import Lost, Pool, shared
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+VERSION = "1"
+GRADERS = ("strict", "reference")
+
+
+class TimedOut(Exception):
+    """A check was stopped by its limits: no verdict."""
+
+
+@lru_cache(maxsize=50_000)
+def _quick(answer: str) -> Keys | None:
+    """Keys by exact arithmetic alone, None where that does not do."""
+    try:
+        return keys_of(answer)
+    except Undecided:
+        return None
+
+
+@lru_cache(maxsize=10_000)
+def _slow(answer: str) -> Keys:
+    try:
+        exact, loose = shared().call({"op": "keys", "answer": answer})
+    except Lost:
+        raise TimedOut(f"the check of {answer[:60]!r} was stopped by its limits") from None
+    return Keys(exact, frozenset(loose))
+
+
+def equivalent(gold: str, answer: str) -> bool:
+    """Say whether an answer is mathematically the same as the gold answer (rules: POLICY.md); symmetric.
+
+    Plain numbers, fractions, words and polynomials are decided here and exactly; the rest in a worker process with
+    5 s and 1 GiB. Raises `TimedOut` where these limits stop the check, so that no verdict is made up.
+    """
+    if gold == answer or clean(gold) == clean(answer):
+        return bool(clean(gold))
+    one, other = _quick(gold), _quick(answer)
+    if one is None and other is None and canonical(gold) == canonical(answer):
+        return True
+    return meet(one or _slow(gold), other or _slow(answer))
+
+
+def classes(keys: Sequence[Keys]) -> list[int]:
+    """Class number of each answer, by its keys: 0, 1, ... in order of first appearance.
+
+    Answers with the same exact key are one class. A class whose answers leave something out (a unit, a name) joins
+    the one that states it, where just one does: then, and only then, is it clear what was left out. The classes
+    depend neither on the order of the answers nor on how many there are of each.
+    """
+    exact = sorted({key.exact for key in keys})
+    parent = {key: key for key in exact}
+
+    def root(key: str) -> str:
+        while parent[key] != key:
+            key = parent[key]
+        return key
+
+    partial = [key for key in exact if key.startswith("v:") and "?" in key]
+    for at, key in enumerate(partial):
+        for other in (key_ for key_ in exact if key_.startswith("v:") and (key_ not in partial[:at + 1])):
+            if same(key, other) and root(key) != root(other):
+                parent[max(root(key), root(other))] = min(root(key), root(other))
+    stated: dict[str, set[str]] = defaultdict(set)
+    for key in set(keys):
+        for loose in key.loose:
+            if loose in parent and root(loose) != root(key.exact):
+                stated[root(loose)].add(root(key.exact))
+    for bare, fuller in sorted(stated.items()):
+        if len({root(key) for key in fuller}) == 1:
+            full = root(next(iter(fuller)))
+            if root(bare) != full:
+                parent[root(bare)] = full
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(root(key.exact), len(numbers)) for key in keys]
+
+
+def vote_classes(answers: Sequence[str]) -> list[int]:
+    """Class number of each answer: equal numbers for mathematically equal answers, in order of first appearance.
+
+    Each distinct answer is worked on once and there are no pairwise checks but for roots of variables. An answer
+    whose check is stopped by the limits is in a class with its own spelling only.
+    """
+    distinct = list(dict.fromkeys(answers))
+    found = _all_keys(distinct, shared())
+    keys = [found[answer] or Keys(f"t:{canonical(answer)}") for answer in distinct]
+    number = dict(zip(distinct, classes(keys), strict=True))
+    return [number[answer] for answer in answers]
+
+
+def _all_keys(answers: Iterable[str], pool: Pool, cache: Cache | None = None) -> dict[str, Keys | None]:
+    """Keys of distinct answers, None for one that the limits stopped."""
+    found: dict[str, Keys | None] = {}
+    hard: dict[str, list[str]] = defaultdict(list)
+    for answer in answers:
+        found[answer] = _quick(answer)
+        if found[answer] is None:
+            hard[clean(answer)].append(answer)
+    known = cache.values if cache else {}
+    todo = [text for text in hard if text not in known]
+    results = dict(zip(todo, pool.map({"op": "keys", "answer": text} for text in todo), strict=True))
+    if cache:
+        cache.add({text: result for text, result in results.items() if result is not Lost})
+    for text, spellings in hard.items():
+        result = known[text] if text in known else results[text]
+        for answer in spellings:
+            found[answer] = None if result is Lost else Keys(result[0], frozenset(result[1]))
+    return found
+
+
+class Cache:
+    """Results on disk, one JSON file per grader and version; written whole and renamed, rebuilt when unreadable."""
+
+    def __init__(self, folder: str | os.PathLike[str], grader: str) -> None:
+        self.path = Path(folder) / f"{grader}-{VERSION}-{_limits_of_code()}.json"
+        self.values: dict[str, Any] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take in what other processes have written."""
+        try:
+            stored = json.loads(self.path.read_text())
+            if stored["digest"] == _digest(stored["values"]):
+                self.values = stored["values"] | self.values
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+
+    def add(self, values: dict[str, Any]) -> None:
+        """Store more results."""
+        if not values:
+            return
+        self.refresh()
+        self.values |= values
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, suffix=".tmp", delete=False) as file:
+            json.dump({"digest": _digest(self.values), "values": self.values}, file)
+        os.replace(file.name, self.path)
+
+
+def _digest(values: dict[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _limits_of_code() -> str:
+    """Digest of this package's code: a cache never outlives the rules that filled it."""
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def grade_table(
+    responses: pd.DataFrame,
+    benchmark: pd.DataFrame,
+    grader: str = "strict",
+    extraction: str = "boxed",
+    cache_dir: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    seconds: float = 5.0,
+    memory_mb: int = 1024,
+) -> pd.DataFrame:
+    """Grade a table of responses against a benchmark.
+
+    `responses` has columns problem_id, sample, response and `benchmark` problem_id, answer. The result has one row
+    per response, in the same order, with problem_id, sample, answer (as extracted, null where there is none),
+    canonical (the vote class within the problem: the canonical form in the class that sorts first; null without an
+    answer), correct (bool) and status in {graded, no_answer, timed_out}.
+
+    Each distinct answer is checked once, hard ones in `workers` processes (default: the cores) with `seconds` of
+    wall time and `memory_mb` of address space each. With `cache_dir` hard results are kept on disk by grader
+    version. A time-out is never kept. Raises ValueError for an unknown grader, extraction or problem_id.
+    """
+    import pandas as pd
+
+    if grader not in GRADERS:
+        raise ValueError(f"grader is one of {', '.join(GRADERS)}, not {grader!r}")
+    gold = dict(zip(benchmark["problem_id"], benchmark["answer"].map(str), strict=True))
+    unknown = sorted(set(responses["problem_id"]) - set(gold))
+    if unknown:
+        raise ValueError(f"the benchmark has no problem {unknown[0]!r}")
+    if grader == "reference":
+        from ttstudy.answers.reference import extract as take
+    else:
+        def take(text: str) -> str | None:
+            return extract(text, extraction)
+    texts = responses["response"].tolist()
+    taken = {text: take(text) for text in dict.fromkeys(texts)}
+    answers = [taken[text] for text in texts]
+    problems = responses["problem_id"].tolist()
+    cache = None if cache_dir is None else Cache(cache_dir, grader)
+    with Pool(workers, seconds, memory_mb) as pool:
+        check = _strict if grader == "strict" else _reference
+        verdicts, labels = check(list(dict.fromkeys(zip(problems, answers, strict=True))), gold, pool, cache)
+    found = [verdicts.get(pair) for pair in zip(problems, answers, strict=True)]
+    status = ["no_answer" if answer is None else "timed_out" if verdict is None else "graded"
+              for answer, verdict in zip(answers, found, strict=True)]
+    return pd.DataFrame({
+        "problem_id": responses["problem_id"].to_numpy(),
+        "sample": responses["sample"].to_numpy(),
+        "answer": pd.array(answers, dtype="string"),
+        "canonical": pd.array([labels.get(pair) for pair in zip(problems, answers, strict=True)], dtype="string"),
+        "correct": [verdict is True for verdict in found],
+        "status": pd.array(status, dtype="string"),
+    })
+
+
+Pair = tuple[Any, str | None]
+
+
+def _strict(pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None) \
+        -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
+    """Verdict (None: timed out) and vote class of distinct (problem, answer) pairs, by the strict grader."""
+    by_problem: dict[Any, list[str]] = defaultdict(list)
+    for problem, answer in pairs:
+        if answer is not None:
+            by_problem[problem].append(answer)
+    wanted = dict.fromkeys([gold[problem] for problem in by_problem] + [a for _, a in pairs if a is not None])
+    found = _all_keys(wanted, pool, cache)
+    verdicts: dict[Pair, bool | None] = {}
+    labels: dict[Pair, str] = {}
+    for problem, answers in by_problem.items():
+        target = found[gold[problem]]
+        shown = {answer: canonical(answer) for answer in answers}
+        keys = [found[answer] or Keys(f"t:{shown[answer]}") for answer in answers]
+        numbers = classes(keys)
+        first: dict[int, str] = {}
+        for answer, number in zip(answers, numbers, strict=True):
+            first[number] = min(first.get(number, shown[answer]), shown[answer])
+        for answer, number in zip(answers, numbers, strict=True):
+            labels[problem, answer] = first[number]
+            if shown[answer] and clean(answer) == clean(gold[problem]):
+                verdicts[problem, answer] = True
+            elif target is None or found[answer] is None:
+                verdicts[problem, answer] = True if shown[answer] == canonical(gold[problem]) else None
+            else:
+                verdicts[problem, answer] = meet(target, found[answer])
+    return verdicts, labels
+
+
+def _reference(pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None) \
+        -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
+    """Verdict and vote class (the extracted text itself, as in the official code) by the reference grader."""
+    from ttstudy.answers.reference import decided, normalise
+
+    golds = {problem: normalise(answer) for problem, answer in gold.items()}
+    known = cache.values if cache else {}
+    verdicts: dict[Pair, bool | None] = {}
+    hard: dict[str, list[Pair]] = defaultdict(list)
+    for problem, answer in pairs:
+        if answer is None:
+            continue
+        quick = decided(answer, golds[problem])
+        if quick is None:
+            hard[json.dumps([golds[problem], answer])].append((problem, answer))
+        else:
+            verdicts[problem, answer] = quick
+    todo = [text for text in hard if text not in known]
+    tasks = ({"op": "reference", "gold": json.loads(text)[0], "answer": json.loads(text)[1]} for text in todo)
+    results = dict(zip(todo, pool.map(tasks), strict=True))
+    if cache:
+        cache.add({text: result for text, result in results.items() if result is not Lost})
+    for text, same_text in hard.items():
+        result = known[text] if text in known else results[text]
+        for pair in same_text:
+            verdicts[pair] = None if result is Lost else result
+    return verdicts, {pair: pair[1] for pair in pairs if pair[1] is not None}

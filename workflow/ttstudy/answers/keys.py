@@ -1,0 +1,232 @@
+r"""Keys: two answers are equivalent where their keys meet.
+
+Every form has one exact key and some loose ones. The loose keys say what a person may leave out: the unit of a
+quantity, the name before an equals sign, the brackets of a tuple, the choice letter's text. Answers are equivalent
+where the exact keys are the same, or one's exact key is a loose key of the other; what both state must agree, so
+15 is 15 cm and 15 in, but 15 cm is not 15 in. Symmetric by construction, and each answer is worked on once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ttstudy.answers import expressions as ex
+from ttstudy.answers import forms as fm
+from ttstudy.answers.expressions import Undecided
+from ttstudy.answers.tokens import Unread, read, tokenize
+
+COMMON = 3
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Exact key of an answer, and the loose keys of what it says beyond need."""
+
+    exact: str
+    loose: frozenset[str] = frozenset()
+
+
+def meet(one: Keys, other: Keys) -> bool:
+    """Say whether two answers are equivalent."""
+    if same(one.exact, other.exact):
+        return True
+    return any(same(one.exact, key) for key in other.loose) or any(same(other.exact, key) for key in one.loose)
+
+
+def same(one: str, other: str) -> bool:
+    """Same key, or the same values at all points where both have one (three at least)."""
+    if one == other:
+        return True
+    if not (one.startswith("v:") and other.startswith("v:")) or "?" not in one + other:
+        return False
+    pairs = [(a, b) for a, b in zip(one[2:].split("|"), other[2:].split("|"), strict=False) if "?" not in (a, b)]
+    return len(pairs) >= COMMON and all(a == b for a, b in pairs)
+
+
+def keys_of(answer: str, *, numeric: bool = False, fallback: Callable[[str], str | None] | None = None) -> Keys:
+    """Keys of an answer as written.
+
+    With `numeric` off only exact arithmetic is done, in bounded time; raises `Undecided` where more is needed.
+    With it on (in a worker) values are taken to 150 digits; `fallback` reads text that our rules do not.
+    """
+    return _Keys(numeric, fallback).of(fm.parse(answer))
+
+
+class _Keys:
+    def __init__(self, numeric: bool, fallback: Callable[[str], str | None] | None) -> None:
+        self.numeric, self.fallback = numeric, fallback
+
+    def leaf(self, node: ex.Node) -> str:
+        if node[0] == "n":
+            return ex.shown_fraction(node[1])
+        if node == ex.symbol("infty"):
+            return "+inf"
+        if node == ex.negate(ex.symbol("infty")):
+            return "-inf"
+        try:
+            return ex.sample(node, numeric=self.numeric)
+        except (OverflowError, ValueError):
+            return f"t:{ex.show(node)}"
+
+    def scaled(self, node: ex.Node, *, signed: bool) -> str:
+        try:
+            return ex.sample_up_to_factor(node, numeric=self.numeric, signed=signed)
+        except (OverflowError, ValueError):
+            return f"t:{ex.show(node)}"
+
+    def of(self, form: fm.Form) -> Keys:
+        match form:
+            case fm.Value(node):
+                return Keys(self.leaf(node))
+            case fm.Quantity(inner, _, base, size):
+                return Keys(f"u:{base}:{self.leaf(ex.mul(inner.node, ex.number(size)))}",
+                            frozenset((self.leaf(inner.node),)))
+            case fm.Based(digits, base):
+                return Keys(f"b:{base}:{digits}")
+            case fm.Words(words, letters):
+                return Keys(f"w:{words}", frozenset() if letters is None else frozenset((self.leaf(letters),)))
+            case fm.Choice(letter, beside):
+                loose = {f"s:{letter}"}
+                if beside is not None:
+                    inner = self.of(beside)
+                    loose |= {inner.exact, *inner.loose}
+                return Keys(f"choice:{letter}", frozenset(loose))
+            case fm.Bracket(opening, closing, items):
+                return self.bracket(opening, closing, items)
+            case fm.Items(items, braces):
+                return self.items(items, braces)
+            case fm.Named(name, inner):
+                return self.named(name, inner)
+            case fm.Equation(node):
+                return Keys(f"e:{self.scaled(node, signed=False)}")
+            case fm.Inequality(node, strict):
+                return Keys(f"i:{strict}:{self.scaled(node, signed=True)}")
+            case fm.RealSet(pieces):
+                return self.real_set(pieces)
+            case fm.SetExpression():
+                return self.set_expression(form)
+            case fm.Matrix(rows):
+                return self.matrix(rows)
+            case fm.Ratio(parts):
+                first = parts[0]
+                shares = [self.leaf(ex.divide(part, first)) for part in parts] if first != ex.ZERO else ["0"]
+                loose = {self.leaf(ex.divide(first, parts[1]))} if len(parts) == 2 and parts[1] != ex.ZERO else set()
+                return Keys(f"ratio:{':'.join(shares)}", frozenset(loose))
+            case fm.Opaque(text):
+                return self.opaque(text)
+
+    def plain(self, items: tuple[fm.Form, ...]) -> tuple[list[str], list[str]]:
+        """Exact keys of items, and their keys without units and names."""
+        found = [self.of(item) for item in items]
+        return [one.exact for one in found], [min(one.loose, default=one.exact) for one in found]
+
+    def bracket(self, opening: str, closing: str, items: tuple[fm.Form, ...]) -> Keys:
+        exact, plain = self.plain(items)
+        loose = set() if exact == plain else {_ordered(opening, closing, plain)}
+        if opening == "<":
+            loose.add(_ordered("(", ")", exact))
+        return Keys(_ordered(opening, closing, exact), frozenset(loose))
+
+    def items(self, items: tuple[fm.Form, ...], braces: bool) -> Keys:
+        exact, plain = self.plain(items)
+        loose = set() if exact == plain else {_unordered(plain, braces), _ordered("(", ")", plain)}
+        if not braces and len(items) > 1:
+            loose.add(_ordered("(", ")", exact))
+        if len(items) == 1 or len(set(exact)) == 1:
+            loose.add(exact[0])
+        return Keys(_unordered(exact, braces), frozenset(loose))
+
+    def named(self, name: str, inner: fm.Form) -> Keys:
+        found = self.of(inner)
+        loose = frozenset((found.exact, *found.loose))
+        if not name:
+            return found
+        names = name.strip("()").split(",")
+        if isinstance(inner, fm.Bracket) and len(names) == len(inner.items) > 1:
+            parts = tuple(fm.Named(*pair) for pair in zip(names, inner.items, strict=True))
+            return Keys(self.items(parts, braces=False).exact, loose)
+        if isinstance(inner, fm.Value):
+            try:
+                sides = read(tokenize(name))
+                difference = ex.add(sides[0], ex.negate(inner.node))
+                return Keys(f"e:{self.scaled(difference, signed=False)}", loose)
+            except (Unread, ZeroDivisionError, OverflowError):
+                pass
+        return Keys(f"n:{name}:{found.exact}", loose)
+
+    def piece(self, piece: tuple) -> str:
+        low, high, from_low, to_high = piece
+        ends = ("-inf" if low is None else self.leaf(low), "+inf" if high is None else self.leaf(high))
+        if ends[0] == ends[1]:
+            return _unordered(ends[:1], braces=True)
+        return _ordered("[" if from_low else "(", "]" if to_high else ")", ends)
+
+    def real_set(self, pieces: tuple) -> Keys:
+        if pieces and all(low is not None and low == high for low, high, _, _ in pieces):
+            return self.items(tuple(fm.Value(low) for low, _, _, _ in pieces), braces=True)
+        if len(pieces) == 1:
+            return Keys(self.piece(pieces[0]))
+        if not pieces:
+            return Keys(_unordered([], braces=True))
+        return Keys("U:" + " ".join(sorted(map(self.piece, pieces))))
+
+    def set_expression(self, form: fm.SetExpression) -> Keys:
+        if not self.numeric:
+            raise Undecided
+        from mpmath import mp
+
+        def number(node: ex.Node):
+            value = ex.evaluate(node, {})
+            fraction = ex.rational(value)
+            with mp.workdps(ex.SHOWN):
+                return +mp.re(value) if fraction is None else mp.mpf(fraction.numerator) / fraction.denominator
+
+        try:
+            return self.of(fm.settle(form, number))
+        except (OverflowError, ValueError):
+            return Keys(f"t:{fm.show(form)}")
+
+    def matrix(self, rows: tuple[tuple[ex.Node, ...], ...]) -> Keys:
+        cells = [[self.leaf(cell) for cell in row] for row in rows]
+        loose = set()
+        if len(cells) == 1 or len(cells[0]) == 1:
+            flat = [cell for row in cells for cell in row]
+            loose = {_ordered("(", ")", flat), _ordered("<", ">", flat)} if len(flat) > 1 else {flat[0]}
+        return Keys("m:" + ";".join(",".join(row) for row in cells), frozenset(loose))
+
+    def opaque(self, text: str) -> Keys:
+        if self.fallback is not None:
+            found = self.fallback(text)
+            if found is not None:
+                return Keys(found)
+        elif needs_algebra(text):
+            raise Undecided
+        return Keys(f"t:{''.join(text.split())}")
+
+
+def needs_algebra(text: str) -> bool:
+    """Say whether text that our rules do not read may be mathematics for a computer algebra system: no words in it."""
+    import re
+
+    if len(text) > 300 or "\\text" in text or text.count("{") > 60:
+        return False
+    bare = re.sub(r"\\[A-Za-z]+", " ", text)
+    return not re.search(r"[A-Za-z]{3}", bare) and bool(re.search(r"[\dA-Za-z]", bare)) and "\\" in text
+
+
+def _ordered(opening: str, closing: str, items: list[str] | tuple[str, ...]) -> str:
+    return f"{opening}{';'.join(items)}{closing}"
+
+
+def _unordered(items: list[str] | tuple[str, ...], braces: bool) -> str:
+    return "{" + ";".join(sorted(set(items) if braces else items)) + "}"
+
+
+def fraction_of(key: str) -> Fraction | None:
+    """Exact value of a key that is one, else None."""
+    if not key.startswith("q:"):
+        return None
+    above, _, below = key[2:].partition("/")
+    return Fraction(int(above, 16), int(below, 16))

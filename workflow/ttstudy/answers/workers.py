@@ -1,0 +1,165 @@
+"""Worker processes with hard limits: a task over its time or memory costs its worker, never the batch."""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import selectors
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+START = 120.0
+ROOT = str(Path(__file__).resolve().parents[2])
+
+
+class Lost(Exception):
+    """The task was stopped: over its time or its memory, or its worker died."""
+
+
+class _Process:
+    """One worker process and its pipe."""
+
+    def __init__(self, seconds: float, memory_mb: int) -> None:
+        path = os.pathsep.join(part for part in (ROOT, os.environ.get("PYTHONPATH", "")) if part)
+        # A fresh interpreter, not a fork: threads and torch in the parent do no harm, and no main guard is needed.
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ttstudy.answers.worker", str(memory_mb), str(seconds)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        )
+        self.seconds, self.pending = seconds, b""
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(self.process.stdout, selectors.EVENT_READ)
+        try:
+            if "ready" not in self.receive(START):
+                raise Lost
+        except Lost:
+            self.close()
+            raise RuntimeError("the answer checker could not start; run `python -m ttstudy.answers.worker 1024 5`"
+                               " to see why") from None
+
+    def receive(self, seconds: float) -> dict[str, Any]:
+        """Next line of the worker; raises `Lost` after `seconds` or at the end of the pipe."""
+        deadline = time.monotonic() + seconds
+        while b"\n" not in self.pending:
+            left = deadline - time.monotonic()
+            if left <= 0 or not self.selector.select(left):
+                raise Lost
+            chunk = os.read(self.process.stdout.fileno(), 1 << 16)
+            if not chunk:
+                raise Lost
+            self.pending += chunk
+        line, _, self.pending = self.pending.partition(b"\n")
+        return json.loads(line)
+
+    def call(self, task: dict[str, Any]) -> Any:
+        """Result of a task; raises `Lost`."""
+        try:
+            self.process.stdin.write(json.dumps(task).encode() + b"\n")
+            self.process.stdin.flush()
+        except (BrokenPipeError, OSError):
+            raise Lost from None
+        message = self.receive(self.seconds)
+        while "loading" in message:
+            if "loaded" not in self.receive(START):
+                raise Lost
+            message = self.receive(self.seconds)
+        if "failed" in message:
+            raise Lost
+        return message["result"]
+
+    def close(self) -> None:
+        """Kill the process and wait for it, so that no zombie stays."""
+        self.process.kill()
+        self.process.wait()
+        self.selector.close()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+
+class Pool:
+    """A number of worker processes, each started when first needed and replaced when lost; safe to use in threads.
+
+    `seconds` is the wall time of one task and `memory_mb` the address space of one worker.
+    """
+
+    def __init__(self, workers: int | None = None, seconds: float = 5.0, memory_mb: int = 1024) -> None:
+        self.workers = workers or len(os.sched_getaffinity(0))
+        self.seconds, self.memory_mb = seconds, memory_mb
+        self.free: list[_Process] = []
+        self.slots = threading.BoundedSemaphore(self.workers)
+        self.lock = threading.Lock()
+        self.owner = os.getpid()
+
+    @contextmanager
+    def worker(self) -> Iterator[_Process]:
+        """Lend a worker; one that loses its task is closed."""
+        with self.slots:
+            with self.lock:
+                process = self.free.pop() if self.free else None
+            process = process or _Process(self.seconds, self.memory_mb)
+            try:
+                yield process
+            except BaseException:
+                process.close()
+                raise
+            with self.lock:
+                self.free.append(process)
+
+    def call(self, task: dict[str, Any]) -> Any:
+        """Result of one task; raises `Lost`."""
+        with self.worker() as process:
+            return process.call(task)
+
+    def map(self, tasks: Iterable[dict[str, Any]]) -> list[Any]:
+        """Results of tasks in their order, `Lost` (the class) for a task that was stopped."""
+        def one(task: dict[str, Any]) -> Any:
+            try:
+                return self.call(task)
+            except Lost:
+                return Lost
+
+        tasks = list(tasks)
+        if not tasks:
+            return []
+        with ThreadPoolExecutor(min(self.workers, len(tasks))) as threads:
+            return list(threads.map(one, tasks))
+
+    def close(self) -> None:
+        """Stop all workers that are not at work."""
+        if os.getpid() != self.owner:
+            return
+        with self.lock:
+            free, self.free = self.free, []
+        for process in free:
+            process.close()
+
+    def __enter__(self) -> Pool:
+        """Use as a context: the workers end with it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop the workers."""
+        self.close()
+
+
+_shared: Pool | None = None
+_lock = threading.Lock()
+
+
+def shared() -> Pool:
+    """Pool of this process for single checks: started at the first hard one, stopped at exit."""
+    global _shared
+    with _lock:
+        if _shared is None or _shared.owner != os.getpid():
+            _shared = Pool()
+            atexit.register(_shared.close)
+        return _shared

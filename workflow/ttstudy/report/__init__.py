@@ -1,0 +1,233 @@
+"""The HTML report: one self-contained file, made from a study's tables.
+
+Nothing in it runs but this package's own script, nothing is loaded from elsewhere, and the same tables give the same
+bytes. All text of models, data and configuration is escaped; it reaches the page only as text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ttstudy.report import answer, explorer, sections, views
+from ttstudy.report.cells import Column, Table, csv_bytes, neutral, pack_bytes
+
+__all__ = ["LARGEST", "ReportError", "build", "neutral"]
+
+TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
+LARGEST = 15_000_000
+"""Bytes of the whole file."""
+DOWNLOADS = 6_000_000
+"""Bytes that packed downloads may take."""
+_ORDER = (
+    "accuracy", "strategy", "ledger", "claims", "training", "difficulty", "counts", "optimism", "graders", "benchmark",
+    "outcomes",
+)  # fmt: skip
+_NOT_OFFERED = ("explorer", "nodes")
+
+EVIDENCE = {
+    1: "small-large", 2: "small-large", 3: "levels", 5: "scaling", 6: "prms", 7: "scaling", 8: "small-large",
+    9: "small-large", 10: "small-large", 12: "gains", 13: "gains", 14: "flops", 15: "small-large", 16: "small-large",
+    22: "prms", 24: "small-large", 26: "scaling", 28: "flops", 29: "flops", 30: "votes", 31: "prms", 32: "scaling",
+    33: "prms", 34: "levels", 35: "levels", 36: "levels", 37: "cot", 38: "gains", 39: "gains", 40: "optimism",
+    41: "scaling",
+}  # fmt: skip
+"""Section in which the evidence for a claim stands."""
+ARITHMETIC = frozenset({4, 11, 12, 14, 15, 27, 36, 42, 43, 44})
+"""Claims that are checked on the published numbers alone."""
+
+
+class ReportError(ValueError):
+    """The report cannot be built; one sentence says why."""
+
+
+def build(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any], output: Path | str) -> None:
+    """Write the report of a study; the file appears whole or not at all.
+
+    `tables` are named as in `ttstudy.tables` (`benchmark` with a column `benchmark` more), with the optional
+    `optimism`, `graders`, `explorer`, `nodes` and `counts`; a missing or empty one costs its section only.
+    `context` gives study, question, config (YAML text), versions, commit, seeds, hardware, steps (rule, jobs,
+    seconds, cached), checksums, and the headline's `score` and `vote`; any of them may be missing.
+    """
+    html = render(tables, context)
+    size = len(html.encode())
+    if size > LARGEST:
+        raise ReportError(f"the report would have {size:,} bytes, above its limit of {LARGEST:,}; give it fewer samples")
+    output = Path(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(html, encoding="utf-8", newline="\n")
+        os.replace(temporary, output)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> str:
+    """The report as one HTML text."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    from ttstudy.figures.style import dark_rules
+
+    tables = {"graders" if name == "grader_disagreement" else name: frame for name, frame in tables.items()}
+    order = {key: list(context.get(key, [])) for key in ("policies", "prms")}
+    study = views.Study(tables, context.get("score", "last"), context.get("vote", "prm_vote"), order)
+    results = sections.Results.of(study)
+    samples = explorer.build(study.table("explorer"), study.table("nodes"))
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8").replace("/* dark figures */", dark_rules())
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["embed"] = lambda value: Markup(embed(value))
+    return environment.get_template("report.html.j2").render(
+        study=study,
+        name=context.get("study", "study"),
+        question=context.get("question", "How far does a small language model get with test-time scaling?"),
+        answers=answer.answers(study, results.matrix),
+        headline=sections.headline(results),
+        claims=_claims(study.table("claims")),
+        sections=sections.build(results, context),
+        audit=_audit(study.table("claims")),
+        explorer=samples,
+        downloads=_downloads(tables),
+        provenance=_provenance(context),
+        facts=_facts(study),
+        context=context,
+        script=Markup(script),
+        style=Markup(style),
+        policy=policy(script, style),
+    )
+
+
+def policy(script: str, style: str) -> str:
+    """Content-Security-Policy that lets this script and this style run and forbids everything else."""
+    hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in (script, style)]
+    return (
+        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def embed(value: Any) -> str:
+    """JSON for a script element: nothing in it can end the element or start a comment."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _claims(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Cards: those tested, by number, and those not run."""
+    out: dict[str, list[dict[str, Any]]] = {"tested": [], "not_run": []}
+    for row in frame.sort_values("claim", kind="stable").to_dict("records") if len(frame) else []:
+        card = {key: None if pd.isna(value) else value for key, value in row.items()}
+        number = int(card["claim"])
+        low, high = card.get("low"), card.get("high")
+        card["interval"] = None if low is None or high is None else f"{_short(low)} to {_short(high)}"
+        card["published"], card["ours"] = (_short(card.get(key)) for key in ("published", "ours"))
+        card["evidence"] = "audit" if number in ARITHMETIC else EVIDENCE.get(number, "claims-table")
+        card["mark"] = {"holds": "✓", "fails": "✗", "not significant": "≈"}.get(card["verdict"], "○")
+        out["not_run" if card["verdict"] == "not run" else "tested"].append(card)
+    return out
+
+
+def _short(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return f"{float(value):.4g}".replace("-", "−")
+
+
+_CLAIM_COLUMNS = [
+    Column("claim", "Claim", "plain"), Column("title", "What it says"), Column("source", "Source"),
+    Column("verdict", "Verdict", facet=True), Column("published", "Published"), Column("ours", "Ours"),
+    Column("low", "95 % low", "number"), Column("high", "95 % high", "number"), Column("text", "Finding"),
+    Column("needs", "Needs"),
+]  # fmt: skip
+
+
+def _audit(frame: pd.DataFrame) -> dict[str, Table | None]:
+    """The claims that published numbers alone decide, and the table of all claims."""
+    if not len(frame):
+        return {"arithmetic": None, "all": None}
+    frame = frame.sort_values("claim", kind="stable")
+    known = [column for column in _CLAIM_COLUMNS if column.name in frame]
+    checked = frame[frame["claim"].isin(ARITHMETIC) & (frame["verdict"] != "not run")]
+    short = [column for column in known if column.name not in ("needs", "low", "high")]
+    table = Table("audit-data", "Claims that follow, or fail to follow, from the published numbers", short, checked)
+    return {
+        "arithmetic": table if len(checked) else None,
+        "all": Table("claims-data", "All claims with their verdicts", known, frame, folded=True),
+    }
+
+
+def _downloads(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Every table as packed CSV and Parquet, smallest first, as long as they fit."""
+    import io
+
+    names = [n for n in (*_ORDER, *sorted(set(tables) - set(_ORDER))) if n in tables and n not in _NOT_OFFERED]
+    made, room = {}, DOWNLOADS
+    for name in sorted(names, key=lambda n: (len(tables[n]) * len(tables[n].columns), n)):
+        frame = tables[name]
+        entry: dict[str, Any] = {"name": name, "rows": len(frame), "columns": list(map(str, frame.columns))}
+        buffer = io.BytesIO()
+        frame.reset_index(drop=True).to_parquet(buffer, engine="pyarrow", compression="zstd", index=False)
+        for kind, content in (("parquet", buffer.getvalue), ("csv", lambda frame=frame: csv_bytes(frame))):
+            if len(frame) * len(frame.columns) > 40 * room:
+                continue
+            packed = pack_bytes(content())
+            if len(packed) <= room:
+                room -= len(packed)
+                entry[kind] = packed
+        made[name] = entry
+    return [made[name] for name in names]
+
+
+def _facts(study: views.Study) -> list[tuple[str, str]]:
+    """The size of the study in a line."""
+    frame = study.table("accuracy")
+    problems = frame.loc[frame["level"] == "all"].groupby("benchmark", sort=False)["problems"].max() if len(frame) else {}
+    facts = [(f"{count:,}", f"problems of {name}") for name, count in dict(problems).items()]
+    facts += [(str(len(study.policies)), "policies"), (str(len(study.prms)), "PRMs")]
+    if len(frame):
+        facts.append((f"{frame['budget'].max():,}", "candidate solutions at most"))
+    return facts
+
+
+def _provenance(context: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the numbers come from, as tables and text; what the context lacks is left out."""
+    tables = []
+    versions = context.get("versions") or {}
+    if versions:
+        frame = pd.DataFrame({"name": list(versions), "version": [str(v) for v in versions.values()]})
+        tables.append(Table("versions-data", "Versions", [Column("name", "Program"), Column("version", "Version")], frame))
+    steps = pd.DataFrame(list(context.get("steps") or []))
+    if len(steps):
+        columns = [
+            Column("rule", "Rule"), Column("jobs", "Jobs", "count"), Column("cached", "of them cached", "count"),
+            Column("seconds", "Seconds", "seconds"), Column("tokens", "Tokens", "count"),
+        ]  # fmt: skip
+        tables.append(Table("steps-data", "Steps", [c for c in columns if c.name in steps], steps))
+    checksums = context.get("checksums") or {}
+    if checksums:
+        frame = pd.DataFrame({"path": list(checksums), "sha256": [str(v) for v in checksums.values()]})
+        columns = [Column("path", "File"), Column("sha256", "SHA-256")]
+        tables.append(Table("checksums-data", "Checksums", columns, frame, folded=True))
+    facts = [(label, _plain(context.get(key))) for key, label in (
+        ("study", "Study"), ("commit", "Commit"), ("seeds", "Seeds"), ("hardware", "Hardware"),
+    ) if context.get(key) not in (None, "", {}, [])]  # fmt: skip
+    return {"facts": facts, "tables": tables, "config": context.get("config") or ""}
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

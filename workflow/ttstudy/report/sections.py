@@ -1,0 +1,426 @@
+"""The sections of the report: for each, a sentence made from the data, figures and tables, or why there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from ttstudy.figures import plots
+from ttstudy.figures.style import METHOD, Figure
+from ttstudy.report import views
+from ttstudy.report.answer import percent, points
+from ttstudy.report.cells import Column, Table
+
+
+@dataclass(frozen=True)
+class Block:
+    """A figure with the table behind it, or a table alone."""
+
+    table: Table | None = None
+    figure: Figure | None = None
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section: `finding` is the sentence under the heading, `method` says how it was made."""
+
+    key: str
+    title: str
+    finding: str
+    blocks: Sequence[Block] = field(default_factory=list)
+    method: str = ""
+
+
+C = Column
+_BENCHMARK, _POLICY, _PRM = C("benchmark", "Benchmark", facet=True), C("policy", "Policy", facet=True), C("prm", "PRM", facet=True)
+_METHOD, _N = C("method", "Method", facet=True), C("budget", "N", "plain")
+_ACCURACY = [C("accuracy", "Accuracy, %", "percent"), C("low", "95 % low", "percent"), C("high", "95 % high", "percent")]
+_DIFFERENCE = [C("difference", "Difference, points", "points"), C("low", "95 % low", "points"), C("high", "95 % high", "points")]
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Methods by the names that figures use."""
+    frame = frame.copy()
+    for column in ("method", "second"):
+        if column in frame:
+            frame[column] = [METHOD[name][0] if name in METHOD else str(name) for name in frame[column]]
+    return frame
+
+
+def _table(key: str, caption: str, columns: Sequence[Column], frame: pd.DataFrame, **more: Any) -> Table:
+    return Table(key, caption, [c for c in columns if c.name in frame], _named(frame), **more)
+
+
+def _each(
+    study: views.Study, frame: pd.DataFrame, key: str, columns: Sequence[Column], draw: Callable[[str, str], Figure | None]
+) -> list[Block]:
+    """A figure and its data per benchmark."""
+    blocks = []
+    for number, benchmark in enumerate(study.benchmarks):
+        part = frame[frame["benchmark"] == benchmark]
+        if len(part):
+            figure = draw(benchmark, f"{key}-{number}")
+            caption = figure.title if figure else f"{key} on {benchmark}"
+            blocks.append(Block(_table(f"{key}-{number}-data", caption, columns, part, folded=figure is not None), figure))
+    return blocks
+
+
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 2 else list(names))
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything computed once from the tables, shared by the sections and by the top of the report."""
+
+    study: views.Study
+    cot: pd.DataFrame
+    scaling: pd.DataFrame
+    costs: pd.DataFrame
+    frontier: pd.DataFrame
+    matrix: pd.DataFrame
+
+    @classmethod
+    def of(cls, study: views.Study) -> Results:
+        """Compute the views."""
+        return cls(study, *(make(study) for make in (views.cot, views.scaling, views.costs, views.frontier, views.matrix)))
+
+
+def headline(results: Results) -> list[Block]:
+    """The headline figure of each benchmark, with its data."""
+    points_ = results.frontier
+    columns = [
+        _POLICY, C("kind", "Kind", facet=True), _METHOD, _N, C("flops", "FLOPs per problem", "exponent"), *_ACCURACY,
+        C("pareto", "On the Pareto front", "flag"),
+    ]  # fmt: skip
+    if not len(points_):
+        return []
+    policies = results.study.policies
+    return _each(results.study, points_, "headline", columns, lambda b, k: plots.headline(points_, b, policies, k))
+
+
+def build(results: Results, context: Mapping[str, Any]) -> list[Section]:
+    """All sections between the claims and the explorer, in the order of the report."""
+    makers = (
+        _cot, _scaling, _small_large, _gains, _prms, _levels, _votes, _flops, _optimism, _training, _counts, _graders,
+    )  # fmt: skip
+    return [make(results, context) for make in makers]
+
+
+def _cot(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, title = results.cot, "One greedy answer, by policy size"
+    if not len(frame):
+        return Section("cot", title, "No chain-of-thought (CoT) answers were graded in this study.")
+    parts = []
+    for benchmark in results.study.benchmarks:
+        part = frame[frame["benchmark"] == benchmark]
+        if len(part):
+            worst, best = part.loc[part["accuracy"].idxmin()], part.loc[part["accuracy"].idxmax()]
+            parts.append(
+                f"from {percent(worst['accuracy'])} ({worst['policy']}) to {percent(best['accuracy'])} ({best['policy']}) "
+                f"on {benchmark}"
+            )
+    columns = [_BENCHMARK, _POLICY, C("parameters", "Parameters", "size"), C("problems", "Problems", "count"), *_ACCURACY]
+    figure = plots.cot(frame, "cot")
+    block = Block(_table("cot-data", figure.title, columns, frame, folded=True), figure)
+    method = "Chain of thought (CoT) is one response at temperature 0. This is what test-time scaling has to beat."
+    return Section("cot", title, f"Greedy accuracy ranges {_joined(parts)}.", [block], method)
+
+
+def _scaling(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, study = results.scaling, results.study
+    title = "Accuracy against N"
+    if not len(frame):
+        return Section("scaling", title, "No method that draws more than one response was run.")
+    run = [METHOD[m][0] for m in views.CURVES if m in set(frame["method"])]
+    finding = f"{_joined(run)} for every policy and PRM, from N = {frame['budget'].min()} to {frame['budget'].max()}."
+    prm = study.reference_prm
+    tops = frame[(frame["prm"] == prm) & frame["method"].isin(views.CURVES)] if prm else frame[:0]
+    if len(tops):
+        best = tops.loc[tops["accuracy"].idxmax()]
+        finding += (
+            f" The highest point with {prm}: {best['policy']}, {METHOD[best['method']][0]} at N = {best['budget']}, "
+            f"{percent(best['accuracy'])} on {best['benchmark']}."
+        )
+    columns = [_POLICY, _PRM, _METHOD, _N, C("problems", "Problems", "count"), *_ACCURACY]
+    blocks = _each(
+        study, frame, "scaling", columns,
+        lambda b, k: plots.scaling(frame, results.cot, b, study.policies, study.prms, k),
+    )  # fmt: skip
+    method = (
+        f"Answers are chosen by one rule everywhere: score {study.score}, vote {study.vote.replace('_', ' ')}. Bands are 95 % "
+        "intervals over problems. Coverage is the share of problems with at least one right response among N: no vote can do better."
+    )
+    return Section("scaling", title, finding, blocks, method)
+
+
+def _small_large(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, study = results.matrix, results.study
+    title = "Small with test-time scaling against large without"
+    if not len(frame):
+        return Section(
+            "small-large", title, "Not there: it needs the outcomes per problem of CoT and of a method with a PRM."
+        )
+    prm = study.reference_prm
+    here = frame[(frame["prm"] == prm) & (frame["policy"] != frame["larger"])]
+    ahead, apart = here[here["low"] > 0], here[(here["difference"] > 0) & (here["p_holm"] < 0.05)]
+    behind = int((here["high"] < 0).sum())
+    finding = (
+        f"With {prm}, the smaller policy is ahead of the larger one's greedy answer in {len(ahead)} of {len(here)} pairs "
+        f"(intervals above zero), {len(apart)} of them after Holm's correction; it is behind in {behind}."
+    )
+    own = frame[(frame["prm"] == prm) & (frame["policy"] == frame["larger"])]
+    better = own[own["low"] > 0]
+    if len(own):
+        finding += f" Against its own greedy answer, TTS is ahead for {len(better)} of {len(own)} policies."
+    columns = [
+        C("policy", "Policy with TTS", facet=True), _PRM, C("larger", "CoT of", facet=True),
+        C("ratio", "Size ratio", "ratio"), C("tts", "TTS, %", "percent"), C("cot", "CoT, %", "percent"), *_DIFFERENCE,
+        C("p_holm", "p, Holm", "p"), C("method", "Method, most often"), _N,
+        C("tts_flops", "TTS FLOPs per problem", "exponent"), C("cot_flops", "CoT FLOPs per problem", "exponent"),
+    ]  # fmt: skip
+    blocks = _each(
+        study, frame, "matrix", columns,
+        lambda b, k: plots.matrix(frame, b, str(prm), study.policies, k)
+        if len(frame[(frame["benchmark"] == b) & (frame["prm"] == prm)]) else None,
+    )  # fmt: skip
+    method = (
+        "Per PRM, method and N are chosen on nine tenths of the problems and judged on the last tenth, ten times over, so a "
+        "lucky choice does not count. Differences are paired problem by problem (Student's t). On the diagonal a policy meets "
+        f"its own CoT. Holm's correction is over all pairs of a smaller and a larger policy of one PRM. The figure shows {prm}, "
+        f"{'the PRM with the best AUC on validation rollouts' if study.auc else 'the first PRM configured'}; the table has all."
+    )
+    return Section("small-large", title, finding, blocks, method)
+
+
+def _gains(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, study = views.gains(results.study), results.study
+    title = "CoT, majority vote and compute-optimal scaling"
+    if not len(frame):
+        return Section("gains", title, "Not there: the table of compute-optimal strategies is missing or empty.")
+    top = frame.loc[frame["gain"].idxmax()] if frame["gain"].notna().any() else None
+    finding = (
+        f"The largest relative gain over CoT is {100 * top['gain']:+.1f} % ({top['policy']} on {top['benchmark']})."
+        if top is not None
+        else "No policy has a CoT accuracy above zero to relate gains to."
+    )
+    columns = [
+        _POLICY, C("parameters", "Parameters", "size"), C("cot", "CoT, %", "percent"),
+        C("majority", "Majority, %", "percent"), C("majority_budget", "Majority N", "plain"), C("tts", "TTS, %", "percent"),
+        C("tts_low", "95 % low", "percent"), C("tts_high", "95 % high", "percent"), C("budget", "TTS N", "plain"),
+        C("gain", "Gain over CoT, %", "gain"), C("efficiency", "Efficiency over majority", "ratio"),
+    ]  # fmt: skip
+    blocks = _each(study, frame, "gains", columns, lambda b, k: plots.gains(frame, b, k))
+    blocks = [Block(Table(**{**vars(b.table), "folded": False}), b.figure) if b.table else b for b in blocks]
+    method = (
+        f"Compute-optimal scaling takes the best method for each difficulty and N with {study.reference_prm}, chosen by "
+        "cross-fitting. Gain is TTS / CoT − 1. Efficiency is the majority vote's N divided by the N at which the "
+        "compute-optimal curve (linear in log N from CoT at N = 1) reaches the same accuracy; it counts samples, not FLOPs."
+    )
+    return Section("gains", title, finding, blocks, method)
+
+
+def _prms(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, study = views.prm_effect(results.study), results.study
+    title = "What a better PRM buys"
+    if not len(frame):
+        return Section("prms", title, "No PRM was used in this study.")
+    mean = frame.groupby("prm")["gain"].mean()
+    order = [name for name in study.prms if name in mean.index]
+    parts = [f"{name} {points(mean[name])}" for name in order]
+    basis = "from the best AUC on validation rollouts to the worst" if study.auc else "in the order of the configuration"
+    finding = f"Mean gain over CoT at the largest N, PRMs {basis}: {', '.join(parts)}."
+    columns = [
+        _PRM, C("auc", "Step AUC", "auc"), _METHOD, _POLICY, _N, *_ACCURACY, C("cot", "CoT, %", "percent"),
+        C("gain", "Gain, points", "points"),
+    ]  # fmt: skip
+    blocks = _each(
+        study, frame, "prms", columns, lambda b, k: plots.prm_effect(frame, b, study.policies, study.prms, study.auc, k)
+    )
+    method = "AUC comes from the training log: right against wrong steps on validation rollouts, never on the benchmark."
+    return Section("prms", title, finding, blocks, method)
+
+
+def _levels(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, best, study = views.levels(results.study), views.best_methods(results.study), results.study
+    title = "Difficulty, and which method suits it"
+    if not len(frame):
+        return Section("levels", title, "Difficulty was not measured in this study.")
+    blocks = _each(
+        study, frame, "levels",
+        [_POLICY, C("level", "Level", facet=True), C("problems", "Problems", "count"), C("share", "Share, %", "percent"),
+         C("pass_at_1", "Mean Pass@1, %", "percent")],
+        lambda b, k: plots.levels(frame, b, k),
+    )  # fmt: skip
+    finding = "Each policy has its own levels, by its own Pass@1 on a pilot that is not used again."
+    if len(best):
+        sure = int(best["significant"].sum())
+        finding += f" In {sure} of {len(best)} cells the best method's lead over the second is beyond chance."
+        columns = [
+            _PRM, _POLICY, C("level", "Level", facet=True), _N, C("problems", "Problems", "count"),
+            C("method", "Best method", facet=True), C("accuracy", "Accuracy, %", "percent"), C("second", "Second"),
+            *_DIFFERENCE, C("significant", "Beyond chance", "flag", facet=True),
+        ]  # fmt: skip
+        blocks += _each(
+            study, best, "best", columns, lambda b, k: plots.best_methods(best, b, study.policies, study.prms, k)
+        )
+    method = (
+        "Easy, medium and hard are bands of Pass@1. Methods are compared at the largest N that all of them have; the lead is "
+        "paired over the problems of the level. The best of four is also the luckiest: read unhatched cells as leads that one "
+        "test each supports, not as a law."
+    )
+    return Section("levels", title, finding, blocks, method)
+
+
+def _votes(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, study = views.votes(results.study), results.study
+    title = "How answers are chosen: score and vote"
+    if not len(frame):
+        return Section("votes", title, "No answers were voted on with a PRM.")
+    worst = frame.loc[frame["range"].idxmax()]
+    finding = (
+        f"The rule moves accuracy by {100 * frame['range'].median():.1f} points in the median cell and by "
+        f"{100 * worst['range']:.1f} at most ({worst['policy']}, {worst['prm']}, {METHOD[worst['method']][0]})."
+    )
+    rules = [C("majority", "Majority", "percent")] + [
+        C(f"{s}_{v}", f"{s.title()}, {'max' if v == 'prm_max' else 'vote'}", "percent")
+        for s in ("min", "last", "avg") for v in ("prm_max", "prm_vote")
+    ]  # fmt: skip
+    columns = [*([_BENCHMARK] if len(study.benchmarks) > 1 else []), _POLICY, _PRM, _METHOD, _N, *rules]
+    columns.append(C("range", "Range, points", "points"))
+    caption = "Accuracy in % by PRM score (min, last or mean of the step scores) and vote (best single answer, or sum by answer)"
+    method = "At each method's largest N. Differences of a few points are within the intervals of the accuracy table."
+    return Section("votes", title, finding, [Block(_table("votes-data", caption, columns, frame))], method)
+
+
+def _flops(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, study = results.costs, results.study
+    title = "What it costs"
+    if not len(frame):
+        return Section("flops", title, "The FLOPs ledger of this study is missing or empty.")
+    scaled = frame[(frame["prm"] != "none") & (frame["flops_total"] > 0)]
+    finding = "Costs per problem, every generated token counted."
+    if len(scaled):
+        prm_share = scaled["flops_prm"] / scaled["flops_total"]
+        finding = (
+            f"The full count is {scaled['over_paper'].median():.2g} times the paper's in the median cell with a PRM, and "
+            f"{scaled['over_paper'].max():,.3g} times at most; the PRM takes {percent(prm_share.median())} of it in the median."
+        )
+    columns = [
+        *([_BENCHMARK] if len(study.benchmarks) > 1 else []), _POLICY, _PRM, _METHOD, _N,
+        C("response_tokens", "Tokens generated", "amount"), C("discarded_tokens", "of them discarded", "amount"),
+        C("prm_tokens", "PRM tokens", "amount"), C("flops_policy", "Policy FLOPs", "exponent"),
+        C("flops_prompt", "Prompt FLOPs", "exponent"), C("flops_prm", "PRM FLOPs", "exponent"),
+        C("flops_total", "All FLOPs", "exponent"), C("flops_paper", "FLOPs as the paper counts", "exponent"),
+        C("over_paper", "All / paper", "ratio"),
+    ]  # fmt: skip
+    blocks = []
+    prm = study.reference_prm
+    for number, benchmark in enumerate(study.benchmarks):
+        if prm and len(scaled[(scaled["benchmark"] == benchmark) & (scaled["prm"] == prm)]):
+            figure = plots.flops(frame, benchmark, prm, study.policies, f"flops-{number}")
+            parts = [_POLICY, _METHOD, _N, *(C(p, f"{p} FLOPs", "exponent") for p in ("prompt", "kept", "discarded", "PRM"))]
+            table = _table(f"flops-{number}-data", figure.title, [*parts, C("flops_total", "All FLOPs", "exponent")],
+                           figure.data, folded=True)  # fmt: skip
+            blocks.append(Block(table, figure))
+    blocks.append(Block(_table("ledger-data", "The ledger, per problem", columns, frame)))
+    method = (
+        "A forward pass costs 2 FLOPs per parameter and token. The paper counts 2ND on the policy's response tokens; the full "
+        "count adds prompts and the PRM, and includes tokens of beams that were dropped."
+    )
+    return Section("flops", title, finding, blocks, method)
+
+
+def _optimism(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, study = views.optimism(results.study), results.study
+    title = "What choosing on the test set would add"
+    extra = study.table("optimism")
+    if not len(frame) and not len(extra):
+        return Section("optimism", title, "Not there: the strategy table has no naive choice beside the cross-fitted one.")
+    blocks, finding = [], "Measured by the study's optimism table."
+    if len(frame):
+        finding = (
+            "Choosing the best strategy and judging it on the same problems reads "
+            f"{100 * frame['optimism'].mean():.1f} points too high on average, {100 * frame['optimism'].max():.1f} at most."
+        )
+        columns = [
+            _POLICY, _PRM, _N, C("naive", "Naive, %", "percent"), C("cross_fitted", "Cross-fitted, %", "percent"),
+            C("cross_low", "95 % low", "percent"), C("cross_high", "95 % high", "percent"),
+            C("author_rule", "Authors' rule, %", "percent"), C("optimism", "Optimism, points", "points"),
+        ]  # fmt: skip
+        blocks = _each(study, frame, "optimism", columns, lambda b, k: plots.optimism(frame, b, k))
+    if len(extra):
+        blocks.append(Block(_generic("optimism-table", "Optimism, as estimated by the study", extra)))
+    method = "The cross-fitted number is the honest one. The authors' rule fixes the method by policy size and never looks."
+    return Section("optimism", title, finding, blocks, method)
+
+
+def _training(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, title = results.study.table("training"), "Models and their training"
+    if not len(frame):
+        return Section("training", title, "No model was trained by this study; its checkpoints came from elsewhere.")
+    counts = frame["kind"].value_counts()
+    finding = (
+        f"{counts.get('policy', 0)} policies and {counts.get('prm', 0)} PRMs, "
+        f"{frame['parameters'].min():,.0f} to {frame['parameters'].max():,.0f} parameters."
+    )
+    columns = [
+        C("model", "Model"), C("kind", "Kind", facet=True), C("parameters", "Parameters", "count"),
+        C("tokens", "Training tokens", "exponent"), C("flops", "Training FLOPs (6ND)", "exponent"),
+        C("cpu_seconds", "CPU seconds", "seconds"), C("loss", "Final loss, nats", "number"), C("auc", "Step AUC", "auc"),
+    ]  # fmt: skip
+    return Section("training", title, finding, [Block(_table("training-data", "Training of every model", columns, frame))])
+
+
+def _counts(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, title = results.study.table("counts"), "Cut, unanswered and timed out"
+    if not len(frame):
+        return Section("counts", title, "Not there: this study did not count cut, unanswered and timed-out responses.")
+    frame = views._sorted(results.study, frame).copy()
+    kinds = [c for c in ("cut", "no_answer", "timed_out") if c in frame]
+    total = frame["responses"].sum() if "responses" in frame else 0
+    words = {"cut": "were cut off", "no_answer": "gave no answer", "timed_out": "timed out in grading"}
+    shares = [f"{percent(frame[c].sum() / total)} {words[c]}" for c in kinds] if total else []
+    finding = f"Of {total:,.0f} responses, {_joined(shares)}. A response without an answer, or not graded in time, counts as wrong." if shares else ""
+    for c in kinds:
+        frame[f"{c}_share"] = frame[c] / frame["responses"].where(frame["responses"] > 0)
+    columns = [
+        *([_BENCHMARK] if len(results.study.benchmarks) > 1 else []), _POLICY, _PRM, _METHOD, _N,
+        C("responses", "Responses", "count"), C("finished", "Finished", "count"), C("cut", "Cut off", "count"),
+        C("cut_share", "Cut off, %", "percent"), C("no_answer", "No answer", "count"),
+        C("no_answer_share", "No answer, %", "percent"), C("timed_out", "Timed out", "count"),
+    ]  # fmt: skip
+    caption = "Responses that were cut off, gave no answer, or timed out in grading"
+    return Section("counts", title, finding, [Block(_table("counts-data", caption, columns, frame))])
+
+
+def _graders(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, title = results.study.table("graders"), "Where graders disagree"
+    if not len(frame):
+        return Section("graders", title, "Not there: this study graded with one grader, so there is nothing to compare.")
+    finding = "The same responses under two graders."
+    if {"differ", "responses"} <= set(frame.columns) and frame["responses"].sum():
+        finding = (
+            f"The graders differ on {frame['differ'].sum():,.0f} of {frame['responses'].sum():,.0f} responses "
+            f"({percent(frame['differ'].sum() / frame['responses'].sum())})."
+        )
+    return Section("graders", title, finding, [Block(_generic("graders-data", "Disagreement of graders", frame))])
+
+
+def _generic(key: str, caption: str, frame: pd.DataFrame) -> Table:
+    """A table whose columns are not known beforehand, written plainly."""
+    columns = []
+    for name in frame.columns:
+        kind = "text"
+        if pd.api.types.is_bool_dtype(frame[name]):
+            kind = "flag"
+        elif pd.api.types.is_integer_dtype(frame[name]):
+            kind = "plain" if name == "budget" else "count"
+        elif pd.api.types.is_float_dtype(frame[name]):
+            kind = "number"
+        label = "N" if name == "budget" else str(name).replace("_", " ").capitalize().replace("Prm", "PRM")
+        columns.append(C(str(name), label, kind, facet=str(name) in ("benchmark", "policy", "prm", "method")))
+    return _table(key, caption, columns, frame)

@@ -1,0 +1,453 @@
+"""What each section of the report shows, as tables made from the study's tables. Accuracies are shares in [0, 1].
+
+Nothing here draws or formats. Every view is a DataFrame that may be empty, in which case its section says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SEARCHES = ("beam_search", "dvts")
+CURVES = ("majority", "best_of_n", *SEARCHES)
+"""Methods that draw N candidates, in the order in which they are shown."""
+LEVELS = ("easy", "medium", "hard")
+FOLDS = 10
+_CELL = ["benchmark", "policy", "prm", "method", "budget"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The tables of a study with what is read off them once: orders, sizes and the headline rule.
+
+    `score` and `vote` are the rule of the headline numbers (`score` and `vote` of the study's configuration).
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    score: str = "last"
+    vote: str = "prm_vote"
+    order: Mapping[str, list[str]] = field(default_factory=dict)
+    """Order of `policies` and `prms` where sizes and AUC do not give one."""
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table, or an empty one where it is missing."""
+        frame = self.tables.get(name)
+        return pd.DataFrame() if frame is None else frame
+
+    @cached_property
+    def benchmarks(self) -> list[str]:
+        """Names, in the order of the accuracy table."""
+        frame = self.table("accuracy")
+        return list(dict.fromkeys(frame["benchmark"])) if len(frame) else []
+
+    @cached_property
+    def parameters(self) -> dict[str, int]:
+        """Parameters of every policy and PRM that the ledger or the training log knows."""
+        known: dict[str, int] = {}
+        ledger, training = self.table("ledger"), self.table("training")
+        if len(training):
+            known.update(zip(training["model"], training["parameters"].astype(int), strict=True))
+        if len(ledger):
+            for kind in ("policy", "prm"):
+                pairs = ledger[[kind, f"{kind}_parameters"]].drop_duplicates()
+                known.update(zip(pairs[kind], pairs[f"{kind}_parameters"].astype(int), strict=True))
+        return known
+
+    @cached_property
+    def policies(self) -> list[str]:
+        """Smallest first."""
+        names = list(dict.fromkeys(self.table("accuracy").get("policy", [])))
+        given = {name: i for i, name in enumerate(self.order.get("policies", []))}
+        return sorted(names, key=lambda name: (self.parameters.get(name, 0), given.get(name, len(given)), name))
+
+    @cached_property
+    def auc(self) -> dict[str, float]:
+        """Step AUC of each PRM on its validation rollouts, where the training log has it."""
+        frame = self.table("training")
+        if not len(frame) or "auc" not in frame:
+            return {}
+        frame = frame[(frame["kind"] == "prm") & frame["auc"].notna()]
+        return dict(zip(frame["model"], frame["auc"].astype(float), strict=True))
+
+    @cached_property
+    def prms(self) -> list[str]:
+        """By falling AUC where known, else as configured, else by name: never by the accuracy they lead to."""
+        names = sorted(set(self.table("accuracy").get("prm", [])) - {"none"})
+        given = {name: i for i, name in enumerate(self.order.get("prms", []))}
+        return sorted(names, key=lambda name: (-self.auc.get(name, 0), given.get(name, len(given)), name))
+
+    @property
+    def reference_prm(self) -> str | None:
+        """The PRM of the headline: first of `prms`, so it is not chosen by what is being shown."""
+        return self.prms[0] if self.prms else None
+
+    def headline(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Rows of accuracy or outcomes under the headline rule: one (score, vote) for every method."""
+        if not len(frame):
+            return frame
+        plain = frame["method"].isin(["cot", "majority", "coverage"])
+        rule = (frame["score"] == self.score) & (frame["vote"] == self.vote)
+        return frame[plain | rule]
+
+
+def _sorted(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows by benchmark, policy size, PRM and method order, then budget."""
+    if not len(frame):
+        return frame.reset_index(drop=True)
+    orders: dict[str, list[str]] = {
+        "benchmark": study.benchmarks,
+        "policy": study.policies,
+        "prm": [*study.prms, "none"],
+        "method": ["cot", *CURVES, "mixed", "coverage"],
+        "level": ["all", *LEVELS],
+    }
+    keys = [column for column in [*orders, "budget"] if column in frame]
+
+    def rank(column: pd.Series) -> pd.Series:
+        positions = {name: i for i, name in enumerate(orders.get(str(column.name), []))}
+        return column.map(positions).fillna(len(positions)) if positions else column
+
+    return frame.sort_values(keys, key=rank, kind="stable").reset_index(drop=True)
+
+
+def cot(study: Study) -> pd.DataFrame:
+    """Accuracy of one greedy response: benchmark, policy, parameters, problems, accuracy, low, high."""
+    frame = study.table("accuracy")
+    if not len(frame):
+        return pd.DataFrame()
+    frame = frame[(frame["method"] == "cot") & (frame["level"] == "all")]
+    frame = frame.assign(parameters=frame["policy"].map(study.parameters).fillna(0).astype(int))
+    columns = ["benchmark", "policy", "parameters", "problems", "accuracy", "low", "high"]
+    return _sorted(study, frame)[columns]
+
+
+def scaling(study: Study) -> pd.DataFrame:
+    """Accuracy against N under the headline rule: cell, problems, accuracy, low, high."""
+    frame = study.headline(study.table("accuracy"))
+    if not len(frame):
+        return pd.DataFrame()
+    frame = frame[(frame["level"] == "all") & frame["method"].isin([*CURVES, "coverage"])]
+    return _sorted(study, frame)[[*_CELL, "problems", "accuracy", "low", "high"]]
+
+
+def costs(study: Study) -> pd.DataFrame:
+    """The ledger per problem: tokens and FLOPs of one problem, and total over paper's count."""
+    frame = study.table("ledger")
+    if not len(frame):
+        return pd.DataFrame()
+    frame = _sorted(study, frame).copy()
+    amounts = [c for c in frame.columns if c.endswith("tokens") or c.startswith(("flops_", "prm_tokens"))]
+    frame[amounts] = frame[amounts].astype(float).div(frame["problems"].clip(lower=1), axis=0)
+    frame["over_paper"] = frame["flops_total"] / frame["flops_paper"].where(frame["flops_paper"] > 0)
+    return frame
+
+
+def frontier(study: Study) -> pd.DataFrame:
+    """The headline: CoT of every policy, and TTS with the reference PRM, against FLOPs per problem.
+
+    TTS is the cross-fitted strategy (method chosen on other problems); without a strategy table it is best-of-N.
+    A `mixed` choice is charged with the costliest of the methods it could mean. Columns: benchmark, policy, kind
+    (cot|tts), prm, method, budget, flops, accuracy, low, high, pareto.
+    """
+    ledger, greedy, prm = costs(study), cot(study), study.reference_prm
+    if not len(ledger) or not len(greedy):
+        return pd.DataFrame()
+    rows = [greedy.assign(kind="cot", prm="none", method="cot", budget=1)]
+    strategy = study.table("strategy")
+    if prm and len(strategy):
+        chosen = strategy[
+            (strategy["selection"] == "cross_fitted") & (strategy["level"] == "all") & (strategy["prm"] == prm)
+        ]
+        rows.append(chosen.assign(kind="tts"))
+    elif prm:
+        curves = scaling(study)
+        rows.append(curves[(curves["prm"] == prm) & (curves["method"] == "best_of_n")].assign(kind="tts"))
+    columns = ["benchmark", "policy", "kind", "prm", "method", "budget", "accuracy", "low", "high"]
+    points = pd.concat([part[columns] for part in rows], ignore_index=True)
+    price = {tuple(row[:5]): row[5] for row in ledger[[*_CELL, "flops_total"]].itertuples(index=False)}
+
+    def flops(row: Any) -> float:
+        if row.method != "mixed":
+            keys = [(row.benchmark, row.policy, p, row.method, row.budget) for p in (row.prm, "none")]
+            return next((price[key] for key in keys if key in price), np.nan)
+        return max((v for k, v in price.items() if k[:2] + k[4:] == (row.benchmark, row.policy, row.budget)
+                    and k[2] in (row.prm, "none") and k[3] in CURVES), default=np.nan)  # fmt: skip
+
+    points["flops"] = [flops(row) for row in points.itertuples(index=False)]
+    points = points.dropna(subset=["flops"])
+    points["pareto"] = False
+    for _, group in points.groupby("benchmark", sort=False):
+        best = -1.0
+        for index, row in group.sort_values(["flops", "accuracy"], ascending=[True, False]).iterrows():
+            if row["accuracy"] > best:
+                best, points.loc[index, "pareto"] = row["accuracy"], True
+    return _sorted(study, points)
+
+
+def _wide(frame: pd.DataFrame) -> pd.DataFrame:
+    """Values as problems x (method, budget)."""
+    return frame.pivot_table(index="problem_id", columns=["method", "budget"], values="value", observed=True)
+
+
+def cross_fitted(values: np.ndarray, folds: int = FOLDS) -> tuple[np.ndarray, np.ndarray]:
+    """Value of each problem under the column that is best on the other folds, and that column's number.
+
+    `values` has shape (problems, columns); a problem's fold is its position modulo `folds`. Choosing on other
+    problems keeps the choice from profiting from the noise of the problem that it is judged on.
+    """
+    problems = len(values)
+    fold = np.arange(problems) % max(2, min(folds, problems))
+    chosen = np.zeros(problems, dtype=int)
+    for k in np.unique(fold):
+        rest = values[fold != k]
+        chosen[fold == k] = int(np.argmax((rest if len(rest) else values).mean(axis=0)))
+    return values[np.arange(problems), chosen], chosen
+
+
+def paired(difference: np.ndarray) -> tuple[float, float, float, float]:
+    """Mean, 95 % interval and two-sided p of paired differences in [-1, 1] (Student's t over problems).
+
+    Where all differences are equal the variance says nothing; the interval then reaches as far as one unseen
+    difference of one unit in every 27 problems could (rule of three with a half-width of 3.7 / n).
+    """
+    from scipy.stats import t
+
+    n, mean = len(difference), float(np.mean(difference))
+    spread = float(np.std(difference, ddof=1)) / np.sqrt(n) if n > 1 else 0.0
+    if spread < 1e-12:
+        half = min(1.0, 3.7 / max(n, 1))
+        return mean, max(-1.0, mean - half), min(1.0, mean + half), 1.0
+    half = float(t.ppf(0.975, n - 1)) * spread
+    p = float(2 * t.sf(abs(mean) / spread, n - 1))
+    return mean, max(-1.0, mean - half), min(1.0, mean + half), p
+
+
+def holm(p: Iterable[float]) -> np.ndarray:
+    """Holm's adjusted p-values (Holm 1979): as safe as Bonferroni's, never less powerful."""
+    values = np.asarray(list(p), dtype=float)
+    order, m = np.argsort(values, kind="stable"), len(values)
+    adjusted = np.empty(m)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * (m - np.arange(m))))
+    return adjusted
+
+
+def matrix(study: Study) -> pd.DataFrame:
+    """Each policy with TTS against its own CoT and that of every larger one, problem by problem.
+
+    Per PRM, method and N are chosen by cross-fitting under the headline rule, so the difference is not the best
+    of many looks. Columns: benchmark, prm, policy, larger, ratio (of parameters), method, budget (both: chosen most
+    often), tts, cot, difference, low, high, p, p_holm (over all pairs of different size of a benchmark and PRM),
+    tts_flops, cot_flops.
+    """
+    outcomes = study.headline(study.table("outcomes"))
+    if not len(outcomes):
+        return pd.DataFrame()
+    outcomes = outcomes[outcomes["method"].isin(["cot", *CURVES])]
+    ledger = costs(study)
+    price = {tuple(r[:5]): r[5] for r in ledger[[*_CELL, "flops_total"]].itertuples(index=False)} if len(ledger) else {}
+    parts = {key: part for key, part in outcomes.groupby(["benchmark", "policy", "prm"], sort=False, observed=True)}
+    rows = []
+    for benchmark in study.benchmarks:
+        greedy = {}
+        for policy in study.policies:
+            part = parts.get((benchmark, policy, "none"))
+            if part is not None and (part["method"] == "cot").any():
+                greedy[policy] = part[part["method"] == "cot"].set_index("problem_id")["value"].astype(float)
+        for prm in study.prms:
+            for policy in study.policies:
+                own = [parts[key] for p in (prm, "none") if (key := (benchmark, policy, p)) in parts]
+                if (benchmark, policy, prm) not in parts:
+                    continue
+                wide = _wide(pd.concat(own)).drop(columns="cot", level="method", errors="ignore").dropna(axis=1)
+                value, which = cross_fitted(wide.to_numpy(dtype=float))
+                tts = pd.Series(value, index=wide.index)
+                method, budget = wide.columns[int(np.bincount(which).argmax())]
+                for larger in study.policies:
+                    size, other = study.parameters.get(policy, 0), study.parameters.get(larger, 0)
+                    if larger not in greedy or (larger != policy and other <= size):
+                        continue
+                    both = pd.concat([tts, greedy[larger]], axis=1, keys=["tts", "cot"]).dropna()
+                    if not len(both):
+                        continue
+                    difference, low, high, p = paired((both["tts"] - both["cot"]).to_numpy())
+                    cost = price.get((benchmark, policy, prm, method, budget))
+                    cost = cost if cost is not None else price.get((benchmark, policy, "none", method, budget), np.nan)
+                    rows.append({
+                        "benchmark": benchmark, "prm": prm, "policy": policy, "larger": larger,
+                        "ratio": other / size if size else np.nan, "method": method, "budget": int(budget),
+                        "problems": len(both), "tts": both["tts"].mean(), "cot": both["cot"].mean(),
+                        "difference": difference, "low": low, "high": high, "p": p, "tts_flops": cost,
+                        "cot_flops": price.get((benchmark, larger, "none", "cot", 1), np.nan),
+                    })  # fmt: skip
+    frame = pd.DataFrame(rows)
+    if not len(frame):
+        return frame
+    frame["p_holm"] = np.nan
+    apart = frame[frame["policy"] != frame["larger"]]
+    for _, group in apart.groupby(["benchmark", "prm"], sort=False):
+        frame.loc[group.index, "p_holm"] = holm(group["p"])
+    return frame
+
+
+def prm_effect(study: Study) -> pd.DataFrame:
+    """Accuracy at each method's largest N by PRM, less the policy's CoT: cell, auc, accuracy, low, high, cot, gain."""
+    curves, greedy = scaling(study), cot(study)
+    if not len(curves) or not len(greedy):
+        return pd.DataFrame()
+    frame = curves[(curves["prm"] != "none") & curves["method"].isin(CURVES)]
+    if not len(frame):
+        return pd.DataFrame()
+    last = frame.groupby(["benchmark", "method"], observed=True)["budget"].transform("max")
+    frame = frame[frame["budget"] == last].copy()
+    base = {(r.benchmark, r.policy): r.accuracy for r in greedy.itertuples(index=False)}
+    frame["cot"] = [base.get((r.benchmark, r.policy), np.nan) for r in frame.itertuples(index=False)]
+    frame["gain"] = frame["accuracy"] - frame["cot"]
+    frame.insert(3, "auc", frame["prm"].map(study.auc).astype(float))
+    return frame.reset_index(drop=True)
+
+
+def levels(study: Study) -> pd.DataFrame:
+    """Problems of each difficulty level by policy: benchmark, policy, level, problems, share, pass_at_1."""
+    frame = study.table("difficulty")
+    if not len(frame):
+        return pd.DataFrame()
+    out = frame.groupby(["benchmark", "policy", "level"], observed=True).agg(
+        problems=("problem_id", "size"), pass_at_1=("pass_at_1", "mean")
+    )
+    every = pd.MultiIndex.from_product(
+        [study.benchmarks, study.policies, LEVELS], names=["benchmark", "policy", "level"]
+    )
+    out = out.reindex(every).fillna({"problems": 0}).reset_index()
+    out["problems"] = out["problems"].astype(int)
+    total = out.groupby(["benchmark", "policy"])["problems"].transform("sum")
+    out = out[total > 0].copy()
+    out["share"] = out["problems"] / total
+    return _sorted(study, out)[["benchmark", "policy", "level", "problems", "share", "pass_at_1"]]
+
+
+def best_methods(study: Study) -> pd.DataFrame:
+    """The best method per PRM, policy and level at the largest N that all methods share, and its lead.
+
+    The lead over the second best is paired over problems; `significant` when its 95 % interval excludes zero.
+    Columns: benchmark, prm, policy, level, budget, problems, method, accuracy, second, difference, low, high,
+    significant.
+    """
+    outcomes = study.headline(study.table("outcomes"))
+    if not len(outcomes):
+        return pd.DataFrame()
+    outcomes = outcomes[outcomes["method"].isin(CURVES)]
+    rows = []
+    for (benchmark, policy), part in outcomes.groupby(["benchmark", "policy"], sort=False, observed=True):
+        for prm in study.prms:
+            here = part[part["prm"].isin([prm, "none"])]
+            if not (here["prm"] == prm).any():
+                continue
+            shared = set.intersection(*(set(g["budget"]) for _, g in here.groupby("method", observed=True)))
+            if not shared or here["method"].nunique() < 2:
+                continue
+            budget = max(shared)
+            here = here[here["budget"] == budget]
+            for level in ("all", *LEVELS):
+                cells = here if level == "all" else here[here["level"] == level]
+                wide = cells.pivot_table(index="problem_id", columns="method", values="value", observed=True).dropna()
+                if len(wide) < 2:
+                    continue
+                wide = wide[[m for m in CURVES if m in wide]]
+                first, second = wide.mean().sort_values(ascending=False, kind="stable").index[:2]
+                difference, low, high, _ = paired((wide[first] - wide[second]).to_numpy())
+                rows.append({
+                    "benchmark": benchmark, "prm": prm, "policy": policy, "level": level, "budget": int(budget),
+                    "problems": len(wide), "method": first, "accuracy": float(wide[first].mean()), "second": second,
+                    "difference": difference, "low": low, "high": high, "significant": low > 0,
+                })  # fmt: skip
+    frame = pd.DataFrame(rows)
+    return _sorted(study, frame) if len(frame) else frame
+
+
+def votes(study: Study) -> pd.DataFrame:
+    """Accuracy by score and vote at each method's largest N: benchmark, policy, prm, method, budget, then rules."""
+    frame = study.table("accuracy")
+    if not len(frame):
+        return pd.DataFrame()
+    frame = frame[(frame["level"] == "all") & (frame["prm"] != "none") & frame["method"].isin(CURVES)]
+    if not len(frame):
+        return pd.DataFrame()
+    last = frame.groupby(["benchmark", "policy", "prm", "method"], observed=True)["budget"].transform("max")
+    frame = frame[frame["budget"] == last]
+    rule = np.where(frame["vote"] == "majority", "majority", frame["score"] + "_" + frame["vote"])
+    wide = frame.assign(rule=rule).pivot_table(index=_CELL, columns="rule", values="accuracy", observed=True)
+    known = ["majority", *(f"{s}_{v}" for s in ("min", "last", "avg") for v in ("prm_max", "prm_vote"))]
+    wide = wide[[name for name in known if name in wide]]
+    wide["range"] = wide.max(axis=1) - wide.min(axis=1)
+    return _sorted(study, wide.reset_index())
+
+
+def gains(study: Study) -> pd.DataFrame:
+    """CoT, majority and compute-optimal TTS (cross-fitted, reference PRM) of each policy, at the largest N of each.
+
+    `gain` is relative (TTS / CoT - 1, as the paper counts). `efficiency` is the majority's N over the N at which the
+    compute-optimal curve, linear in log N and starting at CoT with N = 1, reaches the majority's accuracy; it is a
+    lower bound where the curve starts above it, and missing where the curve never gets there.
+    """
+    points, curves, greedy = frontier(study), scaling(study), cot(study)
+    if not len(points) or not (points["kind"] == "tts").any():
+        return pd.DataFrame()
+    rows = []
+    for row in greedy.itertuples(index=False):
+        mine = points[(points["benchmark"] == row.benchmark) & (points["policy"] == row.policy)]
+        tts = mine[mine["kind"] == "tts"].sort_values("budget")
+        vote = curves[
+            (curves["benchmark"] == row.benchmark) & (curves["policy"] == row.policy) & (curves["method"] == "majority")
+        ]
+        if not len(tts):
+            continue
+        top = tts.iloc[-1]
+        out = {
+            "benchmark": row.benchmark, "policy": row.policy, "parameters": row.parameters, "prm": top["prm"],
+            "cot": row.accuracy, "cot_low": row.low, "cot_high": row.high, "budget": int(top["budget"]),
+            "majority": np.nan, "majority_low": np.nan, "majority_high": np.nan, "majority_budget": 0,
+            "tts": top["accuracy"], "tts_low": top["low"], "tts_high": top["high"],
+            "gain": top["accuracy"] / row.accuracy - 1 if row.accuracy > 0 else np.nan, "efficiency": np.nan,
+        }  # fmt: skip
+        if len(vote):
+            best = vote.sort_values("budget").iloc[-1]
+            out |= {
+                "majority": best["accuracy"], "majority_low": best["low"], "majority_high": best["high"],
+                "majority_budget": int(best["budget"]),
+                "efficiency": _efficiency(int(best["budget"]), best["accuracy"], row.accuracy, tts),
+            }  # fmt: skip
+        rows.append(out)
+    return pd.DataFrame(rows)
+
+
+def _efficiency(budget: int, target: float, start: float, tts: pd.DataFrame) -> float:
+    n = np.concatenate([[1.0], tts["budget"].to_numpy(dtype=float)])
+    accuracy = np.concatenate([[start], tts["accuracy"].to_numpy(dtype=float)])
+    for i in range(len(n)):
+        if accuracy[i] >= target:
+            if i == 0:
+                return float(budget)
+            part = (target - accuracy[i - 1]) / (accuracy[i] - accuracy[i - 1])
+            return float(budget / np.exp(np.log(n[i - 1]) + part * (np.log(n[i]) - np.log(n[i - 1]))))
+    return float("nan")
+
+
+def optimism(study: Study) -> pd.DataFrame:
+    """What choosing and judging on the same problems adds: naive against cross-fitted, per policy, PRM and N."""
+    frame = study.table("strategy")
+    if not len(frame):
+        return pd.DataFrame()
+    frame = frame[frame["level"] == "all"]
+    key = ["benchmark", "policy", "prm", "budget"]
+    wide = frame.pivot_table(index=key, columns="selection", values=["accuracy", "low", "high"], observed=True)
+    if ("accuracy", "naive") not in wide or ("accuracy", "cross_fitted") not in wide:
+        return pd.DataFrame()
+    out = wide["accuracy"].reset_index()
+    out["cross_low"], out["cross_high"] = (wide[side]["cross_fitted"].to_numpy() for side in ("low", "high"))
+    out["optimism"] = out["naive"] - out["cross_fitted"]
+    return _sorted(study, out.rename_axis(columns=None))

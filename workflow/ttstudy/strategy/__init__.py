@@ -1,0 +1,243 @@
+"""The compute-optimal strategy: which method, score and vote to use, chosen without peeking.
+
+A strategy theta is a (method, score, vote). The study (arXiv 2502.06703, equations 2 and 3) takes for each
+policy, PRM, difficulty level and budget N the theta that does best, and reports its accuracy on the
+problems it was chosen on, which is too high: the maximum over many noisy means. Here:
+
+- `naive` is that: the best theta of each level, valued on the same problems. An upper end, not an estimate.
+- `cross_fitted` chooses on all folds but one and values on that one, within levels, over repeated random
+  folds: what the choice is worth on problems it has not seen (Snell et al. 2024, arXiv 2408.03314, use two
+  folds).
+- `author_rule` is the authors' fixed rule by policy size (GitHub RyanLiu112/compute-optimal-tts, issue 4).
+  They publish no score or vote; those are cross-fitted within the rule's method.
+- `predicted` cross-fits over levels that were predicted without labels: what a deployment could do.
+
+Ties go to the simpler theta: majority, best-of-N, DVTS, beam search; votes before maxima.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ttstudy import statistics
+from ttstudy.strategy.adaptive import allocate, early_stopping
+from ttstudy.strategy.choice import THETA, Grid, cross_fit, folds_of, grids
+from ttstudy.strategy.choice import naive as choose_naively
+
+__all__ = [
+    "THETA",
+    "Grid",
+    "allocate",
+    "author_method",
+    "cross_fit",
+    "early_stopping",
+    "grids",
+    "onto_paper_scale",
+    "optimism",
+    "predicted",
+    "select",
+]
+
+CELL = ["benchmark", "policy", "prm", "budget"]
+LEVELS = ("easy", "medium", "hard")
+COLUMNS = [*CELL, "level", "selection", *THETA, "problems", "accuracy", "low", "high"]
+
+
+def select(
+    outcomes: pd.DataFrame,
+    seed: int = 0,
+    repeats: int = 20,
+    folds: int = 5,
+    parameters: Mapping[str, float] | None = None,
+    confidence: float = statistics.CONFIDENCE,
+    resamples: int = statistics.RESAMPLES,
+) -> pd.DataFrame:
+    """Strategy rows of every (benchmark, policy, prm, budget), over all problems and by level.
+
+    Columns: `COLUMNS`. `parameters` gives policies' sizes on the paper's scale (see `onto_paper_scale`); a
+    policy that it lacks has no author_rule rows, nor has a cell where the rule's method was not run.
+    method, score and vote are "mixed" where folds or levels differ. The interval is that of the accuracy,
+    given the choices.
+    """
+    rows = []
+    for grid in grids(outcomes):
+        found = {
+            "naive": choose_naively(grid),
+            "cross_fitted": cross_fit(grid.values, grid.levels, folds, repeats, seed),
+        }
+        size = (parameters or {}).get(str(grid.cell["policy"]))
+        if size is not None:
+            ruled = _author_rule(grid, size, folds, repeats, seed)
+            found |= {} if ruled is None else {"author_rule": ruled}
+        rows += _rows(grid, found, confidence, resamples, seed)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _rows(
+    grid: Grid,
+    found: dict[str, tuple[np.ndarray, np.ndarray]],
+    confidence: float,
+    resamples: int,
+    seed: int,
+) -> list[dict[str, object]]:
+    table = np.stack([expected for expected, _ in found.values()], axis=1)
+    rows = []
+    for level in ("all", *LEVELS):
+        mask = np.ones(len(table), dtype=bool) if level == "all" else grid.levels == level
+        if not mask.any():
+            continue
+        part = np.clip(table[mask], 0, 1)
+        low, high = statistics.interval(part, confidence, resamples, seed)
+        for k, (selection, (_, chosen)) in enumerate(found.items()):
+            used = [grid.thetas[j] for j in np.flatnonzero(chosen[mask].sum(axis=0) > 0)]
+            names = [
+                values.pop() if len(values) == 1 else "mixed" for values in map(set, zip(*used, strict=True))
+            ]
+            rows.append(
+                grid.cell
+                | {"level": level, "selection": selection, "problems": int(mask.sum())}
+                | dict(zip(THETA, names, strict=True))
+                | {"accuracy": float(part[:, k].mean()), "low": float(low[k]), "high": float(high[k])}
+            )
+    return rows
+
+
+def predicted(
+    outcomes: pd.DataFrame,
+    levels: pd.DataFrame,
+    seed: int = 0,
+    repeats: int = 20,
+    folds: int = 5,
+    confidence: float = statistics.CONFIDENCE,
+    resamples: int = statistics.RESAMPLES,
+) -> pd.DataFrame:
+    """Strategy rows, selection "predicted": cross-fitted over levels that were predicted without labels.
+
+    `levels` has problem_id and level, and may have benchmark and policy (see `difficulty.label_free`). The
+    rows are still reported by the true level. ValueError when a problem has no predicted level.
+    """
+    rows = []
+    for grid in grids(outcomes):
+        part = levels
+        for key in ("benchmark", "policy"):
+            if key in part:
+                part = part[part[key] == grid.cell[key]]
+        named = part.set_index("problem_id")["level"].reindex(grid.problem_ids)
+        if named.isna().any():
+            raise ValueError(f"problem {named.index[named.isna()][0]} has no predicted level")
+        found = cross_fit(grid.values, named.to_numpy(dtype=object), folds, repeats, seed)
+        rows += _rows(grid, {"predicted": found}, confidence, resamples, seed)
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+# -- the authors' rule ---------------------------------------------------------------------------------------
+
+
+def author_method(benchmark: str, policy: str, parameters: float, level: str) -> str:
+    """Method of the authors' fixed rule for a policy of `parameters` on the paper's scale.
+
+    On AIME: DVTS below 14B, else best-of-N. Elsewhere: beam search below 7B; DVTS up to 32B, but beam
+    search on hard problems; best-of-N above. R1 distillates: majority over best-of-N samples (issue 1 of
+    the same place).
+    """
+    if "deepseek-r1-distill" in policy.lower():
+        return "majority"
+    if "aime" in benchmark.lower():
+        return "dvts" if parameters < 14e9 else "best_of_n"
+    if parameters < 7e9:
+        return "beam_search"
+    if parameters <= 32.5e9:  # Qwen2.5-32B has 32.5 billion
+        return "beam_search" if level == "hard" else "dvts"
+    return "best_of_n"
+
+
+def onto_paper_scale(
+    parameters: Mapping[str, float], low: float = 0.5e9, high: float = 72e9
+) -> dict[str, float]:
+    """Sizes of another ladder moved onto the paper's, evenly in the logarithm, from `low` to `high`.
+
+    An analogy that gives the authors' rule something to say about a ladder of other sizes, and no more than
+    that.
+    """
+    logs = {name: float(np.log(size)) for name, size in parameters.items()}
+    least, most = min(logs.values()), max(logs.values())
+    if most == least:
+        return dict.fromkeys(logs, low)
+    return {name: low * (high / low) ** ((log - least) / (most - least)) for name, log in logs.items()}
+
+
+def _author_rule(
+    grid: Grid, size: float, folds: int, repeats: int, seed: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    expected, chosen = np.zeros(len(grid.values)), np.zeros(grid.values.shape)
+    for level in sorted(set(grid.levels)):
+        method = author_method(str(grid.cell["benchmark"]), str(grid.cell["policy"]), size, level)
+        allowed = [k for k, theta in enumerate(grid.thetas) if theta[0] == method]
+        if not allowed:
+            return None
+        rows = np.flatnonzero(grid.levels == level)
+        expected[rows], used = cross_fit(
+            grid.values[np.ix_(rows, allowed)], grid.levels[rows], folds, repeats, seed
+        )
+        chosen[np.ix_(rows, allowed)] = used
+    return expected, chosen
+
+
+# -- optimism ------------------------------------------------------------------------------------------------
+
+
+def optimism(
+    outcomes: pd.DataFrame,
+    seed: int = 0,
+    repeats: int = 10,
+    folds: int = 5,
+    resamples: int = 200,
+    confidence: float = statistics.CONFIDENCE,
+) -> pd.DataFrame:
+    """How much the naive choice promises above the cross-fitted one, per (benchmark, policy, prm, budget).
+
+    Columns: benchmark, policy, prm, budget, problems, thetas, naive, cross_fitted, optimism, low, high. The
+    interval is normal, with the standard error of the whole procedure (both choices made anew) over resampled
+    problems; copies of a problem stay in one fold.
+    """
+    from scipy.special import ndtri
+
+    z = float(ndtri(0.5 + confidence / 2))
+    rows = []
+    for grid in grids(outcomes):
+        naive, fitted = (
+            choose_naively(grid)[0].mean(),
+            cross_fit(grid.values, grid.levels, folds, repeats, seed)[0].mean(),
+        )
+        spread = z * _optimism_error(grid, folds, max(1, repeats // 2), resamples, seed)
+        gap = float(naive - fitted)
+        rows.append(
+            grid.cell
+            | {"problems": len(grid.values), "thetas": len(grid.thetas)}
+            | {"naive": float(naive), "cross_fitted": float(fitted)}
+            | {"optimism": gap, "low": gap - spread, "high": gap + spread}
+        )
+    columns = [*CELL, "problems", "thetas", "naive", "cross_fitted", "optimism", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _optimism_error(grid: Grid, folds: int, repeats: int, resamples: int, seed: int) -> float:
+    """Standard error of naive - cross-fitted over resampled problems, as weights on the problems."""
+    weights = statistics.resample_weights(len(grid.values), resamples, seed).astype(float)
+    gap = np.zeros(resamples)
+    for level in sorted(set(grid.levels)):
+        rows = np.flatnonzero(grid.levels == level)
+        w, v = weights[:, rows], grid.values[rows]
+        gap += (w @ v).max(axis=1)
+        for fold_of in folds_of(grid.levels[rows], folds, repeats, seed):
+            for fold in range(folds):
+                test = fold_of == fold
+                if not test.any():
+                    continue
+                train = (w * ~test) @ v
+                worth = (w * test) @ v
+                gap -= worth[np.arange(resamples), train.argmax(axis=1)] / repeats
+    return float((gap / len(grid.values)).std(ddof=1))

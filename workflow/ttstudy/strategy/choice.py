@@ -1,0 +1,112 @@
+"""Grids of values and the choice of a strategy on them: naive, or cross-fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+THETA = ["method", "score", "vote"]
+_SIMPLE = {"majority": 0, "best_of_n": 1, "dvts": 2, "beam_search": 3}
+_VOTES = {"majority": 0, "prm_vote": 1, "prm_max": 2}
+_SCORES = {"none": 0, "last": 1, "min": 2, "avg": 3}
+METHODS = tuple(_SIMPLE)
+"""Methods that a strategy may take, the simplest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Values of every theta on every problem of one (benchmark, policy, prm, budget)."""
+
+    cell: dict[str, object]
+    problem_ids: list[str]
+    levels: np.ndarray
+    """Level of each problem, shape [P]."""
+    thetas: list[tuple[str, str, str]]
+    values: np.ndarray
+    """Shape [P, len(thetas)]."""
+
+
+def grids(outcomes: pd.DataFrame) -> Iterator[Grid]:
+    """One grid per (benchmark, policy, prm, budget): the PRM's methods, and the majority at the same budget.
+
+    Problems on which some theta has no value are left out.
+    """
+    usable = outcomes[outcomes["method"].isin(METHODS)]
+    for (benchmark, policy), part in usable.groupby(["benchmark", "policy"], sort=True, observed=True):
+        guided = part[part["prm"] != "none"]
+        plain = part[part["method"] == "majority"]
+        for (prm, budget), cell in guided.groupby(["prm", "budget"], sort=True, observed=True):
+            rows = pd.concat([plain[plain["budget"] == budget], cell])
+            table = rows.set_index(["problem_id", *THETA])["value"].unstack(THETA).dropna().sort_index()
+            if table.empty:
+                continue
+            order = sorted(range(table.shape[1]), key=lambda k, table=table: _rank(table.columns[k]))
+            levels = rows.drop_duplicates("problem_id").set_index("problem_id")["level"].reindex(table.index)
+            yield Grid(
+                {"benchmark": benchmark, "policy": policy, "prm": prm, "budget": int(budget)},
+                table.index.tolist(),
+                levels.to_numpy(dtype=object),
+                [tuple(table.columns[k]) for k in order],
+                table.to_numpy()[:, order],
+            )
+
+
+def _rank(theta: tuple[str, str, str]) -> tuple[int, int, int]:
+    method, score, vote = theta
+    return _SIMPLE[method], _VOTES.get(vote, 3), _SCORES.get(score, 4)
+
+
+def folds_of(groups: np.ndarray, folds: int, repeats: int, seed: int) -> np.ndarray:
+    """Fold of each problem in each repeat, balanced within groups: [repeats, P]."""
+    rng = np.random.default_rng([seed, len(groups)])
+    result = np.zeros((repeats, len(groups)), dtype=np.int64)
+    for group in sorted(set(groups)):
+        rows = np.flatnonzero(groups == group)
+        for r in range(repeats):
+            # a random start, so that small groups do not always fill the first folds
+            result[r, rng.permutation(rows)] = (np.arange(len(rows)) + rng.integers(folds)) % folds
+    return result
+
+
+def cross_fit(
+    values: np.ndarray, groups: np.ndarray, folds: int = 5, repeats: int = 20, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Held-out value of the chosen theta on each problem, and how often each theta was chosen for it.
+
+    `values` is [P, T]; the choice is made within `groups` [P] on the other folds, or on the other folds of
+    all groups where those hold none of the group's own problems. Returns [P] (mean over repeats) and [P,
+    T].
+    """
+    problems, thetas = values.shape
+    expected, chosen = np.zeros(problems), np.zeros((problems, thetas))
+    for fold_of in folds_of(groups, folds, repeats, seed):
+        for group, fold in product(sorted(set(groups)), range(folds)):
+            test = (groups == group) & (fold_of == fold)
+            if not test.any():
+                continue
+            train = (groups == group) & (fold_of != fold)
+            if not train.any():
+                train = fold_of != fold
+            best = _argmax(values[train].mean(axis=0)) if train.any() else 0
+            expected[test] += values[test, best] / repeats
+            chosen[test, best] += 1 / repeats
+    return expected, chosen
+
+
+def _argmax(means: np.ndarray) -> int:
+    """First of the largest; means that differ by rounding are equal."""
+    return int(np.flatnonzero(means >= means.max() - 1e-9)[0])
+
+
+def naive(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Value of each level's best theta on the problems it was chosen on; returns as `cross_fit`."""
+    expected, chosen = np.zeros(len(grid.values)), np.zeros(grid.values.shape)
+    for level in sorted(set(grid.levels)):
+        rows = grid.levels == level
+        best = _argmax(grid.values[rows].mean(axis=0))
+        expected[rows], chosen[rows, best] = grid.values[rows, best], 1.0
+    return expected, chosen

@@ -1,0 +1,196 @@
+"""Estimators: the expected correctness of N of M responses under each rule, over arrays [P, M]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import combinations
+from math import comb, lgamma
+
+import numpy as np
+
+_ROUNDING = 1e-9
+"""Relative difference below which two sums of scores are the same sum, added in another order."""
+
+
+def coverage(correct: np.ndarray, n: int) -> np.ndarray:
+    """Unbiased Pass@N: 1 - C(M - c, N) / C(M, N) for c correct of M, in exact integers."""
+    size = correct.shape[1]
+    table = np.array([1.0 - comb(size - c, n) / comb(size, n) for c in range(size + 1)])
+    return table[correct.sum(axis=1)]
+
+
+def best_of(worth: np.ndarray, keys: np.ndarray, budgets: list[int]) -> np.ndarray:
+    """Expected worth of the largest of N keys, ties uniform: shape [P, budgets].
+
+    The response at rank r of M (ascending) is the largest of N with probability C(r - 1, N - 1) / C(M, N);
+    within a group of equal keys every member gets the group's mean worth.
+    """
+    problems, size = keys.shape
+    order = np.argsort(keys, axis=1, kind="stable")
+    ranked = np.take_along_axis(keys, order, axis=1)
+    starts = np.ones((problems, size), dtype=bool)
+    starts[:, 1:] = ranked[:, 1:] != ranked[:, :-1]
+    group = np.cumsum(starts.ravel()) - 1
+    sums = np.bincount(group, weights=np.take_along_axis(worth, order, axis=1).ravel().astype(float))
+    mean = (sums / np.bincount(group))[group].reshape(problems, size)
+    weights = np.array([[comb(r - 1, n - 1) / comb(size, n) for n in budgets] for r in range(1, size + 1)])
+    return mean @ weights
+
+
+# -- majority, exactly ---------------------------------------------------------------------------------------
+
+
+def majority(correct: np.ndarray, answer_class: np.ndarray, n: int) -> np.ndarray:
+    """Expected correctness of the majority of N responses, exactly; shape [P]."""
+    result = np.zeros(len(correct))
+    for i, (right, classes) in enumerate(zip(correct, answer_class, strict=True)):
+        if right.any():
+            counts, worth = _class_table(right, classes)
+            blanks = int((classes < 0).sum())
+            for j in np.flatnonzero(worth > 0):
+                rivals = tuple(sorted(np.delete(counts, j).tolist()))
+                result[i] += worth[j] * win_probability(int(counts[j]), rivals, blanks, n)
+    return result
+
+
+def _class_table(right: np.ndarray, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Size of each class and the share of it that is correct."""
+    kept = classes >= 0
+    counts = np.bincount(classes[kept])
+    sums = np.bincount(classes[kept], weights=right[kept].astype(float))
+    there = counts > 0
+    return counts[there], sums[there] / counts[there]
+
+
+@lru_cache(maxsize=65_536)
+def win_probability(own: int, rivals: tuple[int, ...], blanks: int, n: int) -> float:
+    """Probability that a class of `own` responses wins the majority of N drawn without replacement.
+
+    With t of its own drawn it must meet rivals that have at most t each, and it wins a tie when its random
+    priority u is the highest: sum over t, integral over u, of the coefficient of x^(N - t) in C(own, t) *
+    prod_a (sum_{s<t} C(a, s) x^s + u C(a, t) x^t) * (1 + x)^blanks, over C(M, N). The integral is a
+    Gauss-Legendre sum (exact: the integrand is a polynomial in u), the coefficient a discrete Fourier sum
+    (exact up to rounding: there are more points than coefficients). Binomial coefficients carry the factor
+    r^s (1 - r)^(c - s), r = N / M, which cancels and keeps every number in [0, 1] whatever M.
+    """
+    size = own + sum(rivals) + blanks
+    if n == size:
+        most = max(rivals, default=0)
+        return 0.0 if own < most else 1.0 / (1 + sum(a == own for a in rivals))
+    rate = n / size
+    sizes, repeats = np.unique(np.array(rivals, dtype=np.int64), return_counts=True)
+    ts, us, weights = [], [], []
+    for t in range(1, min(own, n) + 1):
+        if t + int((np.minimum(sizes, t) * repeats).sum()) + blanks < n:
+            continue
+        degree = min(int(repeats[sizes >= t].sum()), (n - t) // t)
+        nodes, node_weights = _gauss(degree // 2 + 1)
+        ts += [t] * len(nodes)
+        us += nodes.tolist()
+        weights += node_weights.tolist()
+    if not ts:
+        return 0.0
+    t, u, weight = np.array(ts), np.array(us)[:, None], np.array(weights)
+    points = size - own + 1
+    angle = 2j * np.pi * np.arange(points // 2 + 1) / points
+    powers = np.exp(angle * np.arange(max([*rivals, blanks]) + 1)[:, None])
+    product = np.ones((len(t), len(angle)), dtype=complex)
+    for count, repeat in zip(sizes.tolist(), repeats.tolist(), strict=True):
+        terms = _binomial(count, rate)[:, None] * powers[: count + 1]
+        below = np.cumsum(terms, axis=0)[np.minimum(t - 1, count)]
+        level = np.where((t <= count)[:, None], terms[np.minimum(t, count)], 0.0)
+        product *= (below + u * level) ** repeat
+    product *= (_binomial(blanks, rate)[:, None] * powers[: blanks + 1]).sum(axis=0)
+    halves = np.full(len(angle), 2.0)
+    halves[0] = 1.0
+    if points % 2 == 0:
+        halves[-1] = 1.0
+    coefficient = (product * np.exp(-angle * (n - t)[:, None]) * halves).real.sum(axis=1) / points
+    total = float((weight * _binomial(own, rate)[t] * coefficient).sum()) / _binomial(size, rate)[n]
+    return min(max(total, 0.0), 1.0)
+
+
+@lru_cache(maxsize=4096)
+def _binomial(count: int, rate: float) -> np.ndarray:
+    """Binomial probabilities of 0..count successes."""
+    s = np.arange(count + 1)
+    logs = np.array([lgamma(i + 1) for i in range(count + 1)])
+    return np.exp(logs[count] - logs[s] - logs[count - s] + s * np.log(rate) + (count - s) * np.log1p(-rate))
+
+
+@lru_cache(maxsize=512)
+def _gauss(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Legendre nodes and weights on [0, 1]."""
+    x, w = np.polynomial.legendre.leggauss(nodes)
+    return (x + 1) / 2, w / 2
+
+
+# -- weighted votes ------------------------------------------------------------------------------------------
+
+
+class Subsets:
+    """Subsets of N of `units` for each budget N, as 0/1 rows of one matrix: the common random numbers.
+
+    All subsets where there are at most max(permutations, units) of them, else the first N of each
+    permutation. `rows` is [subsets, units]; budget k has the rows from starts[k], sizes[k] of them.
+    """
+
+    def __init__(self, units: int, budgets: Sequence[int], permutations: int, seed: int) -> None:
+        """Draw the permutations from `seed`."""
+        rank = np.random.default_rng(seed).random((permutations, units)).argsort(axis=1).argsort(axis=1)
+        blocks = []
+        for n in budgets:
+            if comb(units, n) <= max(permutations, units):
+                block = np.zeros((comb(units, n), units))
+                for row, chosen in enumerate(combinations(range(units), n)):
+                    block[row, list(chosen)] = 1.0
+            else:
+                block = (rank < n).astype(float)
+            blocks.append(block)
+        self.units = units
+        self.budgets = list(budgets)
+        self.rows = np.concatenate(blocks) if blocks else np.zeros((0, units))
+        self.sizes = np.array([len(block) for block in blocks], dtype=np.int64)
+        self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
+
+
+def votes(
+    correct: np.ndarray,
+    answer_class: np.ndarray,
+    scores: dict[str, np.ndarray],
+    unit: np.ndarray | None,
+    subsets: Subsets,
+) -> dict[tuple[int, str], np.ndarray]:
+    """Expected correctness of votes by (budget, score); score "none" is the unweighted majority.
+
+    A class's weight in a subset is a sum over the units drawn (responses, or trees with all their
+    responses), so one matrix product gives the weights of every class under every score in every subset.
+    """
+    names = ["none", *scores]
+    result = {(n, how): np.zeros(len(correct)) for n in subsets.budgets for how in names}
+    for i, (right, classes) in enumerate(zip(correct, answer_class, strict=True)):
+        if not right.any():
+            continue
+        kept = np.flatnonzero(classes >= 0)
+        members = np.unique(classes[kept], return_inverse=True)[1]
+        size = members.max() + 1
+        units = kept if unit is None else unit[i, kept]
+        place = units * size + members
+        weights = [np.ones(len(kept)), *(array[i, kept] for array in scores.values())]
+        sums = [np.bincount(place, weights=w, minlength=subsets.units * size) for w in weights]
+        table = subsets.rows @ np.concatenate([s.reshape(subsets.units, size) for s in sums], axis=1)
+        table = table.reshape(len(subsets.rows), len(names), size)
+        there = table[:, :1] > 0.5
+        table = np.where(there, table, -np.inf)
+        best = table.max(axis=2, keepdims=True)
+        empty = ~np.isfinite(best)
+        best = np.where(empty, 0.0, best)
+        winners = there & (table >= best - _ROUNDING * np.abs(best))
+        worth = np.bincount(members, weights=right[kept].astype(float)) / np.bincount(members)
+        won = (winners @ worth) / np.maximum(winners.sum(axis=2), 1)
+        means = np.add.reduceat(won, subsets.starts, axis=0) / subsets.sizes[:, None]
+        for k, n in enumerate(subsets.budgets):
+            for c, how in enumerate(names):
+                result[n, how][i] = means[k, c]
+    return result
