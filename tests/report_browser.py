@@ -77,7 +77,7 @@ class Browser:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
         while True:
-            answer = self._next(60)
+            answer = self._next(300)
             if answer.get("id") == self._id:
                 if "error" in answer:
                     raise RuntimeError(f"{method}: {answer['error']['message']}")
@@ -126,7 +126,7 @@ class Browser:
         self.events.clear()
         self.call("Page.navigate", url=Path(path).resolve().as_uri())
         while "Page.loadEventFired" not in self.events:
-            self._next(60)
+            self._next(300)
         return time.perf_counter() - start
 
     def js(self, expression: str) -> Any:

@@ -111,18 +111,22 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
                 row = (chosen, "last", "prm_vote", n, *_interval(chance))
                 out["strategy"].append((benchmark, policy, prm, budget, "all", name, *row))
             spread = rng.normal(0.02, 0.01)
-            out["optimism"].append((benchmark, policy, prm, budget, spread, spread - 0.02, spread + 0.02))
+            naive = out["strategy"][-3][9]
+            low, high = spread - 0.02, spread + 0.02
+            out["optimism"].append((benchmark, policy, prm, budget, n, 19, naive, naive - spread, spread, low, high))
     out["graders"].append((benchmark, policy, "strict", "reference", n * 256, int(rng.integers(0, 9))))
 
 
 def _explore(out, rng, benchmark, policy, prm, method, ids, worth) -> None:
     for i, key in enumerate(ids):
         for sample in range(4):
-            steps = [f"{k}*7={7 * k}, so 12+{7 * k}-5." for k in range(2, 5)] + [f"12+28-5=35, so \\boxed{{{35 + sample % 2}}}"]
+            steps = [f"{k}*7={7 * k}, so 12+{7 * k}-5." for k in range(2, 5)] + [
+                f"12+28-5=35, so \\boxed{{{35 + sample % 2}}}"
+            ]
             scores = np.round(np.clip(rng.beta(6, 2, len(steps)) + 0.1 * worth, 0, 1), 4)
             text = "\n\n".join(steps)
             out["explorer"].append(
-                (benchmark, policy, prm, method, key, f"Compute 12+4*7-5, variant {i}.", "35", sample, text, steps)
+                (benchmark, policy, prm, method, 16, key, f"Compute 12+4*7-5, variant {i}.", "35", sample, text, steps)
                 + (scores.tolist(), str(35 + sample % 2), sample % 2 == 0, "eos" if sample < 3 else "length")
             )
         if method == "best_of_n":
@@ -136,7 +140,19 @@ def _explore(out, rng, benchmark, policy, prm, method, ids, worth) -> None:
                         score = float(np.round(rng.beta(5, 2), 4))
                         stays = child == int(depth) % 4
                         out["nodes"].append(
-                            (benchmark, policy, prm, method, 16, key, tree, number, parent, depth, f"step {depth}.{child}")
+                            (
+                                benchmark,
+                                policy,
+                                prm,
+                                method,
+                                16,
+                                key,
+                                tree,
+                                number,
+                                parent,
+                                depth,
+                                f"step {depth}.{child}",
+                            )
                             + (9, score, stays, "eos" if depth == 4 else "open")
                         )
                         if stays:
@@ -156,29 +172,121 @@ TABLES = {
     "strategy": "benchmark policy prm budget level selection method score vote problems accuracy low high",
     "training": "model kind parameters tokens flops cpu_seconds loss auc",
     "claims": "claim title source verdict published ours low high text needs",
-    "optimism": "benchmark policy prm budget optimism low high",
+    "optimism": "benchmark policy prm budget problems thetas naive cross_fitted optimism low high",
     "counts": f"{_CELL} responses finished cut no_answer timed_out",
     "graders": "benchmark policy grader other responses differ",
-    "explorer": "benchmark policy prm method problem_id problem gold sample response steps step_scores answer correct "
-    "finish",
+    "explorer": f"{_CELL} problem_id problem gold sample response steps step_scores answer correct finish",
     "nodes": f"{_CELL} problem_id tree node parent depth text tokens score kept finish",
 }
 CLAIM_ROWS = [
-    (1, "A small policy with TTS beats a much larger one", "A, T3", "holds", "72.2 % vs 71.4 %", "+8.0 points", 0.012,
-     0.151, "mini-60k with TTS beats the CoT of mini-500k, which has 8.1 times its parameters.", None),
-    (5, "Search is better for small policies, best-of-N for large", "F7", "not significant", None, "rho = -0.6", -1.0,
-     0.2, "The advantage of search falls with policy size, but the interval includes zero.", None),
-    (6, "Weak PRMs favour best-of-N", "F4, F5", "fails", None, "3 of 4", None, None,
-     "With the weakest PRM search still comes first.", None),
-    (11, "The size gap grows by 487 %", "A", "holds", "487.0 %", "487.0 %", None, None, "135 / 23 - 1 is 486.96 %.", None),
-    (14, "Total compute falls 100 to 1000 times", "T4", "fails", "100-1000 x", "78.8 x", None, None,
-     "225 x for the Llama pair, 78.8 x for the R1 pair.", None),
-    (34, "Difficulty decides the method", "P 4.3", "holds", None, "3 of 3 levels", None, None,
-     "Best-of-N wins on easy problems, beam search on hard ones.", None),
-    (9, "7B beats o1", "T3", "not run", "95.2 % vs 94.8 %", None, None, None, "Needs the real models.",
-     "DeepSeek-R1-Distill-Qwen-7B on a GPU"),
-    (26, "1B gets worse on AIME24 as N grows", "T3", "not run", "16.7 to 10.0 %", None, None, None,
-     "Needs the real models.", "Llama-3.2-1B-Instruct and AIME24"),
+    (
+        1,
+        "A small policy with TTS beats a much larger one",
+        "A, T3",
+        "holds",
+        "72.2 % vs 71.4 %",
+        "+8.0 points",
+        0.012,
+        0.151,
+        "mini-60k with TTS beats the CoT of mini-500k, which has 8.1 times its parameters.",
+        None,
+    ),
+    (
+        5,
+        "Search is better for small policies, best-of-N for large",
+        "F7",
+        "not significant",
+        None,
+        "rho = -0.6",
+        -1.0,
+        0.2,
+        "The advantage of search falls with policy size, but the interval includes zero.",
+        None,
+    ),
+    (
+        6,
+        "Weak PRMs favour best-of-N",
+        "F4, F5",
+        "fails",
+        None,
+        "3 of 4",
+        None,
+        None,
+        "With the weakest PRM search still comes first.",
+        None,
+    ),
+    (
+        11,
+        "The size gap grows by 487 %",
+        "A",
+        "holds",
+        "487.0 %",
+        "487.0 %",
+        None,
+        None,
+        "135 / 23 - 1 is 486.96 %.",
+        None,
+    ),
+    (
+        14,
+        "Total compute falls 100 to 1000 times",
+        "T4",
+        "fails",
+        "100-1000 x",
+        "78.8 x",
+        None,
+        None,
+        "225 x for the Llama pair, 78.8 x for the R1 pair.",
+        None,
+    ),
+    (
+        34,
+        "Difficulty decides the method",
+        "P 4.3",
+        "holds",
+        None,
+        "3 of 3 levels",
+        None,
+        None,
+        "Best-of-N wins on easy problems, beam search on hard ones.",
+        None,
+    ),
+    (
+        8,
+        "0.5B beats GPT-4o",
+        "T3",
+        "not significant",
+        "76.4 % > 74.6 %",
+        "+1.8 points",
+        -3.5,
+        7.1,
+        "382 against 373 of 500 problems (p = 0.56).",
+        "these models",
+    ),
+    (
+        9,
+        "7B beats o1",
+        "T3",
+        "not run",
+        "95.2 % vs 94.8 %",
+        None,
+        None,
+        None,
+        "Needs the real models.",
+        "DeepSeek-R1-Distill-Qwen-7B on a GPU",
+    ),
+    (
+        26,
+        "1B gets worse on AIME24 as N grows",
+        "T3",
+        "not run",
+        "16.7 to 10.0 %",
+        None,
+        None,
+        None,
+        "Needs the real models.",
+        "Llama-3.2-1B-Instruct and AIME24",
+    ),
 ]
 
 CONTEXT: dict[str, Any] = {
@@ -189,8 +297,8 @@ CONTEXT: dict[str, Any] = {
     "commit": "ba61245",
     "seeds": {"study": 0},
     "hardware": "2 CPU cores, 4 GiB",
-    "score": "last",
-    "vote": "prm_vote",
+    "headline": {"score": "last", "vote": "prm_vote"},
+    "order": {"policies": list(POLICIES), "prms": list(PRMS)},
     "steps": [
         {"rule": "sample_block", "jobs": 20, "seconds": 151.3, "cached": 0},
         {"rule": "beam_search", "jobs": 60, "seconds": 212.9, "cached": 12},

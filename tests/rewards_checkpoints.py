@@ -86,9 +86,7 @@ def sentencepiece_like() -> Tokenizer:
                 merges.append((word[: end - 1], word[end - 1]))
                 pieces.append(word[:end])
     vocabulary = {piece: number for number, piece in enumerate(pieces)}
-    tokenizer = Tokenizer(
-        models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
-    )
+    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
     tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
@@ -144,9 +142,7 @@ LAYOUTS = {
                     "original_max_position_embeddings": 64,
                 },
             },
-            lambda: byte_level(
-                ["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"], []
-            ),
+            lambda: byte_level(["<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"], []),
             {"bos_token": "<|begin_of_text|>", "eos_token": "<|eot_id|>", "chat_template": LLAMA},
             {},
         ),
@@ -184,6 +180,7 @@ LAYOUTS = {
 def make(folder: Path, name: str, binary: bool = False) -> Path:
     """Write a tiny random checkpoint of a layout; with `binary`, its weights as pytorch_model.bin."""
     layout = LAYOUTS[name]
+    folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = layout.tokenizer()
     tokenizer.save(str(folder / "tokenizer.json"))
@@ -209,7 +206,7 @@ def make(folder: Path, name: str, binary: bool = False) -> Path:
     if not config["tie_word_embeddings"]:
         shapes["lm_head.weight"] = (512, 32)
     state = {
-        key: torch.randn(shape, generator=draw) * (0.4 if len(shape) == 2 else 0.2) + ("norm" in key)
+        key: torch.randn(shape, generator=draw) * (0.2 if "score" in key or len(shape) == 1 else 0.4) + ("norm" in key)
         for key, shape in shapes.items()
     }
     if binary:
@@ -327,4 +324,5 @@ class Shelf:
     def solutions(self) -> list[tuple[str, list[str]]]:
         """Problems with their steps, and some of their beginnings."""
         whole = list(PROBLEMS.items())
-        return [*whole, *((problem, steps[:k]) for problem, steps in whole for k in range(1, len(steps)))]
+        broken = ("Compute 12 - 7 + 2.", ["First,\n12 - 7 = 5.", "Then\n5 + 2 = 7."])  # line breaks inside steps
+        return [*whole, broken, *((problem, steps[:k]) for problem, steps in whole for k in range(1, len(steps)))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from random import Random
 
@@ -61,7 +62,9 @@ def test_a_negative_difference_is_no_legal_step() -> None:
     assert tasks.check_steps("Compute 2*3*4.", ["3*4=12, so 2*12"]) == [True]
 
 
-@pytest.mark.parametrize("text", ["Compute 1+.", "compute 1+2.", "Compute 1+2", "What is 1+2?", "Compute 1/2.", ""])
+@pytest.mark.parametrize(
+    "text", ["Compute 1+.", "compute 1+2.", "Compute 1+2", "What is 1+2?", "Compute 1/2.", ""]
+)
 def test_another_problem_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a problem of the miniature"):
         tasks.check_steps(text, [])
@@ -69,7 +72,9 @@ def test_another_problem_is_refused(text: str) -> None:
 
 @given(seed=st.integers(0, 2**32), operations=st.integers(1, 10), largest=st.sampled_from([20, 59, 79, 99]))
 @settings(max_examples=100, deadline=None)
-def test_drawn_problems_have_solutions_in_range_whatever_the_order(seed: int, operations: int, largest: int) -> None:
+def test_drawn_problems_have_solutions_in_range_whatever_the_order(
+    seed: int, operations: int, largest: int
+) -> None:
     rng = Random(seed)
     expression = tasks.draw(tasks.Task(largest=largest), rng, operations)
     problem = f"Compute {expression}."
@@ -80,14 +85,14 @@ def test_drawn_problems_have_solutions_in_range_whatever_the_order(seed: int, op
     assert split_steps(tasks.solution_text(steps)) == steps
     assert all(tasks.check_steps(problem, steps)) and steps[-1].endswith(rf"\boxed{{{value}}}")
     assert all(eval(str(legal.rest)) == value for legal in tasks.reductions(expression))  # noqa: S307
-    numbers = [int(n) for step in [problem, *steps] for n in __import__("re").findall(r"\d+", step)]
+    numbers = [int(n) for step in [problem, *steps] for n in re.findall(r"\d+", step)]
     assert 0 <= min(numbers) and max(numbers) <= largest
 
 
 def test_there_are_several_valid_solutions() -> None:
-    expression = tasks.parse_problem("Compute 9+2*3-4*5+30.")
+    expression = tasks.parse_problem("Compute 9+2*8-4*5+30.")
     found = {SEPARATOR.join(tasks.solve(expression, Random(seed))) for seed in range(50)}
-    assert len(found) > 5
+    assert len(found) == 3  # either product first, or the sum before the second product
 
 
 def test_splits_are_disjoint_and_reproducible() -> None:
@@ -124,4 +129,4 @@ def test_wrong_options_are_named(options: dict, message: str) -> None:
 
 def test_a_split_that_runs_out_is_said() -> None:
     with pytest.raises(ValueError, match="different test problems"):
-        tasks.problems(0, "test", 5000, {"operations": [1, 1], "largest": 20})
+        tasks.problems(0, "test", 100, {"operations": [1, 1], "largest": 20})

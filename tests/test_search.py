@@ -312,7 +312,7 @@ def hashed(problem: str, steps) -> float:
 PROBLEMS = [(f"p{i}", f"problem {i}", tuple(map(ord, f"{i}: "))) for i in range(6)]
 BEAM = Options(method="beam_search", budget=16, max_step_tokens=8, max_depth=6, temperature=1.0)
 DVTS = replace(BEAM, method="dvts")
-REFERENCE = replace(BEAM, semantics="reference")
+REFERENCE = replace(BEAM, semantics="reference", max_step_tokens=3)  # many steps are cut and drawn again
 VARIANTS = [BEAM, DVTS, REFERENCE, replace(DVTS, answers="candidates", lookahead=2)]
 
 

@@ -165,8 +165,8 @@
   };
   const bin = (score) => (score == null ? "sx" : "s" + Math.min(4, Math.floor(score * 5)));
   const number = (score) => (score == null ? "–" : score.toFixed(2));
-  const levels = ["benchmark", "policy", "prm", "method"];
-  const labels = { benchmark: "Benchmark", policy: "Policy", prm: "PRM", method: "Method", problem: "Problem", score: "Score" };
+  const levels = ["benchmark", "policy", "method", "prm", "budget"];
+  const labels = { benchmark: "Benchmark", policy: "Policy", method: "Method", prm: "PRM", budget: "N", problem: "Problem", score: "Score" };
   const picks = {};
   const picker = make("div", { class: "picker" });
   const view = make("div", { "aria-live": "polite" });
@@ -181,7 +181,7 @@
     const before = select.value;
     select.replaceChildren(...values.map((value) => make("option", { value }, text(value))));
     if (values.includes(before)) select.value = before;
-    select.parentElement.hidden = false;
+    select.parentElement.hidden = values.length < 2 && ["0", "none", "1"].includes(values[0]);
   };
   const matching = (depth) => groups.filter((group) => levels.slice(0, depth).every((name) => group[name] === picks[name].value));
   const refill = (from) => {
@@ -311,8 +311,7 @@
     const svg = draw("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": "Search tree" });
     for (let depth = 1; depth <= deepest; depth++) svg.append(draw("text", { x: x(depth), y: 14, class: "label" }, `step ${depth}`));
     svg.append(lines, marks);
-    const n = problem.budget == null ? "" : ` at N = ${problem.budget}`;
-    return make("div", { class: "tree" }, make("h3", { class: "sub" }, `Search tree${n}`), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Search tree" }, svg), told);
+    return make("div", { class: "tree" }, make("h3", { class: "sub" }, "Search tree"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Search tree" }, svg), told);
   };
   const key = () => make("p", { class: "key" }, "PRM score of a step: ",
     ...["0 – 0.2", "0.2 – 0.4", "0.4 – 0.6", "0.6 – 0.8", "0.8 – 1"].map((text, i) => make("span", { class: `score s${i}` }, text)));

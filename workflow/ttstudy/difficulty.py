@@ -61,7 +61,7 @@ def levels(
     shrunk = (a + correct) / (a + b + samples)
     basis = shrunk if estimate == "shrunk" else table["pass_at_1"].to_numpy()
     if scheme == "quantile":
-        cuts = _thirds(basis)
+        cuts = tuple(cut / 100 for cut in thirds(basis))
     elif scheme == "absolute":
         cuts = (easy / 100, hard / 100)
     else:
@@ -72,9 +72,9 @@ def levels(
     return table.astype({"level": "str"})
 
 
-def _thirds(basis: np.ndarray) -> tuple[float, float]:
-    """Least share of the best third, and of the second third; equal shares go to the easier level."""
-    ranked = np.sort(basis)[::-1]
+def thirds(pass_at_1: np.ndarray) -> tuple[float, float]:
+    """Thresholds, in percent, that cut problems into thirds; equal shares go to the easier level."""
+    ranked = 100 * np.sort(pass_at_1)[::-1]
     size = len(ranked)
     return float(ranked[-(-size // 3) - 1]), float(ranked[-(-2 * size // 3) - 1])
 

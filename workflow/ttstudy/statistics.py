@@ -8,7 +8,7 @@ Sources: Miller 2024 (arXiv 2411.00640) for the setting; Efron 1987 for BCa; Wil
 
 Which interval `interval` takes, column by column:
 - every value 0 or 1: Wilson, whatever the number of problems;
-- fewer than `RARE` problems away from 0, or from 1: Wilson at the mean (a bootstrap sees no spread there
+- fewer than `RARE` problems away from 0, or from 1, or all values equal: Wilson at the mean (a bootstrap sees no spread there
   and would promise a width of nearly zero);
 - fewer than `SMALL` problems: Wilson with the effective number of problems m (1 - m) / variance of the
   mean, and Student's quantile;
@@ -78,14 +78,14 @@ def interval(
     spread = _variance_of_mean(table, groups)
     units = problems if groups is None else int(groups.max()) + 1
     low, high = np.empty_like(mean), np.empty_like(mean)
-    plain = rare | (binary if groups is None else False)
+    plain = rare | (spread < 1e-15) | (binary if groups is None else False)
     effective = ~plain & (units < SMALL)
     boot = ~plain & ~effective
     if plain.any():
         low[plain], high[plain] = wilson(mean[plain], units if groups is not None else problems, confidence)
     if effective.any():
         m = mean[effective]
-        size = np.maximum(m * (1 - m) / np.maximum(spread[effective], 1e-300), units)
+        size = np.maximum(m * (1 - m) / spread[effective], units)
         low[effective], high[effective] = wilson(m, size, confidence, freedom=units - 1)
     if boot.any():
         low[boot], high[boot] = _bca(table[:, boot], confidence, resamples, seed, groups)
@@ -246,26 +246,37 @@ def paired_difference(
     if boot.any():
         low[boot], high[boot] = _bca(gaps[:, boot], confidence, resamples, seed, groups)
     low, high = np.minimum(np.round(low, 12), mean), np.maximum(np.round(high, 12), mean)
-    p = np.array([_sign_flip(column, resamples, seed) for column in sums.T])
+    p = _sign_flip(sums, resamples, seed)
     if np.ndim(a) == 2 and a.shape[1] == 1:
         return Paired(float(mean[0]), float(low[0]), float(high[0]), float(p[0]))
     return Paired(mean, low, high, p)
 
 
-def _sign_flip(sums: np.ndarray, resamples: int, seed: int) -> float:
-    """Share of sign patterns whose absolute sum reaches the one seen; exact for up to 12 units that differ."""
-    gaps = sums[np.abs(sums) > 1e-12]
-    if not len(gaps):
-        return 1.0
-    seen = abs(gaps.sum()) - 1e-9
-    if len(gaps) <= 12:
+def _sign_flip(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Share of sign patterns whose absolute sum reaches the one seen, for each column of [U, K].
+
+    Exact for a column in which at most 12 units differ.
+    """
+    p = np.ones(sums.shape[1])
+    moved = np.abs(sums) > 1e-12
+    few = moved.sum(axis=0) <= 12
+    for k in np.flatnonzero(few & moved.any(axis=0)):
+        gaps = sums[moved[:, k], k]
         signs = 1 - 2.0 * ((np.arange(2 ** len(gaps))[:, None] >> np.arange(len(gaps))) & 1)
-        return float((np.abs(signs @ gaps) >= seen).mean())
-    signs = np.random.default_rng([seed, len(gaps)]).integers(
-        0, 2, size=(resamples, len(gaps)), dtype=np.int8
+        p[k] = (np.abs(signs @ gaps) >= abs(gaps.sum()) - 1e-9).mean()
+    if not few.all():
+        many = sums[:, ~few]
+        flipped = np.abs(_signs(len(sums), resamples, seed) @ many)
+        p[~few] = ((flipped >= np.abs(many.sum(axis=0)) - 1e-9).sum(axis=0) + 1) / (resamples + 1)
+    return p
+
+
+@lru_cache(maxsize=4)
+def _signs(units: int, resamples: int, seed: int) -> np.ndarray:
+    """Random signs [resamples, units]; kept, so that all comparisons share them."""
+    return 1 - 2 * np.random.default_rng([seed, units, 1]).integers(0, 2, size=(resamples, units)).astype(
+        np.float32
     )
-    reached = int((np.abs((1 - 2 * signs.astype(np.float32)) @ gaps) >= seen).sum())
-    return (reached + 1) / (resamples + 1)
 
 
 def mcnemar(a: np.ndarray, b: np.ndarray) -> McNemar:

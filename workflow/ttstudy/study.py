@@ -282,9 +282,9 @@ class _StrictLoader(yaml.SafeLoader):
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)
-        if key == "<<":
+        if key_node.tag == "tag:yaml.org,2002:merge":
             continue
+        key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str | int | float | bool) or key in seen:
             line = key_node.start_mark.line + 1
             raise StudyError(f"line {line}: key {key!r} is given twice" if key in seen else f"line {line}: odd key")

@@ -1,8 +1,9 @@
 r"""One spelling for what is typed in many: a boxed answer as plain, undecorated LaTeX.
 
-Only decoration goes: math delimiters, spacing, sizes, fonts, Unicode look-alikes, thousands marks that cannot be
-anything else (`{,}`, `,\!`, `\,`), markdown stars, a closing full stop, "The answer is". Nothing that carries
-meaning (brackets, percent, units, words) is dropped here; all rules are linear in the length of the text.
+Only decoration goes: math delimiters, spacing, sizes, fonts, Unicode look-alikes, thousands marks that cannot
+be anything else (`{,}`, `,\!`, `\,`), markdown stars, a closing full stop, "The answer is". Nothing that
+carries meaning (brackets, percent, units, words) is dropped here; all rules are linear in the length of the
+text.
 """
 
 from __future__ import annotations
@@ -10,53 +11,180 @@ from __future__ import annotations
 import re
 
 UNICODE = {
-    "−": "-", "–": "-", "—": "-", "‐": "-", "‑": "-", "×": r"\times ", "·": r"\cdot ", "⋅": r"\cdot ",
-    "∗": "*", "÷": "/", "∕": "/", "⁄": "/", "√": r"\sqrt ", "∞": r"\infty ", "≤": r"\le ", "⩽": r"\le ",
-    "≥": r"\ge ", "⩾": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∪": r"\cup ", "∩": r"\cap ", "∈": r"\in ",
-    "∖": r"\setminus ", "±": r"\pm ", "∓": r"\mp ", "°": r"\degree ", "º": r"\degree ", "∅": r"\emptyset ",
-    "ℝ": r"\mathbb{R}", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "，": ",", "；": ";", "：": ":",
-    "（": "(", "）": ")", "［": "[", "］": "]", "｛": "{", "｝": "}", "＝": "=", "＋": "+", "％": "%", "＄": r"\$",
-    "。": ".", "∠": r"\angle ", "△": r"\triangle ", "⟨": r"\langle ", "⟩": r"\rangle ", "⌊": r"\lfloor ",
-    "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "€": r"\text{ euros}", "£": r"\text{ pounds}",
-    "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}", "¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}",
-    "⅕": r"\frac{1}{5}", "⅛": r"\frac{1}{8}", "…": r"\ldots ", "⋯": r"\ldots ", "¢": r"\text{ cents}",
-    "⁰": "^{0}", "¹": "^{1}", "²": "^{2}", "³": "^{3}", "⁴": "^{4}", "⁵": "^{5}", "⁶": "^{6}", "⁷": "^{7}",
-    "⁸": "^{8}", "⁹": "^{9}", "₀": "_{0}", "₁": "_{1}", "₂": "_{2}", "₃": "_{3}", "₄": "_{4}", "₅": "_{5}",
-    "₆": "_{6}", "₇": "_{7}", "₈": "_{8}", "₉": "_{9}",
-} | {letter: rf"\{name} " for letter, name in zip(
-    "αβγδεθλμπρσφωΔ",
-    "alpha beta gamma delta epsilon theta lambda mu pi rho sigma phi omega Delta".split(),
-    strict=True,
-)}
+    "−": "-",
+    "–": "-",
+    "—": "-",
+    "‐": "-",
+    "‑": "-",
+    "×": r"\times ",
+    "·": r"\cdot ",
+    "⋅": r"\cdot ",
+    "∗": "*",
+    "÷": "/",
+    "∕": "/",
+    "⁄": "/",
+    "√": r"\sqrt ",
+    "∞": r"\infty ",
+    "≤": r"\le ",
+    "⩽": r"\le ",
+    "≥": r"\ge ",
+    "⩾": r"\ge ",
+    "≠": r"\ne ",
+    "≈": r"\approx ",
+    "∪": r"\cup ",
+    "∩": r"\cap ",
+    "∈": r"\in ",
+    "∖": r"\setminus ",
+    "±": r"\pm ",
+    "∓": r"\mp ",
+    "°": r"\degree ",
+    "º": r"\degree ",
+    "∅": r"\emptyset ",
+    "ℝ": r"\mathbb{R}",
+    "′": "'",
+    "’": "'",
+    "‘": "'",
+    "“": '"',
+    "”": '"',
+    "，": ",",
+    "；": ";",
+    "：": ":",
+    "（": "(",
+    "）": ")",
+    "［": "[",
+    "］": "]",
+    "｛": "{",
+    "｝": "}",
+    "＝": "=",
+    "＋": "+",
+    "％": "%",
+    "＄": r"\$",
+    "。": ".",
+    "∠": r"\angle ",
+    "△": r"\triangle ",
+    "⟨": r"\langle ",
+    "⟩": r"\rangle ",
+    "⌊": r"\lfloor ",
+    "⌋": r"\rfloor ",
+    "⌈": r"\lceil ",
+    "⌉": r"\rceil ",
+    "€": r"\text{ euros}",
+    "£": r"\text{ pounds}",
+    "½": r"\frac{1}{2}",
+    "⅓": r"\frac{1}{3}",
+    "⅔": r"\frac{2}{3}",
+    "¼": r"\frac{1}{4}",
+    "¾": r"\frac{3}{4}",
+    "⅕": r"\frac{1}{5}",
+    "⅛": r"\frac{1}{8}",
+    "…": r"\ldots ",
+    "⋯": r"\ldots ",
+    "¢": r"\text{ cents}",
+    "⁰": "^{0}",
+    "¹": "^{1}",
+    "²": "^{2}",
+    "³": "^{3}",
+    "⁴": "^{4}",
+    "⁵": "^{5}",
+    "⁶": "^{6}",
+    "⁷": "^{7}",
+    "⁸": "^{8}",
+    "⁹": "^{9}",
+    "₀": "_{0}",
+    "₁": "_{1}",
+    "₂": "_{2}",
+    "₃": "_{3}",
+    "₄": "_{4}",
+    "₅": "_{5}",
+    "₆": "_{6}",
+    "₇": "_{7}",
+    "₈": "_{8}",
+    "₉": "_{9}",
+} | {
+    letter: rf"\{name} "
+    for letter, name in zip(
+        "αβγδεθλμπρσφωΔ",
+        "alpha beta gamma delta epsilon theta lambda mu pi rho sigma phi omega Delta".split(),
+        strict=True,
+    )
+}
 TRANSLATE = str.maketrans(UNICODE)
 
-FONTS = "text|textbf|textit|textrm|textnormal|textsf|texttt|mbox|hbox|mathrm|mathbf|mathit|mathsf|mathnormal" \
-        "|operatorname|boldsymbol|bm|emph|underline"
-SPACE = re.compile(r"(?<!\\)\\[,;:> ]|\\(?:quad|qquad|space|thinspace|enspace|hfill|newline|displaystyle|textstyle"
-                   r"|scriptstyle|limits|nonumber|,)(?![A-Za-z])|~|\s+")
-SIZE = re.compile(r"\\(?:left|right|middle)(?![A-Za-z])\s*\.|\\(?:left|right|middle|[bB]igg?[lrm]?)(?![A-Za-z])")
+FONTS = (
+    "text|textbf|textit|textrm|textnormal|textsf|texttt|mbox|hbox|mathrm|mathbf|mathit|mathsf|mathnormal"
+    "|operatorname|boldsymbol|bm|emph|underline"
+)
+SPACE = re.compile(
+    r"(?<!\\)\\[,;:> ]|\\(?:quad|qquad|space|thinspace|enspace|hfill|newline|displaystyle|textstyle"
+    r"|scriptstyle|limits|nonumber|,)(?![A-Za-z])|~|\s+"
+)
+SIZE = re.compile(
+    r"\\(?:left|right|middle)(?![A-Za-z])\s*\.|\\(?:left|right|middle|[bB]igg?[lrm]?)(?![A-Za-z])"
+)
 GROUP = re.compile(r"(?<=\d)(?:\{,\}|\{\\,\}|,\s*\\[!,]|\\[, ;]|~)\s*(?=\d{3}(?!\d))")
 SPACED = re.compile(r"(?<![\d.,/^_}\\])[1-9]\d{0,2}(?: \d{3})+(?![\d/.])")
 FONT = re.compile(rf"\\(?:{FONTS})(?![A-Za-z])\s*\*?\s*(?=\{{)")
-NAMES = {"dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "leq": "le",
-         "leqslant": "le", "geq": "ge", "geqslant": "ge", "neq": "ne", "lbrace": "{", "rbrace": "}",
-         "varnothing": "emptyset", "backslash": "setminus", "ast": "cdot", "lvert": "vert", "rvert": "vert",
-         "dots": "ldots", "cdots": "ldots", "dotsc": "ldots", "land": "text{ and }", "lor": "text{ or }",
-         "wedge": "text{ and }", "vee": "text{ or }", "lt": "<", "gt": ">", "Bbb": "mathbb", "bar": "overline",
-         "infin": "infty", "colon": ":", "varphi": "phi", "varepsilon": "epsilon", "vartheta": "theta",
-         "lbrack": "[", "rbrack": "]", "lparen": "(", "rparen": ")", "simeq": "approx", "iff": "text{ or }",
-         "percent": "%", "cents": "text{ cents}", "arccos": "arccos"}
+NAMES = {
+    "dfrac": "frac",
+    "tfrac": "frac",
+    "cfrac": "frac",
+    "dbinom": "binom",
+    "tbinom": "binom",
+    "leq": "le",
+    "leqslant": "le",
+    "geq": "ge",
+    "geqslant": "ge",
+    "neq": "ne",
+    "lbrace": "{",
+    "rbrace": "}",
+    "varnothing": "emptyset",
+    "backslash": "setminus",
+    "ast": "cdot",
+    "lvert": "vert",
+    "rvert": "vert",
+    "dots": "ldots",
+    "cdots": "ldots",
+    "dotsc": "ldots",
+    "land": "text{ and }",
+    "lor": "text{ or }",
+    "wedge": "text{ and }",
+    "vee": "text{ or }",
+    "lt": "<",
+    "gt": ">",
+    "Bbb": "mathbb",
+    "bar": "overline",
+    "infin": "infty",
+    "colon": ":",
+    "varphi": "phi",
+    "varepsilon": "epsilon",
+    "vartheta": "theta",
+    "lbrack": "[",
+    "rbrack": "]",
+    "lparen": "(",
+    "rparen": ")",
+    "simeq": "approx",
+    "iff": "text{ or }",
+    "percent": "%",
+    "cents": "text{ cents}",
+    "arccos": "arccos",
+}
 BARE = {"lt", "gt", "colon", "lbrack", "rbrack", "lparen", "rparen", "percent"}
 BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])")
 LONGEST = 2000
 COMMAND = re.compile(r"\\([A-Za-z]+)")
-DEGREE = re.compile(r"\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)(?![A-Za-z]))"
-                    r"|\\(?:circ|degrees?|textdegree)(?![A-Za-z])")
+DEGREE = re.compile(
+    r"\^\s*(?:\{\s*\\(?:circ|degree)\s*\}|\\(?:circ|degree)(?![A-Za-z]))"
+    r"|\\(?:circ|degrees?|textdegree)(?![A-Za-z])"
+)
 DELIMITER = re.compile(r"\\[()\[\]]|\$\$")
 LEAD = re.compile(
     r"^(?:(?:so|thus|hence|therefore)\b,?\s*)?(?:(?:the|my|our)\s+)?(?:(?:final|correct)\s+)?"
-    r"(?:answer|result|solution|value)\s*(?:(?:is|are|equals)\b|[:=])\s*(?:choice|option)?\s*:?\s*", re.I)
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
+    r"(?:answer|result|solution|value)\s*(?:(?:is|are|equals)\b|[:=])\s*(?:choice|option)?\s*:?\s*",
+    re.I,
+)
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]"
+)
 CLOSING = " .,;:"
 
 
@@ -68,7 +196,7 @@ def _rename(match: re.Match[str]) -> str:
 
 
 def braced(text: str, start: int) -> int:
-    """Index just after the brace that closes the one at `start`; -1 where none does. Escaped braces do not count."""
+    """Index just after the brace that closes the one at `start`, or -1; escaped braces do not count."""
     depth, at = 0, start
     while at < len(text):
         mark = text[at]
@@ -95,7 +223,8 @@ def _dollars(text: str) -> str:
 
 def trim(text: str) -> str:
     """Take away spaces and closing punctuation at both ends; a decimal point in front stays."""
-    for _ in range(8):
+    before, layers = None, 8
+    while text != before:
         before = text
         text = text.strip().rstrip(CLOSING).lstrip(" ,;:")
         while text.endswith("\\"):
@@ -105,17 +234,16 @@ def trim(text: str) -> str:
         for mark in ("`", '"', "'", "_", "*"):
             if len(text) > 2 and text[0] == mark == text[-1]:
                 text = text[1:-1]
-        if text.startswith("{") and braced(text, 0) == len(text):
-            text = text[1:-1]
-        if text == before:
-            break
+        if layers and text.startswith("{") and braced(text, 0) == len(text):
+            text, layers = text[1:-1], layers - 1
     return text
 
 
 def clean(answer: str) -> str:
     """Return the answer in one spelling (see the module's words); never raises.
 
-    What is longer than 2 000 characters is no answer that a person would write: only its spaces are evened out.
+    What is longer than 2 000 characters is no answer that a person would write: only its spaces are evened
+    out.
     """
     text = CONTROL.sub("", answer)
     if len(text) > LONGEST:

@@ -1,10 +1,11 @@
-r"""Expressions: trees that are simplified while they are built, printed as LaTeX, and evaluated to 150 digits.
+r"""Expressions: trees, simplified while they are built, printed as LaTeX and evaluated to 150 digits.
 
 A node is a tuple: ("n", Fraction) a rational number; ("s", name) a symbol (`pi`, `e`, `i` are the constants);
-("+", nodes) and ("*", nodes); ("^", base, exponent); ("f", name, nodes) a function. The constructors `add`, `mul`
-and `power` keep one form for what differs only in order, like terms, integer powers, square factors under roots and
-short products of sums, so equal trees mean equal values. Unequal trees say nothing: `sample` decides, by the value
-at fixed points. Everything is bounded (digits, terms, magnitude), so hostile towers stay unevaluated.
+("+", nodes) and ("*", nodes); ("^", base, exponent); ("f", name, nodes) a function. The constructors `add`,
+`mul` and `power` keep one form for what differs only in order, like terms, integer powers, square factors
+under roots and short products of sums, so equal trees mean equal values. Unequal trees say nothing: `sample`
+decides, by the value at fixed points. Everything is bounded (digits, terms, magnitude), so hostile towers
+stay unevaluated.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from functools import reduce
 from hashlib import blake2b
 from math import comb, factorial
 
-BITS = 12_000
+BITS = 6_000
 TERMS = 64
 POINTS = 8
 DIGITS = 150
@@ -22,7 +23,7 @@ SHOWN = 60
 LARGEST = 10**30
 ZERO, ONE = ("n", Fraction(0)), ("n", Fraction(1))
 HALF = Fraction(1, 2)
-PI, E, I = ("s", "pi"), ("s", "e"), ("s", "i")
+PI, E, IMAGINARY = ("s", "pi"), ("s", "e"), ("s", "i")
 CONSTANTS = {"pi", "e", "i", "infty"}
 
 Node = tuple
@@ -52,7 +53,11 @@ def function(name: str, *arguments: Node) -> Node:
             return number(value.__ceil__())
         if name == "factorial" and value.denominator == 1 and 0 <= value <= 1000:
             return number(factorial(int(value)))
-        if name == "binom" and all(a[1].denominator == 1 for a in arguments) and 0 <= arguments[1][1] <= value <= 2000:
+        if (
+            name == "binom"
+            and all(a[1].denominator == 1 for a in arguments)
+            and 0 <= arguments[1][1] <= value <= 2000
+        ):
             return number(comb(int(value), int(arguments[1][1])))
     if name == "exp":
         return power(E, first)
@@ -147,7 +152,7 @@ def mul(*nodes: Node) -> Node:
     for base, exponent in powers.items():
         if exponent:
             factors.append(power(base, number(exponent)))
-    if any(f[0] in "n*" or f == I and exponents for f in factors):
+    if any(f[0] in "n*" or f == IMAGINARY and exponents for f in factors):
         folded, rest = Fraction(1), []
         for factor in factors:
             inner, left = split(factor)
@@ -208,8 +213,8 @@ def power(base: Node, exponent: Node) -> Node:
     whole = value.denominator == 1
     if base[0] == "n":
         return _number_power(base[1], value)
-    if base == I and whole:
-        return (ONE, I, number(-1), ("*", (number(-1), I)))[int(value) % 4]
+    if base == IMAGINARY and whole:
+        return (ONE, IMAGINARY, number(-1), ("*", (number(-1), IMAGINARY)))[int(value) % 4]
     if base[0] == "^" and base[2][0] == "n" and whole:
         return power(base[1], number(base[2][1] * value))
     if base[0] == "^" and base[1] == E and whole:
@@ -223,8 +228,10 @@ def power(base: Node, exponent: Node) -> Node:
             inside = rest if coefficient > 0 else negate(rest)
             return mul(_number_power(abs(coefficient), value), power(inside, exponent))
     if base[0] == "+" and whole and 2 <= value <= 8 and len(base[1]) ** int(value) <= TERMS:
-        return reduce(lambda one, other: add(*(mul(a, b) for a in _terms(one) for b in _terms(other))),
-                      [base] * int(value))
+        return reduce(
+            lambda one, other: add(*(mul(a, b) for a in _terms(one) for b in _terms(other))),
+            [base] * int(value),
+        )
     if base[0] == "+" and whole and value < 0:
         lead = split(base[1][0])[0]
         if lead != 1:
@@ -245,7 +252,7 @@ def _number_power(base: Fraction, exponent: Fraction) -> Node:
         return number(base ** int(exponent))
     if base < 0:
         if exponent.denominator == 2:
-            return mul(power(I, number(exponent.numerator)), _number_power(-base, exponent))
+            return mul(power(IMAGINARY, number(exponent.numerator)), _number_power(-base, exponent))
         return ("^", number(base), number(exponent))
     if max(base.numerator, base.denominator) > 10**12 or exponent.denominator > 12 or abs(exponent) > 100:
         return ("^", number(base), number(exponent))
@@ -305,6 +312,7 @@ def has(node: Node, name: str) -> bool:
 
 # Printing
 
+
 def show_number(value: Fraction) -> str:
     """A rational number as LaTeX, lowest terms."""
     if value.denominator == 1:
@@ -349,8 +357,13 @@ def _show_product(node: Node) -> str:
     factors = node[1][1:] if node[1][0][0] == "n" else node[1]
     radicand, others = 1, []
     for factor in factors:
-        if factor[0] == "^" and factor[1][0] == "n" and factor[2] == number(HALF) and factor[1][1].denominator == 1 \
-                and factor[1][1] > 0:
+        if (
+            factor[0] == "^"
+            and factor[1][0] == "n"
+            and factor[2] == number(HALF)
+            and factor[1][1].denominator == 1
+            and factor[1][1] > 0
+        ):
             radicand *= int(factor[1][1])
         else:
             others.append(factor)
@@ -360,7 +373,9 @@ def _show_product(node: Node) -> str:
         pieces.append(f"({shown})" if factor[0] == "+" else shown)
     body = pieces[0]
     for piece in pieces[1:]:
-        body += ("" if piece[0] == "\\" else r"\cdot " if piece[0].isdigit() or body[-1].isdigit() else " ") + piece
+        body += (
+            "" if piece[0] == "\\" else r"\cdot " if piece[0].isdigit() or body[-1].isdigit() else " "
+        ) + piece
     if coefficient == 1:
         return body
     if coefficient == -1:
@@ -368,7 +383,8 @@ def _show_product(node: Node) -> str:
     if coefficient.denominator != 1:
         above = abs(coefficient.numerator)
         sign = "-" if coefficient < 0 else ""
-        return rf"{sign}\frac{{{body if above == 1 else _joined(str(above), body)}}}{{{coefficient.denominator}}}"
+        shown = body if above == 1 else _joined(str(above), body)
+        return rf"{sign}\frac{{{shown}}}{{{coefficient.denominator}}}"
     return _joined(show_number(coefficient), body)
 
 
@@ -389,15 +405,16 @@ def _degree(node: Node) -> Fraction:
 
 # Numbers of a node, for the worker (mpmath is imported there only)
 
+
 def point(name: str, index: int) -> Fraction:
-    """Value of a variable at test point `index`: fixed, rational, positive at even points, of either sign at odd."""
+    """Value of a variable at test point `index`: fixed, rational; above 0 at even points, any sign at odd."""
     digest = blake2b(f"{name}/{index}".encode(), digest_size=8).digest()
     size = Fraction(int.from_bytes(digest[:6], "little") % 41 + 3, 7 if index % 4 < 2 else 11)
     return -size if index % 2 and digest[7] % 2 == 0 else size
 
 
 def exact(node: Node, values: dict[str, Fraction]) -> Fraction | None:
-    """Exact value of a node made of numbers, variables, sums, products and whole powers; None for any other."""
+    """Exact value of a node of numbers, variables, sums, products and whole powers; None for any other."""
     kind = node[0]
     if kind == "n":
         return node[1]
@@ -424,7 +441,7 @@ def exact(node: Node, values: dict[str, Fraction]) -> Fraction | None:
 
 
 def evaluate(node: Node, values: dict[str, Fraction]):
-    """Value of a node as an mpmath number; raises OverflowError beyond 10^(10^9), ValueError where it has none."""
+    """Value of a node as an mpmath number; OverflowError beyond 10^(10^9), ValueError where it has none."""
     import mpmath
     from mpmath import mp
 
@@ -437,10 +454,27 @@ def evaluate(node: Node, values: dict[str, Fraction]):
         return value
 
     functions = {
-        "sin": mp.sin, "cos": mp.cos, "tan": mp.tan, "cot": mp.cot, "sec": mp.sec, "csc": mp.csc,
-        "arcsin": mp.asin, "arccos": mp.acos, "arctan": mp.atan, "arccot": mp.acot, "arcsec": mp.asec,
-        "arccsc": mp.acsc, "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "ln": mp.log,
-        "abs": mp.fabs, "floor": mp.floor, "ceil": mp.ceil, "factorial": mp.factorial, "binom": mp.binomial,
+        "sin": mp.sin,
+        "cos": mp.cos,
+        "tan": mp.tan,
+        "cot": mp.cot,
+        "sec": mp.sec,
+        "csc": mp.csc,
+        "arcsin": mp.asin,
+        "arccos": mp.acos,
+        "arctan": mp.atan,
+        "arccot": mp.acot,
+        "arcsec": mp.asec,
+        "arccsc": mp.acsc,
+        "sinh": mp.sinh,
+        "cosh": mp.cosh,
+        "tanh": mp.tanh,
+        "ln": mp.log,
+        "abs": mp.fabs,
+        "floor": mp.floor,
+        "ceil": mp.ceil,
+        "factorial": mp.factorial,
+        "binom": mp.binomial,
     }
     noise = mp.mpf(10) ** -120
     periodic = {"sin", "cos", "tan", "cot", "sec", "csc"}
@@ -471,8 +505,13 @@ def evaluate(node: Node, values: dict[str, Fraction]):
             base, exponent = value_of(node[1]), value_of(node[2])
             if base and abs(mp.re(exponent)) * (abs(mp.mag(base)) + 1) > 4 * 10**9:
                 raise OverflowError("too large to compare by value")
-            if node[2][0] == "n" and node[2][1].denominator % 2 and node[2][1].denominator > 1 \
-                    and mp.im(base) == 0 and base < 0:
+            if (
+                node[2][0] == "n"
+                and node[2][1].denominator % 2
+                and node[2][1].denominator > 1
+                and mp.im(base) == 0
+                and base < 0
+            ):
                 # An odd root of a negative number is the real one, as school books have it.
                 root = -mp.power(-base, mp.mpf(1) / node[2][1].denominator)
                 return within(root ** node[2][1].numerator)
@@ -499,7 +538,7 @@ def evaluate(node: Node, values: dict[str, Fraction]):
 
 
 def rational(value) -> Fraction | None:
-    """Return the fraction that a 150-digit number is, where one of at most 30 digits fits to 110 digits; else None."""
+    """Return the fraction that a number is, where one of at most 30 digits fits to 110 digits; else None."""
     from mpmath import mp
 
     with mp.workdps(DIGITS):
@@ -525,7 +564,7 @@ def shown_fraction(value: Fraction) -> str:
 
 
 def shown_value(value) -> str:
-    """A value as text, equal for equal values: an exact fraction where it is one, else 60 significant digits."""
+    """Text of a value, equal for equal values: an exact fraction where it is one, else 60 digits."""
     from mpmath import mp
 
     fraction = rational(value)
@@ -544,7 +583,7 @@ class Undecided(Exception):
 
 
 def values(node: Node, *, numeric: bool) -> list:
-    """Values of a node at the test points (one value where it has no variable), None where there is no real one.
+    """Values of a node at the test points (one where it has no variable), None where it has no real one.
 
     Exact fractions where the node is rational; else numbers of 150 digits where `numeric`, or `Undecided`.
     Raises OverflowError where a value is too large.
@@ -568,10 +607,16 @@ def values(node: Node, *, numeric: bool) -> list:
 
 
 def texts(found: list, *, complex_values: bool) -> str:
-    """Values as one text: `q:`, `r:`, `c:` for one value, `v:` for several; "?" where there is no real value."""
+    """Values as one text: `q:`, `r:`, `c:` for one, `v:` for several; "?" where there is no real value."""
     shown = []
     for value in found:
-        text = "?" if value is None else shown_fraction(value) if isinstance(value, Fraction) else shown_value(value)
+        text = (
+            "?"
+            if value is None
+            else shown_fraction(value)
+            if isinstance(value, Fraction)
+            else shown_value(value)
+        )
         shown.append("?" if text.startswith("c:") and not complex_values and len(found) > 1 else text)
     if set(shown) == {"?"}:
         raise ValueError("no real value at any point")
@@ -581,8 +626,9 @@ def texts(found: list, *, complex_values: bool) -> str:
 def sample(node: Node, *, numeric: bool = True) -> str:
     """Text that is the same for equal expressions: the value, or the values at eight fixed points.
 
-    A value that is not real at a point (the root of a negative variable) says nothing about that point. Raises
-    OverflowError or ValueError where there is no value, `Undecided` where it takes numerics and these are off.
+    A value that is not real at a point (the root of a negative variable) says nothing about that point.
+    Raises OverflowError or ValueError where there is no value, `Undecided` where it takes numerics and these
+    are off.
     """
     if node[0] == "s" and node[1] not in CONSTANTS:
         return f"s:{node[1]}"
@@ -590,7 +636,7 @@ def sample(node: Node, *, numeric: bool = True) -> str:
 
 
 def sample_up_to_factor(node: Node, *, numeric: bool = True, signed: bool = False) -> str:
-    """As `sample`, for what is only known up to a factor (a positive one where `signed`): an equation's difference."""
+    """As `sample`, for what is known up to a factor only (positive where `signed`): a difference of sides."""
     from_points = values(node, numeric=numeric)
     pivot = next((value for value in from_points if value), None)
     if pivot is None or len(from_points) == 1:
@@ -599,6 +645,7 @@ def sample_up_to_factor(node: Node, *, numeric: bool = True, signed: bool = Fals
         pivot = abs(pivot)
     elif signed:
         from mpmath import mp
+
         pivot = abs(mp.re(pivot))
     scaled = [None if value is None else _quotient(value, pivot) for value in from_points]
     return texts(scaled, complex_values=has(node, "i"))
@@ -608,7 +655,9 @@ def _quotient(value, pivot):
     if isinstance(value, Fraction) and isinstance(pivot, Fraction):
         return value / pivot
     from mpmath import mp
+
     with mp.workdps(DIGITS):
         above, below = (
-            mp.mpf(v.numerator) / v.denominator if isinstance(v, Fraction) else v for v in (value, pivot))
+            mp.mpf(v.numerator) / v.denominator if isinstance(v, Fraction) else v for v in (value, pivot)
+        )
         return above / below

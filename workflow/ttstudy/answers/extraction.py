@@ -1,10 +1,10 @@
 r"""Find the answer that a response gives.
 
 The rules, in order:
-1. The last box: `\boxed{...}` or `\fbox{...}` with balanced braces and something in it; `\boxed 7` counts as well.
+1. The last box: `\boxed{...}` or `\fbox{...}` with balanced braces and something in it; `\boxed 7` counts.
    One box, never all of them: a reasoning model's earlier boxes are drafts.
-2. No box, but the last line is a labelled answer ("**Answer:** 12", "Final answer: 12"): what follows the label.
-3. Anything else has no answer (policy `boxed`, the default), since a response cut short would else score by luck.
+2. No box, but the last line is a labelled answer ("**Answer:** 12", "Final answer: 12"): what it says.
+3. Anything else has no answer (policy `boxed`, the default): a response cut short would else score by luck.
    Policy `last_number` takes the last number of the text instead.
 """
 
@@ -21,7 +21,7 @@ POLICIES = ("boxed", "last_number")
 
 
 def closings(text: str) -> dict[int, int]:
-    """Index of each opening brace -> index of the one that closes it, in one pass; escaped braces do not count."""
+    """Index of each opening brace -> index of the closing one, in one pass; escaped braces do not count."""
     pairs: dict[int, int] = {}
     opened: list[int] = []
     for mark in BRACE.finditer(text):
@@ -38,12 +38,12 @@ def last_box(response: str) -> str | None:
     pairs = closings(response) if BOX.search(response) else {}
     while match := BOX.search(response, at):
         at = match.end()
-        if response[at:at + 1] == "{":
+        if response[at : at + 1] == "{":
             end = pairs.get(at)
             if end is None:
                 # One unclosed brace must not hide a box that stands inside it.
                 continue
-            content = response[at + 1:end].strip()
+            content = response[at + 1 : end].strip()
             at = end
         else:
             bare = UNBRACED.match(response, at)
@@ -53,7 +53,7 @@ def last_box(response: str) -> str | None:
 
 
 def last_number(response: str) -> str | None:
-    """Return the last number as written (digits with thousands commas, decimals, a simple fraction), or None."""
+    """Return the last number as written (with thousands commas, decimals, a simple fraction), or None."""
     found = None
     for match in NUMBER.finditer(response):
         found = match[0] or found

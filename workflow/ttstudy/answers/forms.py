@@ -1,8 +1,8 @@
 r"""What kind of thing an answer is: a value, a quantity, a list, a point, an interval, a relation, words ...
 
-`parse` reads an answer into one of the forms below and never fails: what it cannot read is `Opaque`. `show` prints a
-form so that `parse` gives it back. What may be left out of an answer (a unit, a name) and what may not (a base, a
-bracket, an order) is decided in `keys`. POLICY.md has the rules in words, with examples.
+`parse` reads an answer into one of the forms below and never fails: what it cannot read is `Opaque`. `show`
+prints a form so that `parse` gives it back. What may be left out of an answer (a unit, a name) and what may
+not (a base, a bracket, an order) is decided in `keys`. POLICY.md has the rules in words, with examples.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Based:
 
 @dataclass(frozen=True)
 class Words:
-    """Words, compared without case, punctuation and article; `letters` where they may be a product as well."""
+    """Words, compared without case, punctuation and article; `letters`: the product that they may be too."""
 
     words: str
     letters: ex.Node | None = None
@@ -100,7 +100,7 @@ class Inequality:
 
 @dataclass(frozen=True)
 class RealSet:
-    """Union of intervals and points of the real line: (low, high, low closed, high closed), None for infinity."""
+    """Union of intervals and points of the line: (low, high, low closed, high closed), None for infinity."""
 
     pieces: tuple[tuple[ex.Node | None, ex.Node | None, bool, bool], ...]
 
@@ -134,24 +134,48 @@ class Opaque:
     text: str
 
 
-Form = (Value | Quantity | Based | Words | Choice | Bracket | Items | Named | Equation | Inequality | RealSet
-        | SetExpression | Matrix | Ratio | Opaque)
+Form = (
+    Value
+    | Quantity
+    | Based
+    | Words
+    | Choice
+    | Bracket
+    | Items
+    | Named
+    | Equation
+    | Inequality
+    | RealSet
+    | SetExpression
+    | Matrix
+    | Ratio
+    | Opaque
+)
 
 OPENING = {"(": ")", "[": "]", r"\{": r"\}", r"\langle": r"\rangle"}
-DIGIT_WORDS = {word: value for value, word in enumerate(
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen twenty".split())}
-TENS = {word: 10 * value for value, word in enumerate(
-    "thirty forty fifty sixty seventy eighty ninety".split(), start=3)} | {"twenty": 20}
+DIGIT_WORDS = {
+    word: value
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+        "sixteen seventeen eighteen nineteen twenty".split()
+    )
+}
+TENS = {
+    word: 10 * value
+    for value, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), start=3)
+} | {"twenty": 20}
 THOUSANDS = re.compile(r"(?<![\d.,_])\d{1,3}(?:,\d{3})+(?![\d,])(?!\.\d*,)")
 PLAIN = re.compile(r"([+-]?)\s*(\d{1,3}(?:,\d{3})+|\d+)?(\.\d+)?\.?")
 SIMPLE = re.compile(r"([+-]?)\s*(?:\\frac\s*\{\s*([+-]?)\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d+)\s*/\s*(\d+))")
 CLOCK = re.compile(r"(\d{1,2}):(\d\d)\s*(?:\\text\{)?\s*([ap])\.?\s*m\b\.?\s*\}?\.?", re.I)
-ALL_REALS = {"all real numbers", "all reals", "real numbers", "all real"}
+ALL_REALS = {"all real numbers", "all real number", "all reals", "real numbers", "real number"}
 ARTICLE = re.compile(r"^(?:an?|the)\s+")
 TEXT_LEAD = re.compile(r"\\text\s*\{[A-Za-z' ,]*\b(?:is|are|equals|be)\s*:?\s*\}")
-BASE_WORDS = re.compile(r"\(?\s*([0-9A-Za-z]+)\s*\)?\s*_?\s*\{?\s*\(?\s*(?:\\text\s*\{)?\s*\(?\s*(?:in\s+)?base[\s-]*\}?\s*"
-                        r"(?:\\text\s*\{)?\s*(\w+)\s*\}?\s*\)?\s*\}?", re.I)
+BASE_WORDS = re.compile(
+    r"\(?\s*([0-9A-Za-z]+)\s*\)?\s*_?\s*\{?\s*\(?\s*(?:\\text\s*\{)?\s*\(?\s*(?:in\s+)?base[\s-]*\}?\s*"
+    r"(?:\\text\s*\{)?\s*(\w+)\s*\}?\s*\)?\s*\}?",
+    re.I,
+)
 SENTENCE = re.compile(r"^[A-Za-z][A-Za-z' ]*\s(?:is|are|equals)\s+(?=[^a-zA-Z\s])")
 
 
@@ -184,8 +208,9 @@ def parse(answer: str) -> Form:
         return Opaque(text)
     try:
         return structure(text)
-    except (Unread, RecursionError, OverflowError, ZeroDivisionError):
-        return Opaque(text)
+    except (ValueError, LookupError, ArithmeticError, RecursionError, StopIteration):
+        # Whatever goes wrong in reading says the same: this is not an answer that the rules read.
+        return Opaque(re.sub(r" (?=\W)|(?<=\W) ", "", text))
 
 
 def structure(text: str) -> Form:
@@ -197,14 +222,18 @@ def structure(text: str) -> Form:
     if (base := BASE_WORDS.fullmatch(text)) and (known := _base_of(base[2])):
         return Based(base[1].upper().lstrip("0") or "0", known)
     if (lead := TEXT_LEAD.match(text)) and lead.end() < len(text):
-        text = trim(text[lead.end():])
+        text = trim(text[lead.end() :])
     if (sentence := SENTENCE.match(text)) and "\\" not in sentence[0]:
-        text = trim(text[sentence.end():])
+        text = trim(text[sentence.end() :])
     if (words := _words(text)) is not None:
         return words
     if (choice := _choice(text)) is not None:
         return choice
-    text = THOUSANDS.sub(lambda match: match[0].replace(",", ""), text) if not re.search(r"[(\[{]", text) else text
+    text = (
+        THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
+        if not re.search(r"[(\[{]", text)
+        else text
+    )
     return compose(tokenize(text))
 
 
@@ -232,22 +261,35 @@ def _words(text: str) -> Form | None:
         if len(parts) > 1:
             return Items(tuple(parse(part) for part in parts), braces=False)
     plain = " ".join(re.sub(r"[.!?\"']", "", inner).casefold().split())
-    plain = _singular(ARTICLE.sub("", plain))
+    plain = ARTICLE.sub("", plain)
     if not plain or not re.search(r"[a-z]", plain):
         return None
     if plain in ALL_REALS:
         return RealSet(((None, None, False, False),))
     if (number := _number_word(plain)) is not None:
         return value(number)
+    plain = _singular(plain)
     run = inner.replace(" ", "")
     if not marked and run.isalpha() and len(run) <= 3 and run == inner and is_word(run):
         return Words(plain)
     if not marked:
         if len(run) == 1 or " " not in inner.strip() and _command_name(run):
             return None
-        if len(run) <= 3 and run.isascii() and run.isalpha() or not run.isalpha() and "-" in run and len(run) <= 5:
+        if (
+            len(run) <= 3
+            and run.isascii()
+            and run.isalpha()
+            or not run.isalpha()
+            and "-" in run
+            and len(run) <= 5
+        ):
             return None
-        if run.isalpha() and run.isascii() and len(run) <= 6 and all(t.kind == "symbol" for t in tokenize(inner)):
+        if (
+            run.isalpha()
+            and run.isascii()
+            and len(run) <= 6
+            and all(t.kind == "symbol" for t in tokenize(inner))
+        ):
             return None
         if "-" in run and all(len(part) <= 3 for part in re.split(r"[-\s]+", inner)):
             return None
@@ -297,8 +339,12 @@ def _choice(text: str) -> Form | None:
         rest = trim(match.groups()[-1].removeprefix("}"))
         if not rest:
             return Choice(letter)
-        if pattern is CHOICE and r"\text" not in text[:6] and not text[match.end(1):].lstrip(") ").startswith("\\text") \
-                and not re.match(r"\(\s*[A-Z]\s*\)\s+[\d\\$A-Za-z]", text):
+        if (
+            pattern is CHOICE
+            and r"\text" not in text[:6]
+            and not text[match.end(1) :].lstrip(") ").startswith("\\text")
+            and not re.match(r"\(\s*[A-Z]\s*\)\s+[\d\\$A-Za-z]", text)
+        ):
             return None
         if re.match(r"[-+*/^_=<>!,]", rest):
             return None
@@ -320,8 +366,12 @@ def compose(tokens: list[Token]) -> Form:
 
 
 def _is_comma(token: Token) -> bool:
-    return token.text in (",", ";") and token.kind == "op" or token.kind == "text" and \
-        token.text.lower().strip(" ,") in ("and", "or")
+    return (
+        token.text in (",", ";")
+        and token.kind == "op"
+        or token.kind == "text"
+        and token.text.lower().strip(" ,") in ("and", "or")
+    )
 
 
 def _listed(tokens: list[Token]) -> Form | None:
@@ -334,8 +384,9 @@ def _listed(tokens: list[Token]) -> Form | None:
     if len(parts) == 1:
         return compose(parts[0])
     forms = [compose(part) for part in parts]
-    if all(isinstance(form, RealSet | SetExpression | Inequality) or _set_like(form) for form in forms) and \
-            any(isinstance(_bare(form), RealSet | SetExpression) for form in forms):
+    if all(
+        isinstance(form, RealSet | SetExpression | Inequality) or _set_like(form) for form in forms
+    ) and any(isinstance(_bare(form), RealSet | SetExpression) for form in forms):
         joint = "cap" if "and" in marks and "or" not in marks else "cup"
         names = {form.name for form in forms if isinstance(form, Named)}
         joined = join(joint, [_bare(form) for form in forms])
@@ -380,17 +431,47 @@ def _related(tokens: list[Token]) -> Form | None:
 
 
 def _name(tokens: list[Token]) -> str | None:
-    """Name that stands for the answer: a variable, f(x), a sum or product of variables, a tuple of them, or words."""
+    """Name that stands for the answer: a variable, f(x), a sum or tuple of variables, words; else None."""
     texts = [token.text for token in tokens]
     if not tokens or any(token.kind == "number" for token in tokens[:1]):
         return None
     if all(token.kind == "text" for token in tokens):
         return " ".join(texts).casefold()
-    allowed = {"(", ")", "+", "_", "{", "}", ",", "|", "'", r"\angle", r"\triangle", r"\overline", r"\{", r"\}", "'",
-               r"\prime", r"\measuredangle", "^", "-", r"\cdot", "*", "/", r"\vec", r"\hat", r"\det", r"\min", r"\max"}
+    allowed = {
+        "(",
+        ")",
+        "+",
+        "_",
+        "{",
+        "}",
+        ",",
+        "|",
+        "'",
+        r"\angle",
+        r"\triangle",
+        r"\overline",
+        r"\{",
+        r"\}",
+        r"\prime",
+        r"\measuredangle",
+        "^",
+        "-",
+        r"\cdot",
+        "*",
+        "/",
+        r"\vec",
+        r"\hat",
+        r"\det",
+        r"\min",
+        r"\max",
+    }
     for at, token in enumerate(tokens):
-        if token.kind == "symbol" or token.kind == "cmd" and re.fullmatch(r"\\[a-zA-Z]+", token.text) and \
-                token.text not in (r"\frac", r"\sqrt", r"\pi", r"\pm"):
+        if (
+            token.kind == "symbol"
+            or token.kind == "cmd"
+            and re.fullmatch(r"\\[a-zA-Z]+", token.text)
+            and token.text not in (r"\frac", r"\sqrt", r"\pi", r"\pm")
+        ):
             continue
         if token.kind == "text" or token.text in allowed:
             continue
@@ -432,7 +513,7 @@ def _two_sided(sides: list[list[Token]], name: str | None) -> Form | None:
 
 
 def _mentions(tokens: list[Token], name: list[Token]) -> bool:
-    """Say whether the right side speaks of the variable on the left, or the left is no single name (x + y = 2x)."""
+    """Say whether the right side speaks of a variable of the left, as in x + y = 2x."""
     variables = {token.text for token in name if token.kind == "symbol"}
     return bool(variables & {token.text for token in tokens if token.kind == "symbol"})
 
@@ -468,11 +549,16 @@ def _half_line(left: ex.Node, right: ex.Node, sign: str, name: str) -> Form | No
         if side[:2] == ("f", "abs") and not ex.symbols(other):
             if relation == "!=":
                 return None
-            halves = [_half_line(side[2][0], other, relation, name),
-                      _half_line(side[2][0], ex.negate(other), FLIP[relation], name)]
+            halves = [
+                _half_line(side[2][0], other, relation, name),
+                _half_line(side[2][0], ex.negate(other), FLIP[relation], name),
+            ]
             return None if None in halves else join("cap" if relation[0] == "<" else "cup", halves)
-    if "infty" in (node[1] for node in (left, right) if node[0] == "s") or ex.has(left, "infty") or \
-            ex.has(right, "infty"):
+    if (
+        "infty" in (node[1] for node in (left, right) if node[0] == "s")
+        or ex.has(left, "infty")
+        or ex.has(right, "infty")
+    ):
         return RealSet(((None, None, False, False),))
     difference = ex.add(left, ex.negate(right))
     terms = difference[1] if difference[0] == "+" else (difference,)
@@ -512,9 +598,19 @@ def as_set(form: Form) -> RealSet | None:
             if not isinstance(item, Value) or ex.symbols(item.node):
                 return None
             ends.append(None if ex.has(item.node, "infty") else item.node)
-        return RealSet(((ends[0], ends[1], form.opening == "[" and ends[0] is not None,
-                         form.closing == "]" and ends[1] is not None),))
-    if isinstance(form, Items) and all(isinstance(item, Value) and not ex.symbols(item.node) for item in form.items):
+        return RealSet(
+            (
+                (
+                    ends[0],
+                    ends[1],
+                    form.opening == "[" and ends[0] is not None,
+                    form.closing == "]" and ends[1] is not None,
+                ),
+            )
+        )
+    if isinstance(form, Items) and all(
+        isinstance(item, Value) and not ex.symbols(item.node) for item in form.items
+    ):
         return RealSet(tuple((item.node, item.node, True, True) for item in form.items))
     if isinstance(form, Value) and not ex.symbols(form.node):
         return RealSet(((form.node, form.node, True, True),))
@@ -533,7 +629,7 @@ def join(operation: str, parts: list[Form]) -> Form:
 
 
 def settle(form: Form, number) -> RealSet | None:
-    """Write a set expression as separate pieces in order, given the end points' values; None where one has none.
+    """Write a set expression as separate pieces in order, given the end points' values; None without these.
 
     The line is cut at all end points; a set is then which points and which gaps it holds.
     """
@@ -623,8 +719,24 @@ def _closes(tokens: list[Token]) -> bool:
     """Say whether the first bracket is closed by the last token."""
     depth = 0
     for at, token in enumerate(tokens):
-        opens = token.text in ("(", "[", "{", r"\{", r"\langle", r"\lfloor", r"\lceil") or token.text.startswith(r"\begin")
-        closes = token.text in (")", "]", "}", r"\}", r"\rangle", r"\rfloor", r"\rceil") or token.text.startswith(r"\end")
+        opens = token.text in (
+            "(",
+            "[",
+            "{",
+            r"\{",
+            r"\langle",
+            r"\lfloor",
+            r"\lceil",
+        ) or token.text.startswith(r"\begin")
+        closes = token.text in (
+            ")",
+            "]",
+            "}",
+            r"\}",
+            r"\rangle",
+            r"\rfloor",
+            r"\rceil",
+        ) or token.text.startswith(r"\end")
         depth += opens - closes
         if depth == 0:
             return at == len(tokens) - 1
@@ -633,11 +745,13 @@ def _closes(tokens: list[Token]) -> bool:
 
 def _bracketed(tokens: list[Token]) -> Form | None:
     opening, closing, inner = tokens[0].text, tokens[-1].text, tokens[1:-1]
-    pieces = [piece for piece, _ in split_top(inner, lambda token: token.text in (",", ";") and token.kind == "op")]
+    pieces = [
+        piece for piece, _ in split_top(inner, lambda token: token.text in (",", ";") and token.kind == "op")
+    ]
     if opening == r"\{" and closing == r"\}":
         if any(token.text in ("|", r"\mid", ":") for token in inner):
             bar = next(at for at, token in enumerate(inner) if token.text in ("|", r"\mid", ":"))
-            return compose(inner[bar + 1:])
+            return compose(inner[bar + 1 :])
         flat: list[Form] = []
         for piece in pieces:
             form = compose(piece)
@@ -660,7 +774,9 @@ MATRICES = ("matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "array")
 
 def _matrix(tokens: list[Token]) -> Form | None:
     """A matrix, with the factor that may stand before it."""
-    starts = [at for at, token in enumerate(tokens) if token.kind == "env" and token.text.startswith(r"\begin")]
+    starts = [
+        at for at, token in enumerate(tokens) if token.kind == "env" and token.text.startswith(r"\begin")
+    ]
     if not starts:
         return None
     start = starts[0]
@@ -669,14 +785,16 @@ def _matrix(tokens: list[Token]) -> Form | None:
     kind = tokens[start].text[7:-1]
     if kind not in MATRICES:
         raise Unread("environment")
-    stop = next(at for at, token in enumerate(tokens) if token.kind == "env" and token.text.startswith(r"\end"))
+    stop = next(
+        at for at, token in enumerate(tokens) if token.kind == "env" and token.text.startswith(r"\end")
+    )
     before = [token for token in tokens[:start] if token.text not in (r"\cdot", r"\times")]
     if stop != len(tokens) - 1 or any(token.text in ("(", "[") for token in before):
         raise Unread("matrix in an expression")
     factor = ex.number(-1) if [t.text for t in before] == ["-"] else _one(before) if before else ex.ONE
-    inner = tokens[start + 1:stop]
+    inner = tokens[start + 1 : stop]
     if kind == "array" and inner and inner[0].text == "{":
-        inner = inner[next(at for at, token in enumerate(inner) if token.text == "}") + 1:]
+        inner = inner[next(at for at, token in enumerate(inner) if token.text == "}") + 1 :]
     rows = [piece for piece, _ in split_top(inner, lambda token: token.text == "\\\\") if piece]
     cells = [[_one(cell) for cell, _ in split_top(row, lambda token: token.text == "&")] for row in rows]
     if not cells or len({len(row) for row in cells}) > 1:
@@ -689,7 +807,7 @@ def _based(tokens: list[Token]) -> Form | None:
     at = next((k for k, token in enumerate(tokens) if token.text == "_"), None)
     if at is None or at == 0:
         return None
-    digits, base = tokens[:at], tokens[at + 1:]
+    digits, base = tokens[:at], tokens[at + 1 :]
     if digits[0].text in ("(", "{") and digits[-1].text in (")", "}"):
         digits = digits[1:-1]
     if base and base[0].text == "{" and base[-1].text == "}":
@@ -720,14 +838,16 @@ def _quantity(tokens: list[Token]) -> Form | None:
         raise Unread("price")
     if r"\degree" in texts:
         at = texts.index(r"\degree")
-        rest = tokens[at + 1:]
+        rest = tokens[at + 1 :]
         if any(token.text[1:] in FUNCTIONS for token in tokens):
             return None
         if rest and not all(token.kind == "text" or token.text in "CF" for token in rest):
             tokens, rest = [token for token in tokens if token.text != r"\degree"], []
             at = len(tokens)
         inner = _single(tokens[:at])
-        name = "degree" + "".join(token.text for token in rest).lower().replace("celsius", "c").replace("fahrenheit", "f")
+        name = "degree" + "".join(token.text for token in rest).lower().replace("celsius", "c").replace(
+            "fahrenheit", "f"
+        )
         return _with_unit(inner, name, name, Fraction(1))
     start = next((at for at, token in enumerate(tokens) if token.kind == "text"), None)
     if start is None:
@@ -745,7 +865,7 @@ def _quantity(tokens: list[Token]) -> Form | None:
             words.append("per" if token.text == "/" else "")
         elif token.text == "^" and at + 1 < len(tokens):
             stop = at + 1
-            exponent = [t.text for t in tokens[stop:stop + 3]]
+            exponent = [t.text for t in tokens[stop : stop + 3]]
             if exponent[0] == "{" and exponent[-1] == "}":
                 at, digit = at + 3, exponent[1]
             else:
@@ -762,7 +882,7 @@ def _quantity(tokens: list[Token]) -> Form | None:
     if re.search(r"\d", phrase) and not re.search(r"\^\s*\{?\d\}?$", phrase):
         raise Unread("numbers among words")
     if match := re.search(r"\s*\^\s*\{?(\d)\}?$", phrase):
-        phrase, power = phrase[:match.start()], int(match[1])
+        phrase, power = phrase[: match.start()], int(match[1])
     inner = _single(tokens[:start])
     scale, _, others = phrase.partition(" ")
     if scale in SCALES and isinstance(inner, Value) and power is None:
@@ -813,7 +933,11 @@ def show(form: Form) -> str:
             shown = sorted(set(map(show, items)) if braces else map(show, items))
             return rf"\{{{','.join(shown)}\}}" if braces else ", ".join(shown)
         case Named(name, inner):
-            if isinstance(inner, RealSet | Bracket | SetExpression) or isinstance(inner, Items) and inner.braces:
+            if (
+                isinstance(inner, RealSet | Bracket | SetExpression)
+                or isinstance(inner, Items)
+                and inner.braces
+            ):
                 return rf"{name}\in {show(inner)}" if name else show(inner)
             return f"{name}={show(inner)}" if name else show(inner)
         case Equation(node):
@@ -858,6 +982,9 @@ def canonical(answer: str) -> str:
     shown = answer
     for _ in range(5):
         before, shown = shown, show(parse(shown))
+        if len(shown) > LONGEST:
+            # Written out it would be too long to be read again: such an answer is its own spelling.
+            return clean(before)
         if shown == before:
             break
     return shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttstudy.answers.cleaning import clean
 from ttstudy.answers.extraction import extract
-from ttstudy.answers.forms import canonical
+from ttstudy.answers.forms import canonical, simple
 from ttstudy.answers.keys import Keys, Undecided, keys_of, meet, same
 from ttstudy.answers.workers import Lost, Pool, shared
 
@@ -50,8 +51,9 @@ def _slow(answer: str) -> Keys:
 def equivalent(gold: str, answer: str) -> bool:
     """Say whether an answer is mathematically the same as the gold answer (rules: POLICY.md); symmetric.
 
-    Plain numbers, fractions, words and polynomials are decided here and exactly; the rest in a worker process with
-    5 s and 1 GiB. Raises `TimedOut` where these limits stop the check, so that no verdict is made up.
+    Plain numbers, fractions, words and polynomials are decided here and exactly; the rest in a worker process
+    with 3 s of processor time and 1 GiB. Raises `TimedOut` where these limits stop the check, so that no
+    verdict is made up.
     """
     if gold == answer or clean(gold) == clean(answer):
         return bool(clean(gold))
@@ -64,9 +66,9 @@ def equivalent(gold: str, answer: str) -> bool:
 def classes(keys: Sequence[Keys]) -> list[int]:
     """Class number of each answer, by its keys: 0, 1, ... in order of first appearance.
 
-    Answers with the same exact key are one class. A class whose answers leave something out (a unit, a name) joins
-    the one that states it, where just one does: then, and only then, is it clear what was left out. The classes
-    depend neither on the order of the answers nor on how many there are of each.
+    Answers with the same exact key are one class. A class whose answers leave something out (a unit, a name)
+    joins the one that states it, where just one does: then, and only then, is it clear what was left out. The
+    classes depend neither on the order of the answers nor on how many there are of each.
     """
     exact = sorted({key.exact for key in keys})
     parent = {key: key for key in exact}
@@ -78,7 +80,7 @@ def classes(keys: Sequence[Keys]) -> list[int]:
 
     partial = [key for key in exact if key.startswith("v:") and "?" in key]
     for at, key in enumerate(partial):
-        for other in (key_ for key_ in exact if key_.startswith("v:") and (key_ not in partial[:at + 1])):
+        for other in (key_ for key_ in exact if key_.startswith("v:") and (key_ not in partial[: at + 1])):
             if same(key, other) and root(key) != root(other):
                 parent[max(root(key), root(other))] = min(root(key), root(other))
     stated: dict[str, set[str]] = defaultdict(set)
@@ -96,10 +98,10 @@ def classes(keys: Sequence[Keys]) -> list[int]:
 
 
 def vote_classes(answers: Sequence[str]) -> list[int]:
-    """Class number of each answer: equal numbers for mathematically equal answers, in order of first appearance.
+    """Class number of each answer, equal for mathematically equal answers, in order of first appearance.
 
-    Each distinct answer is worked on once and there are no pairwise checks but for roots of variables. An answer
-    whose check is stopped by the limits is in a class with its own spelling only.
+    Each distinct answer is worked on once and there are no pairwise checks but for roots of variables. An
+    answer whose check is stopped by the limits is in a class with its own spelling only.
     """
     distinct = list(dict.fromkeys(answers))
     found = _all_keys(distinct, shared())
@@ -129,10 +131,11 @@ def _all_keys(answers: Iterable[str], pool: Pool, cache: Cache | None = None) ->
 
 
 class Cache:
-    """Results on disk, one JSON file per grader and version; written whole and renamed, rebuilt when unreadable."""
+    """Results on disk, a JSON file per grader and version, written whole; an unreadable one is rebuilt."""
 
     def __init__(self, folder: str | os.PathLike[str], grader: str) -> None:
-        self.path = Path(folder) / f"{grader}-{VERSION}-{_limits_of_code()}.json"
+        """Read what is on disk, if anything."""
+        self.path = Path(folder) / f"{grader}-{VERSION}-{_rules()}.json"
         self.values: dict[str, Any] = {}
         self.refresh()
 
@@ -162,7 +165,7 @@ def _digest(values: dict[str, Any]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _limits_of_code() -> str:
+def _rules() -> str:
     """Digest of this package's code: a cache never outlives the rules that filled it."""
     digest = hashlib.blake2b(digest_size=6)
     for path in sorted(Path(__file__).parent.glob("*.py")):
@@ -182,14 +185,16 @@ def grade_table(
 ) -> pd.DataFrame:
     """Grade a table of responses against a benchmark.
 
-    `responses` has columns problem_id, sample, response and `benchmark` problem_id, answer. The result has one row
-    per response, in the same order, with problem_id, sample, answer (as extracted, null where there is none),
-    canonical (the vote class within the problem: the canonical form in the class that sorts first; null without an
-    answer), correct (bool) and status in {graded, no_answer, timed_out}.
+    `responses` has columns problem_id, sample, response and `benchmark` problem_id, answer. The result has
+    one row per response, in the same order, with problem_id, sample, answer (as extracted, null where there
+    is none), canonical (the vote class within the problem: the canonical form in the class that sorts first;
+    null without an answer), correct (bool) and status in {graded, no_answer, timed_out}.
 
-    Each distinct answer is checked once, hard ones in `workers` processes (default: the cores) with `seconds` of
-    wall time and `memory_mb` of address space each. With `cache_dir` hard results are kept on disk by grader
-    version. A time-out is never kept. Raises ValueError for an unknown grader, extraction or problem_id.
+    Each distinct answer is checked once, hard ones in `workers` processes (default: the cores) with `seconds`
+    of processor time (twice that on the wall) and `memory_mb` of address space each. With `cache_dir` hard
+    results are kept on disk by grader version; a time-out is never kept. Where `benchmark` has a column
+    `problem` and the problem asks for a percentage, 10 and 10 % are the same answer. Raises ValueError for an
+    unknown grader, extraction or problem_id.
     """
     import pandas as pd
 
@@ -202,40 +207,88 @@ def grade_table(
     if grader == "reference":
         from ttstudy.answers.reference import extract as take
     else:
+
         def take(text: str) -> str | None:
             return extract(text, extraction)
+
     texts = responses["response"].tolist()
-    taken = {text: take(text) for text in dict.fromkeys(texts)}
+    taken = {text: take(text) if isinstance(text, str) else None for text in dict.fromkeys(texts)}
+    # Half a surrogate pair is no text: Parquet would refuse it.
+    taken = {text: answer and answer.encode("utf-8", "replace").decode() for text, answer in taken.items()}
     answers = [taken[text] for text in texts]
     problems = responses["problem_id"].tolist()
     cache = None if cache_dir is None else Cache(cache_dir, grader)
     with Pool(workers, seconds, memory_mb) as pool:
         check = _strict if grader == "strict" else _reference
-        verdicts, labels = check(list(dict.fromkeys(zip(problems, answers, strict=True))), gold, pool, cache)
+        pairs = [pair for pair in dict.fromkeys(zip(problems, answers, strict=True)) if pair[1] is not None]
+        verdicts, labels = check(pairs, gold, pool, cache)
+        if grader == "strict" and "problem" in benchmark:
+            asked = {
+                problem
+                for problem, text in zip(benchmark["problem_id"], benchmark["problem"], strict=True)
+                if ASKS_PERCENT.search(str(text)) and simple(_without_percent(gold[problem])) is not None
+            }
+            _percentages([pair for pair in pairs if pair[0] in asked], gold, verdicts, labels, pool, cache)
     found = [verdicts.get(pair) for pair in zip(problems, answers, strict=True)]
-    status = ["no_answer" if answer is None else "timed_out" if verdict is None else "graded"
-              for answer, verdict in zip(answers, found, strict=True)]
-    return pd.DataFrame({
-        "problem_id": responses["problem_id"].to_numpy(),
-        "sample": responses["sample"].to_numpy(),
-        "answer": pd.array(answers, dtype="string"),
-        "canonical": pd.array([labels.get(pair) for pair in zip(problems, answers, strict=True)], dtype="string"),
-        "correct": [verdict is True for verdict in found],
-        "status": pd.array(status, dtype="string"),
-    })
+    status = [
+        "no_answer" if answer is None else "timed_out" if verdict is None else "graded"
+        for answer, verdict in zip(answers, found, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "problem_id": responses["problem_id"].to_numpy(),
+            "sample": responses["sample"].to_numpy(),
+            "answer": pd.array(answers, dtype="string"),
+            "canonical": pd.array(
+                [labels.get(pair) for pair in zip(problems, answers, strict=True)], dtype="string"
+            ),
+            "correct": [verdict is True for verdict in found],
+            "status": pd.array(status, dtype="string"),
+        }
+    )
 
 
-Pair = tuple[Any, str | None]
+Pair = tuple[Any, str]
 
 
-def _strict(pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None) \
-        -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
+ASKS_PERCENT = re.compile(
+    r"\b(?:what|which|as an?|the|how many)\s+(?:\w+\s+){0,2}?per\s?cent(?:age)?\b", re.I
+)
+
+
+def _without_percent(answer: str) -> str:
+    """Answer without the percent sign behind it."""
+    return re.sub(r"\s*(?:\\?%|\\text\s*\{\s*per\s?cent\s*\}|per\s?cent)\s*$", "", clean(answer))
+
+
+def _percentages(
+    pairs: list[Pair],
+    gold: dict[Any, str],
+    verdicts: dict[Pair, bool | None],
+    labels: dict[Pair, str],
+    pool: Pool,
+    cache: Cache | None,
+) -> None:
+    """Put right verdicts and classes where the problem asks for a percentage: the sign may be left out."""
+    if not pairs:
+        return
+    spoken = {pair: (pair[0], _without_percent(pair[1]) or pair[1]) for pair in pairs}
+    bare = {problem: _without_percent(gold[problem]) for problem, _ in pairs}
+    again, classes_again = _strict(list(dict.fromkeys(spoken.values())), bare, pool, cache)
+    for pair, said in spoken.items():
+        labels[pair] = classes_again[said]
+        if verdicts[pair] is not True:
+            verdicts[pair] = again[said] or (None if verdicts[pair] is None else again[said])
+
+
+def _strict(
+    pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None
+) -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
     """Verdict (None: timed out) and vote class of distinct (problem, answer) pairs, by the strict grader."""
     by_problem: dict[Any, list[str]] = defaultdict(list)
     for problem, answer in pairs:
-        if answer is not None:
-            by_problem[problem].append(answer)
-    wanted = dict.fromkeys([gold[problem] for problem in by_problem] + [a for _, a in pairs if a is not None])
+        by_problem[problem].append(answer)
+    wanted = dict.fromkeys([gold[problem] for problem in by_problem] + [answer for _, answer in pairs])
     found = _all_keys(wanted, pool, cache)
     verdicts: dict[Pair, bool | None] = {}
     labels: dict[Pair, str] = {}
@@ -258,8 +311,9 @@ def _strict(pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | 
     return verdicts, labels
 
 
-def _reference(pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None) \
-        -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
+def _reference(
+    pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None
+) -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
     """Verdict and vote class (the extracted text itself, as in the official code) by the reference grader."""
     from ttstudy.answers.reference import decided, normalise
 
@@ -268,8 +322,6 @@ def _reference(pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache
     verdicts: dict[Pair, bool | None] = {}
     hard: dict[str, list[Pair]] = defaultdict(list)
     for problem, answer in pairs:
-        if answer is None:
-            continue
         quick = decided(answer, golds[problem])
         if quick is None:
             hard[json.dumps([golds[problem], answer])].append((problem, answer))
@@ -284,4 +336,4 @@ def _reference(pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache
         result = known[text] if text in known else results[text]
         for pair in same_text:
             verdicts[pair] = None if result is Lost else result
-    return verdicts, {pair: pair[1] for pair in pairs if pair[1] is not None}
+    return verdicts, {pair: pair[1] for pair in pairs}

@@ -1,9 +1,10 @@
 r"""Keys: two answers are equivalent where their keys meet.
 
-Every form has one exact key and some loose ones. The loose keys say what a person may leave out: the unit of a
-quantity, the name before an equals sign, the brackets of a tuple, the choice letter's text. Answers are equivalent
-where the exact keys are the same, or one's exact key is a loose key of the other; what both state must agree, so
-15 is 15 cm and 15 in, but 15 cm is not 15 in. Symmetric by construction, and each answer is worked on once.
+Every form has one exact key and some loose ones. The loose keys say what a person may leave out: the unit of
+a quantity, the name before an equals sign, the brackets of a tuple, the choice letter's text. Answers are
+equivalent where the exact keys are the same, or one's exact key is a loose key of the other; what both state
+must agree, so 15 is 15 cm and 15 in, but 15 cm is not 15 in. Symmetric by construction, and each answer is
+worked on once.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ def meet(one: Keys, other: Keys) -> bool:
     """Say whether two answers are equivalent."""
     if same(one.exact, other.exact):
         return True
-    return any(same(one.exact, key) for key in other.loose) or any(same(other.exact, key) for key in one.loose)
+    return any(same(one.exact, key) for key in other.loose) or any(
+        same(other.exact, key) for key in one.loose
+    )
 
 
 def same(one: str, other: str) -> bool:
@@ -41,15 +44,20 @@ def same(one: str, other: str) -> bool:
         return True
     if not (one.startswith("v:") and other.startswith("v:")) or "?" not in one + other:
         return False
-    pairs = [(a, b) for a, b in zip(one[2:].split("|"), other[2:].split("|"), strict=False) if "?" not in (a, b)]
+    pairs = [
+        (a, b) for a, b in zip(one[2:].split("|"), other[2:].split("|"), strict=False) if "?" not in (a, b)
+    ]
     return len(pairs) >= COMMON and all(a == b for a, b in pairs)
 
 
-def keys_of(answer: str, *, numeric: bool = False, fallback: Callable[[str], str | None] | None = None) -> Keys:
+def keys_of(
+    answer: str, *, numeric: bool = False, fallback: Callable[[str], str | None] | None = None
+) -> Keys:
     """Keys of an answer as written.
 
-    With `numeric` off only exact arithmetic is done, in bounded time; raises `Undecided` where more is needed.
-    With it on (in a worker) values are taken to 150 digits; `fallback` reads text that our rules do not.
+    With `numeric` off only exact arithmetic is done, in bounded time; raises `Undecided` where more is
+    needed. With it on (in a worker) values are taken to 150 digits; `fallback` reads text that our rules do
+    not.
     """
     return _Keys(numeric, fallback).of(fm.parse(answer))
 
@@ -81,12 +89,16 @@ class _Keys:
             case fm.Value(node):
                 return Keys(self.leaf(node))
             case fm.Quantity(inner, _, base, size):
-                return Keys(f"u:{base}:{self.leaf(ex.mul(inner.node, ex.number(size)))}",
-                            frozenset((self.leaf(inner.node),)))
+                return Keys(
+                    f"u:{base}:{self.leaf(ex.mul(inner.node, ex.number(size)))}",
+                    frozenset((self.leaf(inner.node),)),
+                )
             case fm.Based(digits, base):
                 return Keys(f"b:{base}:{digits}")
             case fm.Words(words, letters):
-                return Keys(f"w:{words}", frozenset() if letters is None else frozenset((self.leaf(letters),)))
+                return Keys(
+                    f"w:{words}", frozenset() if letters is None else frozenset((self.leaf(letters),))
+                )
             case fm.Choice(letter, beside):
                 loose = {f"s:{letter}"}
                 if beside is not None:
@@ -112,7 +124,11 @@ class _Keys:
             case fm.Ratio(parts):
                 first = parts[0]
                 shares = [self.leaf(ex.divide(part, first)) for part in parts] if first != ex.ZERO else ["0"]
-                loose = {self.leaf(ex.divide(first, parts[1]))} if len(parts) == 2 and parts[1] != ex.ZERO else set()
+                loose = (
+                    {self.leaf(ex.divide(first, parts[1]))}
+                    if len(parts) == 2 and parts[1] != ex.ZERO
+                    else set()
+                )
                 return Keys(f"ratio:{':'.join(shares)}", frozenset(loose))
             case fm.Opaque(text):
                 return self.opaque(text)
@@ -181,7 +197,9 @@ class _Keys:
             value = ex.evaluate(node, {})
             fraction = ex.rational(value)
             with mp.workdps(ex.SHOWN):
-                return +mp.re(value) if fraction is None else mp.mpf(fraction.numerator) / fraction.denominator
+                return (
+                    +mp.re(value) if fraction is None else mp.mpf(fraction.numerator) / fraction.denominator
+                )
 
         try:
             return self.of(fm.settle(form, number))
@@ -201,13 +219,13 @@ class _Keys:
             found = self.fallback(text)
             if found is not None:
                 return Keys(found)
-        elif needs_algebra(text):
+        elif not self.numeric and needs_algebra(text):
             raise Undecided
         return Keys(f"t:{''.join(text.split())}")
 
 
 def needs_algebra(text: str) -> bool:
-    """Say whether text that our rules do not read may be mathematics for a computer algebra system: no words in it."""
+    """Say whether text that our rules do not read may be mathematics for a larger system: no words in it."""
     import re
 
     if len(text) > 300 or "\\text" in text or text.count("{") > 60:

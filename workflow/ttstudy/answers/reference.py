@@ -1,10 +1,10 @@
 r"""The reference grader: what the official code of arXiv 2502.06703 does, habits and all, for parity only.
 
-Written from a description of its behaviour, not from its code. Its habits are kept because published numbers were
-made with them: the last number of a response counts where there is no box; unit words are dropped even inside
-formulas (`\text{east}` becomes empty, `\pm` loses its letters); a number may be off by 1e-4 or by a factor of 100;
-a mixed number is read as a product; brackets are ignored; the order of a list counts. Its one fatal habit, that
-hostile text hangs it for ever, is not kept: `equal` runs in a worker with limits.
+Written from a description of its behaviour, not from its code. Its habits are kept because published numbers
+were made with them: the last number of a response counts where there is no box; unit words are dropped even
+inside formulas (`\text{east}` becomes empty, `\pm` loses its letters); a number may be off by 1e-4 or by a
+factor of 100; a mixed number is read as a product; brackets are ignored; the order of a list counts. Its one
+fatal habit, that hostile text hangs it for ever, is not kept: `equal` runs in a worker with limits.
 """
 
 from __future__ import annotations
@@ -19,11 +19,17 @@ from ttstudy.answers.units import UNITS
 STEP_MARK = "ки"
 PHRASES = ("he answer is", "final answer is", "答案是")
 TOLERANCE = 1e-4
-EATEN = sorted(set(UNITS) | {"east", "west", "north", "south", "a", "c", "am", "pm", "o", "t", "per", "sq", "square"},
-               key=lambda word: (-len(word), word))
+EATEN = sorted(
+    set(UNITS) | {"east", "west", "north", "south", "a", "c", "am", "pm", "o", "t", "per", "sq", "square"},
+    key=lambda word: (-len(word), word),
+)
 UNIT = re.compile(rf"(^|\W)(?:{'|'.join(map(re.escape, EATEN))})($|\W)")
-WORDS = {word: str(value) for value, word in enumerate(
-    "zero one two three four five six seven eight nine ten eleven twelve".split())}
+WORDS = {
+    word: str(value)
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split()
+    )
+}
 FRACTION = re.compile(r"\\frac(?!\{)(.)\s*(?:(\{)|(.))?")
 MATRIX = re.compile(r"\\begin\{[pb]matrix\}(.*?)\\end\{[pb]matrix\}", re.S)
 
@@ -64,8 +70,15 @@ def normalise(text: str) -> str:
     text = re.sub(r"\\begin\{array\}\{.*?\}", lambda _: r"\begin{pmatrix}", text)
     text = text.replace(r"\end{array}", r"\end{pmatrix}").replace("bmatrix", "pmatrix")
     text = text.replace("tfrac", "frac").replace("dfrac", "frac")
-    for long, short in ((r"\neq", r"\ne"), (r"\leq", r"\le"), (r"\geq", r"\ge"), (r"\left", ""), (r"\right", ""),
-                        (r"\{", "{"), (r"\}", "}")):
+    for long, short in (
+        (r"\neq", r"\ne"),
+        (r"\leq", r"\le"),
+        (r"\geq", r"\ge"),
+        (r"\left", ""),
+        (r"\right", ""),
+        (r"\{", "{"),
+        (r"\}", "}"),
+    ):
         text = text.replace(long, short)
     without = re.sub(r"\\text\{[^{}]*\}$", "", text).strip()
     text = without or text
@@ -157,10 +170,12 @@ def equal(answer: str, gold: str) -> bool:
 
 
 def _elements(answer: str, gold: str) -> list[tuple[str, str]] | None:
-    """Pairs of elements of two tuples, sets or matrices of one size, whatever their brackets; None for others."""
+    """Pairs of elements of two tuples, sets or matrices of one size, brackets aside; None for others."""
     matrices = [MATRIX.fullmatch(text) for text in (answer, gold)]
     if all(matrices):
-        rows = [[row.split("&") for row in matrix[1].strip().split("\\\\") if row.strip()] for matrix in matrices]
+        rows = [
+            [row.split("&") for row in matrix[1].strip().split("\\\\") if row.strip()] for matrix in matrices
+        ]
         if [list(map(len, row)) for row in rows[:1]] != [list(map(len, row)) for row in rows[1:]]:
             return None
         flat = [[cell.strip() for row in one for cell in row] for one in rows]
@@ -180,7 +195,9 @@ def _parse(text: str) -> Any:
     leading = text.split(",", 1)[0] if text[:1] not in "([{" else text
     leading = re.sub(r"(\d)\\frac", r"\1 \\cdot \\frac", leading)
     # Python's own reader evaluates names, so only plain arithmetic may reach it.
-    safe = re.fullmatch(r"[\da-z+\-*/(). ^]{1,200}", leading) and not re.search(r"[a-z]{2}|\.\s*[a-z_]", leading)
+    safe = re.fullmatch(r"[\da-z+\-*/(). ^]{1,200}", leading) and not re.search(
+        r"[a-z]{2}|\.\s*[a-z_]", leading
+    )
     for reader in (latex2sympy, parse_expr if safe else None):
         if reader is None:
             continue

@@ -14,20 +14,54 @@ MOST = 400
 DEEPEST = 40
 
 FUNCTIONS = set(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh ln log exp".split())
-GREEK = set("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi "
-            "psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar".split())
-BARE_NAMES = FUNCTIONS | {"sqrt", "pi", "theta", "alpha", "beta", "gamma", "lambda", "infinity", "infty", "frac", "cup",
-                          "lg", "asin", "acos", "atan", "cap"}
+    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh ln log exp".split()
+)
+GREEK = set(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi "
+    "psi omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar".split()
+)
+BARE_NAMES = FUNCTIONS | {
+    "sqrt",
+    "pi",
+    "theta",
+    "alpha",
+    "beta",
+    "gamma",
+    "lambda",
+    "infinity",
+    "infty",
+    "frac",
+    "cup",
+    "lg",
+    "asin",
+    "acos",
+    "atan",
+    "cap",
+}
 ALIASES = {"infinity": "infty", "lg": "log", "asin": "arcsin", "acos": "arccos", "atan": "arctan"}
-SHORT = set("yes no odd red one two six ten all any and or per none men sun mon tue wed thu fri sat cat dog tie dne "
-            "nor not the out cup box day way map pie".split())
-RELATIONS = {"=": "=", "<": "<", ">": ">", r"\le": "<=", r"\ge": ">=", r"\ne": "!=", r"\in": "in",
-             r"\approx": "=", r"\equiv": "=", "<=": "<=", ">=": ">=", "!=": "!="}
+SHORT = set(
+    "yes no odd red one two six ten all any and or per none men sun mon tue wed thu fri sat cat dog tie dne "
+    "nor not the out cup box day way map pie".split()
+)
+RELATIONS = {
+    "=": "=",
+    "<": "<",
+    ">": ">",
+    r"\le": "<=",
+    r"\ge": ">=",
+    r"\ne": "!=",
+    r"\in": "in",
+    r"\approx": "=",
+    r"\equiv": "=",
+    "<=": "<=",
+    ">=": ">=",
+    "!=": "!=",
+}
 OPEN = {"(", "[", "{", r"\{", r"\langle", r"\lfloor", r"\lceil", r"\begin"}
 CLOSE = {")", "]", "}", r"\}", r"\rangle", r"\rfloor", r"\rceil", r"\end"}
 
-SCANNER = re.compile(r"""
+SCANNER = re.compile(
+    r"""
     (?P<space>\s+)
   | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+(?![\d.]))?)
   | \\(?P<env>begin|end)\s*\{\s*(?P<name>[A-Za-z]+)\*?\s*\}
@@ -36,7 +70,9 @@ SCANNER = re.compile(r"""
   | (?P<cmd>\\[A-Za-z]+|\\[{}$\\|%&\#_]|\\\\)
   | (?P<word>[A-Za-z]+)
   | (?P<op><=|>=|!=|\*\*|[-+*/^_()\[\]{}|!,;:=<>&%$'"?.])
-""", re.X)
+""",
+    re.X,
+)
 
 
 class Token(NamedTuple):
@@ -74,7 +110,7 @@ def tokenize(text: str) -> list[Token]:
             end = braced(text, at)
             if end < 0:
                 raise Unread("unbalanced text")
-            content = text[at + 1:end - 1]
+            content = text[at + 1 : end - 1]
             at = end
             tokens += _words(content)
         elif match["env"]:
@@ -113,12 +149,17 @@ def _run(run: str, before: list[Token]) -> list[Token]:
         return [Token("cmd", f"\\{ALIASES.get(run, run)}")]
     for name in ("sqrt", "pi"):
         if run.endswith(name) and len(run) - len(name) <= 2:
-            return [*(Token("symbol", letter) for letter in run[:-len(name)]), Token("cmd", f"\\{name}")]
+            return [*(Token("symbol", letter) for letter in run[: -len(name)]), Token("cmd", f"\\{name}")]
     if before and before[-1].kind == "text" and len(run) > 1:
         return [Token("text", run)]
-    after_value = bool(before) and (before[-1].kind == "number" or before[-1].text in ("}", ")") or
-                                    before[-1].kind == "text")
-    if run.lower() in ("or", "and") or is_word(run) or (len(run) > 1 and after_value and run.lower() in UNITS):
+    after_value = bool(before) and (
+        before[-1].kind == "number" or before[-1].text in ("}", ")") or before[-1].kind == "text"
+    )
+    if (
+        run.lower() in ("or", "and")
+        or is_word(run)
+        or (len(run) > 1 and after_value and run.lower() in UNITS)
+    ):
         return [Token("text", run)]
     return [Token("symbol", letter) for letter in run]
 
@@ -143,7 +184,7 @@ def split_top(tokens: list[Token], is_mark) -> list[tuple[list[Token], Token | N
 
 
 def literal(text: str) -> Fraction:
-    """Value of a number as typed (digits, a point, an exponent); raises `Unread` beyond what an answer can be."""
+    """Value of a number as typed (digits, a point, an exponent); raises `Unread` where it is too long."""
     if len(text) > 3000:
         raise Unread("too many digits")
     mantissa, _, exponent = text.lower().partition("e")
@@ -158,6 +199,7 @@ class Reader:
     """Recursive reader of one expression; `sign` is what a plus-minus stands for (+1 or -1)."""
 
     def __init__(self, tokens: list[Token], sign: int = 1) -> None:
+        """Start at the first token."""
         self.tokens, self.sign, self.at, self.bars, self.depth = tokens, sign, 0, 0, 0
 
     def peek(self, ahead: int = 0) -> Token:
@@ -237,8 +279,11 @@ class Reader:
             return not self.bars
         if token.kind == "cmd":
             name = token.text[1:]
-            return name in FUNCTIONS or name in GREEK or name in ("frac", "sqrt", "pi", "binom", "lfloor", "lceil",
-                                                                  "infty", "operatorname", "vert")
+            return (
+                name in FUNCTIONS
+                or name in GREEK
+                or name in ("frac", "sqrt", "pi", "binom", "lfloor", "lceil", "infty", "operatorname", "vert")
+            )
         return token.text in ("(", "{", "[")
 
     def powered(self) -> ex.Node:
@@ -278,8 +323,11 @@ class Reader:
         if digit and token.kind == "number" and len(token.text) > 1:
             if not token.text.isdigit():
                 raise Unread("fraction without braces")
-            self.tokens = [*self.tokens[:self.at], *(Token("number", d) for d in token.text),
-                           *self.tokens[self.at + 1:]]
+            self.tokens = [
+                *self.tokens[: self.at],
+                *(Token("number", d) for d in token.text),
+                *self.tokens[self.at + 1 :],
+            ]
         return self.atom()
 
     def group(self, opening: str, closing: str) -> ex.Node:
@@ -327,7 +375,9 @@ class Reader:
             return ex.symbol("infty")
         if name in ("lfloor", "lceil"):
             self.at -= 1
-            return ex.function("floor" if name == "lfloor" else "ceil", self.group(token.text, rf"\r{name[1:]}"))
+            return ex.function(
+                "floor" if name == "lfloor" else "ceil", self.group(token.text, rf"\r{name[1:]}")
+            )
         if name in GREEK:
             return ex.symbol(self.subscripted(name))
         if name in FUNCTIONS:
@@ -342,7 +392,7 @@ class Reader:
             self.take()
             block = self.repeating()
             decimals = len(token.text.partition(".")[2])
-            return ex.number(value + Fraction(int(block), (10 ** len(block) - 1) * 10 ** decimals))
+            return ex.number(value + Fraction(int(block), (10 ** len(block) - 1) * 10**decimals))
         if token.text.isdigit():
             proper = self.proper_fraction()
             if proper is not None:
@@ -362,7 +412,7 @@ class Reader:
         return digits
 
     def proper_fraction(self) -> Fraction | None:
-        r"""Read the fraction of a mixed number, `\frac{1}{2}` or `1/2` right after a whole number, else None."""
+        r"""Read the fraction of a mixed number, `\frac{1}{2}` or `1/2` after a whole number, else None."""
         ahead = [self.peek(k) for k in range(7)]
         texts = [token.text for token in ahead]
         if texts[0] == r"\frac":
@@ -380,7 +430,11 @@ class Reader:
             above, below, size = texts[0], texts[2], 3
         else:
             return None
-        if not (above.isdigit() and below.isdigit()) or len(above + below) > 30 or not 0 < int(above) < int(below):
+        if (
+            not (above.isdigit() and below.isdigit())
+            or len(above + below) > 30
+            or not 0 < int(above) < int(below)
+        ):
             return None
         self.at += size
         return Fraction(int(above), int(below))

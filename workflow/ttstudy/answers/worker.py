@@ -1,18 +1,20 @@
-"""The worker process: `python -m ttstudy.answers.worker MEMORY_MB SECONDS`, one JSON task a line in, one result out.
+"""The worker, `python -m ttstudy.answers.worker MEMORY_MB SECONDS`: a JSON task a line in, a result out.
 
-It works on hostile text, so it limits its own memory and kills itself when a task is far over its time; the parent
-kills it sooner. `{"loading": true}` tells the parent that a slow import starts, which is not the task's fault.
+It works on hostile text, so it limits its own memory and kills itself when a task is far over its time; the
+parent kills it sooner. `{"loading": true}` tells the parent that a slow import starts, which is not the
+task's fault.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
 import resource
 import signal
 import sys
 from typing import Any, BinaryIO
+
+import mpmath  # noqa: F401  (here, so that no task waits for it)
 
 from ttstudy.answers import expressions as ex
 from ttstudy.answers.keys import keys_of, needs_algebra
@@ -22,8 +24,8 @@ class Worker:
     """Reads tasks from one pipe and answers on another until the first is closed."""
 
     def __init__(self, source: BinaryIO, sink: BinaryIO, seconds: float) -> None:
+        """Serve `source` and `sink`, with `seconds` of processor time for a task."""
         self.source, self.sink, self.seconds = source, sink, seconds
-        self.algebra: Any = None
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one line."""
@@ -34,18 +36,25 @@ class Worker:
         """Serve tasks; an error in one is its result, never the end of the worker."""
         self.send({"ready": True})
         for line in self.source:
-            signal.alarm(math.ceil(self.seconds) + 2)
+            self.own_limit()
             try:
                 task = json.loads(line)
-                result = self.keys(task["answer"]) if task["op"] == "keys" else \
-                    self.reference(task["gold"], task["answer"])
+                result = (
+                    self.keys(task["answer"])
+                    if task["op"] == "keys"
+                    else self.reference(task["gold"], task["answer"])
+                )
                 message = {"result": result}
             except MemoryError:
                 message = {"failed": "memory"}
             except Exception as error:
                 message = {"failed": type(error).__name__}
-            signal.alarm(0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             self.send(message)
+
+    def own_limit(self, seconds: float = 0) -> None:
+        """End this process some processor seconds after its limit, should the parent be gone."""
+        signal.setitimer(signal.ITIMER_PROF, seconds or self.seconds + 2)
 
     def keys(self, answer: str) -> list[Any]:
         """Exact key and sorted loose keys of an answer."""
@@ -58,22 +67,26 @@ class Worker:
 
         if name not in sys.modules:
             self.send({"loading": True})
-            signal.alarm(120)
+            self.own_limit(120)
             importlib.import_module(name)
-            signal.alarm(math.ceil(self.seconds) + 2)
+            self.own_limit()
             self.send({"loaded": True})
         return sys.modules[name]
 
     def sympy_key(self, text: str) -> str | None:
-        """Key of mathematics that our reader does not know (sums, integrals, ...), read by math-verify; else None."""
+        """Key of mathematics beyond our reader (sums, integrals), read by math-verify; else None."""
         if not needs_algebra(text):
             return None
         verify = self.slow_import("math_verify")
         import sympy
         from mpmath import mp
 
-        found = verify.parse(f"${text}$", extraction_config=[verify.LatexExtractionConfig()],
-                             fallback_mode="no_fallback", parsing_timeout=None)
+        found = verify.parse(
+            f"${text}$",
+            extraction_config=[verify.LatexExtractionConfig()],
+            fallback_mode="no_fallback",
+            parsing_timeout=None,
+        )
         if not found or not isinstance(found[0], sympy.Expr):
             return None
         expression = found[0].doit()
@@ -81,7 +94,9 @@ class Worker:
         values = []
         for index in range(ex.POINTS if names else 1):
             at = {name: ex.point(str(name), index) for name in names}
-            value = expression.subs({name: sympy.Rational(v.numerator, v.denominator) for name, v in at.items()})
+            value = expression.subs(
+                {name: sympy.Rational(v.numerator, v.denominator) for name, v in at.items()}
+            )
             if value.is_Rational:
                 values.append(ex.Fraction(int(value.p), int(value.q)))
                 continue

@@ -12,11 +12,15 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 START = 120.0
+SINGLE = 3.0
+PATIENCE = 2.0
+STARVED = 0.1
+TICKS = os.sysconf("SC_CLK_TCK")
 ROOT = str(Path(__file__).resolve().parents[2])
 
 
@@ -29,10 +33,12 @@ class _Process:
 
     def __init__(self, seconds: float, memory_mb: int) -> None:
         path = os.pathsep.join(part for part in (ROOT, os.environ.get("PYTHONPATH", "")) if part)
-        # A fresh interpreter, not a fork: threads and torch in the parent do no harm, and no main guard is needed.
+        # Not a fork: threads and torch in the parent do no harm, and scripts need no main guard.
         self.process = subprocess.Popen(
             [sys.executable, "-m", "ttstudy.answers.worker", str(memory_mb), str(seconds)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )
         self.seconds, self.pending = seconds, b""
@@ -43,16 +49,33 @@ class _Process:
                 raise Lost
         except Lost:
             self.close()
-            raise RuntimeError("the answer checker could not start; run `python -m ttstudy.answers.worker 1024 5`"
-                               " to see why") from None
+            raise RuntimeError(
+                "the answer checker could not start; run `python -m ttstudy.answers.worker 1024 5` to see why"
+            ) from None
 
-    def receive(self, seconds: float) -> dict[str, Any]:
-        """Next line of the worker; raises `Lost` after `seconds` or at the end of the pipe."""
-        deadline = time.monotonic() + seconds
+    def cpu(self) -> float | None:
+        """Seconds of processor time that the worker has used, None where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+    def receive(self, seconds: float, patience: float = 1.0) -> dict[str, Any]:
+        """Next line of the worker; raises `Lost` at the end of the pipe or after the time.
+
+        The time is the worker's own, so that a busy machine changes no verdict; the clock on the wall may run
+        `patience` times as long, and longer still for a worker that has hardly been let run.
+        """
+        started, spent = time.monotonic(), self.cpu()
         while b"\n" not in self.pending:
-            left = deadline - time.monotonic()
-            if left <= 0 or not self.selector.select(left):
+            wall, now = time.monotonic() - started, self.cpu()
+            used = wall if spent is None or now is None else now - spent
+            starved = used < STARVED * seconds and wall < 6 * patience * seconds
+            if used >= seconds or wall >= patience * seconds and not starved:
                 raise Lost
+            if not self.selector.select(max(seconds - used, 0.05)):
+                continue
             chunk = os.read(self.process.stdout.fileno(), 1 << 16)
             if not chunk:
                 raise Lost
@@ -67,11 +90,11 @@ class _Process:
             self.process.stdin.flush()
         except (BrokenPipeError, OSError):
             raise Lost from None
-        message = self.receive(self.seconds)
+        message = self.receive(self.seconds, PATIENCE)
         while "loading" in message:
             if "loaded" not in self.receive(START):
                 raise Lost
-            message = self.receive(self.seconds)
+            message = self.receive(self.seconds, PATIENCE)
         if "failed" in message:
             raise Lost
         return message["result"]
@@ -81,17 +104,20 @@ class _Process:
         self.process.kill()
         self.process.wait()
         self.selector.close()
-        self.process.stdin.close()
         self.process.stdout.close()
+        # A dead worker's pipe may still hold a task that nobody will read.
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
 
 
 class Pool:
-    """A number of worker processes, each started when first needed and replaced when lost; safe to use in threads.
+    """A number of worker processes, each started when needed and replaced when lost; safe to use in threads.
 
-    `seconds` is the wall time of one task and `memory_mb` the address space of one worker.
+    `seconds` is the processor time of one task and `memory_mb` the address space of one worker.
     """
 
     def __init__(self, workers: int | None = None, seconds: float = 5.0, memory_mb: int = 1024) -> None:
+        """Make the pool; no process starts yet."""
         self.workers = workers or len(os.sched_getaffinity(0))
         self.seconds, self.memory_mb = seconds, memory_mb
         self.free: list[_Process] = []
@@ -121,6 +147,7 @@ class Pool:
 
     def map(self, tasks: Iterable[dict[str, Any]]) -> list[Any]:
         """Results of tasks in their order, `Lost` (the class) for a task that was stopped."""
+
         def one(task: dict[str, Any]) -> Any:
             try:
                 return self.call(task)
@@ -160,6 +187,6 @@ def shared() -> Pool:
     global _shared
     with _lock:
         if _shared is None or _shared.owner != os.getpid():
-            _shared = Pool()
+            _shared = Pool(seconds=SINGLE)
             atexit.register(_shared.close)
         return _shared

@@ -1,7 +1,8 @@
 """Checks on published numbers alone: recomputed averages, ratios and fits, and what their counts can carry.
 
-Nothing here looks at a study. Accuracies are percentages of 500 (MATH-500) or 30 (AIME24) problems; two of them are
-compared by Fisher's test on those counts, since the published numbers do not say which problems were solved.
+Nothing here looks at a study. Accuracies are percentages of 500 (MATH-500) or 30 (AIME24) problems; two of
+them are compared by Fisher's test on those counts, since the published numbers do not say which problems
+were solved.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ TRAINED = {
     "DeepSeek-R1-Distill-Qwen-7B": (7e9, 18e12),
     "DeepSeek-R1": (671e9, 14.8e12),
 }
-"""Nominal parameters and pretraining tokens by the models' cards; R1 with all its experts, as the table counts it."""
+"""Nominal parameters and pretraining tokens by the models' cards; R1 with all experts, as in Table 4."""
 R1_ACTIVE = 37e9
 PRM_SIZES = (7e9, 72e9)
 _HALF_UNIT = 0.05 + 1e-9
@@ -44,7 +45,7 @@ class Side(NamedTuple):
 
 
 def versus(*contests: tuple[Side, Side, str], remark: str = "") -> Check:
-    """The first side of each (side, side, benchmark) beats the second: the weakest verdict of all contests."""
+    """The first side of each (side, side, benchmark) beats the second: the weakest of the verdicts."""
 
     def check(published: Published) -> Finding:
         results = []
@@ -52,8 +53,8 @@ def versus(*contests: tuple[Side, Side, str], remark: str = "") -> Check:
             left, right = a.accuracy(published, benchmark), b.accuracy(published, benchmark)
             results.append((left, right, benchmark, counts(left, right, benchmark)))
         texts = [
-            f"{left:.1f} % against {right:.1f} % on {benchmark} is {c.a} against {c.b} of {c.problems} problems "
-            f"(p = {c.p:.2g})"
+            f"{left:.1f} % against {right:.1f} % on {benchmark} is {c.a} against {c.b} of {c.problems} "
+            f"problems (p = {c.p:.2g})"
             for left, right, benchmark, c in results
         ]
         verdict = _contest([(left, right, c) for left, right, _, c in results])
@@ -86,7 +87,8 @@ def size_range(published: Published) -> Finding:
     found = (min(policies), max(policies), min(prms), max(prms))
     return Finding(
         "holds" if found == (0.5, 72.0, 1.5, 72.0) else "fails",
-        f"the models named have {found[0]:g}B to {found[1]:g}B (policies) and {found[2]:g}B to {found[3]:g}B (PRMs)",
+        f"the models named have {found[0]:g}B to {found[1]:g}B (policies) and "
+        f"{found[2]:g}B to {found[3]:g}B (PRMs)",
         "0.5B to 72B, 1.5B to 72B",
         f"{found[0]:g}B to {found[1]:g}B, {found[2]:g}B to {found[3]:g}B",
     )
@@ -105,8 +107,8 @@ def size_ratio_gain(published: Published) -> Finding:
     good = abs(gain - stated) <= _HALF_UNIT and abs(405 / 3 - ratio) < 0.5
     return Finding(
         "holds" if good else "fails",
-        f"{ratio:g} / {earlier:g} - 1 is {gain:.2f} %; with 70B / 3B in place of the rounded {earlier:g} it is "
-        f"{exact:.1f} %",
+        f"{ratio:g} / {earlier:g} - 1 is {gain:.2f} %; with 70B / 3B in place of the rounded {earlier:g} it "
+        f"is {exact:.1f} %",
         f"{stated:.1f} %",
         f"{gain:.2f} %",
     )
@@ -126,7 +128,9 @@ def gains_over_cot(published: Published) -> Finding:
     if not good:
         text = f"the gain printed for {worst} is {errors[worst]:.1f} points off its own columns"
     by_policy = dict(zip(stated["policy"], stated["value"], strict=True))
-    shown = ", ".join(f"{by_policy[p]:+.1f} % ({p})" for p in ("Llama-3.2-1B-Instruct", "Qwen2.5-72B-Instruct"))
+    shown = ", ".join(
+        f"{by_policy[p]:+.1f} % ({p})" for p in ("Llama-3.2-1B-Instruct", "Qwen2.5-72B-Instruct")
+    )
     return Finding("holds" if good else "fails", text, shown)
 
 
@@ -144,8 +148,8 @@ def efficiency_of_256(published: Published) -> Finding:
         f"budgets from {usual.min():g} to {usual.max():g} give at most {reachable:g}x, so {shown['relation']}"
         f"{top:g}x needs a budget that is not listed; {low['policy']} is at {low['value']:g}x, below 1"
         if reachable < top
-        else f"budgets from {usual.min():g} to {usual.max():g} can give {reachable:g}x; {low['policy']} is at "
-        f"{low['value']:g}x",
+        else f"budgets from {usual.min():g} to {usual.max():g} can give {reachable:g}x; {low['policy']} is "
+        f"at {low['value']:g}x",
         f"{shown['relation']}{top:g}x",
         f"at most {reachable:g}x",
     )
@@ -153,15 +157,20 @@ def efficiency_of_256(published: Published) -> Finding:
 
 def compute_table(published: Published) -> Finding:
     """Claim 14, audit: Table 4 recomputed, and what it leaves out."""
-    worst, models = 0.0, {}
+    worst, models, totals, inferences = 0.0, {}, [], []
     for name, (size, tokens) in TRAINED.items():
-        rows = {q: published.value(q, where="Table 4", policy=name) for q in ("training_flops", "inference_flops")}
-        worst = max(worst, abs(flops.training(size, tokens) / rows["training_flops"] - 1))
-        models[name] = flops.Model(name, size, tokens, rows["inference_flops"] / (2 * size))
+        kinds = ("training_flops", "inference_flops", "total_flops")
+        trained, inferred, total = (published.value(kind, where="Table 4", policy=name) for kind in kinds)
+        worst = max(
+            worst, abs(flops.training(size, tokens) / trained - 1), abs((trained + inferred) / total - 1)
+        )
+        models[name] = flops.Model(name, size, tokens, inferred / (2 * size))
+        totals.append(total)
+        inferences.append(inferred)
     low, high = published.rows(where="article", quantity="total_compute_ratio")["value"]
+    totals = [totals[1] / totals[0], totals[3] / totals[2]]
+    inferences = [inferences[1] / inferences[0], inferences[3] / inferences[2]]
     small, large, distilled, r1 = models.values()
-    table = flops.ratios([(small, large), (distilled, r1)])
-    totals, inferences = table["total_ratio"].tolist(), table["inference_ratio"].tolist()
     guided = [small._replace(prm_parameters=size, prm_tokens=small.inference_tokens) for size in PRM_SIZES]
     with_prm = [large.inference / model.inference for model in guided]
     active = r1._replace(active=R1_ACTIVE).total / distilled.total
@@ -169,16 +178,16 @@ def compute_table(published: Published) -> Finding:
     return Finding(
         "holds" if good else "fails",
         f"6ND gives the training FLOPs within {100 * worst:.1f} %; the total ratios are {totals[0]:.1f}x and "
-        f"{totals[1]:.1f}x, the inference ratios {inferences[0]:.2f}x and {inferences[1]:.2f}x; one PRM pass over "
-        f"the first pair's tokens makes its inference ratio {with_prm[0]:.2f}x (7B) or {with_prm[1]:.3f}x (72B), and "
-        f"R1's 37B active parameters make the second total {active:.1f}x",
+        f"{totals[1]:.1f}x, the inference ratios {inferences[0]:.2f}x and {inferences[1]:.2f}x; one PRM pass "
+        f"over the first pair's tokens makes its inference ratio {with_prm[0]:.2f}x (7B) or "
+        f"{with_prm[1]:.3f}x (72B), and R1's 37B active parameters make the second total {active:.1f}x",
         f"{low:g}x to {high:g}x",
         f"{totals[0]:.1f}x and {totals[1]:.1f}x",
     )
 
 
 def beats_trained_reasoners(published: Published) -> Finding:
-    """Claim 15: Qwen2.5-7B with TTS against five models trained to reason, for both PRMs and both benchmarks."""
+    """Claim 15: Qwen2.5-7B with TTS against five models trained to reason; both PRMs and benchmarks."""
     rivals = [p for p in published.rows(method="trained_reasoner")["policy"].unique() if "Distill" not in p]
     results, ties = [], []
     for prm in ("7B PRM", "72B PRM"):
@@ -201,7 +210,7 @@ def beats_trained_reasoners(published: Published) -> Finding:
     return Finding(
         _contest(results),
         text,
-        "88.0 % > 82.4 % (SimpleRL)" if False else _pair(published),
+        _pair(published),
         f"{example.difference:+.1f} points (p = {example.p:.2g})",
         example.low,
         example.high,
@@ -226,8 +235,8 @@ def below_distillation(published: Published) -> Finding:
     return Finding(
         verdict,
         f"{near[0][1]:.1f} % and {near[1][1]:.1f} % against {near[0][0]:.1f} % on MATH-500; on AIME24 "
-        f"{first.b} and {below[1][2].b} against {first.a} of {first.problems} problems (p = {first.p:.2g} and "
-        f"{below[1][2].p:.2g})",
+        f"{first.b} and {below[1][2].b} against {first.a} of {first.problems} problems (p = {first.p:.2g} "
+        f"and {below[1][2].p:.2g})",
         f"{near[0][1]:.1f} % ~ {near[0][0]:.1f} %, {below[0][1]:.1f} % < {below[0][0]:.1f} %",
         f"{-first.difference:+.1f} points on AIME24",
         -first.high,
@@ -241,8 +250,8 @@ def between_rl_and_distillation(published: Published) -> Finding:
     order: list[Verdict] = ["fails", "not significant", "holds"]
     return Finding(
         min(above.verdict, below.verdict, key=order.index),
-        f"rests on claims 15 ({above.verdict}) and 16 ({below.verdict}), and not on a controlled comparison: the "
-        "models start from different base models",
+        f"rests on claims 15 ({above.verdict}) and 16 ({below.verdict}), and not on a controlled comparison: "
+        "the models start from different base models",
     )
 
 
@@ -276,8 +285,8 @@ def voting_sensitivity(published: Published) -> Finding:
     shown = {prm: ", ".join(f"{gap:+.1f}" for gap in gaps[prm]) for prm in gaps}
     return Finding(
         "holds" if good else "fails",
-        f"seven rules span {spans[skywork]:.1f} points with Skywork-7B and {spans[qwen]:.1f} with Qwen-7B; vote minus "
-        f"max is {shown[skywork]} and {shown[qwen]} (min, last, avg)",
+        f"seven rules span {spans[skywork]:.1f} points with Skywork-7B and {spans[qwen]:.1f} with Qwen-7B; "
+        f"vote minus max is {shown[skywork]} and {shown[qwen]} (min, last, avg)",
         f"{spans[skywork]:.1f} against {spans[qwen]:.1f} points",
     )
 
@@ -289,13 +298,14 @@ def averages(published: Published) -> Finding:
         means = published.rows(where=where, benchmark="mean")
         for row in means.itertuples():
             cells = [
-                published.accuracy(where, row.policy, b, row.budget, method=row.method, prm=row.prm) for b in PROBLEMS
+                published.accuracy(where, row.policy, b, row.budget, method=row.method, prm=row.prm)
+                for b in PROBLEMS
             ]
             mean = sum(cells) / 2
             checked += 1
             if abs(mean - row.value) > _HALF_UNIT:
-                wrong.append(f"{where}, {row.policy}{' with the ' + row.prm if row.prm else ''}: {row.value:.1f} "
-                             f"printed, {mean:.2f} computed")  # fmt: skip
+                name = row.policy + (f" with the {row.prm}" if row.prm else "")
+                wrong.append(f"{where}, {name}: {row.value:.1f} printed, {mean:.2f} computed")
     text = "; ".join(wrong) if wrong else f"all {checked} averages are the means of their cells"
     return Finding("fails" if wrong else "holds", text, f"{checked} averages", f"{len(wrong)} wrong")
 
@@ -303,7 +313,9 @@ def averages(published: Published) -> Finding:
 def agreement(published: Published) -> Finding:
     """Claim 43: the same cell has the same number wherever it is printed."""
     rows = published.rows(quantity="accuracy")
-    rows = rows[rows["where"].isin(["Table 3", "Table 5", "Table 6", "Figure 1"]) & (rows["benchmark"] != "mean")]
+    rows = rows[
+        rows["where"].isin(["Table 3", "Table 5", "Table 6", "Figure 1"]) & (rows["benchmark"] != "mean")
+    ]
     # Table 3's extra budget and Table 6's two PRMs are cells of their own
     rows = rows[(rows["budget"].isin(["", "1"])) & (rows["prm"] == "")]
     rows = rows[~((rows["where"] == "Table 5") & (rows["method"] == "majority"))]
@@ -316,7 +328,9 @@ def agreement(published: Published) -> Finding:
             shown = ", ".join(f"{w} {x:.1f}" for w, x in zip(part["where"], part["value"], strict=True))
             clashes.append(f"{policy} on {benchmark}: {shown}")
     text = "; ".join(clashes) if clashes else f"all {compared} cells that are printed twice agree"
-    return Finding("fails" if clashes else "holds", text, f"{compared} cells", f"{len(clashes)} in disagreement")
+    return Finding(
+        "fails" if clashes else "holds", text, f"{compared} cells", f"{len(clashes)} in disagreement"
+    )
 
 
 def single_runs(published: Published) -> Finding:
@@ -331,7 +345,9 @@ def single_runs(published: Published) -> Finding:
             odd_own.append(f"{row.policy} {row.value:g} on {row.benchmark}")
         elif not whole:
             odd_reference.add(f"{row.policy} {row.value:g}")
-    text = "every accuracy of the authors' own is a whole number of problems, so no averaging over seeds is visible"
+    text = (
+        "each accuracy of the authors' own is a whole number of problems: no averaging over seeds is visible"
+    )
     if odd_own:
         text = f"not a whole number of problems: {odd_own[0]}"
     return Finding(

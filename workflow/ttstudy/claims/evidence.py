@@ -1,4 +1,4 @@
-"""What claims are tested on: the published numbers, and the tables of a study with what is derived from them."""
+"""What claims are tested on: the published numbers, and a study's tables with what follows from them."""
 
 from __future__ import annotations
 
@@ -45,31 +45,46 @@ def judge(estimate: float, low: float, high: float) -> Verdict:
     return "holds" if low > 0 else "not significant"
 
 
+def _text(cell: object) -> str:
+    """A cell of the published numbers as text, however its column was read."""
+    if isinstance(cell, str):
+        return cell
+    return "" if pd.isna(cell) else f"{cell:.15g}"
+
+
 class Published:
     """The published numbers, by what they are about."""
 
     def __init__(self, table: pd.DataFrame | None = None) -> None:
         """Take the numbers from a table in the form of reports/published.csv (default: that file)."""
-        self.table = pd.read_csv(PUBLISHED, keep_default_na=False, dtype=str) if table is None else table.fillna("")
-        self.table = self.table.astype(str)
+        if table is None:
+            table = pd.read_csv(PUBLISHED, keep_default_na=False, dtype=str)
+        self.table = table.apply(lambda column: column.map(_text)).astype(object)
+        self.table["number"] = pd.to_numeric(self.table["value"], errors="coerce").astype(float)
+        self._columns = {name: self.table[name].to_numpy() for name in self.table}
+
+    def _where(self, wanted: dict[str, str]) -> np.ndarray:
+        found = np.logical_and.reduce([self._columns[column] == text for column, text in wanted.items()])
+        if not found.any():
+            raise Missing("a published number: " + ", ".join(f"{c} {t}" for c, t in wanted.items() if t))
+        return found
 
     def rows(self, **wanted: str) -> pd.DataFrame:
         """Rows whose columns have these texts, with `value` as a number; Missing when there is none."""
-        rows = self.table
-        for column, text in wanted.items():
-            rows = rows[rows[column] == text]
-        rows = rows.assign(value=pd.to_numeric(rows["value"], errors="coerce"))
-        if rows.empty:
-            raise Missing("a published number: " + ", ".join(f"{c} {t}" for c, t in wanted.items() if t))
-        return rows
+        rows = self.table[self._where(wanted)]
+        return rows.assign(value=rows["number"])
 
     def value(self, quantity: str, **wanted: str) -> float:
         """The one number with these texts."""
-        return float(self.rows(quantity=quantity, **wanted)["value"].iloc[0])
+        return float(self._columns["number"][self._where({"quantity": quantity} | wanted)][0])
 
-    def accuracy(self, where: str, policy: str, benchmark: str = "MATH-500", budget: str = "", **wanted: str) -> float:
+    def accuracy(
+        self, where: str, policy: str, benchmark: str = "MATH-500", budget: str = "", **wanted: str
+    ) -> float:
         """Accuracy in percent of a policy or reference model in a table or figure."""
-        return self.value("accuracy", where=where, policy=policy, benchmark=benchmark, budget=budget, **wanted)
+        return self.value(
+            "accuracy", where=where, policy=policy, benchmark=benchmark, budget=budget, **wanted
+        )
 
 
 class Counts(NamedTuple):
@@ -106,8 +121,8 @@ class Cell(NamedTuple):
 class Study:
     """A study's tables, and the values on its main benchmark that several claims need.
 
-    The main benchmark is the one with the most problems. Values of a family of strategies are cross-fitted: the
-    strategy is chosen on other problems than those on which it is valued.
+    The main benchmark is the one with the most problems. Values of a family of strategies are cross-fitted:
+    the strategy is chosen on other problems than those on which it is valued.
     """
 
     def __init__(self, tables: dict[str, pd.DataFrame], seed: int = 0, benchmark: str | None = None) -> None:
@@ -186,7 +201,7 @@ class Study:
             raise Missing(f"at least {least} PRMs with a measured step AUC")
         return list(self.quality)
 
-    # -- values --------------------------------------------------------------------------------------------------
+    # -- values ----------------------------------------------------------------------------------------------
 
     @cached_property
     def grids(self) -> dict[Cell, strategy.Grid]:
@@ -197,13 +212,15 @@ class Study:
         }
 
     def values(self, cell: Cell, methods: Sequence[str] = (), by_level: bool = False) -> pd.Series:
-        """Cross-fitted value on each problem of the best strategy among `methods` (default: all) in a cell."""
+        """Cross-fitted value on each problem of the best strategy of `methods` (default: all) in a cell."""
         key = (cell, tuple(methods), by_level)
         if key not in self._values:
             grid = self.grids.get(cell)
             kept = [k for k, t in enumerate(grid.thetas) if not methods or t[0] in methods] if grid else []
             if grid is None or not kept:
-                raise Missing(f"{' or '.join(methods) or 'TTS'} of {cell.policy} with {cell.prm} at N = {cell.budget}")
+                raise Missing(
+                    f"{' or '.join(methods) or 'TTS'} of {cell.policy} with {cell.prm} at N = {cell.budget}"
+                )
             groups = grid.levels if by_level else np.full(len(grid.values), "all", dtype=object)
             fitted, _ = strategy.cross_fit(grid.values[:, kept], groups, seed=self.seed)
             self._values[key] = pd.Series(fitted, index=grid.problem_ids)
@@ -237,7 +254,9 @@ class Study:
         budget = budgets[-1] if budget is None else budget
         key = (Cell(policy, "*", budget), (), True)
         if key not in self._values:
-            grids = [grid for cell, grid in self.grids.items() if (cell.policy, cell.budget) == (policy, budget)]
+            grids = [
+                grid for cell, grid in self.grids.items() if (cell.policy, cell.budget) == (policy, budget)
+            ]
             frames = [pd.DataFrame(grid.values, index=grid.problem_ids) for grid in grids]
             table = pd.concat(frames, axis=1, join="inner").sort_index()
             levels = pd.Series(grids[0].levels, index=grids[0].problem_ids).reindex(table.index)
@@ -245,9 +264,23 @@ class Study:
             self._values[key] = pd.Series(fitted, index=table.index)
         return self._values[key], budget
 
+    @cached_property
+    def _by_method(self) -> dict[tuple[str, str], pd.DataFrame]:
+        columns = ["prm", "budget", "score", "vote", "problem_id", "value"]
+        keys = ["policy", "method"]
+        return {
+            (str(policy), str(method)): rows[columns].astype(
+                {name: object for name in ("prm", "score", "vote")}
+            )
+            for (policy, method), rows in self.outcomes.groupby(keys, observed=True)
+        }
+
+    def _rows(self, policy: str, method: str) -> pd.DataFrame:
+        return self._by_method.get((policy, method), self.outcomes.iloc[:0])
+
     def plain(self, policy: str, method: str, budget: int | None = None, **wanted: str) -> pd.Series:
         """Value on each problem of a method (largest budget by default); Missing when it was not run."""
-        rows = self.outcomes[(self.outcomes["policy"] == policy) & (self.outcomes["method"] == method)]
+        rows = self._rows(policy, method)
         for column, text in wanted.items():
             rows = rows[rows[column] == text]
         if budget is None and len(rows):
@@ -259,15 +292,16 @@ class Study:
 
     def budgets(self, policy: str, method: str) -> list[int]:
         """Budgets at which a method was run for a policy, ascending."""
-        rows = self.outcomes[(self.outcomes["policy"] == policy) & (self.outcomes["method"] == method)]
-        return sorted(set(rows["budget"].astype(int)))
+        return sorted(set(self._rows(policy, method)["budget"].astype(int)))
 
     def compare(self, a: pd.Series, b: pd.Series) -> statistics.Paired:
         """Paired difference a - b on the problems that both have."""
         both = pd.concat([a, b], axis=1, join="inner")
         if both.empty:
             raise Missing("problems that both sides of the comparison have")
-        return statistics.paired_difference(both.iloc[:, 0].to_numpy(), both.iloc[:, 1].to_numpy(), seed=self.seed)
+        return statistics.paired_difference(
+            both.iloc[:, 0].to_numpy(), both.iloc[:, 1].to_numpy(), seed=self.seed
+        )
 
 
 def average(columns: Sequence[pd.Series]) -> pd.Series:

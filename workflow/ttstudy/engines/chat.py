@@ -35,6 +35,7 @@ class ChatTokenizer:
     """
 
     def __init__(self, path: str | Path) -> None:
+        """Read the tokenizer and the template."""
         from tokenizers import Tokenizer
 
         self.path = Path(path)
@@ -127,7 +128,11 @@ class ChatTokenizer:
             chat[-1]["content"] = last + _TAG
         try:
             text = self._compiled.render(
-                messages=chat, tools=None, documents=None, add_generation_prompt=not open_ended, **self.special
+                messages=chat,
+                tools=None,
+                documents=None,
+                add_generation_prompt=not open_ended,
+                **self.special,
             )
         except Exception as error:  # a template may raise anything
             raise ValueError(f"The chat template of {self.path} refuses this chat: {error}") from error

@@ -56,7 +56,7 @@ class ModelConfig:
 def read_config(path: Path) -> dict[str, Any]:
     """config.json of a checkpoint folder; FileNotFoundError in one sentence where it is missing."""
     if not path.is_dir():
-        raise FileNotFoundError(f"There is no checkpoint folder {path}; check the policy's path in the config.")
+        raise FileNotFoundError(f"There is no checkpoint folder {path}; check the path in the config.")
     file = path / "config.json"
     if not file.is_file():
         raise FileNotFoundError(f"{path} holds no config.json; it is not a Hugging Face checkpoint folder.")
@@ -120,7 +120,7 @@ def model_config(path: Path, config: dict[str, Any]) -> ModelConfig:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The safetensors files of a checkpoint, one or sharded with an index; FileNotFoundError says what to do."""
+    """The safetensors files of a checkpoint, one or sharded; FileNotFoundError says what to do."""
     single = path / "model.safetensors"
     if single.is_file():
         return [single]

@@ -20,6 +20,7 @@ class StepModel:
     """A transformers model stepped token by token, each request alone, so that nothing depends on a batch."""
 
     def __init__(self, path: Path, config: dict[str, Any], dtype: torch.dtype, device: str) -> None:
+        """Load with transformers; ValueError in one sentence where it cannot."""
         from transformers import AutoModelForCausalLM
 
         try:

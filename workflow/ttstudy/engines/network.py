@@ -1,8 +1,9 @@
-"""Forward pass of Llama-family decoders over a KV cache, written so that a row's bits depend on that row alone.
+"""Forward pass of Llama-family decoders over a KV cache; a row's bits depend on that row alone.
 
-Rules that make it so on a CPU (measured, see reports/benchmarks/engine.md): the number of rows of every matrix
-product is a multiple of 16; attention is explicit products and a softmax, its length padded to a multiple of 16;
-no elementwise kernel is used whose vector body and scalar tail round differently (silu, sigmoid, complex).
+Rules that make it so on a CPU (measured, see reports/benchmarks/engine.md): the number of rows of every
+matrix product is a multiple of 16; attention is explicit products and a softmax, its length padded to a
+multiple of 16 and summed in blocks of 128; no elementwise kernel whose vector body and scalar tail round
+differently (silu, sigmoid, complex numbers).
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from .checkpoint import ModelConfig
 ROWS = 16
 """Rows of a matrix product and lengths of attention are padded to multiples of this."""
 
+_BLOCK = 128
+"""Attention weights meet the values in blocks of this many positions: MKL cuts a longer sum into even parts,
+so that its rounding would depend on the padding after it (seen at 192 against 256)."""
+
 _SCORES = 1 << 24
 """Largest number of attention scores held at once in a prefill; longer prompts go through in query blocks."""
 
@@ -29,7 +34,7 @@ def pad(count: int, multiple: int = ROWS) -> int:
 
 @dataclass
 class _Layer:
-    """Weights of one decoder layer, fused: `qkv` rows are per KV head its query heads, then key, then value."""
+    """Weights of one layer, fused: `qkv` rows are, per KV head, its query heads, then key, then value."""
 
     norm_in: torch.Tensor
     qkv: torch.Tensor
@@ -88,11 +93,15 @@ class Network:
     def __init__(
         self, config: ModelConfig, weights: dict[str, torch.Tensor], dtype: torch.dtype, device: torch.device
     ) -> None:
+        """Fuse a checkpoint's tensors; ValueError names a missing one."""
         self.config = config
         self.dtype = dtype
         self.device = device
-        self.shortest = pad(max(ROWS, -(-400 // (config.groups * config.head_dim))))
-        """Least attention length: below it torch takes another product kernel, with other rounding."""
+        self.length_step = ROWS
+        """Attention lengths are multiples of this."""
+        # Products of fewer than 400 multiplications go to another kernel of torch, with other rounding.
+        while self.length_step * config.groups * config.head_dim < 400 and self.length_step < _BLOCK:
+            self.length_step *= 2
         prefix = "model." if any(name.startswith("model.") for name in weights) else ""
         used: set[str] = set()
 
@@ -186,8 +195,8 @@ class Network:
         """One token further in rows 0..n-1 of the cache; n a multiple of 16.
 
         `ids` and `positions` [n] int64: each row's last token and where it stands; `spans`: consecutive
-        (first row, row after the last, attention length), each length a multiple of 16 above the positions of
-        its rows and at least `shortest`. Returns logits [n, vocabulary] float32.
+        (first row, row after the last, attention length), each length a multiple of `length_step` above the
+        positions of its rows. Returns logits [n, vocabulary] float32.
         """
         config = self.config
         kv, groups, dim = config.kv_heads, config.groups, config.head_dim
@@ -217,9 +226,10 @@ class Network:
         return self._logits(x)
 
     def prefill(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[Cache, torch.Tensor]:
-        """Run prompts [rows, length] int64 (rows and length multiples of 16; `lengths` [rows] >= 1 of them real).
+        """Run prompts [rows, length] int64; rows a multiple of 16, length of `length_step`.
 
-        Returns their cache and the logits [rows, vocabulary] float32 after each prompt's last token.
+        `lengths` [rows]: how many ids of each row are real, 1 or more. Returns the prompts' cache and the
+        logits [rows, vocabulary] float32 after each one's last token.
         """
         config = self.config
         kv, groups, dim = config.kv_heads, config.groups, config.head_dim
@@ -259,9 +269,7 @@ class Network:
             return F.rms_norm(x, (x.shape[-1],), weight, self.config.norm_eps)
         return weight * F.rms_norm(x.float(), (x.shape[-1],), None, self.config.norm_eps).to(x.dtype)
 
-    def _rotate(
-        self, layer: _Layer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
-    ) -> torch.Tensor:
+    def _rotate(self, layer: _Layer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
         """Rotary embedding of [..., heads, head_dim]; `sin` carries the sign of the half-swap."""
         if layer.qk_norm is not None:
             normed = F.rms_norm(x.float(), (x.shape[-1],), None, self.config.norm_eps)
@@ -277,13 +285,20 @@ class Network:
         mask: torch.Tensor,
         out: torch.Tensor | None = None,
     ) -> torch.Tensor:
-        """Query [batch, queries, dim], keys [batch, dim, length], values [batch, length, dim], additive mask."""
+        """Query [batch, queries, dim], keys [batch, dim, length], values [batch, length, dim]."""
         scores = torch.baddbmm(mask, query, keys, alpha=self._scale)
         if scores.dtype == torch.float32:
             weights = torch.softmax(scores, -1)
         else:
             weights = torch.softmax(scores, -1, dtype=torch.float32).to(scores.dtype)
-        return torch.bmm(weights, values) if out is None else torch.bmm(weights, values, out=out)
+        length = weights.shape[-1]
+        if length <= _BLOCK:
+            return torch.bmm(weights, values) if out is None else torch.bmm(weights, values, out=out)
+        total = torch.bmm(weights[..., :_BLOCK], values[:, :_BLOCK]).float()
+        for start in range(_BLOCK, length, _BLOCK):
+            stop = start + _BLOCK
+            total += torch.bmm(weights[..., start:stop], values[:, start:stop])
+        return total.to(values.dtype) if out is None else out.copy_(total)
 
     def _attend_causal(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
         """Causal attention of query [batch, groups, length, dim]; [batch, groups, length, dim]."""
@@ -300,7 +315,7 @@ class Network:
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 2)
 
     def _finish_layer(self, layer: _Layer, x: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
-        """What follows the attention: its output projection and the gated feed-forward, each with its residual."""
+        """What follows the attention: output projection and gated feed-forward, each with its residual."""
         x = x + F.linear(mixed, layer.out, layer.out_bias)
         gate_up = F.linear(self._rms(x, layer.norm_mid), layer.gate_up, layer.gate_up_bias)
         gate, up = gate_up.chunk(2, -1)  # both negated, see `fuse_gate_up`

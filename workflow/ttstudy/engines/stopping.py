@@ -16,6 +16,7 @@ class Pieces:
     """What each token adds to a text, worked out when first asked for."""
 
     def __init__(self, chat: ChatTokenizer) -> None:
+        """Start knowing none."""
         self._chat = chat
         self._known: dict[int, str] = {}
         self._anchor: tuple[int, str] | None = None
@@ -46,6 +47,7 @@ class StopTexts:
     """One request's stop texts over a vocabulary."""
 
     def __init__(self, texts: tuple[str, ...], pieces: Pieces, chat: ChatTokenizer, vocabulary: int) -> None:
+        """`vocabulary`: number of tokens that the model can draw."""
         self.texts = texts
         self._pieces = pieces
         self._chat = chat

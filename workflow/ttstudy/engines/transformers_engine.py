@@ -1,4 +1,4 @@
-"""The CPU generation engine on ordinary Hugging Face checkpoints: batched, KV-cached, reproducible bit for bit."""
+"""The CPU engine on ordinary Hugging Face checkpoints: batched, KV-cached, reproducible bit for bit."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ log = logging.getLogger(__name__)
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _GIB = 1 << 30
 _SPAN = 128  # rows that share an attention length
+_ONE_THREAD = 20_000_000
+# Models of fewer parameters run on one thread: more only wait for each other, and how three or more threads
+# share out products of some dozen columns changes their rounding.
 
 
 class TransformersEngine:
     """A policy loaded from a checkpoint folder (config.json, safetensors, tokenizer.json, chat template).
 
-    Llama, Mistral, Qwen2 and Qwen3 run on our own batched forward pass; any other architecture runs one request
-    at a time on transformers' own model. With float32 or bfloat16 on a CPU, tokens and log-probabilities of a
-    request are the same bits whatever else is in the batch, in whatever order, with any `slots` and any number
-    of threads.
+    Llama, Mistral, Qwen2 and Qwen3 run on our own batched forward pass; any other architecture runs one
+    request at a time on transformers' own model. On a CPU, tokens and log-probabilities of a request are the
+    same bits whatever else is in the batch, in whatever order, with any `slots` and any number of threads.
 
-    `slots`: rows decoded together; `dtype`: "float32", "bfloat16" or "float16"; `prefill_tokens`: prompt tokens,
-    padding included, run at once; `cache_bytes`: bound on keys and values, which lowers `slots` where needed;
-    `context`: a smaller context than the model's own.
+    `slots`: rows decoded together; `dtype`: "float32", "bfloat16" or "float16"; `prefill_tokens`: prompt
+    tokens, padding included, run at once; `cache_bytes`: bound on keys and values, which lowers `slots` where
+    needed (16 at least); `context`: a smaller context than the model's own.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class TransformersEngine:
         cache_bytes: int = _GIB,
         context: int | None = None,
     ) -> None:
+        """Load the checkpoint; errors name the folder and what to do."""
         if dtype not in _DTYPES:
             raise ValueError(f"dtype must be one of {', '.join(_DTYPES)}, not {dtype!r}.")
         if slots < 1 or prefill_tokens < 1:
@@ -75,7 +78,7 @@ class TransformersEngine:
             from .fallback import StepModel
 
             log.warning(
-                "%s: %s is not in the batched engine; it runs on transformers, one request at a time, slowly.",
+                "%s: %s is beyond the batched engine; it runs on transformers, one request at a time.",
                 self.name,
                 reason,
             )
@@ -87,7 +90,7 @@ class TransformersEngine:
         self.context = min(longest, context or longest)
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """Token ids of the chat prompt, with exactly one BOS where the model has one, ready for the answer."""
+        """Token ids of the chat prompt, one BOS where the model has one, ready for the answer."""
         return self.chat.encode_chat(messages)
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -98,17 +101,23 @@ class TransformersEngine:
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Draw one completion per request, in their order.
 
-        ValueError for an empty prompt, an id outside the vocabulary or a setting out of its range. A prompt that
-        fills the context gets a completion without tokens, finish "context". Text may run past a stop text by
-        the rest of the token that completed it.
+        ValueError for an empty prompt, an id outside the vocabulary or a setting out of its range. A prompt
+        that fills the context gets a completion without tokens, finish "context". Text may run past a stop
+        text by the rest of the token that completed it.
         """
         for number, request in enumerate(requests):
             self._check(number, request)
         run = _Run(self, requests, progress)
-        if self.network is None:
-            self._model.generate(run)
-        else:
-            _Batch(self, self.network, run).work()
+        threads = torch.get_num_threads()
+        if self.parameters < _ONE_THREAD:
+            torch.set_num_threads(1)
+        try:
+            if self.network is None:
+                self._model.generate(run)
+            else:
+                _Batch(self, self.network, run).work()
+        finally:
+            torch.set_num_threads(threads)
         run.report(final=True)
         return run.completions()
 
@@ -207,7 +216,8 @@ class _Batch:
         self._prompt_logits = torch.empty(0)
 
         self._worst = pad(
-            max((len(run.requests[i].prompt) + run.limit(i)[0] for i in waiting), default=1), ROWS
+            max((len(run.requests[i].prompt) + run.limit(i)[0] for i in waiting), default=1),
+            network.length_step,
         )
         affordable = engine.cache_bytes // (self._worst * network.bytes_per_token)
         self.size = pad(max(1, min(engine.slots, len(waiting), max(affordable // ROWS * ROWS, ROWS))))
@@ -266,7 +276,7 @@ class _Batch:
         """Run the next prompts, of like length, within the token budget."""
         network, engine = self.network, self.engine
         longest = len(self._groups[self._next_group][0])
-        length = max(pad(longest), network.shortest)
+        length = pad(longest, network.length_step)
         budget = min(engine.prefill_tokens, engine.cache_bytes // 4 // network.bytes_per_token)
         count = max(ROWS, budget // length // ROWS * ROWS)
         chunk = self._groups[self._next_group : self._next_group + count]
@@ -311,8 +321,8 @@ class _Batch:
         spans = []
         for start in range(0, top, _SPAN):
             stop = min(top, start + _SPAN)
-            length = pad(int(self.position[start:stop].max()) + 1)
-            spans.append((start, stop, max(length, self.network.shortest)))
+            length = pad(int(self.position[start:stop].max()) + 1, self.network.length_step)
+            spans.append((start, stop, length))
         self._reserve(max(length for _, _, length in spans))
         assert self.cache is not None
         logits = self.network.decode(
@@ -371,7 +381,7 @@ class _Batch:
         self.temperature[slot], self.top_k[slot], self.top_p[slot] = 1.0, 0, 1.0
 
     def _close_gaps(self) -> None:
-        """Move the busy rows to the front in their order, oldest first, so that a span's rows are of like age."""
+        """Move the busy rows to the front, oldest first, so that the rows of a span are of like age."""
         busy = np.flatnonzero(self.request >= 0)
         first = int(np.count_nonzero(busy == np.arange(busy.size)))
         movers = busy[first:]

@@ -15,6 +15,7 @@ from ttstudy.figures.style import (
     MUTED,
     NEUTRAL,
     PARTS,
+    SHADE,
     SIZE,
     SIZE_MARKERS,
     Figure,
@@ -66,8 +67,8 @@ def _wrap(name: str, width: int = 18) -> str:
 
 
 def _plain(text: str) -> str:
-    """Names as they are: a dollar sign would start matplotlib's formulas."""
-    return text.replace("$", r"\$")
+    """A name as it is: no formula starts at a dollar sign, and what XML cannot hold is left out."""
+    return "".join(c for c in text if c.isprintable() or c == "\n").replace("$", r"\$")
 
 
 def _spread(values: list[float], gap: float) -> list[float]:
@@ -116,12 +117,14 @@ def headline(points: pd.DataFrame, benchmark: str, policies: Sequence[str], key:
             ends.append((policy, colour, float(tts["flops"].iloc[-1]), float(tts["accuracy"].iloc[-1])))
     for row in greedy.itertuples(index=False):
         axes.annotate(
-            _plain(row.policy), (row.flops, row.accuracy), (-9, 5), textcoords="offset points", ha="right", fontsize=10.5,
-            color=INK,
+            _plain(row.policy), (row.flops, row.accuracy), (-9, 5), textcoords="offset points", ha="right",
+            fontsize=10.5, color=INK,
         )  # fmt: skip
     edge = max([end[2] for end in ends], default=1.0) * 1.35
     for (policy, colour, _, _), height in zip(ends, _spread([end[3] for end in ends], 0.042), strict=True):
-        axes.annotate(_plain(f"{policy} + TTS"), (edge, height), va="center", color=colour, fontsize=11, fontweight="bold")
+        axes.annotate(
+            _plain(f"{policy} + TTS"), (edge, height), va="center", color=colour, fontsize=11, fontweight="bold"
+        )
     _log(axes, "FLOPs per problem, policy and PRM, all tokens generated (log scale)")
     _percent(axes)
     axes.set_ylabel(f"Accuracy on {_plain(benchmark)}, 95 % intervals")
@@ -213,9 +216,12 @@ def scaling(
     for row in grid:
         for axes in row:
             handles.update(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=3, columnspacing=1.4, handlelength=3)
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside upper left", ncols=3, columnspacing=1.4, handlelength=3
+    )
     description = (
-        f"Small multiples of accuracy on {benchmark} against N: one row per policy, smallest first, one column per PRM. "
+        f"Small multiples of accuracy on {benchmark} against N: one row per policy, smallest first, one column "
+        "per PRM. "
         "Bands are 95 % intervals over problems; the flat line is the policy's own greedy answer."
     )
     return render(figure, key, f"Accuracy against N on {benchmark}", description, frame)
@@ -250,8 +256,8 @@ def matrix(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str
         for j, column in enumerate(columns):
             if (row, column) in cells and cells[row, column].low <= 0 <= cells[row, column].high:
                 axes.fill_between(
-                    [j + 0.03, j + 0.97], i + 0.03, i + 0.97, facecolor="none", edgecolor=MUTED, hatch="//", lw=0,
-                    alpha=0.55,
+                    [j + 0.03, j + 0.97], i + 0.03, i + 0.97, facecolor="none", edgecolor=SHADE, hatch="//", lw=0,
+                    alpha=0.5,
                 )  # fmt: skip
     axes.set(xlabel="CoT of …", ylabel="TTS of …")
     axes.xaxis.set_label_position("top")
@@ -299,7 +305,8 @@ def prm_effect(
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=min(5, max(1, len(labels))))
     description = (
-        f"Gain over the policy's own greedy answer on {benchmark}, by PRM from the best AUC to the worst, one panel per "
+        f"Gain over the policy's own greedy answer on {benchmark}, by PRM from the best AUC to the worst, one "
+        "panel per "
         "method, one line per policy. Bars: 95 % intervals of the accuracy with the PRM."
     )
     return render(figure, key, f"What a PRM is worth on {benchmark}", description, frame)
@@ -333,7 +340,9 @@ def levels(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
     axes.set_xlabel("Share of problems; the number inside counts them")
     _percent(axes, "x")
     figure.legend(loc="outside upper left", ncols=3)
-    description = f"Share of easy, medium and hard problems of {benchmark} for each policy, by its own Pass@1 on the pilot."
+    description = (
+        f"Share of easy, medium and hard problems of {benchmark} for each policy, by its own Pass@1 on the pilot."
+    )
     return render(figure, key, f"Difficulty levels on {benchmark}", description, frame)
 
 
@@ -413,7 +422,9 @@ def flops(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str]
                 for part, (colour, hatch) in PARTS.items():
                     size = float(row[part].iloc[0])
                     first = part if not names else None
-                    axes.barh(at, size, left=left, color=colour, hatch=hatch, edgecolor=GRID, lw=0.3, height=0.8, label=first)
+                    axes.barh(
+                        at, size, left=left, color=colour, hatch=hatch, edgecolor=GRID, lw=0.3, height=0.8, label=first
+                    )
                     left += size
                 names.append(_plain(f"{policy}  {METHOD[method][0]}, N = {int(row['budget'].iloc[0])}"))
                 place.append(at)
@@ -427,7 +438,10 @@ def flops(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str]
     labels = {"prompt": "prompt", "kept": "tokens in returned answers", "discarded": "discarded tokens", "PRM": "PRM"}
     handles, texts = axes.get_legend_handles_labels()
     figure.legend(handles, [labels[text] for text in texts], loc="outside upper left", ncols=4)
-    description = f"Compute of one problem of {benchmark} by method at its largest N with {prm}, split into prompt, kept, discarded and PRM."
+    description = (
+        f"Compute of one problem of {benchmark} by method at its largest N with {prm}, split into prompt, tokens of "
+        "returned answers, discarded tokens and PRM."
+    )
     columns = ["policy", "method", "budget", *PARTS, "flops_total"]
     return render(figure, key, f"Where the compute goes on {benchmark}", description, frame[columns])
 
@@ -452,7 +466,9 @@ def gains(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
     _percent(axes, "x")
     axes.set_xlabel("Accuracy, 95 % intervals")
     figure.legend(loc="outside upper left", ncols=3)
-    description = f"Accuracy on {benchmark} of one greedy answer, of the majority vote and of compute-optimal test-time scaling."
+    description = (
+        f"Accuracy on {benchmark} of one greedy answer, of the majority vote and of compute-optimal test-time scaling."
+    )
     return render(figure, key, f"CoT, majority and compute-optimal TTS on {benchmark}", description, frame)
 
 

@@ -24,6 +24,8 @@ INK = "#101418"
 GRID = "#dfe3e8"
 MUTED = "#6b7480"
 NEUTRAL = "#c9ced6"
+SHADE = "#6d7580"
+"""Hatching over light cells, the same in both themes."""
 
 METHOD = {
     "cot": ("CoT (greedy)", "#3d444d", "s", "-"),
@@ -128,6 +130,11 @@ class Figure:
     svg: str
     data: pd.DataFrame
 
+    @property
+    def standalone(self) -> str:
+        """The SVG as a file of its own."""
+        return self.svg.replace("<svg ", f'<svg xmlns="{_SVG[1:-1]}" font-family="DejaVu Sans, sans-serif" ', 1) + "\n"
+
 
 def canvas(width: float, height: float) -> Canvas:
     """Empty figure of a size in CSS pixels (one unit of the SVG each), without pyplot's global state."""
@@ -199,7 +206,7 @@ def clean(svg: str, key: str, title: str, description: str) -> str:
     }
     for tag, text in (("desc", description), ("title", title)):
         element = ElementTree.Element(tag, {"id": f"{key}-{tag}"})
-        element.text = text
+        element.text = "".join(c for c in text if c.isprintable())
         root.insert(0, element)
     return ElementTree.tostring(root, encoding="unicode")
 

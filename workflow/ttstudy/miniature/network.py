@@ -62,7 +62,12 @@ class Shape:
         kinds: dict[str, tuple[int, ...]] = {"norm1": (size,), "norm2": (size,)}
         if self.biased:
             kinds["qkv_bias"] = (qkv,)
-        kinds |= {"qkv": (qkv, size), "out": (size, size), "gate_up": (2 * self.ffn, size), "down": (size, self.ffn)}
+        kinds |= {
+            "qkv": (qkv, size),
+            "out": (size, size),
+            "gate_up": (2 * self.ffn, size),
+            "down": (size, self.ffn),
+        }
         layers = {f"{layer}.{kind}": shape for kind, shape in kinds.items() for layer in range(self.layers)}
         return {"embed": (self.vocabulary, size), "norm": (size,), **layers}
 
@@ -138,11 +143,19 @@ def hidden_states(shape: Shape, weights: Weights, ids: Tensor, upto: int | None 
     batch, length = ids.shape
     cosine, sine = (part.unsqueeze(1) for part in rotary(shape, length))
     state = functional.embedding(ids, weights["embed"])
-    return run_layers(shape, weights, state, cosine, sine, range(shape.layers if upto is None else upto), upto is None)
+    return run_layers(
+        shape, weights, state, cosine, sine, range(shape.layers if upto is None else upto), upto is None
+    )
 
 
 def run_layers(
-    shape: Shape, weights: Weights, state: Tensor, cosine: Tensor, sine: Tensor, layers: range, final: bool = True
+    shape: Shape,
+    weights: Weights,
+    state: Tensor,
+    cosine: Tensor,
+    sine: Tensor,
+    layers: range,
+    final: bool = True,
 ) -> Tensor:
     """The residual stream [batch, length, hidden] after some layers, with the final norm if `final`."""
     batch, length, size = state.shape
@@ -186,7 +199,12 @@ def deeper(shape: Shape, weights: Weights, extra: int, generator: torch.Generato
     return tall, grown
 
 
-_PLAIN = {"norm1": "input_layernorm", "norm2": "post_attention_layernorm", "out": "self_attn.o_proj", "down": "mlp.down_proj"}
+_PLAIN = {
+    "norm1": "input_layernorm",
+    "norm2": "post_attention_layernorm",
+    "out": "self_attn.o_proj",
+    "down": "mlp.down_proj",
+}
 
 
 def to_checkpoint(shape: Shape, weights: Mapping[str, Tensor]) -> Weights:

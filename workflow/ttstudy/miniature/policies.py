@@ -23,7 +23,9 @@ IGNORED = -100
 _POOL = 4096
 
 
-def examples(task: tasks.Task, split: tasks.Split, seed: int, vocabulary: Mapping[str, int]) -> Iterator[Example]:
+def examples(
+    task: tasks.Task, split: tasks.Split, seed: int, vocabulary: Mapping[str, int]
+) -> Iterator[Example]:
     """Endless problems of a split, each with one random valid solution, as token ids ending in end-of-text."""
     encoder = tokens.build(task.largest)
     bos, eos = vocabulary[tokens.BOS], vocabulary[tokens.EOS]
@@ -61,7 +63,9 @@ def collate(batch: list[Example], pad: int) -> tuple[Tensor, Tensor]:
 def language_loss(shape: Shape, weights: Weights, inputs: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy (nats per token) of the solutions."""
     states = hidden_states(shape, weights, inputs)
-    return functional.cross_entropy(logits(weights, states).flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+    return functional.cross_entropy(
+        logits(weights, states).flatten(0, 1), targets.flatten(), ignore_index=IGNORED
+    )
 
 
 def train_policy(

@@ -30,7 +30,16 @@ from ttstudy.miniature.network import (
     rotary,
     run_layers,
 )
-from ttstudy.miniature.rollouts import EngineOf, Example, Rollout, collect, encode, keep_steps, transformers_engine
+from ttstudy.miniature.rollouts import (
+    EngineOf,
+    Example,
+    Rollout,
+    collect,
+    corrupt,
+    encode,
+    keep_steps,
+    transformers_engine,
+)
 from ttstudy.miniature.training import Clock, Progress, Schedule, optimise, record_of, write_model
 from ttstudy.rewards.formats import Format, make_format
 from ttstudy.rewards.text import TextTokenizer
@@ -56,7 +65,9 @@ def initial_head(form: str, size: int, generator: torch.Generator) -> Weights:
 def head_logits(weights: Weights, states: Tensor) -> Tensor:
     """Log-odds [...] that a step is right, of normed hidden states [..., hidden]; the score is their sigmoid."""
     if "v_head.summary.weight" in weights:
-        return functional.linear(states, weights["v_head.summary.weight"], weights["v_head.summary.bias"])[..., 0]
+        return functional.linear(states, weights["v_head.summary.weight"], weights["v_head.summary.bias"])[
+            ..., 0
+        ]
     inner = functional.linear(states, weights["score.0.weight"], weights["score.0.bias"]).relu()
     two = functional.linear(inner, weights["score.2.weight"], weights["score.2.bias"])
     return two[..., 1] - two[..., 0]
@@ -71,7 +82,13 @@ def forward(shape: Shape, weights: Weights, ids: Tensor, body: int) -> tuple[Ten
 
 
 def prepare(
-    rollouts: Sequence[Rollout], form: Format, text: TextTokenizer, rng: Random, whole: float, after: int, drop: float
+    rollouts: Sequence[Rollout],
+    form: Format,
+    text: TextTokenizer,
+    rng: Random,
+    whole: float,
+    after: int,
+    drop: float,
 ) -> list[Example]:
     """Different examples of rollouts, each cut somewhere past its first error (see `keep_steps`).
 
@@ -138,7 +155,7 @@ def train_reward_model(
 
     Definition: `task`; `model` (`body`: the policy it grows from, `layers`: how many are new, `format`);
     `training` (see `Schedule`; `rollouts` and `validation`: see `collect`, of train and validation problems;
-    `micro`: tokens run at once; `whole`, `after`, `drop`: see `prepare`; `tail`: weight past the first wrong
+    `corrupted`: how often each rollout is used again with one right step spoilt (0); `micro`: tokens run at once; `whole`, `after`, `drop`: see `prepare`; `tail`: weight past the first wrong
     step; `dense`, `language`: weights of the token labels and of the language model's loss); `policies` {name:
     digest of its definition}; `seed`; `version`. The argument `policies` gives the folders of those policies;
     ValueError where one is missing or was trained by another definition.
@@ -171,8 +188,21 @@ def train_reward_model(
     text = TextTokenizer(output)
     form = make_format(model["format"], text)
     rollouts = collect(training["rollouts"], definition["task"], "train", folders, engine_of)
+    spoiler = Random(derive("corrupt", seed))
+    spoilt = [
+        bad
+        for rollout in rollouts
+        for _ in range(int(training.get("corrupted", 0)))
+        if (bad := corrupt(rollout, spoiler, task.largest)) is not None
+    ]
     examples = prepare(
-        rollouts, form, text, Random(derive("prepare", seed)), training["whole"], training["after"], training["drop"]
+        [*rollouts, *spoilt],
+        form,
+        text,
+        Random(derive("prepare", seed)),
+        training["whole"],
+        training["after"],
+        training["drop"],
     )
     if not examples:
         raise ValueError("the rollouts hold no steps to train on")
@@ -246,7 +276,9 @@ def teachers(definition: Mapping[str, Any], policies: Mapping[str, Path | str]) 
         folders[name] = Path(policies[name])
         found = record_of(folders[name])["digest"]
         if found != digest:
-            raise ValueError(f"the checkpoint of {name} was trained by the definition {found}, not by {digest}")
+            raise ValueError(
+                f"the checkpoint of {name} was trained by the definition {found}, not by {digest}"
+            )
     return folders
 
 
@@ -286,7 +318,10 @@ def evaluate(rollouts: Sequence[Rollout], scores: Sequence[Sequence[float]]) -> 
     """
 
     def figures(chosen: Sequence[int]) -> dict[str, float | int | None]:
-        upto = [(rollouts[i], scores[i], (rollouts[i].wrong or 0) + 1 if False in rollouts[i].labels else None) for i in chosen]
+        upto = [
+            (rollouts[i], scores[i], (rollouts[i].wrong or 0) + 1 if False in rollouts[i].labels else None)
+            for i in chosen
+        ]
         pooled = {
             "auc": [(a, b) for r, s, end in upto for a, b in zip(r.labels[:end], s[:end], strict=True)],
             "auc_all_steps": [(a, b) for r, s, _ in upto for a, b in zip(r.labels, s, strict=True)],
@@ -303,6 +338,7 @@ def evaluate(rollouts: Sequence[Rollout], scores: Sequence[Sequence[float]]) -> 
     return {
         **figures(range(len(rollouts))),
         "by_policy": {
-            name: figures([i for i, rollout in enumerate(rollouts) if rollout.policy == name]) for name in names
+            name: figures([i for i, rollout in enumerate(rollouts) if rollout.policy == name])
+            for name in names
         },
     }

@@ -56,7 +56,9 @@ class Task:
         task = cls(**options)
         low, high = task.operations
         if not 1 <= low <= high:
-            raise ValueError(f"operations must be [fewest, most] with 1 <= fewest <= most, not [{low}, {high}]")
+            raise ValueError(
+                f"operations must be [fewest, most] with 1 <= fewest <= most, not [{low}, {high}]"
+            )
         if not 20 <= task.largest <= 99:
             raise ValueError(f"largest must lie between 20 and 99, not {task.largest}")
         if not 0 <= task.products <= 0.9:
@@ -238,7 +240,7 @@ def problems(seed: int, split: Split, count: int, options: Mapping[str, Any] | N
             break
         if problem in found:
             misses += 1
-            if misses > 1000 + 100 * count:
+            if misses > 1000 + 10 * count:
                 raise ValueError(f"only {len(found)} different {split} problems found, {count} wanted")
             continue
         found[problem] = Problem(

@@ -73,7 +73,9 @@ class Optimiser:
         self._parameters = parameters
         self._weight_decay, self._momentum = weight_decay, momentum
         self._first = torch.zeros_like(parameters.gradient)
-        self._adam = torch.optim.AdamW([parameters.plain], betas=(0.9, 0.98), weight_decay=weight_decay, fused=True)
+        self._adam = torch.optim.AdamW(
+            [parameters.plain], betas=(0.9, 0.98), weight_decay=weight_decay, fused=True
+        )
         parameters.plain.grad = parameters.plain_gradient
 
     @torch.no_grad()
@@ -88,7 +90,9 @@ class Optimiser:
         for start, stop, shape in self._parameters.stacks:
             update = orthogonal(looked_ahead[start:stop].view(shape))
             weights = self._parameters.flat[start:stop].view(shape)
-            weights.mul_(1 - rate * self._weight_decay).add_(update, alpha=-0.2 * rate * math.sqrt(max(shape[1:])))
+            weights.mul_(1 - rate * self._weight_decay).add_(
+                update, alpha=-0.2 * rate * math.sqrt(max(shape[1:]))
+            )
         gradient.zero_()
 
 
@@ -257,6 +261,8 @@ def _reward_card(record: Mapping[str, Any]) -> str:
         + f"- Rollouts: {record['rollouts']['responses']:,} responses, temperature {rollouts['temperature']}\n\n"
         "Scores on fresh responses to validation problems (area under the ROC curve):\n\n"
         "| responses of | number | steps up to the first error | lowest score, answer | last score, answer |\n"
-        "|---|---|---|---|---|\n" + shown + "\nUse: steering and judging the miniature's policies in the study that it "
+        "|---|---|---|---|---|\n"
+        + shown
+        + "\nUse: steering and judging the miniature's policies in the study that it "
         "comes with; nothing else.\nLicence: MIT.\n"
     )

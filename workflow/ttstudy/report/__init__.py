@@ -16,10 +16,11 @@ from typing import Any
 
 import pandas as pd
 
+from ttstudy.figures import Figure
 from ttstudy.report import answer, explorer, sections, views
-from ttstudy.report.cells import Column, Table, csv_bytes, neutral, pack_bytes
+from ttstudy.report.cells import Column, Table, csv_bytes, pack_bytes
 
-__all__ = ["LARGEST", "ReportError", "build", "neutral"]
+__all__ = ["LARGEST", "ReportError", "build"]
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
 LARGEST = 15_000_000
@@ -37,75 +38,99 @@ EVIDENCE = {
     9: "small-large", 10: "small-large", 12: "gains", 13: "gains", 14: "flops", 15: "small-large", 16: "small-large",
     22: "prms", 24: "small-large", 26: "scaling", 28: "flops", 29: "flops", 30: "votes", 31: "prms", 32: "scaling",
     33: "prms", 34: "levels", 35: "levels", 36: "levels", 37: "cot", 38: "gains", 39: "gains", 40: "optimism",
-    41: "scaling",
+    41: "scaling", 45: "small-large",
 }  # fmt: skip
 """Section in which the evidence for a claim stands."""
-ARITHMETIC = frozenset({4, 11, 12, 14, 15, 27, 36, 42, 43, 44})
-"""Claims that are checked on the published numbers alone."""
+AUDITED = frozenset({4, 11, 12, 13, 14, 42, 43, 44})
+"""Claims for which the published numbers are recomputed whatever a study runs."""
+_AUDIT_ONLY = frozenset({4, 11, 42, 43, 44})
 
 
 class ReportError(ValueError):
     """The report cannot be built; one sentence says why."""
 
 
-def build(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any], output: Path | str) -> None:
-    """Write the report of a study; the file appears whole or not at all.
+def build(
+    tables: Mapping[str, pd.DataFrame],
+    context: Mapping[str, Any],
+    output: Path | str,
+    figures: Path | str | None = None,
+) -> None:
+    """Write a study's report, and its figures as SVG files where a folder is given; files appear whole or not at all.
 
     `tables` are named as in `ttstudy.tables` (`benchmark` with a column `benchmark` more), with the optional
     `optimism`, `graders`, `explorer`, `nodes` and `counts`; a missing or empty one costs its section only.
     `context` gives study, question, config (YAML text), versions, commit, seeds, hardware, steps (rule, jobs,
-    seconds, cached), checksums, and the headline's `score` and `vote`; any of them may be missing.
+    seconds, cached), checksums, `headline` (the score and vote of the headline numbers) and `order` (names of policies
+    and prms as configured); any of them may be missing.
     """
-    html = render(tables, context)
-    size = len(html.encode())
-    if size > LARGEST:
-        raise ReportError(f"the report would have {size:,} bytes, above its limit of {LARGEST:,}; give it fewer samples")
-    output = Path(output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.{os.getpid()}.tmp")
+    html, drawn = render(tables, context)
+    content = html.encode("utf-8", "replace")
+    if len(content) > LARGEST:
+        raise ReportError(f"the report would have {len(content):,} bytes, above {LARGEST:,}; give it fewer samples")
+    for figure in drawn if figures is not None else []:
+        _write(Path(figures) / f"{figure.key}.svg", figure.standalone.encode("utf-8", "replace"))
+    _write(Path(output), content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(html, encoding="utf-8", newline="\n")
-        os.replace(temporary, output)
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> str:
-    """The report as one HTML text."""
+def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tuple[str, list[Figure]]:
+    """The report as one HTML text, and the figures in it."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     from ttstudy.figures.style import dark_rules
 
     tables = {"graders" if name == "grader_disagreement" else name: frame for name, frame in tables.items()}
-    order = {key: list(context.get(key, [])) for key in ("policies", "prms")}
-    study = views.Study(tables, context.get("score", "last"), context.get("vote", "prm_vote"), order)
+    rule, seed = context.get("headline") or {}, (context.get("seeds") or {}).get("study", 0)
+    study = views.Study(
+        tables, rule.get("score", "last"), rule.get("vote", "prm_vote"), seed, context.get("order") or {}
+    )
     results = sections.Results.of(study)
     samples = explorer.build(study.table("explorer"), study.table("nodes"))
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8").replace("/* dark figures */", dark_rules())
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["embed"] = lambda value: Markup(embed(value))
-    return environment.get_template("report.html.j2").render(
+    commit = str(context.get("commit") or "").removesuffix("+changes").replace("unknown", "")
+    headline, body = sections.headline(results), sections.build(results, context)
+    figures = [block.figure for block in [*headline, *(b for s in body for b in s.blocks)] if block.figure]
+    html = environment.get_template("report.html.j2").render(
         study=study,
         name=context.get("study", "study"),
         question=context.get("question", "How far does a small language model get with test-time scaling?"),
         answers=answer.answers(study, results.matrix),
-        headline=sections.headline(results),
+        headline=headline,
         claims=_claims(study.table("claims")),
-        sections=sections.build(results, context),
+        sections=body,
         audit=_audit(study.table("claims")),
         explorer=samples,
         downloads=_downloads(tables),
         provenance=_provenance(context),
         facts=_facts(study),
-        context=context,
+        commit=commit,
+        changed=str(context.get("commit") or "").endswith("+changes"),
+        rerun=[*([f"git checkout {commit}"] if commit else []), *context.get("rerun", ["make study"])],
         script=Markup(script),
         style=Markup(style),
         policy=policy(script, style),
     )
+    return html, figures
 
 
 def policy(script: str, style: str) -> str:
@@ -126,17 +151,21 @@ def embed(value: Any) -> str:
 
 
 def _claims(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """Cards: those tested, by number, and those not run."""
-    out: dict[str, list[dict[str, Any]]] = {"tested": [], "not_run": []}
+    """Cards by number: tested here, checked on the published numbers alone, and not run."""
+    out: dict[str, list[dict[str, Any]]] = {"tested": [], "published": [], "not_run": []}
     for row in frame.sort_values("claim", kind="stable").to_dict("records") if len(frame) else []:
         card = {key: None if pd.isna(value) else value for key, value in row.items()}
-        number = int(card["claim"])
-        low, high = card.get("low"), card.get("high")
+        number, low, high = int(card["claim"]), card.get("low"), card.get("high")
         card["interval"] = None if low is None or high is None else f"{_short(low)} to {_short(high)}"
         card["published"], card["ours"] = (_short(card.get(key)) for key in ("published", "ours"))
-        card["evidence"] = "audit" if number in ARITHMETIC else EVIDENCE.get(number, "claims-table")
         card["mark"] = {"holds": "✓", "fails": "✗", "not significant": "≈"}.get(card["verdict"], "○")
-        out["not_run" if card["verdict"] == "not run" else "tested"].append(card)
+        group = "tested"
+        if card["verdict"] == "not run":
+            group = "not_run"
+        elif number in _AUDIT_ONLY or card.get("needs"):
+            group = "published"
+        card["evidence"] = EVIDENCE.get(number, "claims-table") if group == "tested" else "audit"
+        out[group].append(card)
     return out
 
 
@@ -160,9 +189,14 @@ def _audit(frame: pd.DataFrame) -> dict[str, Table | None]:
         return {"arithmetic": None, "all": None}
     frame = frame.sort_values("claim", kind="stable")
     known = [column for column in _CLAIM_COLUMNS if column.name in frame]
-    checked = frame[frame["claim"].isin(ARITHMETIC) & (frame["verdict"] != "not run")]
+    checked = frame[(frame["claim"].isin(AUDITED) | frame["needs"].notna()) & (frame["verdict"] != "not run")]
     short = [column for column in known if column.name not in ("needs", "low", "high")]
-    table = Table("audit-data", "Claims that follow, or fail to follow, from the published numbers", short, checked)
+    table = Table(
+        "audit-data",
+        "Claims checked on the published numbers: what follows from them and what does not",
+        short,
+        checked,
+    )
     return {
         "arithmetic": table if len(checked) else None,
         "all": Table("claims-data", "All claims with their verdicts", known, frame, folded=True),
@@ -194,7 +228,9 @@ def _downloads(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
 def _facts(study: views.Study) -> list[tuple[str, str]]:
     """The size of the study in a line."""
     frame = study.table("accuracy")
-    problems = frame.loc[frame["level"] == "all"].groupby("benchmark", sort=False)["problems"].max() if len(frame) else {}
+    problems = (
+        frame.loc[frame["level"] == "all"].groupby("benchmark", sort=False)["problems"].max() if len(frame) else {}
+    )
     facts = [(f"{count:,}", f"problems of {name}") for name, count in dict(problems).items()]
     facts += [(str(len(study.policies)), "policies"), (str(len(study.prms)), "PRMs")]
     if len(frame):
@@ -208,7 +244,9 @@ def _provenance(context: Mapping[str, Any]) -> dict[str, Any]:
     versions = context.get("versions") or {}
     if versions:
         frame = pd.DataFrame({"name": list(versions), "version": [str(v) for v in versions.values()]})
-        tables.append(Table("versions-data", "Versions", [Column("name", "Program"), Column("version", "Version")], frame))
+        tables.append(
+            Table("versions-data", "Versions", [Column("name", "Program"), Column("version", "Version")], frame)
+        )
     steps = pd.DataFrame(list(context.get("steps") or []))
     if len(steps):
         columns = [

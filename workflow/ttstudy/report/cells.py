@@ -148,8 +148,13 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
     """A table as CSV (UTF-8, RFC 4180): lists as JSON, text neutralised, numbers exact."""
     frame = frame.copy()
     for column in frame.columns:
-        if frame[column].dtype == object or str(frame[column].dtype) in ("str", "string", "category"):
-            frame[column] = [_csv_value(value) for value in frame[column].tolist()]
+        values = frame[column]
+        if pd.api.types.is_numeric_dtype(values):
+            continue
+        try:
+            frame[column] = values.map({value: _csv_value(value) for value in values.unique()})
+        except TypeError:
+            frame[column] = [_csv_value(value) for value in values]
     return frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace")
 
 

@@ -12,7 +12,7 @@ from ttstudy.report.cells import pack
 
 LARGEST = 6_000_000
 """Bytes that the packed samples may take in the report."""
-GROUP = ["benchmark", "policy", "prm", "method"]
+GROUP = ["benchmark", "policy", "method", "prm", "budget"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ def build(samples: pd.DataFrame, nodes: pd.DataFrame, largest: int = LARGEST) ->
     """Pack samples and trees; where they exceed `largest` bytes, the same share of problems is left out everywhere."""
     if not len(samples):
         return Explorer([], {})
+    samples, nodes = (frame if "budget" in frame else frame.assign(budget=0) for frame in (samples, nodes))
     groups = [(key, part) for key, part in samples.groupby(GROUP, sort=False, observed=True)]
     trees = dict(list(nodes.groupby(GROUP, sort=False, observed=True))) if len(nodes) else {}
     share = 1.0
@@ -45,7 +46,11 @@ def build(samples: pd.DataFrame, nodes: pd.DataFrame, largest: int = LARGEST) ->
             break
         share *= min(0.9, 0.95 * largest / size)
     left = there - shown
-    note = f"{left} of {there} (problem, policy, PRM, method) entries are left out to keep this file small." if left else ""
+    note = (
+        f"{left} of {there} (problem, policy, PRM, method, N) entries are left out to keep this file small."
+        if left
+        else ""
+    )
     return Explorer(index, blocks, note)
 
 
@@ -61,11 +66,15 @@ def _problem(part: pd.DataFrame, tree: pd.DataFrame | None, problem: str) -> dic
     if tree is not None:
         mine = tree[tree["problem_id"] == problem]
         if len(mine):
-            budget = mine["budget"].iloc[0] if "budget" in mine else None
-            mine = mine[mine["budget"] == budget] if "budget" in mine else mine
-            out["budget"] = None if budget is None else int(budget)
             out["nodes"] = [
-                [int(r["tree"]), int(r["node"]), int(r["parent"]), int(r["depth"]), _text(r["text"]), _number(r["score"])]
+                [
+                    int(r["tree"]),
+                    int(r["node"]),
+                    int(r["parent"]),
+                    int(r["depth"]),
+                    _text(r["text"]),
+                    _number(r["score"]),
+                ]
                 + [bool(r["kept"]), _text(r["finish"])]
                 for r in mine.to_dict("records")
             ]
@@ -79,7 +88,7 @@ def _response(row: dict[str, Any]) -> dict[str, Any]:
         "steps": [_text(step) for step in steps] or [_text(row.get("response"))],
         "scores": [_number(score) for score in _list(row.get("step_scores"))],
         "answer": None if _absent(row.get("answer")) else _text(row["answer"]),
-        "correct": bool(row["correct"]),
+        "correct": not _absent(row["correct"]) and bool(row["correct"]),
         "finish": _text(row.get("finish")),
     }
 

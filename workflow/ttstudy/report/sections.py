@@ -35,10 +35,22 @@ class Section:
 
 
 C = Column
-_BENCHMARK, _POLICY, _PRM = C("benchmark", "Benchmark", facet=True), C("policy", "Policy", facet=True), C("prm", "PRM", facet=True)
+_BENCHMARK, _POLICY, _PRM = (
+    C("benchmark", "Benchmark", facet=True),
+    C("policy", "Policy", facet=True),
+    C("prm", "PRM", facet=True),
+)
 _METHOD, _N = C("method", "Method", facet=True), C("budget", "N", "plain")
-_ACCURACY = [C("accuracy", "Accuracy, %", "percent"), C("low", "95 % low", "percent"), C("high", "95 % high", "percent")]
-_DIFFERENCE = [C("difference", "Difference, points", "points"), C("low", "95 % low", "points"), C("high", "95 % high", "points")]
+_ACCURACY = [
+    C("accuracy", "Accuracy, %", "percent"),
+    C("low", "95 % low", "percent"),
+    C("high", "95 % high", "percent"),
+]
+_DIFFERENCE = [
+    C("difference", "Difference, points", "points"),
+    C("low", "95 % low", "points"),
+    C("high", "95 % high", "points"),
+]
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -55,7 +67,11 @@ def _table(key: str, caption: str, columns: Sequence[Column], frame: pd.DataFram
 
 
 def _each(
-    study: views.Study, frame: pd.DataFrame, key: str, columns: Sequence[Column], draw: Callable[[str, str], Figure | None]
+    study: views.Study,
+    frame: pd.DataFrame,
+    key: str,
+    columns: Sequence[Column],
+    draw: Callable[[str, str], Figure | None],
 ) -> list[Block]:
     """A figure and its data per benchmark."""
     blocks = []
@@ -64,7 +80,9 @@ def _each(
         if len(part):
             figure = draw(benchmark, f"{key}-{number}")
             caption = figure.title if figure else f"{key} on {benchmark}"
-            blocks.append(Block(_table(f"{key}-{number}-data", caption, columns, part, folded=figure is not None), figure))
+            blocks.append(
+                Block(_table(f"{key}-{number}-data", caption, columns, part, folded=figure is not None), figure)
+            )
     return blocks
 
 
@@ -86,7 +104,9 @@ class Results:
     @classmethod
     def of(cls, study: views.Study) -> Results:
         """Compute the views."""
-        return cls(study, *(make(study) for make in (views.cot, views.scaling, views.costs, views.frontier, views.matrix)))
+        return cls(
+            study, *(make(study) for make in (views.cot, views.scaling, views.costs, views.frontier, views.matrix))
+        )
 
 
 def headline(results: Results) -> list[Block]:
@@ -120,10 +140,17 @@ def _cot(results: Results, context: Mapping[str, Any]) -> Section:
         if len(part):
             worst, best = part.loc[part["accuracy"].idxmin()], part.loc[part["accuracy"].idxmax()]
             parts.append(
-                f"from {percent(worst['accuracy'])} ({worst['policy']}) to {percent(best['accuracy'])} ({best['policy']}) "
+                f"from {percent(worst['accuracy'])} ({worst['policy']}) to {percent(best['accuracy'])} "
+                f"({best['policy']}) "
                 f"on {benchmark}"
             )
-    columns = [_BENCHMARK, _POLICY, C("parameters", "Parameters", "size"), C("problems", "Problems", "count"), *_ACCURACY]
+    columns = [
+        _BENCHMARK,
+        _POLICY,
+        C("parameters", "Parameters", "size"),
+        C("problems", "Problems", "count"),
+        *_ACCURACY,
+    ]
     figure = plots.cot(frame, "cot")
     block = Block(_table("cot-data", figure.title, columns, frame, folded=True), figure)
     method = "Chain of thought (CoT) is one response at temperature 0. This is what test-time scaling has to beat."
@@ -151,8 +178,10 @@ def _scaling(results: Results, context: Mapping[str, Any]) -> Section:
         lambda b, k: plots.scaling(frame, results.cot, b, study.policies, study.prms, k),
     )  # fmt: skip
     method = (
-        f"Answers are chosen by one rule everywhere: score {study.score}, vote {study.vote.replace('_', ' ')}. Bands are 95 % "
-        "intervals over problems. Coverage is the share of problems with at least one right response among N: no vote can do better."
+        f"Answers are chosen by one rule everywhere: score {study.score}, vote {study.vote.replace('_', ' ')}. "
+        "Bands are 95 % "
+        "intervals over problems. Coverage is the share of problems with at least one right response among N: "
+        "no vote can do better."
     )
     return Section("scaling", title, finding, blocks, method)
 
@@ -169,7 +198,8 @@ def _small_large(results: Results, context: Mapping[str, Any]) -> Section:
     ahead, apart = here[here["low"] > 0], here[(here["difference"] > 0) & (here["p_holm"] < 0.05)]
     behind = int((here["high"] < 0).sum())
     finding = (
-        f"With {prm}, the smaller policy is ahead of the larger one's greedy answer in {len(ahead)} of {len(here)} pairs "
+        f"With {prm}, the smaller policy is ahead of the larger one's greedy answer in {len(ahead)} of "
+        f"{len(here)} pairs "
         f"(intervals above zero), {len(apart)} of them after Holm's correction; it is behind in {behind}."
     )
     own = frame[(frame["prm"] == prm) & (frame["policy"] == frame["larger"])]
@@ -188,10 +218,14 @@ def _small_large(results: Results, context: Mapping[str, Any]) -> Section:
         if len(frame[(frame["benchmark"] == b) & (frame["prm"] == prm)]) else None,
     )  # fmt: skip
     method = (
-        "Per PRM, method and N are chosen on nine tenths of the problems and judged on the last tenth, ten times over, so a "
-        "lucky choice does not count. Differences are paired problem by problem (Student's t). On the diagonal a policy meets "
-        f"its own CoT. Holm's correction is over all pairs of a smaller and a larger policy of one PRM. The figure shows {prm}, "
-        f"{'the PRM with the best AUC on validation rollouts' if study.auc else 'the first PRM configured'}; the table has all."
+        "TTS is the compute-optimal strategy at the policy's largest N: method, score and vote are chosen per "
+        "difficulty level "
+        "on four fifths of the problems and judged on the last fifth, over and over, so a lucky choice does not count. "
+        "Differences are paired problem by problem (BCa bootstrap, sign-flip test). On the diagonal a policy "
+        "meets its own CoT. "
+        f"Holm's correction is over all pairs of a smaller and a larger policy of one PRM. The figure shows {prm}, "
+        f"{'the PRM with the best AUC on validation rollouts' if study.auc else 'the first PRM configured'}; "
+        "the table has all."
     )
     return Section("small-large", title, finding, blocks, method)
 
@@ -209,16 +243,19 @@ def _gains(results: Results, context: Mapping[str, Any]) -> Section:
     )
     columns = [
         _POLICY, C("parameters", "Parameters", "size"), C("cot", "CoT, %", "percent"),
-        C("majority", "Majority, %", "percent"), C("majority_budget", "Majority N", "plain"), C("tts", "TTS, %", "percent"),
+        C("majority", "Majority, %", "percent"), C("majority_budget", "Majority N", "plain"),
+        C("tts", "TTS, %", "percent"),
         C("tts_low", "95 % low", "percent"), C("tts_high", "95 % high", "percent"), C("budget", "TTS N", "plain"),
         C("gain", "Gain over CoT, %", "gain"), C("efficiency", "Efficiency over majority", "ratio"),
     ]  # fmt: skip
     blocks = _each(study, frame, "gains", columns, lambda b, k: plots.gains(frame, b, k))
     blocks = [Block(Table(**{**vars(b.table), "folded": False}), b.figure) if b.table else b for b in blocks]
     method = (
-        f"Compute-optimal scaling takes the best method for each difficulty and N with {study.reference_prm}, chosen by "
+        f"Compute-optimal scaling takes the best method for each difficulty and N with {study.reference_prm}, "
+        "chosen by "
         "cross-fitting. Gain is TTS / CoT − 1. Efficiency is the majority vote's N divided by the N at which the "
-        "compute-optimal curve (linear in log N from CoT at N = 1) reaches the same accuracy; it counts samples, not FLOPs."
+        "compute-optimal curve (linear in log N from CoT at N = 1) reaches the same accuracy; it counts "
+        "samples, not FLOPs."
     )
     return Section("gains", title, finding, blocks, method)
 
@@ -231,7 +268,9 @@ def _prms(results: Results, context: Mapping[str, Any]) -> Section:
     mean = frame.groupby("prm")["gain"].mean()
     order = [name for name in study.prms if name in mean.index]
     parts = [f"{name} {points(mean[name])}" for name in order]
-    basis = "from the best AUC on validation rollouts to the worst" if study.auc else "in the order of the configuration"
+    basis = (
+        "from the best AUC on validation rollouts to the worst" if study.auc else "in the order of the configuration"
+    )
     finding = f"Mean gain over CoT at the largest N, PRMs {basis}: {', '.join(parts)}."
     columns = [
         _PRM, C("auc", "Step AUC", "auc"), _METHOD, _POLICY, _N, *_ACCURACY, C("cot", "CoT, %", "percent"),
@@ -240,7 +279,9 @@ def _prms(results: Results, context: Mapping[str, Any]) -> Section:
     blocks = _each(
         study, frame, "prms", columns, lambda b, k: plots.prm_effect(frame, b, study.policies, study.prms, study.auc, k)
     )
-    method = "AUC comes from the training log: right against wrong steps on validation rollouts, never on the benchmark."
+    method = (
+        "AUC comes from the training log: right against wrong steps on validation rollouts, never on the benchmark."
+    )
     return Section("prms", title, finding, blocks, method)
 
 
@@ -251,7 +292,8 @@ def _levels(results: Results, context: Mapping[str, Any]) -> Section:
         return Section("levels", title, "Difficulty was not measured in this study.")
     blocks = _each(
         study, frame, "levels",
-        [_POLICY, C("level", "Level", facet=True), C("problems", "Problems", "count"), C("share", "Share, %", "percent"),
+        [_POLICY, C("level", "Level", facet=True), C("problems", "Problems", "count"),
+         C("share", "Share, %", "percent"),
          C("pass_at_1", "Mean Pass@1, %", "percent")],
         lambda b, k: plots.levels(frame, b, k),
     )  # fmt: skip
@@ -268,8 +310,10 @@ def _levels(results: Results, context: Mapping[str, Any]) -> Section:
             study, best, "best", columns, lambda b, k: plots.best_methods(best, b, study.policies, study.prms, k)
         )
     method = (
-        "Easy, medium and hard are bands of Pass@1. Methods are compared at the largest N that all of them have; the lead is "
-        "paired over the problems of the level. The best of four is also the luckiest: read unhatched cells as leads that one "
+        "Easy, medium and hard are bands of Pass@1. Methods are compared at the largest N that all of them "
+        "have; the lead is "
+        "paired over the problems of the level. The best of four is also the luckiest: read unhatched cells as "
+        "leads that one "
         "test each supports, not as a law."
     )
     return Section("levels", title, finding, blocks, method)
@@ -291,7 +335,7 @@ def _votes(results: Results, context: Mapping[str, Any]) -> Section:
     ]  # fmt: skip
     columns = [*([_BENCHMARK] if len(study.benchmarks) > 1 else []), _POLICY, _PRM, _METHOD, _N, *rules]
     columns.append(C("range", "Range, points", "points"))
-    caption = "Accuracy in % by PRM score (min, last or mean of the step scores) and vote (best single answer, or sum by answer)"
+    caption = "Accuracy in % by PRM score (min, last or mean over steps) and vote (best answer, or sum by answer)"
     method = "At each method's largest N. Differences of a few points are within the intervals of the accuracy table."
     return Section("votes", title, finding, [Block(_table("votes-data", caption, columns, frame))], method)
 
@@ -306,8 +350,10 @@ def _flops(results: Results, context: Mapping[str, Any]) -> Section:
     if len(scaled):
         prm_share = scaled["flops_prm"] / scaled["flops_total"]
         finding = (
-            f"The full count is {scaled['over_paper'].median():.2g} times the paper's in the median cell with a PRM, and "
-            f"{scaled['over_paper'].max():,.3g} times at most; the PRM takes {percent(prm_share.median())} of it in the median."
+            f"The full count is {scaled['over_paper'].median():.2g} times the paper's in the median cell with "
+            "a PRM, and "
+            f"{scaled['over_paper'].max():,.3g} times at most; the PRM takes {percent(prm_share.median())} of "
+            "it in the median."
         )
     columns = [
         *([_BENCHMARK] if len(study.benchmarks) > 1 else []), _POLICY, _PRM, _METHOD, _N,
@@ -322,13 +368,19 @@ def _flops(results: Results, context: Mapping[str, Any]) -> Section:
     for number, benchmark in enumerate(study.benchmarks):
         if prm and len(scaled[(scaled["benchmark"] == benchmark) & (scaled["prm"] == prm)]):
             figure = plots.flops(frame, benchmark, prm, study.policies, f"flops-{number}")
-            parts = [_POLICY, _METHOD, _N, *(C(p, f"{p} FLOPs", "exponent") for p in ("prompt", "kept", "discarded", "PRM"))]
+            parts = [
+                _POLICY,
+                _METHOD,
+                _N,
+                *(C(p, f"{p} FLOPs", "exponent") for p in ("prompt", "kept", "discarded", "PRM")),
+            ]
             table = _table(f"flops-{number}-data", figure.title, [*parts, C("flops_total", "All FLOPs", "exponent")],
                            figure.data, folded=True)  # fmt: skip
             blocks.append(Block(table, figure))
     blocks.append(Block(_table("ledger-data", "The ledger, per problem", columns, frame)))
     method = (
-        "A forward pass costs 2 FLOPs per parameter and token. The paper counts 2ND on the policy's response tokens; the full "
+        "A forward pass costs 2 FLOPs per parameter and token. The paper counts 2ND on the policy's response "
+        "tokens; the full "
         "count adds prompts and the PRM, and includes tokens of beams that were dropped."
     )
     return Section("flops", title, finding, blocks, method)
@@ -337,24 +389,22 @@ def _flops(results: Results, context: Mapping[str, Any]) -> Section:
 def _optimism(results: Results, context: Mapping[str, Any]) -> Section:
     frame, study = views.optimism(results.study), results.study
     title = "What choosing on the test set would add"
-    extra = study.table("optimism")
-    if not len(frame) and not len(extra):
-        return Section("optimism", title, "Not there: the strategy table has no naive choice beside the cross-fitted one.")
-    blocks, finding = [], "Measured by the study's optimism table."
-    if len(frame):
-        finding = (
-            "Choosing the best strategy and judging it on the same problems reads "
-            f"{100 * frame['optimism'].mean():.1f} points too high on average, {100 * frame['optimism'].max():.1f} at most."
-        )
-        columns = [
-            _POLICY, _PRM, _N, C("naive", "Naive, %", "percent"), C("cross_fitted", "Cross-fitted, %", "percent"),
-            C("cross_low", "95 % low", "percent"), C("cross_high", "95 % high", "percent"),
-            C("author_rule", "Authors' rule, %", "percent"), C("optimism", "Optimism, points", "points"),
-        ]  # fmt: skip
-        blocks = _each(study, frame, "optimism", columns, lambda b, k: plots.optimism(frame, b, k))
-    if len(extra):
-        blocks.append(Block(_generic("optimism-table", "Optimism, as estimated by the study", extra)))
-    method = "The cross-fitted number is the honest one. The authors' rule fixes the method by policy size and never looks."
+    if not len(frame):
+        return Section("optimism", title, "Not there: no table has the naive choice beside the cross-fitted one.")
+    finding = (
+        "Choosing the best strategy and judging it on the same problems reads "
+        f"{100 * frame['optimism'].mean():.1f} points too high on average, {100 * frame['optimism'].max():.1f} at most."
+    )
+    columns = [
+        _POLICY, _PRM, _N, C("thetas", "Strategies", "count"), C("naive", "Naive, %", "percent"),
+        C("cross_fitted", "Cross-fitted, %", "percent"), C("optimism", "Optimism, points", "points"),
+        C("low", "95 % low", "points"), C("high", "95 % high", "points"),
+        C("author_rule", "Authors' rule, %", "percent"),
+    ]  # fmt: skip
+    blocks = _each(study, frame, "optimism", columns, lambda b, k: plots.optimism(frame, b, k))
+    method = (
+        "The cross-fitted number is the honest one. The authors' rule fixes the method by policy size and never looks."
+    )
     return Section("optimism", title, finding, blocks, method)
 
 
@@ -370,9 +420,12 @@ def _training(results: Results, context: Mapping[str, Any]) -> Section:
     columns = [
         C("model", "Model"), C("kind", "Kind", facet=True), C("parameters", "Parameters", "count"),
         C("tokens", "Training tokens", "exponent"), C("flops", "Training FLOPs (6ND)", "exponent"),
-        C("cpu_seconds", "CPU seconds", "seconds"), C("loss", "Final loss, nats", "number"), C("auc", "Step AUC", "auc"),
+        C("cpu_seconds", "CPU seconds", "seconds"), C("loss", "Final loss, nats", "number"),
+        C("auc", "Step AUC", "auc"),
     ]  # fmt: skip
-    return Section("training", title, finding, [Block(_table("training-data", "Training of every model", columns, frame))])
+    return Section(
+        "training", title, finding, [Block(_table("training-data", "Training of every model", columns, frame))]
+    )
 
 
 def _counts(results: Results, context: Mapping[str, Any]) -> Section:
@@ -384,7 +437,12 @@ def _counts(results: Results, context: Mapping[str, Any]) -> Section:
     total = frame["responses"].sum() if "responses" in frame else 0
     words = {"cut": "were cut off", "no_answer": "gave no answer", "timed_out": "timed out in grading"}
     shares = [f"{percent(frame[c].sum() / total)} {words[c]}" for c in kinds] if total else []
-    finding = f"Of {total:,.0f} responses, {_joined(shares)}. A response without an answer, or not graded in time, counts as wrong." if shares else ""
+    finding = (
+        f"Of {total:,.0f} responses, {_joined(shares)}. A response without an answer, or not graded in time, "
+        "counts as wrong."
+        if shares
+        else ""
+    )
     for c in kinds:
         frame[f"{c}_share"] = frame[c] / frame["responses"].where(frame["responses"] > 0)
     columns = [
@@ -400,7 +458,9 @@ def _counts(results: Results, context: Mapping[str, Any]) -> Section:
 def _graders(results: Results, context: Mapping[str, Any]) -> Section:
     frame, title = results.study.table("graders"), "Where graders disagree"
     if not len(frame):
-        return Section("graders", title, "Not there: this study graded with one grader, so there is nothing to compare.")
+        return Section(
+            "graders", title, "Not there: this study graded with one grader, so there is nothing to compare."
+        )
     finding = "The same responses under two graders."
     if {"differ", "responses"} <= set(frame.columns) and frame["responses"].sum():
         finding = (

@@ -5,7 +5,7 @@ Nothing here draws or formats. Every view is a DataFrame that may be empty, in w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ttstudy import statistics
+from ttstudy.strategy.choice import cross_fit, grids
+
 SEARCHES = ("beam_search", "dvts")
 CURVES = ("majority", "best_of_n", *SEARCHES)
 """Methods that draw N candidates, in the order in which they are shown."""
 LEVELS = ("easy", "medium", "hard")
-FOLDS = 10
 _CELL = ["benchmark", "policy", "prm", "method", "budget"]
 
 
@@ -25,12 +27,14 @@ _CELL = ["benchmark", "policy", "prm", "method", "budget"]
 class Study:
     """The tables of a study with what is read off them once: orders, sizes and the headline rule.
 
-    `score` and `vote` are the rule of the headline numbers (`score` and `vote` of the study's configuration).
+    `score` and `vote` are the rule of the headline numbers (`score` and `vote` of the study's configuration); `seed` is
+    the study's, so that folds and resamples are those of its tables.
     """
 
     tables: Mapping[str, pd.DataFrame]
     score: str = "last"
     vote: str = "prm_vote"
+    seed: int = 0
     order: Mapping[str, list[str]] = field(default_factory=dict)
     """Order of `policies` and `prms` where sizes and AUC do not give one."""
 
@@ -102,11 +106,14 @@ def _sorted(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     orders: dict[str, list[str]] = {
         "benchmark": study.benchmarks,
         "policy": study.policies,
-        "prm": [*study.prms, "none"],
+        "prm": ["none", *study.prms],
+        "larger": study.policies,
+        "kind": ["cot", "tts"],
         "method": ["cot", *CURVES, "mixed", "coverage"],
         "level": ["all", *LEVELS],
     }
-    keys = [column for column in [*orders, "budget"] if column in frame]
+    budget_first = [name for name in orders if name != "method"] + ["budget", "method"]
+    keys = [column for column in (budget_first if "kind" in frame else [*orders, "budget"]) if column in frame]
 
     def rank(column: pd.Series) -> pd.Series:
         positions = {name: i for i, name in enumerate(orders.get(str(column.name), []))}
@@ -189,109 +196,52 @@ def frontier(study: Study) -> pd.DataFrame:
     return _sorted(study, points)
 
 
-def _wide(frame: pd.DataFrame) -> pd.DataFrame:
-    """Values as problems x (method, budget)."""
-    return frame.pivot_table(index="problem_id", columns=["method", "budget"], values="value", observed=True)
-
-
-def cross_fitted(values: np.ndarray, folds: int = FOLDS) -> tuple[np.ndarray, np.ndarray]:
-    """Value of each problem under the column that is best on the other folds, and that column's number.
-
-    `values` has shape (problems, columns); a problem's fold is its position modulo `folds`. Choosing on other
-    problems keeps the choice from profiting from the noise of the problem that it is judged on.
-    """
-    problems = len(values)
-    fold = np.arange(problems) % max(2, min(folds, problems))
-    chosen = np.zeros(problems, dtype=int)
-    for k in np.unique(fold):
-        rest = values[fold != k]
-        chosen[fold == k] = int(np.argmax((rest if len(rest) else values).mean(axis=0)))
-    return values[np.arange(problems), chosen], chosen
-
-
-def paired(difference: np.ndarray) -> tuple[float, float, float, float]:
-    """Mean, 95 % interval and two-sided p of paired differences in [-1, 1] (Student's t over problems).
-
-    Where all differences are equal the variance says nothing; the interval then reaches as far as one unseen
-    difference of one unit in every 27 problems could (rule of three with a half-width of 3.7 / n).
-    """
-    from scipy.stats import t
-
-    n, mean = len(difference), float(np.mean(difference))
-    spread = float(np.std(difference, ddof=1)) / np.sqrt(n) if n > 1 else 0.0
-    if spread < 1e-12:
-        half = min(1.0, 3.7 / max(n, 1))
-        return mean, max(-1.0, mean - half), min(1.0, mean + half), 1.0
-    half = float(t.ppf(0.975, n - 1)) * spread
-    p = float(2 * t.sf(abs(mean) / spread, n - 1))
-    return mean, max(-1.0, mean - half), min(1.0, mean + half), p
-
-
-def holm(p: Iterable[float]) -> np.ndarray:
-    """Holm's adjusted p-values (Holm 1979): as safe as Bonferroni's, never less powerful."""
-    values = np.asarray(list(p), dtype=float)
-    order, m = np.argsort(values, kind="stable"), len(values)
-    adjusted = np.empty(m)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(values[order] * (m - np.arange(m))))
-    return adjusted
-
-
 def matrix(study: Study) -> pd.DataFrame:
     """Each policy with TTS against its own CoT and that of every larger one, problem by problem.
 
-    Per PRM, method and N are chosen by cross-fitting under the headline rule, so the difference is not the best
-    of many looks. Columns: benchmark, prm, policy, larger, ratio (of parameters), method, budget (both: chosen most
-    often), tts, cot, difference, low, high, p, p_holm (over all pairs of different size of a benchmark and PRM),
-    tts_flops, cot_flops.
+    TTS is the compute-optimal strategy of the strategy table's `cross_fitted` rows, at each (policy, PRM)'s largest N,
+    so the difference is not the best of many looks. Columns: benchmark, prm, policy, larger, ratio (of parameters),
+    method (chosen most often), budget, problems, tts, cot, difference, low, high, p, p_holm (over all pairs of
+    different size of a benchmark and PRM), tts_flops (dearest method that is chosen), cot_flops.
     """
-    outcomes = study.headline(study.table("outcomes"))
+    outcomes, ledger = study.table("outcomes"), costs(study)
     if not len(outcomes):
         return pd.DataFrame()
-    outcomes = outcomes[outcomes["method"].isin(["cot", *CURVES])]
-    ledger = costs(study)
     price = {tuple(r[:5]): r[5] for r in ledger[[*_CELL, "flops_total"]].itertuples(index=False)} if len(ledger) else {}
-    parts = {key: part for key, part in outcomes.groupby(["benchmark", "policy", "prm"], sort=False, observed=True)}
+    plain = outcomes[outcomes["method"] == "cot"]
+    greedy = {key: part.set_index("problem_id")["value"] for key, part in plain.groupby(["benchmark", "policy"])}
+    guided = outcomes[outcomes["prm"] != "none"]
+    last = guided[guided["budget"] == guided.groupby(["benchmark", "policy", "prm"])["budget"].transform("max")]
     rows = []
-    for benchmark in study.benchmarks:
-        greedy = {}
-        for policy in study.policies:
-            part = parts.get((benchmark, policy, "none"))
-            if part is not None and (part["method"] == "cot").any():
-                greedy[policy] = part[part["method"] == "cot"].set_index("problem_id")["value"].astype(float)
-        for prm in study.prms:
-            for policy in study.policies:
-                own = [parts[key] for p in (prm, "none") if (key := (benchmark, policy, p)) in parts]
-                if (benchmark, policy, prm) not in parts:
-                    continue
-                wide = _wide(pd.concat(own)).drop(columns="cot", level="method", errors="ignore").dropna(axis=1)
-                value, which = cross_fitted(wide.to_numpy(dtype=float))
-                tts = pd.Series(value, index=wide.index)
-                method, budget = wide.columns[int(np.bincount(which).argmax())]
-                for larger in study.policies:
-                    size, other = study.parameters.get(policy, 0), study.parameters.get(larger, 0)
-                    if larger not in greedy or (larger != policy and other <= size):
-                        continue
-                    both = pd.concat([tts, greedy[larger]], axis=1, keys=["tts", "cot"]).dropna()
-                    if not len(both):
-                        continue
-                    difference, low, high, p = paired((both["tts"] - both["cot"]).to_numpy())
-                    cost = price.get((benchmark, policy, prm, method, budget))
-                    cost = cost if cost is not None else price.get((benchmark, policy, "none", method, budget), np.nan)
-                    rows.append({
-                        "benchmark": benchmark, "prm": prm, "policy": policy, "larger": larger,
-                        "ratio": other / size if size else np.nan, "method": method, "budget": int(budget),
-                        "problems": len(both), "tts": both["tts"].mean(), "cot": both["cot"].mean(),
-                        "difference": difference, "low": low, "high": high, "p": p, "tts_flops": cost,
-                        "cot_flops": price.get((benchmark, larger, "none", "cot", 1), np.nan),
-                    })  # fmt: skip
+    for grid in grids(pd.concat([last, outcomes[outcomes["method"] == "majority"]])):
+        benchmark, policy, prm = (str(grid.cell[name]) for name in ("benchmark", "policy", "prm"))
+        budget = int(str(grid.cell["budget"]))
+        fitted, chosen = cross_fit(grid.values, grid.levels, seed=study.seed)
+        tts = pd.Series(fitted, index=grid.problem_ids)
+        share = pd.Series(chosen.sum(axis=0)).groupby([theta[0] for theta in grid.thetas]).sum()
+        prices = [price.get((benchmark, policy, p, m, budget)) for m in share.index[share > 0] for p in (prm, "none")]
+        for larger in study.policies:
+            size, other = study.parameters.get(policy, 0), study.parameters.get(larger, 0)
+            if (benchmark, larger) not in greedy or (larger != policy and other <= size):
+                continue
+            both = pd.concat([tts, greedy[benchmark, larger]], axis=1, keys=["tts", "cot"], join="inner").astype(float)
+            if not len(both):
+                continue
+            gap = statistics.paired_difference(both["tts"].to_numpy(), both["cot"].to_numpy(), seed=study.seed)
+            rows.append({
+                "benchmark": benchmark, "prm": prm, "policy": policy, "larger": larger,
+                "ratio": other / size if size else np.nan, "method": share.idxmax(), "budget": budget,
+                "problems": len(both), "tts": both["tts"].mean(), "cot": both["cot"].mean(), **gap._asdict(),
+                "tts_flops": max((v for v in prices if v is not None), default=np.nan),
+                "cot_flops": price.get((benchmark, larger, "none", "cot", 1), np.nan),
+            })  # fmt: skip
     frame = pd.DataFrame(rows)
     if not len(frame):
         return frame
     frame["p_holm"] = np.nan
-    apart = frame[frame["policy"] != frame["larger"]]
-    for _, group in apart.groupby(["benchmark", "prm"], sort=False):
-        frame.loc[group.index, "p_holm"] = holm(group["p"])
-    return frame
+    for _, group in frame[frame["policy"] != frame["larger"]].groupby(["benchmark", "prm"], sort=False):
+        frame.loc[group.index, "p_holm"] = statistics.holm(group["p"].tolist())
+    return _sorted(study, frame)
 
 
 def prm_effect(study: Study) -> pd.DataFrame:
@@ -359,11 +309,11 @@ def best_methods(study: Study) -> pd.DataFrame:
                     continue
                 wide = wide[[m for m in CURVES if m in wide]]
                 first, second = wide.mean().sort_values(ascending=False, kind="stable").index[:2]
-                difference, low, high, _ = paired((wide[first] - wide[second]).to_numpy())
+                gap = statistics.paired_difference(wide[first].to_numpy(), wide[second].to_numpy(), seed=study.seed)
                 rows.append({
                     "benchmark": benchmark, "prm": prm, "policy": policy, "level": level, "budget": int(budget),
                     "problems": len(wide), "method": first, "accuracy": float(wide[first].mean()), "second": second,
-                    "difference": difference, "low": low, "high": high, "significant": low > 0,
+                    "difference": gap.difference, "low": gap.low, "high": gap.high, "significant": gap.low > 0,
                 })  # fmt: skip
     frame = pd.DataFrame(rows)
     return _sorted(study, frame) if len(frame) else frame
@@ -395,7 +345,7 @@ def gains(study: Study) -> pd.DataFrame:
     lower bound where the curve starts above it, and missing where the curve never gets there.
     """
     points, curves, greedy = frontier(study), scaling(study), cot(study)
-    if not len(points) or not (points["kind"] == "tts").any():
+    if not len(points) or not len(study.table("strategy")):
         return pd.DataFrame()
     rows = []
     for row in greedy.itertuples(index=False):
@@ -438,16 +388,23 @@ def _efficiency(budget: int, target: float, start: float, tts: pd.DataFrame) -> 
 
 
 def optimism(study: Study) -> pd.DataFrame:
-    """What choosing and judging on the same problems adds: naive against cross-fitted, per policy, PRM and N."""
-    frame = study.table("strategy")
-    if not len(frame):
-        return pd.DataFrame()
-    frame = frame[frame["level"] == "all"]
+    """What choosing and judging on the same problems adds, per benchmark, policy, PRM and N.
+
+    From the study's optimism table (with its interval), else from naive and cross-fitted rows of the strategy table.
+    Columns: benchmark, policy, prm, budget, naive, cross_fitted, optimism, and low, high, author_rule where known.
+    """
     key = ["benchmark", "policy", "prm", "budget"]
-    wide = frame.pivot_table(index=key, columns="selection", values=["accuracy", "low", "high"], observed=True)
-    if ("accuracy", "naive") not in wide or ("accuracy", "cross_fitted") not in wide:
+    frame, out = study.table("strategy"), study.table("optimism")
+    wide = pd.DataFrame()
+    if len(frame):
+        frame = frame[frame["level"] == "all"]
+        wide = frame.pivot_table(index=key, columns="selection", values="accuracy", observed=True)
+        wide = wide.reset_index().rename_axis(columns=None)
+    if {"naive", "cross_fitted", "optimism"} <= set(out.columns):
+        if "author_rule" in wide:
+            out = out.merge(wide[[*key, "author_rule"]], on=key, how="left")
+    elif {"naive", "cross_fitted"} <= set(wide.columns):
+        out = wide.assign(optimism=wide["naive"] - wide["cross_fitted"])
+    else:
         return pd.DataFrame()
-    out = wide["accuracy"].reset_index()
-    out["cross_low"], out["cross_high"] = (wide[side]["cross_fitted"].to_numpy() for side in ("low", "high"))
-    out["optimism"] = out["naive"] - out["cross_fitted"]
-    return _sorted(study, out.rename_axis(columns=None))
+    return _sorted(study, out)

@@ -93,7 +93,8 @@ class Backbone(Network):
         for number, layer in enumerate(self.layers):
             qkv = self._qkv(layer, x).view(-1, shape.kv_heads, shape.groups + 2, shape.head_dim)
             turned = self._rotate(layer, qkv[:, :, :-1], cos, sin)
-            states.write(number, packed.slots, *(part[: len(packed.slots)] for part in (turned[:, :, -1], qkv[:, :, -1])))
+            count = len(packed.slots)
+            states.write(number, packed.slots, turned[:count, :, -1], qkv[:count, :, -1])
             queries, grid = turned[:, :, :-1], packed.every
             if number == shape.layers - 1:  # from here on nothing reads the other tokens
                 if packed.asked is None:

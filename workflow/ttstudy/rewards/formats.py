@@ -24,6 +24,8 @@ QWEN_SYSTEM = r"Please reason step by step, and put your final answer within \bo
 class Format(Protocol):
     """How a problem and its steps become token ids."""
 
+    tokenizer: TextTokenizer
+
     def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
         """Ids and positions of at least one step, none of them blank; ValueError otherwise."""
 
@@ -48,7 +50,7 @@ class MathShepherd:
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
         """Look the tokens up, and make sure that a line break keeps two steps apart."""
-        self._text = tokenizer.encode
+        self.tokenizer, self._text = tokenizer, tokenizer.encode
         self.bos, self.tag = tokenizer.bos, tokenizer.find("▁ки")
         self.good, self.bad = tokenizer.find("▁+"), tokenizer.find("▁-")
         self._lead = len(self._text("\n")) - 1  # the space that SentencePiece sets before a text
@@ -78,7 +80,7 @@ class RLHFlow:
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
         """Look the tokens up and cut the chat template into what stands before, within and between turns."""
-        self._text = tokenizer.encode
+        self.tokenizer, self._text = tokenizer, tokenizer.encode
         self._template = tokenizer.encode_template
         self.good, self.bad = tokenizer.find("+"), tokenizer.find("-")
         turns = [{"role": ("user", "assistant")[i % 2], "content": hole(i)} for i in range(6)]
@@ -114,7 +116,7 @@ class Skywork:
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
         """Look the tokens up."""
-        self._text = tokenizer.encode
+        self.tokenizer, self._text = tokenizer, tokenizer.encode
         self.bos, self.tag = tokenizer.bos, tokenizer.find("Ċ", "\n")
 
     def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
@@ -138,7 +140,7 @@ class Qwen:
 
     def __init__(self, tokenizer: TextTokenizer, system: str | None = QWEN_SYSTEM) -> None:
         """Look the tag up and cut the chat template around the problem and the answer."""
-        self._text = tokenizer.encode
+        self.tokenizer, self._text = tokenizer, tokenizer.encode
         self._template = tokenizer.encode_template
         self.tag = tokenizer.protect(QWEN_TAG)
         chat = [{"role": "user", "content": hole(0)}, {"role": "assistant", "content": hole(1)}]

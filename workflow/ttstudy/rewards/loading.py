@@ -60,15 +60,15 @@ class Checkpoint:
         self.folder = Path(folder)
         self.config = read_config(self.folder)
         self.files = _shards(self.folder, "model.safetensors")
-        self.converted = not self.files
-        """Whether the weights had been `.bin` files."""
-        if self.converted:
+        if not self.files:
             self.files = _converted(self.folder, Path(cache) if cache else self.folder / "safetensors")
         self._stack = ExitStack()
         self._holders = {}
+        self._where: dict[str, Path] = {}
         for file in self.files:
             holder = self._stack.enter_context(safe_open(file, framework="pt"))
             self._holders |= dict.fromkeys(holder.keys(), holder)
+            self._where |= dict.fromkeys(holder.keys(), file)
 
     def keys(self) -> set[str]:
         """Names of all tensors."""
@@ -110,13 +110,19 @@ class Checkpoint:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             raise ValueError(f"{self.folder} lacks the tensor {missing[0]}{more}.")
         strange = sorted(
-            key
-            for key in self.keys() - wanted - {"lm_head.weight"}
-            if not key.endswith("rotary_emb.inv_freq")
+            key for key in self.keys() - wanted - {"lm_head.weight"} if not key.endswith("rotary_emb.inv_freq")
         )
         if strange:
             more = f" and {len(strange) - 1} more" if len(strange) > 1 else ""
             raise ValueError(f"{self.folder} has the tensor {strange[0]}{more}, which this kind of PRM has not.")
+
+    def link(self, folder: Path) -> None:
+        """Lay the checkpoint out in an empty folder, without the `.bin` files, code and all else beside it."""
+        (folder / "config.json").symlink_to((self.folder / "config.json").resolve())
+        for file in self.files:
+            (folder / file.name).symlink_to(file.resolve())
+        index = {"metadata": {}, "weight_map": {key: file.name for key, file in self._where.items()}}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
 
     def close(self) -> None:
         """Close the files."""
@@ -167,7 +173,7 @@ def convert(file: Path, cache: Path) -> Path:
         seen.add(pointer)
     cache.mkdir(parents=True, exist_ok=True)
     partial = done.with_suffix(f".{os.getpid()}.partial")
-    save_file(tensors, partial)
+    save_file(tensors, partial, metadata={"format": "pt"})
     partial.replace(done)
     return done
 

@@ -25,9 +25,7 @@ class StepScorer:
             ever cut off on the left.
     """
 
-    def __init__(
-        self, name: str, format: Format, engine: ScoringEngine, on_overflow: Overflow = "warn"
-    ) -> None:
+    def __init__(self, name: str, format: Format, engine: ScoringEngine, on_overflow: Overflow = "warn") -> None:
         """Start with no token counted."""
         if on_overflow not in get_args(Overflow):
             raise ValueError(f"on_overflow must be one of {', '.join(get_args(Overflow))}, not {on_overflow!r}.")
@@ -72,8 +70,7 @@ class StepScorer:
         run = iter(self.engine.run([encoded for encoded in fitting if encoded.positions]))
         scores = [next(run) if encoded.positions else [] for encoded in fitting]
         scores = [
-            each + [0.0] * (len(encoded.positions) - len(each))
-            for each, encoded in zip(scores, distinct, strict=True)
+            each + [0.0] * (len(encoded.positions) - len(each)) for each, encoded in zip(scores, distinct, strict=True)
         ]
         return [list(scores[i]) for i in which]
 
@@ -81,9 +78,7 @@ class StepScorer:
         """Score of each candidate as the next step after `prefix`: tree search for one parent."""
         return self.score_last_batch([(problem, prefix, candidates)])[0]
 
-    def score_last_batch(
-        self, items: Sequence[tuple[str, Sequence[str], Sequence[str]]]
-    ) -> list[list[float]]:
+    def score_last_batch(self, items: Sequence[tuple[str, Sequence[str], Sequence[str]]]) -> list[list[float]]:
         """`score_last` of many (problem, prefix, candidates); prefixes are run once, candidates only their tokens.
 
         The same numbers as `score(problem, [*prefix, candidate])[-1]`.

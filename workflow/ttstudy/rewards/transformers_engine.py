@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ class TransformersEngine:
     """Scores of encoded steps by `transformers.AutoModel` and a head; code of the checkpoint is never run.
 
     Args:
-        checkpoint: a folder whose weights are safetensors (converted ones included).
+        checkpoint: of any architecture that transformers has itself.
         head, head_keys: the head and the names of its tensors.
         device, dtype: of the backbone.
         batch_tokens: padded tokens of one forward pass.
@@ -33,40 +35,29 @@ class TransformersEngine:
         batch_tokens: int,
     ) -> None:
         """Load the backbone; ValueError where a tensor is missing or one is there that belongs to nothing."""
-        from transformers import AutoConfig, AutoModel
+        from transformers import AutoModel
+        from transformers.utils import logging
 
-        folder = str(checkpoint.folder)
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-        if checkpoint.converted:
-            # Tensors from the converted file: transformers would read the pickle beside config.json.
-            prefix = checkpoint.backbone_prefix()
-            state = {
-                key.removeprefix(prefix): checkpoint.tensor(key)
-                for key in checkpoint.keys()
-                if key.startswith(prefix) and key not in (*head_keys, heads.LM_KEY)
-            }
-            self.model, info = AutoModel.from_pretrained(
-                None, config=config, state_dict=state, dtype=dtype, output_loading_info=True
-            )
-        else:
-            self.model, info = AutoModel.from_pretrained(
-                folder,
-                config=config,
-                trust_remote_code=False,
-                use_safetensors=True,
-                dtype=dtype,
-                output_loading_info=True,
-            )
+        verbosity = logging.get_verbosity()
+        logging.set_verbosity_error()  # its report of head tensors as unexpected would only alarm
+        try:
+            with TemporaryDirectory() as folder:
+                checkpoint.link(Path(folder))
+                self.model, info = AutoModel.from_pretrained(
+                    folder, trust_remote_code=False, use_safetensors=True, dtype=dtype, output_loading_info=True
+                )
+        finally:
+            logging.set_verbosity(verbosity)
         lost = sorted([*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])])
         if lost:
-            raise ValueError(f"{folder} lacks the tensor {lost[0]}, or its shape is another.")
+            raise ValueError(f"{checkpoint.folder} lacks the tensor {lost[0]}, or its shape is another.")
         if strange := sorted(set(info["unexpected_keys"]) - {*head_keys, heads.LM_KEY}):
-            raise ValueError(f"{folder} has the tensor {strange[0]}, which this kind of PRM has not.")
+            raise ValueError(f"{checkpoint.folder} has the tensor {strange[0]}, which this kind of PRM has not.")
         self.model.to(device).eval()
         self.head, self.batch_tokens = head, batch_tokens
         backbone = sum(weight.numel() for weight in self.model.parameters())
         self.parameters = backbone + sum(weight.numel() for weight in head.weights.values())
-        self.context = getattr(config, "max_position_embeddings", None) or 2**31
+        self.context = getattr(self.model.config, "max_position_embeddings", None) or 2**31
         self.tokens = 0
 
     @torch.inference_mode()
@@ -95,9 +86,7 @@ class TransformersEngine:
             if group.ids:
                 self.model(input_ids=self._right_padded([group.ids]), past_key_values=cache, use_cache=True)
                 cache.batch_repeat_interleave(len(distinct))
-            hidden = self.model(
-                input_ids=self._right_padded(distinct), past_key_values=cache, use_cache=True
-            )[0]
+            hidden = self.model(input_ids=self._right_padded(distinct), past_key_values=cache, use_cache=True)[0]
             ends = [hidden[row, len(suffix) - 1] for row, suffix in enumerate(distinct)]
             by_suffix = dict(zip(distinct, heads.score(self.head, torch.stack(ends)), strict=True))
             scores.append([by_suffix[tuple(suffix)] for suffix in group.suffixes])

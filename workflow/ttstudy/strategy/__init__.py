@@ -24,17 +24,19 @@ import pandas as pd
 
 from ttstudy import statistics
 from ttstudy.strategy.adaptive import allocate, early_stopping
-from ttstudy.strategy.choice import THETA, Grid, cross_fit, folds_of, grids
-from ttstudy.strategy.choice import naive as choose_naively
+from ttstudy.strategy.choice import THETA, Grid, cross_fit, folds_of, grids, naive
 
 __all__ = [
     "THETA",
     "Grid",
     "allocate",
     "author_method",
+    "author_rule",
     "cross_fit",
     "early_stopping",
     "grids",
+    "naive",
+    "on_paper_scale",
     "onto_paper_scale",
     "optimism",
     "predicted",
@@ -57,20 +59,21 @@ def select(
 ) -> pd.DataFrame:
     """Strategy rows of every (benchmark, policy, prm, budget), over all problems and by level.
 
-    Columns: `COLUMNS`. `parameters` gives policies' sizes on the paper's scale (see `onto_paper_scale`); a
-    policy that it lacks has no author_rule rows, nor has a cell where the rule's method was not run.
-    method, score and vote are "mixed" where folds or levels differ. The interval is that of the accuracy,
-    given the choices.
+    Columns: `COLUMNS`. `parameters` gives the policies' sizes, for the authors' rule (see
+    `on_paper_scale`); a policy that it lacks has no author_rule rows, nor has a cell where the rule's
+    method was not run. method, score and vote are "mixed" where folds or levels differ. The interval is
+    that of the accuracy, given the choices.
     """
+    sizes = on_paper_scale(parameters or {}, set(outcomes["policy"]))
     rows = []
     for grid in grids(outcomes):
         found = {
-            "naive": choose_naively(grid),
+            "naive": naive(grid),
             "cross_fitted": cross_fit(grid.values, grid.levels, folds, repeats, seed),
         }
-        size = (parameters or {}).get(str(grid.cell["policy"]))
+        size = sizes.get(str(grid.cell["policy"]))
         if size is not None:
-            ruled = _author_rule(grid, size, folds, repeats, seed)
+            ruled = author_rule(grid, size, folds, repeats, seed)
             found |= {} if ruled is None else {"author_rule": ruled}
         rows += _rows(grid, found, confidence, resamples, seed)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -169,19 +172,28 @@ def onto_paper_scale(
     return {name: low * (high / low) ** ((log - least) / (most - least)) for name, log in logs.items()}
 
 
-def _author_rule(
-    grid: Grid, size: float, folds: int, repeats: int, seed: int
+def on_paper_scale(parameters: Mapping[str, float], policies: set[str]) -> dict[str, float]:
+    """Sizes of the policies as the authors' rule reads them: their own, or moved if all are below 0.1B."""
+    known = {policy: float(size) for policy, size in parameters.items() if policy in policies}
+    return onto_paper_scale(known) if known and max(known.values()) < 1e8 else known
+
+
+def author_rule(
+    grid: Grid, parameters: float, folds: int = 5, repeats: int = 20, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray] | None:
+    """Value on each problem of the rule's method, its score and vote cross-fitted; returns as `cross_fit`.
+
+    None where the rule's method was not run.
+    """
     expected, chosen = np.zeros(len(grid.values)), np.zeros(grid.values.shape)
     for level in sorted(set(grid.levels)):
-        method = author_method(str(grid.cell["benchmark"]), str(grid.cell["policy"]), size, level)
+        method = author_method(str(grid.cell["benchmark"]), str(grid.cell["policy"]), parameters, level)
         allowed = [k for k, theta in enumerate(grid.thetas) if theta[0] == method]
         if not allowed:
             return None
         rows = np.flatnonzero(grid.levels == level)
-        expected[rows], used = cross_fit(
-            grid.values[np.ix_(rows, allowed)], grid.levels[rows], folds, repeats, seed
-        )
+        part = grid.values[np.ix_(rows, allowed)]
+        expected[rows], used = cross_fit(part, grid.levels[rows], folds, repeats, seed)
         chosen[np.ix_(rows, allowed)] = used
     return expected, chosen
 
@@ -208,16 +220,16 @@ def optimism(
     z = float(ndtri(0.5 + confidence / 2))
     rows = []
     for grid in grids(outcomes):
-        naive, fitted = (
-            choose_naively(grid)[0].mean(),
+        best, fitted = (
+            naive(grid)[0].mean(),
             cross_fit(grid.values, grid.levels, folds, repeats, seed)[0].mean(),
         )
         spread = z * _optimism_error(grid, folds, max(1, repeats // 2), resamples, seed)
-        gap = float(naive - fitted)
+        gap = round(float(best - fitted), 12)
         rows.append(
             grid.cell
             | {"problems": len(grid.values), "thetas": len(grid.thetas)}
-            | {"naive": float(naive), "cross_fitted": float(fitted)}
+            | {"naive": float(best), "cross_fitted": float(fitted)}
             | {"optimism": gap, "low": gap - spread, "high": gap + spread}
         )
     columns = [*CELL, "problems", "thetas", "naive", "cross_fitted", "optimism", "low", "high"]

@@ -17,7 +17,7 @@ def allocate(
     outcomes: pd.DataFrame,
     levels: pd.DataFrame,
     seed: int = 0,
-    repeats: int = 20,
+    repeats: int = 5,
     folds: int = 5,
     confidence: float = statistics.CONFIDENCE,
     resamples: int = statistics.RESAMPLES,
@@ -73,26 +73,19 @@ def _allocated(
     plans = plans[(budgets[plans] @ shares) <= mean_budget + 1e-9]
     costs = budgets[plans] @ shares
     value, spent = np.zeros(len(values)), np.zeros(len(values))
+    member = (groups == np.array(names, dtype=object)[:, None]).astype(float)
     for fold_of in folds_of(groups, folds, repeats, seed):
         for fold in range(folds):
             test = fold_of == fold
-            if not test.any():
-                continue
-            means = np.stack(
-                [
-                    values[(groups == n) & ~test].mean(axis=0)
-                    if ((groups == n) & ~test).any()
-                    else values[~test].mean(0)
-                    for n in names
-                ]
-            )
+            sizes = member @ ~test
+            means = (member * ~test) @ values / np.maximum(sizes, 1)[:, None]
+            means[sizes == 0] = values[~test].mean(axis=0)
             worth = (shares * means[np.arange(len(names)), plans]).sum(axis=1)
             good = np.flatnonzero(worth >= worth.max() - 1e-9)
-            plan = plans[good[costs[good].argmin()]]
-            for name, k in zip(names, plan, strict=True):
-                rows = test & (groups == name)
-                value[rows] += values[rows, k] / repeats
-                spent[rows] += budgets[k] / repeats
+            chosen = plans[good[costs[good].argmin()]] @ member[:, test]
+            used = chosen.astype(int)
+            value[test] += values[test, used] / repeats
+            spent[test] += budgets[used] / repeats
     return value, spent
 
 
@@ -107,7 +100,7 @@ def early_stopping(
     criterion). `used` is the mean number of samples drawn, over permutations of the pool. ValueError when a
     budget exceeds the pool.
     """
-    size = int(pool.sizes.min(initial=0))
+    size = int(min(pool.sizes, default=0))
     tables = []
     rng = np.random.default_rng(seed)
     orders = rng.random((permutations, size)).argsort(axis=1)

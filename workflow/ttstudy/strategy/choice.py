@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -15,6 +14,7 @@ _VOTES = {"majority": 0, "prm_vote": 1, "prm_max": 2}
 _SCORES = {"none": 0, "last": 1, "min": 2, "avg": 3}
 METHODS = tuple(_SIMPLE)
 """Methods that a strategy may take, the simplest first."""
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,9 @@ def folds_of(groups: np.ndarray, folds: int, repeats: int, seed: int) -> np.ndar
     result = np.zeros((repeats, len(groups)), dtype=np.int64)
     for group in sorted(set(groups)):
         rows = np.flatnonzero(groups == group)
-        for r in range(repeats):
-            # a random start, so that small groups do not always fill the first folds
-            result[r, rng.permutation(rows)] = (np.arange(len(rows)) + rng.integers(folds)) % folds
+        place = rng.random((repeats, len(rows))).argsort(axis=1)
+        # a random start, so that small groups do not always fill the first folds
+        result[:, rows] = (place + rng.integers(folds, size=(repeats, 1))) % folds
     return result
 
 
@@ -83,23 +83,28 @@ def cross_fit(
     """
     problems, thetas = values.shape
     expected, chosen = np.zeros(problems), np.zeros((problems, thetas))
-    for fold_of in folds_of(groups, folds, repeats, seed):
-        for group, fold in product(sorted(set(groups)), range(folds)):
-            test = (groups == group) & (fold_of == fold)
-            if not test.any():
-                continue
-            train = (groups == group) & (fold_of != fold)
-            if not train.any():
-                train = fold_of != fold
-            best = _argmax(values[train].mean(axis=0)) if train.any() else 0
-            expected[test] += values[test, best] / repeats
-            chosen[test, best] += 1 / repeats
+    fold_of = folds_of(groups, folds, repeats, seed)
+    held = fold_of[:, None, :] == np.arange(folds)[:, None]  # [repeats, folds, P]
+    everywhere = _means(~held, values)
+    for group in sorted(set(groups)):
+        rows = np.flatnonzero(groups == group)
+        train = ~held[:, :, rows]
+        means = np.where(train.any(axis=2)[:, :, None], _means(train, values[rows]), everywhere)
+        best = (means >= means.max(axis=2, keepdims=True) - _ROUNDING).argmax(axis=2)
+        used = np.take_along_axis(best, fold_of[:, rows], axis=1)  # [repeats, rows]
+        expected[rows] = values[rows, used].mean(axis=0)
+        np.add.at(chosen, (np.broadcast_to(rows, used.shape), used), 1 / repeats)
     return expected, chosen
+
+
+def _means(chosen: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Mean value of each theta over the chosen problems: [..., P] and [P, T] give [..., T]; 0 over none."""
+    return (chosen.astype(float) @ values) / np.maximum(chosen.sum(axis=-1), 1)[..., None]
 
 
 def _argmax(means: np.ndarray) -> int:
     """First of the largest; means that differ by rounding are equal."""
-    return int(np.flatnonzero(means >= means.max() - 1e-9)[0])
+    return int((means >= means.max() - _ROUNDING).argmax())
 
 
 def naive(grid: Grid) -> tuple[np.ndarray, np.ndarray]:

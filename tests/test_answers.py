@@ -1,0 +1,304 @@
+"""Answers: extraction, equivalence by stated rules, canonical forms and vote classes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from ttstudy.answers import canonical, equivalent, extract, vote_classes
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared"))
+needs_shared = pytest.mark.skipif(
+    not (SHARED / "grader").is_dir(), reason="the shared test material is not here"
+)
+
+SAME = r"""
+33\frac{1}{3}\% ~ \frac13
+0.1\overline{6} ~ 1/6
+-1\frac12 ~ -1.5
+3 1/2 ~ 3.5
+\frac{3}{-4} ~ -0.75
+1{,}000{,}000 ~ 10^6
+1 000 000 ~ 1000000
+$1,234.50 ~ 1234.5 dollars
+\$5 ~ 500\text{ cents}
+\$10\text{ million} ~ 10000000
+60 mph ~ 60 miles per hour
+100 ~ 100\text{ sq. ft.}
+\text{(B)} ~ B) 12
+\text{odd} ~ odd
+\text{no solution} ~ No solutions
+4:30\text{ p.m.} ~ 4:30 PM
+(x,y)=(2,3) ~ \left( 2, \frac62 \right)
+(-\infty,1)\cup(1,\infty) ~ x\neq 1
+[-1,0)\cup(0,1] ~ [-1,1]\setminus\{0\}
+(1,2)\cup[2,3) ~ (1,3)
+(0,1)\cup(\sqrt2,2) ~ (\sqrt{2},2)\cup(0,1)
+2x+3 > 7 ~ x > 2
+-2x > 4 ~ x < -2
+|x-1|<2 ~ (-1,3)
+(-\infty,\infty) ~ \text{all real numbers}
+\pm\sqrt{2} ~ \sqrt2,-\sqrt2
+\frac{-1\pm\sqrt5}{2} ~ \frac{-1+\sqrt5}{2},\frac{-1-\sqrt5}{2}
+\sqrt{3+2\sqrt2} ~ 1+\sqrt2
+\sqrt[3]{-8} ~ -2
+\log_2 3 ~ \frac{\ln 3}{\ln 2}
+\sin 30^\circ ~ 1/2
+\frac{x^2-1}{x-1} ~ x+1
+\sec^2 x ~ 1+\tan^2 x
+|x| ~ \sqrt{x^2}
+n! ~ n\cdot (n-1)!
+4^n ~ 2^{2n}
+x^2+y^2=4 ~ y^2+x^2-4=0
+e^{i\pi/3} ~ \frac12+\frac{\sqrt3}{2}i
+2\begin{pmatrix}1\\2\end{pmatrix} ~ \langle 2,4\rangle
+1A_{16} ~ 1a_{16}
+101_2 ~ 101 \text{ base } 2
+3:2 ~ 6 : 4
+2^{100000} ~ 4^{50000}
+\text{Alice, Bob} ~ \text{Bob and Alice}
+(1,2),(3,4) ~ (3,4) \text{ and } (1,2)
+a=1,b=2 ~ (a,b)=(1,2)
+\sum_{k=1}^{10} k ~ 55
+\lfloor 3.7 \rfloor ~ 3
+**7** ~ \(7\)
+\text{The answer is } 12 ~ 12
+""".strip().splitlines()
+DIFFERENT = r"""
+9 ~ 9\%
+50 ~ 0.5
+204 ~ 20400
+32,348 ~ 32349
+11,111,111,100 ~ 11,111,111,101
+1/3 ~ 0.333333333333
+2\frac{3}{4} ~ \frac{6}{4}
+\frac{1}{2004!} ~ \frac{1}{2006!}
+1\times 10^{-20} ~ 2\times 10^{-20}
+(1+x+y+z+w)^{60} ~ (1+x+y+z+w)^{59}
+12\text{ cm} ~ 12\text{ m}
+25 \text{ apples} ~ 25 \text{ pears}
+\text{(B)} ~ \text{(A), (B)}
+\text{east} ~ \text{west}
+\text{east} ~ \text{}
+(2,3) ~ [2,3]
+(2,3) ~ \{2,3\}
+[2,3) ~ 2<x<3
+2 ~ 2 or 3
+\pm 3 ~ 3
+\sin 30^\circ ~ \sin 30
+\sqrt{x^2} ~ x
+2x ~ 2X
+x_1 ~ x_2
+y=5 ~ x=5
+3+4i ~ 3-4i
+101_2 ~ 5
+101_2 ~ 101_3
+1,2 ~ 12
+1,1,2 ~ 1,2
+1 \pm 2 ~ 1 \mp \sqrt2
+(a+5)(b+2) ~ (c+5)(b+2)
+\cot x ~ \cot(2x)
+2^{n+1} ~ 2^n+1
+""".strip().splitlines()
+
+
+@pytest.mark.parametrize("pair", SAME)
+def test_two_ways_to_write_one_answer_are_equivalent_in_both_directions(pair):
+    one, other = pair.split(" ~ ")
+    assert equivalent(one, other) and equivalent(other, one)
+
+
+@pytest.mark.parametrize("pair", DIFFERENT)
+def test_two_different_answers_are_not_equivalent_in_either_direction(pair):
+    one, other = pair.split(" ~ ")
+    assert not equivalent(one, other) and not equivalent(other, one)
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        (r"Maybe \boxed{3}. No: \boxed{4}.", "4"),
+        (r"\boxed{\frac{1}{2}} and, cut short, \boxed{\frac{1}", r"\frac{1}{2}"),
+        (r"It is \boxed{\left\{1, 2\right\}}", r"\left\{1, 2\right\}"),
+        (r"\boxed{5} in the form \boxed{}.", "5"),
+        (r"So $\boxed 72$.", "72"),
+        (r"\boxed{\text{a } \boxed{9}}", r"\text{a } \boxed{9}"),
+        ("Add them.\n\n**Final Answer:** 12", "12"),
+        ("The total is 12.", None),
+        ("", None),
+        (r"\boxed{ }", None),
+    ],
+)
+def test_the_answer_is_the_last_closed_box_or_a_labelled_last_line(response, answer):
+    assert extract(response) == answer
+
+
+def test_the_last_number_counts_only_where_asked_for():
+    assert extract("12 apples cost 1,234.5 in all.") is None
+    assert extract("12 apples cost 1,234.5 in all.", "last_number") == "1,234.5"
+    assert extract("no number", "last_number") is None
+    with pytest.raises(ValueError, match="extraction is one of"):
+        extract("5", "guess")
+
+
+def test_extraction_of_a_million_unclosed_boxes_takes_linear_time():
+    assert extract(r"\boxed{" * 150_000) is None
+
+
+numbers = st.one_of(
+    st.integers(-(10**6), 10**6).map(str),
+    st.tuples(st.integers(-99, 99), st.integers(1, 99)).map(r"\frac{%d}{%d}".__mod__),
+    st.decimals(-999, 999, places=3).map("{:f}".format),
+)
+leaves = st.one_of(numbers, st.sampled_from(["x", "y", r"\pi", "i", r"\sqrt{2}", r"2\sqrt{3}", r"\theta"]))
+
+
+def _grow(inner):
+    two = st.tuples(inner, inner)
+    return st.one_of(
+        two.map("%s+%s".__mod__),
+        two.map("(%s)(%s)".__mod__),
+        two.map(r"\frac{%s}{%s}".__mod__),
+        inner.map(r"\sqrt{%s}".__mod__),
+        inner.map("-(%s)".__mod__),
+        inner.map("(%s)^{2}".__mod__),
+        inner.map(r"\sin(%s)".__mod__),
+        inner.map(r"|%s|".__mod__),
+    )
+
+
+formulas = st.recursive(leaves, _grow, max_leaves=4)
+answers = st.one_of(
+    formulas,
+    st.tuples(numbers, st.sampled_from([r"\text{ cm}", r"^\circ", r"\%", r"\text{ square inches}"])).map(
+        "".join
+    ),
+    st.tuples(st.sampled_from("(["), numbers, formulas, st.sampled_from(")]")).map("%s%s,%s%s".__mod__),
+    st.lists(numbers, min_size=2, max_size=3).map(", ".join),
+    st.lists(numbers, max_size=3).map(lambda items: rf"\{{{','.join(items)}\}}"),
+    st.tuples(st.sampled_from(["x=", "x<", r"x \ge ", "f(x)=", r"x\in "]), numbers).map("".join),
+    st.sampled_from(
+        [r"\text{east}", "Evelyn", r"\text{(C)}", "(B) 12", "52_8", r"1 \pm \sqrt{19}", r"\emptyset"]
+    ),
+)
+alphabet = st.sampled_from(
+    [
+        *"{}()[]^_,.;:=<>+-*/|!%$&0123xyziea '\"",
+        r"\frac",
+        r"\sqrt",
+        r"\text{",
+        r"\pm",
+        r"\cup",
+        r"\left",
+        r"\infty",
+        r"\overline",
+        r"\begin{pmatrix}",
+        r"\end{pmatrix}",
+        "\\\\",
+        " or ",
+    ]
+)
+noise = st.one_of(st.text(max_size=20), st.lists(alphabet, max_size=12).map("".join))
+relaxed = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+
+
+@relaxed
+@given(st.one_of(answers, noise))
+def test_the_canonical_form_of_a_canonical_form_is_itself(answer):
+    assert canonical(canonical(answer)) == canonical(answer)
+
+
+@relaxed
+@given(answers, answers)
+def test_equivalence_is_reflexive_and_symmetric_and_keeps_to_canonical_forms(one, other):
+    first, second = canonical(one), canonical(other)
+    assert equivalent(first, first) and equivalent(one, first)
+    assert equivalent(first, second) == equivalent(second, first)
+
+
+@relaxed
+@given(answers)
+def test_decoration_changes_nothing(answer):
+    spellings = [
+        f"{answer}.",
+        f"  {answer} ",
+        f"${answer}$",
+        rf"\boxed{{{answer}}}",
+        answer.replace(r"\frac", r"\dfrac"),
+    ]
+    if "text" not in answer and "(B)" not in answer:
+        spellings.append(
+            re.sub(r"(?<!\\)[(\[)\]]", lambda m: (r"\left", r"\right")[m[0] in ")]"] + m[0], answer)
+        )
+    assert {canonical(spelling) for spelling in spellings} == {canonical(answer)}
+
+
+def test_vote_classes_merge_equal_answers_whatever_their_order():
+    answers = [r"\sqrt{12}", "0.5", r"2\sqrt3", r"\frac12", "7", r"\frac{6}{\sqrt3}", "50\\%", "x=7"]
+    classes = vote_classes(answers)
+    assert classes == [0, 1, 0, 1, 2, 0, 1, 2]
+    backwards = vote_classes(answers[::-1])[::-1]
+    assert all(
+        (a == b) == (c == d)
+        for a, c in zip(classes, backwards, strict=True)
+        for b, d in zip(classes, backwards, strict=True)
+    )
+
+
+def test_an_answer_without_unit_joins_a_class_only_where_one_unit_is_stated():
+    assert vote_classes(["15", r"15\text{ cm}"]) == [0, 0]
+    assert vote_classes(["15", r"15\text{ cm}", r"15\text{ in}"]) == [0, 1, 2]
+
+
+@needs_shared
+def test_clear_shared_pairs_are_judged_right():
+    rows = [json.loads(line) for line in (SHARED / "grader/pairs.jsonl").read_text().splitlines()]
+    clear = [row for row in rows if "AMBIG" not in row["note"]]
+    wrong = [row for row in clear if equivalent(row["gold"], row["pred"]) != row["equivalent"]]
+    assert len(clear) > 250 and 1 - len(wrong) / len(clear) >= 0.98, wrong
+    assert not [row for row in wrong if re.search("scaling|within rel", row["note"])]
+
+
+@needs_shared
+@pytest.mark.parametrize("policy", ["boxed", "last_number"])
+def test_shared_extraction_cases_are_judged_right(policy):
+    for case in json.loads((SHARED / "grader/extraction_cases.json").read_text()):
+        answer = extract(case["text"], policy)
+        assert (answer is not None and equivalent(case["gold"], answer)) == case["equivalent"], case
+
+
+@needs_shared
+def test_every_benchmark_answer_equals_itself_and_its_spellings():
+    rows = [json.loads(line) for line in (SHARED / "data/math500.jsonl").read_text().splitlines()]
+    for gold in dict.fromkeys(row["answer"] for row in rows):
+        for spelling in (
+            gold,
+            f"${gold}$",
+            f" {gold}.",
+            rf"\boxed{{{gold}}}",
+            canonical(gold),
+            re.sub(r"\\[dt]?frac", r"\\tfrac", gold),
+            f"The answer is {gold}.",
+        ):
+            assert equivalent(gold, spelling) and equivalent(spelling, gold), (gold, spelling)
+    assert not any(
+        equivalent(r"\text{east}", answer) for answer in ("", "west", r"\text{west}", "north", "e")
+    )
+    for name in ("aime24", "amc23"):
+        for line in (SHARED / f"data/{name}.jsonl").read_text().splitlines():
+            gold = str(json.loads(line)["answer"])
+            whole = int(float(gold))
+            for spelling in (
+                str(whole),
+                f"{whole:04d}" if whole >= 0 else str(whole),
+                f"{whole}.0",
+                f"m+n={whole}",
+            ):
+                assert equivalent(gold, spelling), (gold, spelling)
+            assert not equivalent(gold, str(whole + 1)) and not equivalent(gold, str(whole * 100))

@@ -1,0 +1,473 @@
+"""The report: true to its tables, safe with hostile text, the same bytes every time, and working in a browser."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+import zlib
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import report_world
+from report_browser import Browser, find
+from ttstudy import report, strategy
+from ttstudy.figures.style import METHOD
+from ttstudy.report import answer, cells, explorer, views
+
+POLICIES = {"mini-20k": 20_416, "mini-180k": 183_760, "mini-1200k": 1_203_200}
+PRMS = {name: report_world.PRMS[name] for name in ("prm-good", "prm-ood")}
+VOID = {"meta", "link", "br", "input", "img", "hr"}
+
+
+class Page(HTMLParser):
+    """What a report holds: tags, attributes, tables, scripts, styles, text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[dict[str, str | None], str]] = []
+        self.styles: list[str] = []
+        self.tables: dict[str, dict[str, list]] = {}
+        self.text: list[str] = []
+        self._open: list[str] = []
+        self._raw: list[str] | None = None
+        self._table: dict[str, list] | None = None
+        self._cell: dict | None = None
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.elements.append((tag, given))
+        if tag in ("script", "style"):
+            self._raw = []
+            self.scripts.append((given, "")) if tag == "script" else None
+        if tag == "table":
+            self._table = {"names": [], "kinds": [], "rows": []}
+            if "data-key" in given:
+                self.tables[given["data-key"]] = self._table
+        if tag == "th" and self._table is not None and "data-name" in given:
+            self._table["names"].append(given["data-name"])
+            self._table["kinds"].append(given["data-kind"])
+        if tag == "tr" and self._table is not None:
+            self._table["rows"].append([])
+        if tag == "td" and self._table is not None:
+            self._cell = {"text": "", "value": given.get("data-v")}
+            self._table["rows"][-1].append(self._cell)
+
+    def handle_endtag(self, tag):
+        if tag == "script":
+            self.scripts[-1] = (self.scripts[-1][0], "".join(self._raw or []))
+        if tag == "style":
+            self.styles.append("".join(self._raw or []))
+        if tag in ("script", "style"):
+            self._raw = None
+        if tag == "td":
+            self._cell = None
+        if tag == "table" and self._table is not None:
+            self._table["rows"] = [row for row in self._table["rows"] if row]
+            self._table = None
+
+    def handle_data(self, data):
+        if self._raw is not None:
+            self._raw.append(data)
+            return
+        self.text.append(data)
+        if self._cell is not None:
+            self._cell["text"] += data
+
+    def table(self, key: str) -> pd.DataFrame:
+        """A table with exact values, the packed rest included."""
+        found = self.tables[key]
+        rows = [[c["text"] if c["value"] is None else c["value"] for c in row] for row in found["rows"]]
+        packed = [text for given, text in self.scripts if given.get("id") == f"{key}-more"]
+        for row in json.loads(unpack(json.loads(packed[0]))) if packed else []:
+            rows.append([c[1] if isinstance(c, list) else c for c in row])
+        frame = pd.DataFrame(rows, columns=found["names"])
+        for name, kind in zip(found["names"], found["kinds"], strict=True):
+            if kind != "text":
+                frame[name] = pd.to_numeric(frame[name].replace("", np.nan))
+        return frame
+
+
+def unpack(text: str) -> bytes:
+    return zlib.decompress(base64.b64decode(text))
+
+
+@pytest.fixture(scope="session")
+def world() -> dict[str, pd.DataFrame]:
+    return report_world.world(problems=60, policies=POLICIES, prms=PRMS, budgets=(4, 16), explored=2)
+
+
+@pytest.fixture(scope="session")
+def built(world, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    report.build(world, report_world.CONTEXT, path, path.parent / "figures")
+    return path
+
+
+@pytest.fixture(scope="session")
+def page(built) -> Page:
+    return Page(built.read_text(encoding="utf-8"))
+
+
+def same(shown: pd.DataFrame, source: pd.DataFrame, keys: list[str], values: list[str]) -> None:
+    """Every shown row is a row of the source, with equal numbers, and none is missing."""
+    label = {text[0]: name for name, text in METHOD.items()}
+    shown = shown.assign(**{c: shown[c].replace(label) for c in ("method",) if c in shown})
+    assert len(shown) == len(source) > 0
+    both = shown.merge(source, on=keys, suffixes=("", "_source"))
+    assert len(both) == len(source)
+    for value in values:
+        np.testing.assert_array_equal(both[value].astype(float), both[f"{value}_source"].astype(float))
+
+
+def test_accuracies_in_the_report_are_those_of_the_accuracy_table(page, world):
+    accuracy = world["accuracy"][world["accuracy"]["level"] == "all"]
+    interval = ["accuracy", "low", "high", "problems"]
+    same(page.table("cot-data"), accuracy[accuracy["method"] == "cot"], ["benchmark", "policy"], interval)
+    rule = (accuracy["score"] == "last") & (accuracy["vote"] == "prm_vote")
+    curves = accuracy[(rule | accuracy["method"].isin(["majority", "coverage"])) & (accuracy["method"] != "cot")]
+    same(page.table("scaling-0-data"), curves, ["policy", "prm", "method", "budget"], interval)
+
+
+def test_votes_training_claims_counts_and_ledger_are_those_of_their_tables(page, world):
+    accuracy = world["accuracy"]
+    votes = page.table("votes-data")
+    for score in ("min", "last", "avg"):
+        cells_ = accuracy[
+            (accuracy["level"] == "all") & (accuracy["score"] == score) & (accuracy["vote"] == "prm_max")
+            & (accuracy["budget"] == 16)
+        ]  # fmt: skip
+        shown = votes.rename(columns={f"{score}_prm_max": "accuracy"})
+        same(shown, cells_, ["policy", "prm", "method", "budget"], ["accuracy"])
+    same(page.table("training-data"), world["training"], ["model", "kind"], ["parameters", "tokens", "flops", "loss"])
+    same(page.table("claims-data"), world["claims"].fillna({"low": np.nan}), ["claim", "title"], ["low", "high"])
+    key = ["policy", "prm", "method", "budget"]
+    same(page.table("counts-data"), world["counts"], key, ["responses", "cut", "no_answer", "timed_out"])
+    each = world["ledger"].copy()
+    parts = [c for c in each.columns if c.startswith("flops_")]
+    each[parts] = each[parts].div(each["problems"], axis=0)
+    same(page.table("ledger-data"), each, key, parts)
+
+
+def test_every_shown_number_is_its_exact_value_written_as_its_kind_says(page):
+    seen = 0
+    for found in page.tables.values():
+        for row in found["rows"]:
+            for shown, kind in zip(row, found["kinds"], strict=True):
+                if shown["value"] in (None, ""):
+                    assert shown["value"] is None or shown["text"] == cells.MISSING
+                    continue
+                value, seen = float(shown["value"]), seen + 1
+                if kind in ("percent", "points", "gain"):
+                    assert abs(float(shown["text"].replace("−", "-")) - 100 * value) <= 0.0501
+                elif kind in ("count", "plain"):
+                    assert float(shown["text"].replace(",", "")) == round(value)
+                elif kind == "exponent" and "×" in shown["text"]:
+                    digits, power = shown["text"].split("×10")
+                    power = power.translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
+                    assert float(digits) * 10 ** int(power) == pytest.approx(value, rel=0.0051)
+    assert seen > 1000
+
+
+def test_small_against_large_is_the_cross_fitted_strategy_paired_with_cot(page, world):
+    shown = page.table("matrix-0-data")
+    row = shown[(shown["prm"] == "prm-good") & (shown["policy"] == "mini-20k") & (shown["larger"] == "mini-180k")].iloc[
+        0
+    ]
+    selected = strategy.select(world["outcomes"], seed=0)
+    cell = selected[
+        (selected["policy"] == "mini-20k") & (selected["prm"] == "prm-good") & (selected["budget"] == 16)
+        & (selected["level"] == "all") & (selected["selection"] == "cross_fitted")
+    ]  # fmt: skip
+    assert row["tts"] == pytest.approx(float(cell["accuracy"].iloc[0]), abs=1e-12)
+    outcomes = world["outcomes"]
+    cot = outcomes[(outcomes["policy"] == "mini-180k") & (outcomes["method"] == "cot")]["value"].mean()
+    assert row["difference"] == pytest.approx(row["tts"] - cot)
+    assert row["ratio"] == pytest.approx(183_760 / 20_416)
+    assert row["low"] <= row["difference"] <= row["high"]
+
+
+def test_the_answer_says_what_the_comparisons_say(world):
+    study = views.Study(world)
+    matrix = views.matrix(study)
+    pairs = matrix[(matrix["prm"] == "prm-good") & (matrix["policy"] != matrix["larger"])]
+    lost = matrix.assign(difference=-0.1, low=-0.2, high=-0.01, p_holm=0.001)
+    won = matrix.assign(difference=0.1, low=0.05, high=0.15, p_holm=0.001, tts=0.7, cot=0.6)
+    unsure = matrix.assign(difference=0.1, low=0.01, high=0.19, p_holm=0.2)
+    first = answer.answers(study, won)[0].sentences[0]
+    assert "beats one up to 59 times its size" in first
+    assert "mini-20k (20.4k parameters) with prm-good" in first
+    assert "70.0\u00a0%" in first and "+10.0 points (95 % interval 5.0 to 15.0)" in first
+    for frame in (lost, unsure):
+        assert (
+            answer.answers(study, frame)[0]
+            .sentences[0]
+            .startswith("No small policy with test-time scaling (TTS) beats")
+        )
+    assert f"3 of {len(pairs)} pairs" in answer.answers(study, won)[0].sentences[1]
+    assert "no result" in answer.answers(study, matrix[:0])[0].sentences[0]
+
+
+def test_the_page_loads_nothing_and_lets_only_its_own_script_and_style_run(page, built):
+    policy = next(
+        a["content"] for t, a in page.elements if t == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
+    running = [text for given, text in page.scripts if given.get("type") != "application/json"]
+    assert len(running) == len(page.styles) == 1
+    for kind, text in (("script", running[0]), ("style", page.styles[0])):
+        digest = base64.b64encode(sha256(text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none'") and "unsafe" not in policy and "http" not in policy
+    assert "require-trusted-types-for 'script'" in policy
+    for tag, given in page.elements:
+        assert tag not in ("link", "iframe", "object", "embed", "img", "base", "form", "foreignobject")
+        for name, value in given.items():
+            assert not name.startswith("on") and name not in ("style", "src", "srcdoc", "action"), (tag, name)
+            if name in ("href", "xlink:href"):
+                assert value.startswith("#")
+            assert not re.search(r"url\((?!#)", value or "")
+    assert "url(" not in page.styles[0] and "@import" not in page.styles[0]
+    assert built.stat().st_size < report.LARGEST
+
+
+def test_links_lead_somewhere_and_ids_are_unique(page):
+    ids = [given["id"] for _, given in page.elements if given.get("id")]
+    assert len(ids) == len(set(ids))
+    wanted = {given["href"][1:] for _, given in page.elements if (given.get("href") or "").startswith("#")}
+    wanted |= {name for _, given in page.elements for name in (given.get("aria-labelledby") or "").split()}
+    assert wanted <= set(ids)
+
+
+def test_the_same_tables_give_the_same_bytes_in_another_process(world, built, tmp_path):
+    script = (
+        "import sys, pickle; from ttstudy import report; import report_world; "
+        "report.build(pickle.load(open(sys.argv[1], 'rb')), report_world.CONTEXT, sys.argv[2])"
+    )
+    (tmp_path / "world.pickle").write_bytes(pickle.dumps(dict(reversed(world.items()))))
+    environment = os.environ | {"PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(sys.path), "TZ": "Asia/Tokyo"}
+    command = [sys.executable, "-c", script, str(tmp_path / "world.pickle"), str(tmp_path / "again.html")]
+    subprocess.run(command, check=True, env=environment, timeout=600)
+    assert (tmp_path / "again.html").read_bytes() == built.read_bytes()
+
+
+def test_packed_samples_survive_what_utf8_cannot_hold():
+    assert json.loads(unpack(cells.pack({"text": "a\ud800b"}))) == {"text": "a?b"}
+
+
+def test_missing_tables_cost_their_sections_only(world, tmp_path):
+    needed = ("accuracy", "outcomes", "ledger")
+    report.build({name: world[name] for name in needed}, {}, tmp_path / "few.html")
+    few = Page((tmp_path / "few.html").read_text(encoding="utf-8"))
+    text = " ".join(few.text)
+    for sentence in (
+        "This study has no table of claims.",
+        "Difficulty was not measured in this study.",
+        "No model was trained by this study",
+        "Not there: this study did not count cut",
+        "Not there: no samples were given to this report.",
+        "Not there: the table of compute-optimal strategies is missing or empty.",
+    ):
+        assert sentence in text
+    assert "headline-0-data" in few.tables
+    report.build({name: frame[:0] for name, frame in world.items()}, {}, tmp_path / "empty.html")
+    assert "This study has no results yet." in (tmp_path / "empty.html").read_text(encoding="utf-8")
+
+
+def test_every_table_can_be_saved_and_is_whole(page, world):
+    packed = {given["data-download"]: text for given, text in page.scripts if "data-download" in given}
+    for name in ("accuracy", "outcomes", "claims", "benchmark", "difficulty"):
+        frame = pd.read_parquet(io.BytesIO(unpack(json.loads(packed[f"{name}.parquet"]))))
+        pd.testing.assert_frame_equal(frame, world[name].reset_index(drop=True), check_dtype=False)
+        again = pd.read_csv(io.BytesIO(unpack(json.loads(packed[f"{name}.csv"]))), keep_default_na=False)
+        assert list(again.columns) == list(world[name].columns) and len(again) == len(world[name])
+
+
+def test_saved_text_cannot_run_in_a_spreadsheet():
+    frame = pd.DataFrame({"text": ["=1+1", "+a", "-b", "@c", "\tx", " =d", "fine"], "number": [-1.5, 0, 1, 2, 3, 4, 5]})
+    lines = cells.csv_bytes(frame).decode().split("\r\n")
+    assert lines[1] == "'=1+1,-1.5"
+    assert all(line.lstrip('"').startswith("'") for line in lines[1:7])
+    assert lines[7] == "fine,5.0"
+
+
+def test_samples_that_do_not_fit_are_left_out_evenly_and_it_is_said(world):
+    whole = explorer.build(world["explorer"], world["nodes"])
+    assert whole.note == "" and all(len(group["problems"]) == 2 for group in whole.index)
+    size = sum(map(len, whole.blocks.values()))
+    part = explorer.build(world["explorer"], world["nodes"], largest=int(size * 0.7))
+    assert all(len(group["problems"]) == 1 for group in part.index)
+    assert f"{len(whole.index)} of {2 * len(whole.index)}" in part.note
+
+
+def test_too_large_a_report_is_refused_in_one_sentence(monkeypatch, tmp_path):
+    monkeypatch.setattr(report, "LARGEST", 10)
+    with pytest.raises(report.ReportError, match="above 10; give it fewer samples"):
+        report.build({}, {}, tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())
+
+
+HOSTILE = (
+    "</script><script>window.ran=1</script><img src=x onerror=window.ran=2><svg "
+    "onload=window.ran=3><style>*{display:none}"
+    '</style><a href="javascript:window.ran=4">x</a> {{7*7}} {% raw %} <!-- ]]> &amp; &#x3c;b&#x3e; \u202eevil\u202c '
+    "\u2028\u2029\x00\x1b[31m $\\frac{1}{2}$ \\boxed{<b>1</b>} '\";alert(1)//"
+)
+
+
+@pytest.fixture(scope="session")
+def hostile(world, tmp_path_factory) -> Path:
+    tables = {name: frame.copy() for name, frame in world.items()}
+    for name, columns in {"explorer": ["problem", "gold", "response", "answer", "finish"], "nodes": ["text", "finish"],
+                          "claims": ["title", "source", "published", "ours", "text", "needs"],
+                          "benchmark": ["problem", "answer"], "counts": []}.items():  # fmt: skip
+        for column in columns:
+            tables[name][column] = tables[name][column].where(tables[name][column].isna(), HOSTILE)
+    tables["explorer"]["steps"] = [[HOSTILE, HOSTILE] for _ in range(len(tables["explorer"]))]
+    for name in ("accuracy", "outcomes", "ledger", "strategy", "difficulty", "explorer", "nodes", "training", "counts"):
+        for column in ("policy", "prm", "model"):
+            if column in tables[name]:
+                names = {
+                    "mini-20k": "<script>window.ran=5</script>$x_1$",
+                    "prm-ood": '"><img src=x onerror=window.ran=6>',
+                }
+                tables[name][column] = tables[name][column].replace(names)
+    text = HOSTILE
+    context = report_world.CONTEXT | {
+        "study": text, "question": text, "config": text, "commit": text, "hardware": text,
+        "versions": {text: text}, "checksums": {text: text}, "seeds": {"study": 0, text: text},
+        "order": {}, "steps": [{"rule": text, "jobs": 1, "seconds": 1.0, "cached": 0}],
+    }  # fmt: skip
+    path = tmp_path_factory.mktemp("hostile") / "report.html"
+    report.build(tables, context, path)
+    return path
+
+
+def test_hostile_text_adds_no_element_and_no_attribute(hostile, page):
+    found = Page(hostile.read_text(encoding="utf-8"))
+    assert {tag for tag, _ in found.elements} <= {tag for tag, _ in page.elements} | {"title"}
+    assert {name for _, given in found.elements for name in given} == {
+        name for _, given in page.elements for name in given
+    }
+    running = [text for given, text in found.scripts if given.get("type") != "application/json"]
+    assert running == [text for given, text in page.scripts if given.get("type") != "application/json"]
+    for given, text in found.scripts:
+        if given.get("type") == "application/json":
+            assert "<" not in text
+            json.loads(text)
+    assert "<script>window.ran=1</script>" in " ".join(found.text)
+    assert "$x_1$" in " ".join(found.text)
+
+
+needs_chromium = pytest.mark.skipif(
+    find() is None, reason="Chromium is not installed (or TTSTUDY_CHROMIUM does not name it)"
+)
+
+
+@needs_chromium
+def test_nothing_hostile_runs_in_a_browser_and_it_shows_as_text(hostile):
+    with Browser() as browser:
+        browser.open(hostile)
+        browser.until("document.querySelectorAll('.response').length > 0")
+        browser.js("document.querySelectorAll('details').forEach(d => d.open = true)")
+        pick(browser, "Method", "beam_search")
+        browser.until("document.querySelectorAll('.tree g[role=button]').length > 0")
+        browser.js("document.querySelector('.tree g[role=button]').dispatchEvent(new Event('focus'))")
+        assert browser.js("typeof window.ran") == "undefined"
+        shown = browser.js("document.querySelector('.response .step span:last-child').textContent")
+        assert shown.startswith("</script><script>window.ran=1</script><img src=x") and "\\boxed{<b>1</b>}" in shown
+        assert "window.ran=2" in browser.js("document.querySelector('.told').textContent")
+        assert browser.js("document.querySelectorAll('main img, main iframe, main script:not([type])').length") == 0
+        assert browser.requests == [hostile.as_uri()]
+        assert browser.problems == []
+
+
+def pick(browser: Browser, label: str, value: str) -> None:
+    """Choose an option of the explorer by its select's label."""
+    browser.js(
+        "(() => "
+        "{ const label = [...document.querySelectorAll('#explorer-app label')].find(l => l.firstChild.textContent "
+        f"=== {json.dumps(label)}); const s = label.querySelector('select'); s.value = {json.dumps(value)}; "
+        "s.dispatchEvent(new Event('change')); })()"
+    )
+
+
+@needs_chromium
+def test_a_reader_can_sort_filter_save_explore_print_and_use_a_phone(built, world):
+    with Browser() as browser:
+        browser.open(built)
+        browser.until("document.querySelectorAll('.response').length > 0")
+
+        def column(key: str, name: str) -> list[str]:
+            return browser.js(
+                f"(() => {{ const t = document.querySelector('table[data-key=\"{key}\"]'); "
+                "const i = [...t.tHead.rows[0].cells]"
+                f".findIndex(c => c.dataset.name === '{name}'); return [...t.tBodies[0].rows].filter(r => !r.hidden)"
+                ".map(r => r.cells[i].dataset.v ?? r.cells[i].textContent); })()"
+            )
+
+        # sort by keyboard: focus the heading, press Enter
+        browser.js("document.querySelector('#votes-data th[data-name=last_prm_vote] button').focus()")
+        for _ in range(2):
+            for kind in ("keyDown", "keyUp"):
+                browser.call(
+                    "Input.dispatchKeyEvent", type=kind, key="Enter", code="Enter", windowsVirtualKeyCode=13, text="\r"
+                )
+        browser.until("document.querySelector('#votes-data th[aria-sort=descending]') !== null")
+        values = [float(v) for v in column("votes-data", "last_prm_vote")]
+        assert values == sorted(values, reverse=True) and values != sorted(values)
+        # filter
+        browser.js(
+            "(() => "
+            "{ const i = document.querySelector('#votes-data input'); i.value = 'prm-ood DVTS'; "
+            "i.dispatchEvent(new Event('input')); })()"
+        )
+        browser.until("document.querySelector('#votes-data output').textContent.startsWith('3 of 18')")
+        assert set(column("votes-data", "prm")) == {"prm-ood"}
+        # save what is filtered
+        browser.js("window.saved = []; URL.createObjectURL = (blob) => "
+                   "{ blob.text().then((t) => window.saved.push(t)); return 'blob:x'; };"
+                   "HTMLAnchorElement.prototype.click = () => {};"
+            "document.querySelector('#votes-data button.do').click()")  # fmt: skip
+        browser.until("window.saved.length === 1")
+        saved = pd.read_csv(io.StringIO(browser.js("window.saved[0]")))
+        assert len(saved) == 3 and set(saved["method"]) == {"DVTS"}
+        browser.js("[...document.querySelectorAll('td.save[data-name=claims] button')][0].click()")
+        browser.until("window.saved.length === 2")
+        assert len(pd.read_csv(io.StringIO(browser.js("window.saved[1]")))) == len(world["claims"])
+        # explorer
+        pick(browser, "Method", "dvts")
+        browser.until("document.querySelectorAll('.tree g[role=button]').length > 0")
+        nodes = world["nodes"]
+        first = nodes[(nodes["policy"] == "mini-20k") & (nodes["method"] == "dvts") & (nodes["prm"] == "prm-good")]
+        first = first[first["problem_id"] == "miniature-0000"]
+        assert browser.js("document.querySelectorAll('.tree g[role=button]').length") == len(first)
+        # a link into a closed part opens it
+        browser.js("location.hash = '#claim-9'")
+        browser.until("document.getElementById('claim-9').closest('details').open")
+        # dark theme, print, phone
+        light = browser.js("getComputedStyle(document.body).backgroundColor")
+        browser.media("dark")
+        assert browser.js("getComputedStyle(document.body).backgroundColor") != light
+        assert (
+            browser.js("getComputedStyle(document.querySelector('#figure-headline-0 [stroke=\"#7a3fa0\"]')).stroke")
+            == "rgb(192, 147, 230)"
+        )
+        browser.media("light", "print")
+        assert browser.js("getComputedStyle(document.querySelector('nav')).display") == "none"
+        browser.media()
+        browser.size(390, 844)
+        browser.open(built)
+        assert browser.js("document.documentElement.scrollWidth") <= 390
+        assert browser.requests == [built.as_uri()] * 2 and browser.problems == []

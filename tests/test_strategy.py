@@ -1,0 +1,169 @@
+"""Choosing without peeking: no optimism under the null, the rule as published, budgets that go where they pay."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ttstudy import strategy, tables, voting
+
+LEVELS = np.array(["easy", "medium", "hard"], dtype=object)
+
+
+def null_study(rng, problems=150, thetas=21, noise=0.35):
+    """Values of strategies that are all equally good: a common difficulty and independent noise."""
+    base = rng.beta(1, 1, problems)[:, None]
+    values = np.clip(base + rng.normal(0, noise, (problems, thetas)), 0, 1)
+    return values, LEVELS[np.arange(problems) % 3], values.mean()
+
+
+def test_cross_fitting_has_no_bias_where_the_naive_choice_has_three_points():
+    """60 null studies: the truth is that every strategy is worth the same."""
+    rng = np.random.default_rng(0)
+    naive, fitted = [], []
+    for _ in range(60):
+        values, levels, _ = null_study(rng)
+        grid = strategy.Grid({}, [], levels, [("majority", "none", "majority")] * values.shape[1], values)
+        naive.append(strategy.naive(grid)[0].mean())
+        fitted.append(strategy.cross_fit(values, levels, repeats=4)[0].mean())
+    truth = np.mean([null_study(np.random.default_rng([1, k]))[2] for k in range(400)])
+    assert np.mean(naive) - truth > 0.03
+    assert abs(np.mean(fitted) - truth) < 0.005 + 2 * np.std(fitted) / 60**0.5
+
+
+def test_a_clearly_better_strategy_is_found_by_every_fold():
+    rng = np.random.default_rng(1)
+    values = rng.random((60, 4)) * 0.3
+    levels = LEVELS[np.arange(60) % 3]
+    values[levels == "hard", 2] += 0.5
+    values[levels != "hard", 1] += 0.5
+    fitted, chosen = strategy.cross_fit(values, levels, repeats=3)
+    assert chosen[levels == "hard"][:, 2] == pytest.approx(1)
+    assert chosen[levels != "hard"][:, 1] == pytest.approx(1)
+    assert fitted == pytest.approx(np.where(levels == "hard", values[:, 2], values[:, 1]))
+
+
+def test_a_problem_is_never_valued_by_a_choice_it_took_part_in():
+    """Each problem likes a strategy of its own: whoever peeks scores 1, an honest choice about 0."""
+    values = np.eye(12)
+    assert strategy.cross_fit(values, np.full(12, "easy", dtype=object), folds=12, repeats=2)[0].sum() == 0
+    alone = strategy.cross_fit(np.eye(3), LEVELS, folds=3, repeats=4)[0]  # one problem per level
+    assert alone.sum() == 0
+
+
+def outcomes(problems=45, seed=0):
+    rng = np.random.default_rng(seed)
+    rows = []
+    for policy, skill in (("small", 0.2), ("large", 0.6)):
+        for i in range(problems):
+            level = LEVELS[i % 3]
+            base = skill * (1.3 - 0.4 * (i % 3))
+            for budget, more in ((4, 0.05), (16, 0.15)):
+                cells = [("none", "majority", "none", "majority", 0.0)]
+                for prm, worth in (("good", 0.2), ("bad", -0.1)):
+                    for method, lead in (("best_of_n", 0.0), ("beam_search", 0.05), ("dvts", 0.02)):
+                        cells += [(prm, method, "min", vote, worth + lead) for vote in ("prm_max", "prm_vote")]
+                for prm, method, score, vote, gain in cells:
+                    value = float(np.clip(base + more * (1 + gain) + gain + rng.normal(0, 0.1), 0, 1))
+                    rows.append(("toy", policy, prm, method, budget, score, vote, f"p{i:02d}", level, value))
+    columns = ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "problem_id", "level", "value"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def test_rows_meet_their_contract_and_the_naive_choice_is_never_below_the_cross_fitted():
+    sizes = {"small": 1e9, "large": 72e9, "good": 7e9}
+    table = tables.check("strategy", strategy.select(outcomes(), repeats=5, parameters=sizes, resamples=500))
+    assert set(table["selection"]) == {"naive", "cross_fitted", "author_rule"}
+    assert len(table) == 2 * 2 * 2 * 4 * 3
+    keys = ["policy", "prm", "budget", "level"]
+    wide = table.pivot(index=keys, columns="selection", values="accuracy")
+    assert (wide["naive"] >= wide["cross_fitted"] - 1e-12).all()
+    assert (wide["naive"] >= wide["author_rule"] - 1e-12).all()
+    rule = table[(table["selection"] == "author_rule") & (table["level"] == "all")]
+    assert dict(zip(rule["policy"], rule["method"], strict=False)) == {"small": "beam_search", "large": "best_of_n"}
+    # every level's naive choice is its best mean, found here by pandas
+    cell = outcomes().query("policy == 'small' and budget == 16 and level == 'hard' and prm in ['good', 'none']")
+    best = cell.groupby(["method", "score", "vote"])["value"].mean()
+    row = table.query("policy == 'small' and budget == 16 and level == 'hard' and prm == 'good' and selection == 'naive'")
+    assert row["accuracy"].item() == pytest.approx(best.max())
+    assert (row["method"].item(), row["score"].item(), row["vote"].item()) == best.idxmax()
+
+
+def test_no_size_no_rule_and_no_method_no_rule():
+    assert "author_rule" not in set(strategy.select(outcomes(), repeats=2, resamples=200)["selection"])
+    sampled = outcomes().query("method in ['majority', 'best_of_n']")
+    table = strategy.select(sampled, repeats=2, parameters={"small": 1e9, "large": 72e9}, resamples=200)
+    assert set(table.query("selection == 'author_rule'")["policy"]) == {"large"}
+
+
+@pytest.mark.parametrize(
+    "benchmark, policy, size, level, method",
+    [
+        ("MATH-500", "Qwen2.5-3B-Instruct", 3e9, "easy", "beam_search"),
+        ("MATH-500", "Qwen2.5-7B-Instruct", 7e9, "medium", "dvts"),
+        ("MATH-500", "Qwen2.5-32B-Instruct", 32.5e9, "hard", "beam_search"),
+        ("MATH-500", "Qwen2.5-72B-Instruct", 72e9, "easy", "best_of_n"),
+        ("AIME24", "Qwen2.5-7B-Instruct", 7e9, "hard", "dvts"),
+        ("AIME24", "Qwen2.5-14B-Instruct", 14e9, "hard", "best_of_n"),
+        ("AIME24", "DeepSeek-R1-Distill-Qwen-7B", 7e9, "hard", "majority"),
+    ],
+)
+def test_the_authors_rule(benchmark, policy, size, level, method):
+    assert strategy.author_method(benchmark, policy, size, level) == method
+
+
+def test_a_ladder_of_other_sizes_is_moved_onto_the_papers_scale():
+    moved = strategy.on_paper_scale({"a": 2e4, "b": 2e5, "c": 2e6, "prm": 9e4}, {"a", "b", "c"})
+    assert moved == pytest.approx({"a": 0.5e9, "b": 6e9, "c": 72e9})
+    assert strategy.on_paper_scale({"x": 7e9}, {"x"}) == {"x": 7e9}
+
+
+def test_optimism_is_naive_less_cross_fitted_with_an_interval():
+    table = tables.check("optimism", strategy.optimism(outcomes(), repeats=4, resamples=100))
+    assert (table["optimism"] - (table["naive"] - table["cross_fitted"])).abs().max() < 1e-9
+    assert (table["optimism"] > 0).sum() >= 7 and (table["optimism"] >= 0).all() and (table["low"] <= table["optimism"]).all()
+    assert (table["high"] > table["low"]).all() and set(table["thetas"]) == {7}
+
+
+def test_levels_predicted_without_labels_take_the_place_of_the_true_ones():
+    known = outcomes()[["problem_id", "level"]].drop_duplicates()
+    table = tables.check("strategy", strategy.predicted(outcomes(), known, repeats=3, resamples=200))
+    fitted = strategy.select(outcomes(), repeats=3, resamples=200).query("selection == 'cross_fitted'")
+    assert table["accuracy"].to_numpy() == pytest.approx(fitted["accuracy"].to_numpy())
+    with pytest.raises(ValueError, match="p00 has no predicted level"):
+        strategy.predicted(outcomes(), known.iloc[1:])
+
+
+def test_budget_moves_to_the_problems_where_it_pays():
+    """Samples help medium problems only, so they get them, at the same mean budget."""
+    gain = {"easy": (0.9, 0.9, 0.9), "medium": (0.2, 0.5, 0.9), "hard": (0.0, 0.0, 0.0)}
+    rows = [
+        ("toy", "tiny", "none", "majority", "none", "majority", budget, f"p{i:02d}", gain[LEVELS[i % 3]][k])
+        for i in range(60)
+        for k, budget in enumerate((4, 16, 64))
+    ]
+    columns = ["benchmark", "policy", "prm", "method", "score", "vote", "budget", "problem_id", "value"]
+    levels = pd.DataFrame({"problem_id": [f"p{i:02d}" for i in range(60)], "level": LEVELS[np.arange(60) % 3]})
+    table = strategy.allocate(pd.DataFrame(rows, columns=columns), levels, resamples=300).set_index("budget")
+    assert table.loc[16, "spent"] == pytest.approx((4 + 4 + 16) / 3)  # 64 for the medium would cost 24 on average
+    assert table.loc[4, "difference"] == pytest.approx(0)
+    wider = table.loc[16]
+    assert wider["accuracy"] == pytest.approx(wider["fixed"]) and wider["spent"] < 16
+
+
+def test_stopping_when_decided_gives_the_same_answers_for_fewer_samples():
+    rng = np.random.default_rng(0)
+    correct = rng.random((30, 40)) < rng.beta(0.8, 0.8, 30)[:, None]
+    classes = np.where(correct, 0, 1 + rng.integers(0, 6, correct.shape))
+    classes[rng.random(correct.shape) < 0.1] = -1
+    pool = voting.Pool([f"p{i}" for i in range(30)], correct & (classes >= 0), classes)
+    full = voting.values(pool, [40], "majority")["value"].to_numpy()
+    early = strategy.early_stopping(pool, [40])
+    assert early["value"].to_numpy() == pytest.approx(full)
+    assert early["used"].mean() < 34 and early["used"].max() <= 40
+    bold = strategy.early_stopping(pool, [40], confidence=0.95)
+    assert bold["used"].mean() < 0.7 * early["used"].mean()
+    assert abs(bold["value"].mean() - full.mean()) < 0.05
+    with pytest.raises(ValueError, match="budget 64 needs 64 responses"):
+        strategy.early_stopping(pool, [64])
