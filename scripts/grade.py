@@ -14,7 +14,7 @@ def step() -> None:
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
     responses = tables.read("responses", args.responses, ["problem_id", "sample", "response"])
-    benchmark = tables.read("benchmark", args.benchmark, ["problem_id", "answer"])
+    benchmark = tables.read("benchmark", args.benchmark)
     grades = grade_table(responses, benchmark, grader=args.spec["grader"], extraction=args.spec["extraction"])
     tables.write("grades", grades, args.output)
 

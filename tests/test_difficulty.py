@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-
 from ttstudy import difficulty, tables
 
 
@@ -27,7 +26,8 @@ def test_a_bound_belongs_to_the_easier_level():
     shares = [1.0, 0.5, 0.4999, 0.1, 0.0999, 0.0]
     assert difficulty.level_of(shares).tolist() == ["easy", "easy", "medium", "medium", "hard", "hard"]
     grades = pd.DataFrame(
-        [(f"p{k}", i, i < k) for k in (0, 1, 2, 5, 10) for i in range(10)], columns=["problem_id", "sample", "correct"]
+        [(f"p{k}", i, i < k) for k in (0, 1, 2, 5, 10) for i in range(10)],
+        columns=["problem_id", "sample", "correct"],
     )
     table = difficulty.levels(grades)
     assert dict(zip(table["problem_id"], table["level"], strict=True)) == {

@@ -1,11 +1,10 @@
-"""FLOPs: the published table recomputed, the ledger's parts, the front and the efficiency gain by its rule."""
+"""FLOPs: the published table recomputed, the ledger's parts, the front, the efficiency gain by its rule."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
-
 from ttstudy import flops, tables
 from ttstudy.claims.arithmetic import R1_ACTIVE, TRAINED
 from ttstudy.claims.evidence import Published
@@ -23,15 +22,18 @@ def test_6nd_gives_the_published_training_flops_to_their_last_digit(model):
 
 def cell(**change):
     row = {
-        "benchmark": "b", "policy": "small", "prm": "good", "method": "beam_search", "budget": 16, "problems": 10,
-        "prompt_tokens": 100.0, "response_tokens": 4000.0, "discarded_tokens": 1500.0, "prm_tokens": 5000.0,
-        "prm_tokens_reencoded": 20000.0, "policy_parameters": 1000, "prm_parameters": 7000,
+        "benchmark": "b", "policy": "small", "prm": "good", "method": "beam_search", "budget": 16,
+        "problems": 10, "prompt_tokens": 100.0, "response_tokens": 4000.0, "discarded_tokens": 1500.0,
+        "prm_tokens": 5000.0, "prm_tokens_reencoded": 20000.0, "policy_parameters": 1000, "prm_parameters": 7000,
     }  # fmt: skip
     return row | change
 
 
 def test_the_ledger_counts_what_the_published_table_leaves_out():
-    cells = [cell(), cell(prm="none", method="majority", prm_tokens=0.0, discarded_tokens=0.0, prm_parameters=0)]
+    cells = [
+        cell(),
+        cell(prm="none", method="majority", prm_tokens=0.0, discarded_tokens=0.0, prm_parameters=0),
+    ]
     table = tables.check("ledger", flops.ledger(pd.DataFrame(cells)))
     first, second = table.to_dict("records")
     assert first["flops_paper"] == first["flops_policy"] == 2 * 1000 * 4000

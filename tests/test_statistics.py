@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-
 from ttstudy import statistics, tables
 
 
@@ -38,13 +37,15 @@ def test_bca_equals_scipy_within_the_resampling_noise():
 
     values = np.random.default_rng(0).beta(0.4, 1.2, 300)
     ours = statistics.interval(values)
-    theirs = bootstrap((values,), np.mean, n_resamples=10_000, rng=np.random.default_rng(1)).confidence_interval
+    theirs = bootstrap(
+        (values,), np.mean, n_resamples=10_000, rng=np.random.default_rng(1)
+    ).confidence_interval
     assert ours == pytest.approx(tuple(theirs), abs=0.1 * (theirs.high - theirs.low))
 
 
 @pytest.mark.parametrize("a, b", [(0.6, 0.6), (0.3, 1.0), (2.0, 0.5)])
 def test_intervals_cover_as_often_as_they_say(a, b):
-    """600 studies of 500 problems, all in one call; 93-97 % with the noise of 600 studies (2.7 points at 3 sd)."""
+    """600 studies of 500 problems in one call; the noise of 600 studies is 2.7 points at three sd."""
     values = np.random.default_rng(7).beta(a, b, (500, 600))
     low, high = statistics.interval(values, resamples=1500)
     covered = ((low <= a / (a + b)) & (a / (a + b) <= high)).mean()
@@ -67,7 +68,11 @@ def test_problems_of_one_source_widen_the_interval():
 
 
 def test_bad_values_are_refused():
-    for values, words in (([0.5, float("nan")], "not a number"), ([0.5, 1.2], "outside"), ([], "at least one")):
+    for values, words in (
+        ([0.5, float("nan")], "not a number"),
+        ([0.5, 1.2], "outside"),
+        ([], "at least one"),
+    ):
         with pytest.raises(ValueError, match=words):
             statistics.interval(np.array(values))
     with pytest.raises(ValueError, match="name one for each"):
@@ -128,7 +133,9 @@ def outcomes():
         prm = "good" if method == "beam_search" else "none"
         for i in range(problems):
             level = "easy" if i < 25 else "hard"
-            rows.append(("toy", "tiny", prm, method, budget, "none", "none", f"p{i:02d}", level, rng.random()))
+            rows.append(
+                ("toy", "tiny", prm, method, budget, "none", "none", f"p{i:02d}", level, rng.random())
+            )
     return pd.DataFrame(rows, columns=[*statistics.CELL, "problem_id", "level", "value"])
 
 

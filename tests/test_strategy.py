@@ -1,11 +1,10 @@
-"""Choosing without peeking: no optimism under the null, the rule as published, budgets that go where they pay."""
+"""Choosing without peeking: no optimism under the null, the rule as published, budgets where they pay."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
-
 from ttstudy import strategy, tables, voting
 
 LEVELS = np.array(["easy", "medium", "hard"], dtype=object)
@@ -63,11 +62,24 @@ def outcomes(problems=45, seed=0):
                 cells = [("none", "majority", "none", "majority", 0.0)]
                 for prm, worth in (("good", 0.2), ("bad", -0.1)):
                     for method, lead in (("best_of_n", 0.0), ("beam_search", 0.05), ("dvts", 0.02)):
-                        cells += [(prm, method, "min", vote, worth + lead) for vote in ("prm_max", "prm_vote")]
+                        cells += [
+                            (prm, method, "min", vote, worth + lead) for vote in ("prm_max", "prm_vote")
+                        ]
                 for prm, method, score, vote, gain in cells:
                     value = float(np.clip(base + more * (1 + gain) + gain + rng.normal(0, 0.1), 0, 1))
                     rows.append(("toy", policy, prm, method, budget, score, vote, f"p{i:02d}", level, value))
-    columns = ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "problem_id", "level", "value"]
+    columns = [
+        "benchmark",
+        "policy",
+        "prm",
+        "method",
+        "budget",
+        "score",
+        "vote",
+        "problem_id",
+        "level",
+        "value",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -81,11 +93,18 @@ def test_rows_meet_their_contract_and_the_naive_choice_is_never_below_the_cross_
     assert (wide["naive"] >= wide["cross_fitted"] - 1e-12).all()
     assert (wide["naive"] >= wide["author_rule"] - 1e-12).all()
     rule = table[(table["selection"] == "author_rule") & (table["level"] == "all")]
-    assert dict(zip(rule["policy"], rule["method"], strict=False)) == {"small": "beam_search", "large": "best_of_n"}
+    assert dict(zip(rule["policy"], rule["method"], strict=False)) == {
+        "small": "beam_search",
+        "large": "best_of_n",
+    }
     # every level's naive choice is its best mean, found here by pandas
-    cell = outcomes().query("policy == 'small' and budget == 16 and level == 'hard' and prm in ['good', 'none']")
+    cell = outcomes().query(
+        "policy == 'small' and budget == 16 and level == 'hard' and prm in ['good', 'none']"
+    )
     best = cell.groupby(["method", "score", "vote"])["value"].mean()
-    row = table.query("policy == 'small' and budget == 16 and level == 'hard' and prm == 'good' and selection == 'naive'")
+    row = table.query(
+        "policy == 'small' and budget == 16 and level == 'hard' and prm == 'good' and selection == 'naive'"
+    )
     assert row["accuracy"].item() == pytest.approx(best.max())
     assert (row["method"].item(), row["score"].item(), row["vote"].item()) == best.idxmax()
 
@@ -122,7 +141,11 @@ def test_a_ladder_of_other_sizes_is_moved_onto_the_papers_scale():
 def test_optimism_is_naive_less_cross_fitted_with_an_interval():
     table = tables.check("optimism", strategy.optimism(outcomes(), repeats=4, resamples=100))
     assert (table["optimism"] - (table["naive"] - table["cross_fitted"])).abs().max() < 1e-9
-    assert (table["optimism"] > 0).sum() >= 7 and (table["optimism"] >= 0).all() and (table["low"] <= table["optimism"]).all()
+    assert (
+        (table["optimism"] > 0).sum() >= 7
+        and (table["optimism"] >= 0).all()
+        and (table["low"] <= table["optimism"]).all()
+    )
     assert (table["high"] > table["low"]).all() and set(table["thetas"]) == {7}
 
 
@@ -144,9 +167,13 @@ def test_budget_moves_to_the_problems_where_it_pays():
         for k, budget in enumerate((4, 16, 64))
     ]
     columns = ["benchmark", "policy", "prm", "method", "score", "vote", "budget", "problem_id", "value"]
-    levels = pd.DataFrame({"problem_id": [f"p{i:02d}" for i in range(60)], "level": LEVELS[np.arange(60) % 3]})
+    levels = pd.DataFrame(
+        {"problem_id": [f"p{i:02d}" for i in range(60)], "level": LEVELS[np.arange(60) % 3]}
+    )
     table = strategy.allocate(pd.DataFrame(rows, columns=columns), levels, resamples=300).set_index("budget")
-    assert table.loc[16, "spent"] == pytest.approx((4 + 4 + 16) / 3)  # 64 for the medium would cost 24 on average
+    assert table.loc[16, "spent"] == pytest.approx(
+        (4 + 4 + 16) / 3
+    )  # 64 for the medium would cost 24 on average
     assert table.loc[4, "difference"] == pytest.approx(0)
     wider = table.loc[16]
     assert wider["accuracy"] == pytest.approx(wider["fixed"]) and wider["spent"] < 16

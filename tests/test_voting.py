@@ -1,9 +1,10 @@
-"""Votes: closed forms against enumeration, permutation prefixes against enumeration, recorded scores end to end."""
+"""Votes: closed forms and permutation prefixes against enumeration, recorded scores end to end."""
 
 from __future__ import annotations
 
 import os
 from itertools import combinations
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from ttstudy import voting
 from ttstudy.voting import estimators
 
@@ -26,7 +26,9 @@ def problems(draw):
     size = draw(st.integers(1, 7))
     classes = np.array(draw(st.lists(st.integers(-1, 3), min_size=size, max_size=size)))
     right_classes = draw(st.sets(st.integers(0, 3), max_size=2))
-    scores = np.array(draw(st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]), min_size=size, max_size=size)))
+    scores = np.array(
+        draw(st.lists(st.sampled_from([-1.0, 0.0, 0.25, 0.5, 1.0]), min_size=size, max_size=size))
+    )
     correct = np.isin(classes, list(right_classes)) & (classes >= 0)
     return correct, classes, scores
 
@@ -97,7 +99,9 @@ def test_tree_subsets_equal_enumeration(problem, data):
         top = max((score for score, _ in tops), default=None)
         return np.mean([worth for score, worth in tops if score == top]) if tops else 0.0
 
-    assert value(table, "majority") == pytest.approx(np.mean([vote(correct, classes, ones, g) for g in groups]))
+    assert value(table, "majority") == pytest.approx(
+        np.mean([vote(correct, classes, ones, g) for g in groups])
+    )
     assert value(table, "prm_vote", "min") == pytest.approx(
         np.mean([vote(correct, classes, scores, g) for g in groups])
     )
@@ -112,7 +116,9 @@ def test_all_answers_of_a_search_are_used(problem):
     table = voting.values_of_answers(pool, budget=16)
     everything = range(len(correct))
     assert set(table["budget"]) == {16}
-    assert value(table, "majority") == pytest.approx(vote(correct, classes, np.ones(len(correct)), everything))
+    assert value(table, "majority") == pytest.approx(
+        vote(correct, classes, np.ones(len(correct)), everything)
+    )
     assert value(table, "prm_vote", "avg") == pytest.approx(vote(correct, classes, scores, everything))
     assert value(table, "prm_max", "avg") == pytest.approx(best(correct, classes, scores, everything))
 
@@ -147,7 +153,9 @@ def test_permutations_are_shared_by_scores_and_fixed_by_the_seed():
     })  # fmt: skip
     table = voting.values(twice, [16], "best_of_n", seed=5)
     votes = table[table["vote"] == "prm_vote"]
-    assert (votes[votes["score"] == "min"]["value"].array == votes[votes["score"] == "last"]["value"].array).all()
+    assert (
+        votes[votes["score"] == "min"]["value"].array == votes[votes["score"] == "last"]["value"].array
+    ).all()
     assert table.equals(voting.values(twice, [16], "best_of_n", seed=5))
     assert not table.equals(voting.values(twice, [16], "best_of_n", seed=6))
 
@@ -194,7 +202,13 @@ def test_step_scores_are_aggregated_and_a_response_without_steps_is_below_all():
 
 def test_tables_become_a_pool_whatever_their_row_order_and_with_unequal_sizes():
     grades = pd.DataFrame(
-        [("b", 0, "2", True), ("a", 1, "x", False), ("a", 0, None, True), ("a", 2, "7", True), ("b", 1, "2", True)],
+        [
+            ("b", 0, "2", True),
+            ("a", 1, "x", False),
+            ("a", 0, None, True),
+            ("a", 2, "7", True),
+            ("b", 1, "2", True),
+        ],
         columns=["problem_id", "sample", "canonical", "correct"],
     )
     scores = grades[["problem_id", "sample"]].assign(step_scores=[[0.5], [0.1, 0.2], [], [0.9], [0.4]])
@@ -213,7 +227,9 @@ def test_tables_become_a_pool_whatever_their_row_order_and_with_unequal_sizes():
         voting.Pool.build(pd.concat([grades, grades.iloc[:1]]))
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="shared recorded responses (gsm8k-200.parquet) are not here")
+@pytest.mark.skipif(
+    not RECORDED.exists(), reason="shared recorded responses (gsm8k-200.parquet) are not here"
+)
 def test_recorded_scores_of_seven_reward_models_vote_as_computed_by_hand():
     """At N = 32 (all) by direct count; at N = 1, 4 and 16 by the same prefixes, walked one by one."""
     data = pd.read_parquet(RECORDED)
@@ -253,7 +269,22 @@ def test_recorded_scores_of_seven_reward_models_vote_as_computed_by_hand():
                 if problem in few:
                     for n in (4, 16):
                         walked = [by_hand(canonical, correct, scores, row[:n])[1] for row in order]
-                        assert prefixes[n, how, "prm_vote", problem] == pytest.approx(np.mean(walked), abs=1e-9)
+                        assert prefixes[n, how, "prm_vote", problem] == pytest.approx(
+                            np.mean(walked), abs=1e-9
+                        )
+                        exact = best_by_counting(canonical, correct, scores, n)
+                        assert prefixes[n, how, "prm_max", problem] == pytest.approx(exact, abs=1e-9)
+
+
+def best_by_counting(canonical, correct, scores, n):
+    """Expected correctness of PRM-Max of n, from how many subsets have each score at the top."""
+    keys = [score if text is not None else -2.0 for text, score in zip(canonical, scores, strict=True)]
+    total = 0.0
+    for top in set(keys) - {-2.0}:
+        upto, below = sum(k <= top for k in keys), sum(k < top for k in keys)
+        share = (comb(upto, n) - comb(below, n)) / comb(len(keys), n)
+        total += share * np.mean([right for right, k in zip(correct, keys, strict=True) if k == top])
+    return total
 
 
 def by_key(table):

@@ -27,7 +27,7 @@ LAWS = {
 
 
 def paper_pool(rng: np.random.Generator) -> tuple[voting.Pool, list[dict[str, np.ndarray]]]:
-    """500 problems of all difficulties with up to about 60 answer classes each, and the scores of seven PRMs."""
+    """500 problems of all difficulties with up to about 60 answer classes, and the scores of seven PRMs."""
     problems, size = 500, 256
     correct = rng.random((problems, size)) < rng.beta(0.6, 0.6, problems)[:, None]
     scatter = 1 / rng.uniform(1, 40, problems)

@@ -8,8 +8,8 @@ Sources: Miller 2024 (arXiv 2411.00640) for the setting; Efron 1987 for BCa; Wil
 
 Which interval `interval` takes, column by column:
 - every value 0 or 1: Wilson, whatever the number of problems;
-- fewer than `RARE` problems away from 0, or from 1, or all values equal: Wilson at the mean (a bootstrap sees no spread there
-  and would promise a width of nearly zero);
+- fewer than `RARE` problems away from 0, or from 1, or all values equal: Wilson at the mean (a bootstrap
+  sees no spread there and would promise a width of nearly zero);
 - fewer than `SMALL` problems: Wilson with the effective number of problems m (1 - m) / variance of the
   mean, and Student's quantile;
 - else: BCa bootstrap over problems (over clusters of them, where `clusters` is given).

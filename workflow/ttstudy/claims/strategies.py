@@ -243,8 +243,8 @@ def fixed_rule_suffices(study: Study) -> Finding:
     verdict = "fails" if gap.high < 0 else "holds" if gap.low > 0 else "not significant"
     text = (
         f"with {prm} the rule by size is {points(gap.difference)} from the choice made on other problems; "
-        f"the choice made on the same problems promises {points(optimism)} too much (sizes all below 0.1B are "
-        "moved onto the paper's scale)"
+        f"the choice made on the same problems promises {points(optimism)} too much (sizes all below 0.1B "
+        "are moved onto the paper's scale)"
     )
     return Finding(
         verdict, text, "the rule is compute-optimal", points(gap.difference), 100 * gap.low, 100 * gap.high

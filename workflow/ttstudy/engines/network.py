@@ -201,10 +201,11 @@ class Network:
         config = self.config
         kv, groups, dim = config.kv_heads, config.groups, config.head_dim
         n = ids.shape[0]
-        self._rope_table(spans[0][2] if len(spans) == 1 else max(length for _, _, length in spans))
+        longest = max(length for _, _, length in spans)
+        self._rope_table(longest)
         cos = self._cos.index_select(0, positions).view(n, 1, 1, dim)
         sin = self._sin.index_select(0, positions).view(n, 1, 1, dim)
-        masks = [self._length_mask(positions[start:stop], length) for start, stop, length in spans]
+        mask = self._length_mask(positions, longest)
         rows = torch.arange(n, device=self.device)
         mixed = torch.empty(n * kv, groups, dim, dtype=self.dtype, device=self.device)
         x = self.embedding.index_select(0, ids)
@@ -214,13 +215,14 @@ class Network:
             keys[rows, :, :, positions] = qk[:, :, groups]
             values[rows, :, positions] = qkv[:, :, groups + 1]
             query = qk.view(n * kv, groups + 1, dim)[:, :groups]
-            for (start, stop, length), mask in zip(spans, masks, strict=True):
+            for start, stop, length in spans:
+                heads = slice(start * kv, stop * kv)
                 self._attend(
-                    query[start * kv : stop * kv],
+                    query[heads],
                     keys[start:stop, :, :, :length].view(-1, dim, length),
                     values[start:stop, :, :length].view(-1, length, dim),
-                    mask,
-                    out=mixed[start * kv : stop * kv],
+                    mask[heads, :, :length],
+                    out=mixed[heads],
                 )
             x = self._finish_layer(layer, x, mixed.view(n, kv * groups * dim))
         return self._logits(x)

@@ -26,9 +26,8 @@ def uniforms(seeds: np.ndarray, positions: np.ndarray) -> np.ndarray:
     `seeds` and `positions` are arrays of one shape; the seed is hashed first, so that neighbouring seeds give
     unrelated streams.
     """
-    with np.errstate(over="ignore"):
-        start = _mix(seeds.astype(np.uint64) + _GAMMA)
-        bits = _mix(start + (positions.astype(np.uint64) + np.uint64(1)) * _GAMMA)
+    start = _mix(seeds.astype(np.uint64) + _GAMMA)
+    bits = _mix(start + (positions.astype(np.uint64) + np.uint64(1)) * _GAMMA)
     return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
@@ -93,10 +92,9 @@ def choose(
             weights = torch.exp(scaled)
         # A sequential running sum in double precision: the same for a row whatever the batch or the threads.
         cumulative = torch.cumsum(weights, -1)
-        total = cumulative[:, -1:]
-        target = torch.from_numpy(uniform.astype(np.float32)).to(device)[:, None] * total
-        # Rounding may reach the total: stay below it, on the last token that has any weight.
-        target = torch.minimum(target, torch.nextafter(total, torch.zeros_like(total)))
+        # A uniform that rounds to 1 would pass the last token that has any weight.
+        below_one = np.minimum(uniform.astype(np.float32), np.float32(1 - 2**-24))
+        target = torch.from_numpy(below_one).to(device)[:, None] * cumulative[:, -1:]
         chosen = torch.searchsorted(cumulative, target, right=True).squeeze(-1)
         if greedy.any():
             chosen = torch.where(torch.from_numpy(greedy).to(device), torch.argmax(logits, -1), chosen)

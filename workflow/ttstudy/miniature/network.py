@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,17 +135,11 @@ def rotary(shape: Shape, length: int) -> tuple[Tensor, Tensor]:
     return angles.cos(), angles.sin()
 
 
-def hidden_states(shape: Shape, weights: Weights, ids: Tensor, upto: int | None = None) -> Tensor:
-    """Normed final hidden states [batch, length, hidden] of right-padded ids [batch, length].
-
-    `upto`: stop after so many layers and return the residual stream without the final norm.
-    """
-    batch, length = ids.shape
-    cosine, sine = (part.unsqueeze(1) for part in rotary(shape, length))
+def hidden_states(shape: Shape, weights: Weights, ids: Tensor) -> Tensor:
+    """Normed final hidden states [batch, length, hidden] of right-padded ids [batch, length]."""
+    cosine, sine = (part.unsqueeze(1) for part in rotary(shape, ids.shape[1]))
     state = functional.embedding(ids, weights["embed"])
-    return run_layers(
-        shape, weights, state, cosine, sine, range(shape.layers if upto is None else upto), upto is None
-    )
+    return run_layers(shape, weights, state, cosine, sine, range(shape.layers))
 
 
 def run_layers(
@@ -299,8 +293,3 @@ def load(directory: Path) -> tuple[Shape, Weights]:
         biased=config["model_type"] == "qwen2",
     )
     return shape, from_checkpoint(shape, load_file(directory / "model.safetensors"))
-
-
-def shape_options(shape: Shape) -> dict[str, Any]:
-    """The plain dictionary that `Shape.of` reads."""
-    return asdict(shape)

@@ -155,10 +155,11 @@ def train_reward_model(
 
     Definition: `task`; `model` (`body`: the policy it grows from, `layers`: how many are new, `format`);
     `training` (see `Schedule`; `rollouts` and `validation`: see `collect`, of train and validation problems;
-    `corrupted`: how often each rollout is used again with one right step spoilt (0); `micro`: tokens run at once; `whole`, `after`, `drop`: see `prepare`; `tail`: weight past the first wrong
-    step; `dense`, `language`: weights of the token labels and of the language model's loss); `policies` {name:
-    digest of its definition}; `seed`; `version`. The argument `policies` gives the folders of those policies;
-    ValueError where one is missing or was trained by another definition.
+    `corrupted`: how often each rollout is used again with one right step spoilt (none); `micro`: tokens run at
+    once; `whole`, `after`, `drop`: see `prepare`; `tail`: weight past the first wrong step; `dense`, `language`:
+    weights of the token labels and of the language model's loss); `policies` {name: digest of its definition};
+    `seed`; `version`. The argument `policies` gives the folders of those policies; ValueError where one is
+    missing or was trained by another definition.
     """
     torch.set_num_threads(1)
     clock = Clock()

@@ -100,7 +100,8 @@ def collect(
     """
     options = {**task, **plan.get("task", {})}
     rollouts: list[Rollout] = []
-    for name, count in plan["policies"].items():
+    # Not in the mapping's order: a definition is the same definition after its keys were sorted.
+    for name, count in sorted(plan["policies"].items(), key=lambda item: (len(item[0]), item[0])):
         if name not in policies:
             raise ValueError(f"its rollouts are of the policy {name}, which its `policies` do not name")
         own = derive("problems", plan["seed"], name)

@@ -246,6 +246,7 @@ def _reward_card(record: Mapping[str, Any]) -> str:
     definition, scores = record["definition"], record["validation"]
     model, rollouts = definition["model"], definition["training"]["rollouts"]
     rows = {"all": scores, **scores["by_policy"]}
+    teachers = ", ".join(sorted(rollouts["policies"]))
     shown = "".join(
         f"| {name} | {row['responses']} | {row['auc']} | {row['auc_min']} | {row['auc_last']} |\n"
         for name, row in rows.items()
@@ -255,7 +256,7 @@ def _reward_card(record: Mapping[str, Any]) -> str:
         + f"# A process reward model of the miniature: {record['parameters']['total']:,} parameters\n\n"
         f"Scores each step of a solution to the miniature's arithmetic task, in the `{model['format']}` layout. It\n"
         f"grew from the policy {model['body']} by {model['layers']} new layers and a head, and was trained on exact\n"
-        f"step labels of responses sampled from the prompt by {', '.join(rollouts['policies'])}: a step is right if\n"
+        f"step labels of responses sampled from the prompt by {teachers}: a step is right if\n"
         "it is a legal reduction, keeps the value, and follows right steps only.\n\n"
         + _training_lines(record)
         + f"- Rollouts: {record['rollouts']['responses']:,} responses, temperature {rollouts['temperature']}\n\n"
