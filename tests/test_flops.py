@@ -24,7 +24,8 @@ def cell(**change):
     row = {
         "benchmark": "b", "policy": "small", "prm": "good", "method": "beam_search", "budget": 16,
         "problems": 10, "prompt_tokens": 100.0, "response_tokens": 4000.0, "discarded_tokens": 1500.0,
-        "prm_tokens": 5000.0, "prm_tokens_reencoded": 20000.0, "policy_parameters": 1000, "prm_parameters": 7000,
+        "prm_tokens": 5000.0, "prm_tokens_reencoded": 20000.0, "policy_parameters": 1000,
+        "prm_parameters": 7000,
     }  # fmt: skip
     return row | change
 
