@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+
 from ttstudy import claims, steps, tables
 from ttstudy.layout import STUDY_TABLES
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+
 from ttstudy import checkpoints, flops, steps, tables, usage
 
 RESPONSES = ["problem_id", "sample", "prompt_tokens", "response_tokens", "finish"]

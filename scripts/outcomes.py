@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+
 from ttstudy import outcomes, steps, tables
 
 GRADES = ["problem_id", "sample", "canonical", "correct"]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
+
 from ttstudy import report, steps, tables
 from ttstudy.layout import STUDY_TABLES
 from ttstudy.provenance import checksums, commit, hardware

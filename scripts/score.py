@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+
 from ttstudy import steps, tables
 from ttstudy.progress import bar
 from ttstudy.rewards import open_reward_model

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+
 from ttstudy import steps, tables
 from ttstudy.engines import open_engine
 from ttstudy.progress import bar

@@ -1,4 +1,4 @@
-"""Choose the compute-optimal strategy per policy, PRM, level and budget: naively, cross-fitted, by the authors' rule."""
+"""Choose the compute-optimal strategy per policy, PRM, level and budget: naively, cross-fitted, by author rule."""
 
 from pathlib import Path
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from ttstudy.answers import canonical, equivalent, extract, vote_classes
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from ttstudy.answers import TimedOut, canonical, equivalent, grade_table, reference
 from ttstudy.answers.workers import Lost, Pool
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from ttstudy import flops, tables
 from ttstudy.claims.arithmetic import R1_ACTIVE, TRAINED
 from ttstudy.claims.evidence import Published

@@ -8,10 +8,10 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ttstudy.layout import blocks, open_layout
-from ttstudy.study import StudyError, from_mapping
 
 from tests.test_study import small
+from ttstudy.layout import blocks, open_layout
+from ttstudy.study import StudyError, from_mapping
 
 
 def layout_of(config: dict, root="."):
@@ -69,7 +69,7 @@ def test_a_policys_definition_moves_the_prm_that_learns_from_it():
 @pytest.mark.parametrize(
     "change",
     [
-        lambda c: c["search"].update(problems_per_block=3) if "search" in c else c.update(search={"problems_per_block": 3}),
+        lambda c: c.update(search={"problems_per_block": 3}),
         lambda c: c.update(first_block=16),
         lambda c: c.update(difficulty={"thresholds": [60, 20]}),
         lambda c: c.update(vote="prm_max"),

@@ -16,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
+
 from ttstudy.engines.chat import ChatTokenizer
 from ttstudy.miniature import network, policies, reward_models, rollouts, shipping, training
 from ttstudy.miniature import task as tasks

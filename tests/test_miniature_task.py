@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ttstudy.miniature import task as tasks
 from ttstudy.prompts import SEPARATOR, split_steps
 

@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 import report_world
 from report_browser import Browser, find
+
 from ttstudy import report, strategy
 from ttstudy.figures.style import METHOD
 from ttstudy.report import answer, cells, explorer, views

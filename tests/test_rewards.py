@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+
 from ttstudy.rewards import open_reward_model
 from ttstudy.rewards.backbone import Backbone, Segment
 from ttstudy.rewards.loading import Checkpoint, convert

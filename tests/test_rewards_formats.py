@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from ttstudy.rewards.catalogue import CATALOGUE, format_of, pinned
 from ttstudy.rewards.formats import make_format
 from ttstudy.rewards.text import TextTokenizer

@@ -8,6 +8,7 @@ from functools import lru_cache
 
 import pytest
 import torch
+
 from ttstudy.rewards import open_reward_model
 from ttstudy.rewards.protocol import Encoded
 

@@ -13,6 +13,7 @@ from math import sqrt
 
 import pandas as pd
 import pytest
+
 from ttstudy import search, tables
 from ttstudy.engines.protocol import Completion
 from ttstudy.search import Options

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
 from ttstudy import search
 from ttstudy.search import Options
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from ttstudy import strategy, tables, voting
 
 LEVELS = np.array(["easy", "medium", "hard"], dtype=object)

@@ -31,7 +31,13 @@ def test_a_pool_at_n_uses_n_times_the_mean_and_its_prompt_once():
 
 def test_dvts_at_a_smaller_n_uses_its_share_of_the_trees_and_beam_search_its_own_run():
     cost = pd.DataFrame(
-        [{"problems": 2, "response_tokens": 800, "discarded_tokens": 600, "prm_tokens": 900, "prm_tokens_reencoded": 4000}]
+        {
+            "problems": [2],
+            "response_tokens": [800],
+            "discarded_tokens": [600],
+            "prm_tokens": [900],
+            "prm_tokens_reencoded": [4000],
+        }
     )
     rows = usage.of_search("dvts", "p", 16, cost, POOL, [4, 16])
     assert [row["response_tokens"] for row in rows] == [200, 800]

@@ -16,6 +16,7 @@ import time
 
 import numpy as np
 import pandas as pd
+
 from ttstudy import statistics, strategy, voting
 
 LAWS = {

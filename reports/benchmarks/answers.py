@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 
 import pandas as pd
+
 from ttstudy.answers import grade_table
 
 Spelled = list[str]

@@ -26,6 +26,7 @@ sys.path.insert(0, str(HERE.parents[1] / "workflow"))
 
 import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
+
 from ttstudy.miniature import task, tokenizer  # noqa: E402
 from ttstudy.rewards import open_reward_model  # noqa: E402
 from ttstudy.rewards.backbone import tensor_shapes  # noqa: E402
