@@ -274,19 +274,6 @@ def test_rollouts_are_cut_past_the_first_error_or_kept_whole() -> None:
     assert {rollouts.keep_steps(rollout, Random(i), 1.0, 2) for i in range(5)} == {5}
 
 
-def test_a_spoilt_rollout_differs_in_one_right_step_and_is_labelled_anew() -> None:
-    rollout = labelled(["9-2=7, so 7+4", r"7+4=11, so \boxed{11}", "x"])
-    wrong = 0
-    for seed in range(60):
-        spoilt = rollouts.corrupt(rollout, Random(seed), 20)
-        changed = [i for i, (a, b) in enumerate(zip(rollout.steps, spoilt.steps, strict=True)) if a != b]
-        assert changed in ([], [0], [1])  # none where a number is at its bound already
-        assert list(spoilt.labels) == tasks.check_steps(rollout.problem, spoilt.steps)
-        wrong += spoilt.wrong in changed
-    assert wrong > 50
-    assert rollouts.corrupt(labelled(["x", "y"]), Random(0), 20) is None
-
-
 def test_area_under_the_curve_against_all_pairs() -> None:
     rng = Random(0)
     labels = [rng.random() < 0.4 for _ in range(60)]

@@ -361,7 +361,7 @@ def from_mapping(config: Mapping[str, Any], source: str = "configuration") -> St
 
 
 def with_base(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The mapping laid over the file that its `base` names (relative to `folder`), mappings key by key."""
+    """The mapping laid over the file that its `base` names (relative to `folder`), mappings key by key; null removes."""
     config = dict(config)
     base = config.pop("base", None)
     if base is None:
@@ -382,7 +382,8 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
     for key, value in above.items():
         both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
         result[key] = _laid_over(result[key], value) if both else value
-    return result
+    # `null` takes an entry of the base away: a benchmark, a policy, a method.
+    return {key: value for key, value in result.items() if value is not None}
 
 
 def load(path: Path | str) -> Study:

@@ -35,7 +35,6 @@ from ttstudy.miniature.rollouts import (
     Example,
     Rollout,
     collect,
-    corrupt,
     encode,
     keep_steps,
     transformers_engine,
@@ -155,11 +154,10 @@ def train_reward_model(
 
     Definition: `task`; `model` (`body`: the policy it grows from, `layers`: how many are new, `format`);
     `training` (see `Schedule`; `rollouts` and `validation`: see `collect`, of train and validation problems;
-    `corrupted`: how often each rollout is used again with one right step spoilt (none); `micro`: tokens run at
-    once; `whole`, `after`, `drop`: see `prepare`; `tail`: weight past the first wrong step; `dense`, `language`:
-    weights of the token labels and of the language model's loss); `policies` {name: digest of its definition};
-    `seed`; `version`. The argument `policies` gives the folders of those policies; ValueError where one is
-    missing or was trained by another definition.
+    `micro`: tokens run at once; `whole`, `after`, `drop`: see `prepare`; `tail`: weight past the first wrong
+    step; `dense`, `language`: weights of the token labels and of the language model's loss); `policies` {name:
+    digest of its definition}; `seed`; `version`. The argument `policies` gives the folders of those policies;
+    ValueError where one is missing or was trained by another definition.
     """
     torch.set_num_threads(1)
     clock = Clock()
@@ -189,15 +187,8 @@ def train_reward_model(
     text = TextTokenizer(output)
     form = make_format(model["format"], text)
     rollouts = collect(training["rollouts"], definition["task"], "train", folders, engine_of)
-    spoiler = Random(derive("corrupt", seed))
-    spoilt = [
-        bad
-        for rollout in rollouts
-        for _ in range(int(training.get("corrupted", 0)))
-        if (bad := corrupt(rollout, spoiler, task.largest)) is not None
-    ]
     examples = prepare(
-        [*rollouts, *spoilt],
+        rollouts,
         form,
         text,
         Random(derive("prepare", seed)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,31 +117,6 @@ def keep_steps(rollout: Rollout, rng: Random, whole: float, after: int) -> int:
     if rollout.wrong is None or rng.random() < whole:
         return len(rollout.steps)
     return min(len(rollout.steps), rollout.wrong + 1 + rng.randint(0, after))
-
-
-def corrupt(rollout: Rollout, rng: Random, largest: int) -> Rollout | None:
-    """The rollout with one number or operator of a right step changed, and labelled anew; None if none is right.
-
-    Half of the changed numbers stay near the old one, as slips of arithmetic do.
-    """
-    right = len(rollout.steps) if rollout.wrong is None else rollout.wrong
-    if not right:
-        return None
-    place = rng.randrange(right)
-    step = rollout.steps[place]
-    spots = list(re.finditer(r"[0-9]+|[+*-]", step))
-    spot = spots[rng.randrange(len(spots))]
-    old = spot.group()
-    if old in "+*-":
-        new = rng.choice([operator for operator in "+*-" if operator != old])
-    else:
-        near = [int(old) + change for change in (-10, -2, -1, 1, 2, 10)]
-        choice = rng.choice(near) if rng.random() < 0.5 else rng.randint(0, largest)
-        new = str(min(max(choice, 0), largest))
-    steps = list(rollout.steps)
-    steps[place] = step[: spot.start()] + new + step[spot.end() :]
-    labels = tasks.check_steps(rollout.problem, steps)
-    return Rollout(rollout.policy, rollout.problem, rollout.answer, tuple(steps), tuple(labels))
 
 
 def shared_prefix(a: Sequence[int], b: Sequence[int]) -> int:
