@@ -72,7 +72,7 @@ def snakemake(root: Path, config: Path, *arguments: str, cores: int = 2, ok: boo
 
 def planned(root: Path, config: Path, *arguments: str) -> dict[str, int]:
     """Jobs by rule that a run would do, as `snakemake --dry-run` counts them; `all` left out."""
-    output = snakemake(root, config, "--dry-run", "--quiet", *arguments)
+    output = snakemake(root, config, "--dry-run", *arguments)
     if "Nothing to be done" in output:
         return {}
     table = output.split("Job stats:", 1)[1]

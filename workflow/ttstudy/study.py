@@ -361,7 +361,7 @@ def from_mapping(config: Mapping[str, Any], source: str = "configuration") -> St
 
 
 def with_base(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The mapping laid over the file that its `base` names (relative to `folder`), mappings key by key; null removes."""
+    """The mapping laid over the file that its `base` names (relative to `folder`), key by key; null removes."""
     config = dict(config)
     base = config.pop("base", None)
     if base is None:
