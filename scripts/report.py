@@ -17,6 +17,7 @@ def step() -> None:
     """Read every table, add where it came from, render."""
     parser = steps.parser(__doc__)
     parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--figures", required=True, type=Path, help="folder for each figure as an SVG of its own")
     args = parser.parse_args()
     spec = args.spec
     paths = {name: Path(spec["tables"].format(name=name)) for name in (*STUDY_TABLES, "claims", "explorer", "trees")}
@@ -40,7 +41,7 @@ def step() -> None:
         "steps": [],
         "checksums": checksums([*paths.values(), *map(Path, spec["benchmarks"].values())]),
     }
-    report.build(found, context, args.output)
+    report.build(found, context, args.output, args.figures)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,11 @@ ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("Snakefile", "config.yaml", "workflow", "scripts", "reports")
 
 
-def copy_repository(target: Path) -> Path:
+def copy_repository(target: Path, origin: Path = ROOT) -> Path:
     """A working copy of what a run needs, without results."""
     target.mkdir(parents=True, exist_ok=True)
     for name in COPIED:
-        source = ROOT / name
+        source = origin / name
         if source.is_dir():
             shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__", "checkpoints"))
         else:

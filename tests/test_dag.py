@@ -40,7 +40,7 @@ def finished(tmp_path_factory) -> Path:
 @pytest.fixture()
 def clone(finished, tmp_path) -> Path:
     """A fresh clone with the finished run's results, every file newer or older as a clone makes it."""
-    root = copy_repository(tmp_path / "clone")
+    root = copy_repository(tmp_path / "clone", finished)
     for name in ("results", ".snakemake"):
         shutil.copytree(finished / name, root / name, symlinks=True)
     write(root, smoke())
@@ -109,7 +109,7 @@ def test_one_policys_temperature_runs_that_policys_chain_alone(clone):
 
 
 def test_a_setting_changed_back_finds_the_old_results(finished, tmp_path):
-    root = copy_repository(tmp_path / "clone")
+    root = copy_repository(tmp_path / "clone", finished)
     for name in ("results", ".snakemake"):
         shutil.copytree(finished / name, root / name, symlinks=True)
     policies = copy.deepcopy(smoke()["policies"])
@@ -160,13 +160,13 @@ def test_difficulty_thresholds_change_analysis_only(clone):
 
 def _fresh(finished: Path, target: Path, **changes) -> tuple[Path, Path]:
     """A new copy of the repository with the trained models and nothing else."""
-    root = copy_repository(target)
+    root = copy_repository(target, finished)
     shutil.copytree(finished / "results/models", root / "results/models")
     return root, write(root, smoke(**changes))
 
 
 def test_a_run_from_nothing_with_other_blocks_on_one_core_gives_the_same_bytes(finished, tmp_path):
-    root = copy_repository(tmp_path / "again")
+    root = copy_repository(tmp_path / "again", finished)
     search = smoke().get("search", {}) | {"problems_per_block": 3}
     config = write(root, smoke(first_block=smoke()["first_block"] // 2, search=search))
     snakemake(root, config, cores=1)

@@ -1,6 +1,6 @@
 """One HTML file with the answer, the evidence and where it came from.
 
-INPUTS: the study's tables, templates. OUTPUTS: results/studies/STUDY/{tables/explorer.parquet,report.html}.
+INPUTS: the study's tables, templates. OUTPUTS: results/studies/STUDY/{tables/explorer.parquet,figures/,report.html}.
 """
 
 
@@ -28,8 +28,9 @@ rule report:
         tables=[layout.table(name) for name in (*STUDY_TABLES, "claims", "explorer", "trees")],
         benchmarks=[layout.benchmark(benchmark) for benchmark in study.benchmarks],
     output:
-        report(layout.report(), category="Report"),
+        report=report(layout.report(), caption="../../reports/captions/report.rst", category="Report"),
+        figures=directory(f"{layout.folder}/figures"),
     params:
         spec=lambda w: layout.report_spec(),
     shell:
-        "python {SCRIPTS}/report.py --spec {params.spec:q} --output {output:q}"
+        "python {SCRIPTS}/report.py --spec {params.spec:q} --output {output.report:q} --figures {output.figures:q}"
