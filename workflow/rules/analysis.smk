@@ -96,10 +96,9 @@ rule strategy:
 rule claims:
     input:
         tables=[layout.table(name) for name in STUDY_TABLES],
-        published=Path(workflow.basedir) / "reports" / "published.csv",
     output:
         layout.table("claims"),
     params:
-        spec=lambda w: layout.study_spec("claims"),
+        spec=lambda w: layout.claims_spec(),
     shell:
-        "python {SCRIPTS}/claims.py --spec {params.spec:q} --published {input.published:q} --output {output:q}"
+        "python {SCRIPTS}/claims.py --spec {params.spec:q} --output {output:q}"

@@ -349,6 +349,10 @@ class Layout:
         headline = {"score": self.study.score, "vote": self.study.vote}
         return self._light(step, study=self.study.study, seed=self.study.seed, headline=headline, **settings)
 
+    def claims_spec(self) -> str:
+        """Spec of the verdicts: the published numbers count as code (as an input, a fresh clone would rerun them)."""
+        return self.study_spec("claims", published=fingerprint.files("reports/published.csv"))
+
     def explorer_spec(self) -> str:
         """Spec of the sample explorer's data."""
         cells = [
