@@ -183,7 +183,7 @@ class Layout:
 
     def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
         """Folder of one method's searches with a PRM, one set of files per budget."""
-        options = self.study.search.model_dump(exclude={"only", "problems_per_block"})
+        options = self.study.search.model_dump(exclude={"problems_per_block"})
         spec = self._drawing(benchmark, policy, "search") | {
             "step": "search",
             "version": fingerprint.VERSIONS["search"],
@@ -247,11 +247,10 @@ class Layout:
 
     def searches(self, policy: str) -> Iterator[tuple[str, str, int]]:
         """Every (prm, method, budget) that is run with a policy."""
-        for prm in self.study.prms:
-            if self.study.searches(policy, prm):
-                for method in SEARCHES:
-                    for budget in self.search_budgets(method):
-                        yield prm, method, budget
+        for prm in self.study.prms_of(policy):
+            for method in SEARCHES:
+                for budget in self.search_budgets(method):
+                    yield prm, method, budget
 
     def sources(self, benchmark: str, policy: str) -> dict[str, Any]:
         """Files behind one (benchmark, policy), by what they are: what the analysis steps read."""
@@ -262,7 +261,7 @@ class Layout:
                 "grades": self.grades(responses),
                 "scores": {
                     prm: self.scores(benchmark, policy, prm, block)
-                    for prm in self.study.prms
+                    for prm in self.study.prms_of(policy)
                     if self.study.budgets.best_of_n
                 },
             }

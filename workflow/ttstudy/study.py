@@ -185,9 +185,6 @@ class Search(_Section):
     lookahead: int = Field(default=0, ge=0)
     max_depth: int = Field(default=40, ge=1)
     problems_per_block: int = Field(default=50, ge=1, description="problems searched, and saved, together")
-    only: dict[Name, list[Name]] | None = Field(
-        default=None, description="PRM: policies that it searches with; null: every PRM with every policy"
-    )
 
 
 class Difficulty(_Section):
@@ -223,6 +220,9 @@ class Study(_Section):
     benchmarks: dict[Name, Benchmark] = Field(min_length=1)
     policies: dict[Name, Policy] = Field(min_length=1)
     prms: dict[Name, PRM] = Field(default_factory=dict)
+    pairs: dict[Name, list[Name]] | None = Field(
+        default=None, description="PRM: policies whose responses it scores and searches; null: every policy"
+    )
     budgets: Budgets
     sampling: Sampling = Sampling()
     pilot_samples: int = Field(default=16, ge=1, description="responses per problem for difficulty alone")
@@ -256,12 +256,12 @@ class Study(_Section):
                     raise ValueError(f"prms.{prm}.policies: {policy!r} is not defined under policies")
                 if not isinstance(self.policies[policy], TrainedPolicy):
                     raise ValueError(f"prms.{prm}.policies: {policy!r} is not a trained policy")
-        for prm, policies in (self.search.only or {}).items():
+        for prm, policies in (self.pairs or {}).items():
             if prm not in self.prms:
-                raise ValueError(f"search.only.{prm}: this PRM is not defined under prms")
+                raise ValueError(f"pairs.{prm}: this PRM is not defined under prms")
             for policy in policies:
                 if policy not in self.policies:
-                    raise ValueError(f"search.only.{prm}: policy {policy!r} is not defined under policies")
+                    raise ValueError(f"pairs.{prm}: policy {policy!r} is not defined under policies")
         return self
 
     def sampling_of(self, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
@@ -270,9 +270,9 @@ class Study(_Section):
         change: SamplingChange = getattr(self.policies[policy].sampling, use)
         return base.model_dump() | change.model_dump(exclude_none=True)
 
-    def searches(self, policy: str, prm: str) -> bool:
-        """Whether beam search and DVTS are run for this pair."""
-        return self.search.only is None or policy in self.search.only.get(prm, [])
+    def prms_of(self, policy: str) -> list[str]:
+        """PRMs that judge and steer a policy."""
+        return [prm for prm in self.prms if self.pairs is None or policy in self.pairs.get(prm, [])]
 
 
 class _StrictLoader(yaml.SafeLoader):
