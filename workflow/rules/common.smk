@@ -1,6 +1,7 @@
 """The checked study, its layout, and what every rule shares.
 
 Every `params: spec` is one canonical JSON text: all that decides the output, and nothing else.
+Priorities put the longest chain (train, sample, score) first, so that the short searches fill the cores at the end.
 Functions, even of nothing: Snakemake would expand the braces of a plain text.
 """
 

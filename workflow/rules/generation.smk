@@ -24,6 +24,7 @@ rule sample:
         f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
     log:
         f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
+    priority: 50
     params:
         spec=spec,
         block=lambda w: list(block(w)),

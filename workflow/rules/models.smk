@@ -9,6 +9,7 @@ rule train_policy:
         f"{study.results}/models/policies/{{policy}}-{{spec}}/training.json",
     log:
         f"{study.results}/logs/train_policy/{{policy}}-{{spec}}.log",
+    priority: 100
     params:
         spec=spec,
         name=lambda w: w.policy,
@@ -26,6 +27,7 @@ rule train_reward_model:
         f"{study.results}/models/prms/{{prm}}-{{spec}}/training.json",
     log:
         f"{study.results}/logs/train_reward_model/{{prm}}-{{spec}}.log",
+    priority: 90
     params:
         spec=spec,
         name=lambda w: w.prm,

@@ -13,6 +13,7 @@ rule score:
         f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/scores/{{prm}}-{{spec}}/{{first}}-{{last}}.parquet",
     log:
         f"{study.results}/logs/score/{{benchmark}}/{{policy}}/{{folder}}/{{prm}}-{{spec}}/{{first}}-{{last}}.log",
+    priority: 40
     params:
         spec=spec,
     shell:

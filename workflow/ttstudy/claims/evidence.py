@@ -180,6 +180,17 @@ class Study:
             raise Missing(f"the parameter count of {unknown[0]}")
         return sorted(names, key=lambda name: (self.parameters[name], name))
 
+    @cached_property
+    def shared_policies(self) -> list[str]:
+        """Policies that every graded PRM was used with, smallest first: only they compare PRMs fairly."""
+        pairs = self.outcomes[["policy", "prm"]].drop_duplicates()
+        shared = set(self.policies)
+        for prm in self.quality:
+            shared &= set(pairs.loc[pairs["prm"] == prm, "policy"])
+        if not shared:
+            raise Missing("a policy that every PRM was used with")
+        return [policy for policy in self.policies if policy in shared]
+
     def ladder(self, least: int = 2) -> list[str]:
         """Policies, smallest first; Missing when there are fewer than `least`."""
         if len(self.policies) < least:

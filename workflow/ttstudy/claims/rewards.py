@@ -21,8 +21,8 @@ def flaws_hurt_search(study: Study) -> Finding:
         good, bad = (study.values(cell, methods) for cell in cells)
         return (good - bad).dropna()
 
-    searched = mean_over(study.policies, lambda policy: loss(policy, SEARCHES))
-    sampled = mean_over(study.policies, lambda policy: loss(policy, ["best_of_n"]))
+    searched = mean_over(study.shared_policies, lambda policy: loss(policy, SEARCHES))
+    sampled = mean_over(study.shared_policies, lambda policy: loss(policy, ["best_of_n"]))
     gap = study.compare(searched, sampled)
     alone = study.compare(searched, searched * 0)
     verdict = judge(alone.difference, alone.low, alone.high)
@@ -53,7 +53,7 @@ def over_optimisation(study: Study) -> Finding:
         few, many = (_best_of_n(study, policy, prm, "prm_max", n) for n in (budgets[0], budgets[-1]))
         return (few - many).dropna()
 
-    falls = {prm: mean_over(study.policies, lambda policy, prm=prm: fall(policy, prm)) for prm in prms}
+    falls = {prm: mean_over(study.shared_policies, lambda policy, prm=prm: fall(policy, prm)) for prm in prms}
     gap = study.compare(falls[prms[-1]], falls[prms[-1]] * 0)
     shown = ", ".join(f"{points(-falls[prm].mean())} with {prm}" for prm in prms)
     return Finding(
@@ -78,7 +78,7 @@ def votes_matter_with_weak_prm(study: Study) -> Finding:
         return (vote - top).dropna()
 
     good, bad = (
-        mean_over(study.policies, lambda policy, prm=prm: gain(policy, prm)) for prm in (prms[0], prms[-1])
+        mean_over(study.shared_policies, lambda policy, prm=prm: gain(policy, prm)) for prm in (prms[0], prms[-1])
     )
     gap = study.compare(bad, good)
     text = f"vote less max is {points(good.mean())} with {prms[0]} and {points(bad.mean())} with {prms[-1]}"
@@ -96,7 +96,7 @@ def accuracy_follows_prm(study: Study) -> Finding:
         return study.values(Cell(policy, prm, max(budgets)), GUIDED)
 
     columns = [
-        mean_over(study.policies, lambda policy, prm=prm: value(policy, prm)).rename(prm) for prm in prms
+        mean_over(study.shared_policies, lambda policy, prm=prm: value(policy, prm)).rename(prm) for prm in prms
     ]
     skill = np.array([study.quality[prm] for prm in prms])
     estimate, low, high = resampled(

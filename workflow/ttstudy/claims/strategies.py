@@ -130,7 +130,7 @@ def search_needs_good_prm(study: Study) -> Finding:
     """Claim 6: search leads best-of-N with the best PRM and trails it with the worst."""
     prms = study.graded_prms()
     good, bad = (
-        mean_over(study.policies, lambda policy, prm=prm: search_lead(study, policy, prm))
+        mean_over(study.shared_policies, lambda policy, prm=prm: search_lead(study, policy, prm))
         for prm in (prms[0], prms[-1])
     )
     gap = study.compare(good, bad)
