@@ -136,7 +136,7 @@ def search_needs_good_prm(study: Study) -> Finding:
     gap = study.compare(good, bad)
     verdict = judge(gap.difference, gap.low, gap.high) if good.mean() > 0 > bad.mean() else "fails"
     text = (
-        f"over the policies, search leads best-of-N by {points(good.mean())} with {prms[0]} and "
+        f"over the policies that all PRMs share, search leads best-of-N by {points(good.mean())} with {prms[0]} and "
         f"{points(bad.mean())} with {prms[-1]}"
     )
     ours = f"{points(gap.difference)} between the two"

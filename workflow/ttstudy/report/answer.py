@@ -72,6 +72,9 @@ def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
             f"{percent(top['tts'])} right, where one greedy answer of {top['larger']} gets {percent(top['cot'])}, "
             f"a difference of {points(top['difference'], top['low'], top['high'])}."
         )
+        greedy = own.loc[own["policy"] == top["policy"], "cot"]
+        if len(greedy) and greedy.iloc[0] >= top["cot"]:
+            first += f" Its own greedy answer, {percent(greedy.iloc[0])}, is ahead already."
         numbers.append(KeyNumber(f"{top['ratio']:.2g}×", "largest gap in size that TTS overcomes", "small-large"))
     elif len(pairs):
         top = pairs.sort_values("difference", ascending=False).iloc[0]
