@@ -265,13 +265,18 @@ def _prms(results: Results, context: Mapping[str, Any]) -> Section:
     title = "What a better PRM buys"
     if not len(frame):
         return Section("prms", title, "No PRM was used in this study.")
-    mean = frame.groupby("prm")["gain"].mean()
+    # Only policies that every PRM was used with compare PRMs fairly.
+    used = frame.groupby("policy", observed=True)["prm"].nunique()
+    shared = set(used.index[used == frame["prm"].nunique()])
+    fair = frame[frame["policy"].isin(shared)] if shared else frame
+    mean = fair.groupby("prm", observed=True)["gain"].mean()
     order = [name for name in study.prms if name in mean.index]
     parts = [f"{name} {points(mean[name])}" for name in order]
     basis = (
         "from the best AUC on validation rollouts to the worst" if study.auc else "in the order of the configuration"
     )
-    finding = f"Mean gain over CoT at the largest N, PRMs {basis}: {', '.join(parts)}."
+    whose = "the policies that all of them share" if shared else "the policies of each"
+    finding = f"Mean gain over CoT at the largest N, over {whose}, PRMs {basis}: {', '.join(parts)}."
     columns = [
         _PRM, C("auc", "Step AUC", "auc"), _METHOD, _POLICY, _N, *_ACCURACY, C("cot", "CoT, %", "percent"),
         C("gain", "Gain, points", "points"),
