@@ -85,7 +85,8 @@ def test_the_study_reaches_its_report_with_every_method(root):
     assert set(accuracy["method"]) == {"cot", "coverage", "majority", "best_of_n", "beam_search", "dvts"}
     assert set(accuracy["policy"]) == {"llama", "qwen"} and set(accuracy["benchmark"]) == {"mine"}
     page = (root / "results/studies/own/report.html").read_text()
-    assert "<b>Say</b>" not in page and "&lt;b&gt;Say" in page or "\\u003cb\\u003eSay" in page
+    assert "<b>Say" not in page
+    assert "\\u003cb>Say" in page or "\\u003cb\\u003eSay" in page or "&lt;b&gt;Say" in page
 
 
 def test_what_a_random_model_writes_is_counted_as_it_is(root):
