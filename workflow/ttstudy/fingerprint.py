@@ -7,7 +7,6 @@ GPU-days. `tests/model_steps.json` records the digest that each version had, and
 from __future__ import annotations
 
 import ast
-import copy
 import json
 import sys
 from functools import cache
@@ -39,8 +38,7 @@ class _Bare(ast.NodeTransformer):
     visit_Module = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _strip
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
+def _parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
@@ -64,7 +62,7 @@ def _imports(path: Path) -> frozenset[Path]:
         parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
         package = ".".join(parts if path.name == "__init__.py" else parts[:-1]).removesuffix(".__init__")
     modules: set[str] = set()
-    for node in ast.walk(_tree(path)):
+    for node in ast.walk(_parsed(path)):
         if isinstance(node, ast.Import):
             modules.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -95,7 +93,7 @@ def closure(path: Path) -> list[Path]:
 @cache
 def digest(path: Path) -> str:
     """SHA-256 of one file's syntax tree without docstrings, comments and layout."""
-    return sha256(ast.unparse(_Bare().visit(copy.deepcopy(_tree(path)))).encode()).hexdigest()
+    return sha256(ast.unparse(_Bare().visit(_parsed(path))).encode()).hexdigest()
 
 
 @cache
