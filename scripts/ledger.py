@@ -26,10 +26,10 @@ def step() -> None:
     endings = [usage.endings("cot", "none", 1, cot, tables.read("grades", sources["cot"]["grades"], STATUS))]
     blocks = sources["samples"]
     if blocks:
-        pool = pd.concat([tables.read("responses", block["responses"], RESPONSES) for block in blocks])
-        grades = pd.concat([tables.read("grades", block["grades"], STATUS) for block in blocks])
+        pool = steps.concat("responses", [block["responses"] for block in blocks], RESPONSES)
+        grades = steps.concat("grades", [block["grades"] for block in blocks], STATUS)
         scores = {
-            prm: pd.concat([tables.read("scores", block["scores"][prm], SCORES) for block in blocks])
+            prm: steps.concat("scores", [block["scores"][prm] for block in blocks], SCORES)
             for prm in blocks[0]["scores"]
         }
         rows += usage.of_pool(pool, scores, spec["budgets"])

@@ -26,7 +26,7 @@ def step() -> None:
         yield from outcomes.of_cot(grades(sources["cot"]["grades"]), problem_ids)
         blocks = sources["samples"]
         if blocks:
-            pool = pd.concat([grades(block["grades"]) for block in blocks], ignore_index=True)
+            pool = steps.concat("grades", [block["grades"] for block in blocks], GRADES)
             scores = {
                 prm: steps.concat("scores", [block["scores"][prm] for block in blocks]) for prm in blocks[0]["scores"]
             }

@@ -1,5 +1,6 @@
 """Score every step of a block of responses with a PRM, one pass per response."""
 
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,10 @@ def step() -> None:
         model = open_reward_model(args.prm, format=args.spec["format"])
         done = 0
 
+        @cache  # many samples of a pool are the same response
+        def length(problem: str, solution: tuple[str, ...]) -> int:
+            return len(model.encode(problem, solution).ids)
+
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:
             nonlocal done
             part = responses.iloc[rows]
@@ -36,7 +41,7 @@ def step() -> None:
             tokens = [0] * len(items)
             for index, values in zip(scored, model.score_batch([items[i] for i in scored]), strict=True):
                 scores[index] = values
-                tokens[index] = len(model.encode(*items[index]).ids)
+                tokens[index] = length(items[index][0], tuple(items[index][1]))
             done += len(items)
             progress(done, model.tokens)
             frame = part[["problem_id", "sample"]].assign(step_scores=scores, prm_tokens=tokens)

@@ -1,11 +1,9 @@
 """Train a policy of the miniature by its definition, or take the shipped checkpoint that has the same one."""
 
-import os
 from pathlib import Path
 
-from ttstudy import progress, steps
+from ttstudy import steps
 from ttstudy.miniature import shipping
-from ttstudy.study import StudyError
 
 
 def step() -> None:
@@ -15,24 +13,13 @@ def step() -> None:
     parser.add_argument("--output", required=True, type=Path, help="checkpoint folder to write")
     parser.add_argument("--retrain", action="store_true", help="train even where a shipped checkpoint fits")
     args = parser.parse_args()
-    retrain = args.retrain or bool(os.environ.get("TTSTUDY_RETRAIN"))
 
-    with steps.log(args.log) as log:
+    def train(folder: Path, progress: shipping.Progress) -> None:
+        from ttstudy.miniature.policies import train_policy
 
-        def train(folder: Path) -> None:
-            from ttstudy.miniature.policies import train_policy
+        train_policy(args.spec, folder, progress)
 
-            total = int(args.spec["training"]["tokens"])
-            with progress.bar(f"train {args.name}", total, log) as update:
-                train_policy(args.spec, folder, lambda seen, _, loss: update(min(seen, total), seen))
-
-        try:
-            shipped = shipping.copy_or_train(args.spec, args.output, train, retrain)
-        except (ValueError, KeyError, TypeError) as error:
-            raise StudyError(f"policies.{args.name}.definition: {error}") from error
-        if log is not None:
-            source = f"the shipped checkpoint {shipped}" if shipped else "trained"
-            print(f"{args.name}: {source}", file=log)
+    shipping.training_step(args, "policies", train)
 
 
 if __name__ == "__main__":

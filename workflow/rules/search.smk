@@ -31,16 +31,9 @@ rule search:
         """
 
 
-rule grade_search:
+use rule grade as grade_search with:
     input:
         benchmark=lambda w: layout.benchmark(w.benchmark),
         responses=f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.answers.parquet",
     output:
         f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.{layout.grading}.parquet",
-    params:
-        spec=lambda w: layout.grade_spec(),
-    shell:
-        """
-        python {SCRIPTS}/grade.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
-            --responses {input.responses:q} --output {output:q}
-        """

@@ -16,7 +16,7 @@ from typing import Any
 
 from ttstudy import fingerprint
 from ttstudy.specs import canonical, digest8
-from ttstudy.study import CheckpointPolicy, FileBenchmark, Study, StudyError, TrainedPolicy, TrainedPRM
+from ttstudy.study import FileBenchmark, Study, StudyError, TrainedPolicy, TrainedPRM
 
 POOLS = ("pilot", "cot", "samples")
 SEARCHES = ("beam_search", "dvts")
@@ -328,7 +328,7 @@ class Layout:
 
     def ledger_spec(self, benchmark: str, policy: str) -> str:
         """Spec of the FLOPs ledger of one (benchmark, policy)."""
-        models = {"policy": self.policy(policy), "prms": {prm: self.prm(prm) for prm in self.study.prms}}
+        models = {"policy": self.policy(policy), "prms": {prm: self.prm(prm) for prm in self.study.prms_of(policy)}}
         return self.cell_spec("ledger", benchmark, policy, models=models)
 
     def training_spec(self) -> str:
@@ -369,7 +369,6 @@ class Layout:
             config=self.study.model_dump(mode="json"),
             tables=self.table("{name}"),
             benchmarks={benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks},
-            models=self.models(),
         )
 
 
@@ -389,9 +388,3 @@ def open_layout(study: Study, root: Path | str = ".") -> Layout:
         if name in study.policies:
             raise StudyError(f"prms.{name}: a policy has the same name; names are part of paths, so choose another")
     return layout
-
-
-def given(study: Study) -> list[str]:
-    """Names of the policies and PRMs whose checkpoints are given rather than trained."""
-    policies = [name for name, item in study.policies.items() if isinstance(item, CheckpointPolicy)]
-    return policies + [name for name, item in study.prms.items() if not isinstance(item, TrainedPRM)]

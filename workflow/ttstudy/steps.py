@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
@@ -100,9 +100,9 @@ def _write_part(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
     os.replace(temporary, folder)
 
 
-def concat(name: str, paths: Iterable[str | Path]) -> pd.DataFrame:
-    """Tables of one kind below each other, in the order of the paths."""
-    return pd.concat([tables.read(name, path) for path in paths], ignore_index=True)
+def concat(name: str, paths: Iterable[str | Path], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Tables of one kind (only `columns`) below each other, in the order of the paths."""
+    return pd.concat([tables.read(name, path, columns) for path in paths], ignore_index=True)
 
 
 def stopwatch() -> Callable[[], str]:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ttstudy import progress, steps
 from ttstudy.specs import digest8
+from ttstudy.study import StudyError
+
+Progress = Callable[[int, int, float], None]
+"""As in `ttstudy.miniature.training`, which a copy need not import: (tokens so far, tokens in all, mean loss)."""
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints"
 """workflow/checkpoints, one folder per model."""
@@ -48,3 +54,26 @@ def copy_or_train(
     else:
         write_whole(output, lambda folder: shutil.copytree(shipped, folder, dirs_exist_ok=True))
     return shipped
+
+
+def training_step(args: Namespace, group: str, train: Callable[[Path, Progress], object]) -> None:
+    """Write the checkpoint of a training script's arguments (spec, name, output, log, retrain): copied, or trained.
+
+    `group` (policies or prms) is where the definition stands in a study; `train` gets a folder to fill and a callback
+    (tokens, tokens in all, loss). StudyError names the key of a definition that cannot be used.
+    """
+    retrain = args.retrain or bool(os.environ.get("TTSTUDY_RETRAIN"))
+    with steps.log(args.log) as log:
+
+        def with_bar(folder: Path) -> None:
+            total = int(args.spec["training"]["tokens"])
+            with progress.bar(f"train {args.name}", total, log) as update:
+                train(folder, lambda seen, _, loss: update(min(seen, total), seen))
+
+        try:
+            shipped = copy_or_train(args.spec, args.output, with_bar, retrain)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StudyError(f"{group}.{args.name}.definition: {error}") from error
+        if log is not None:
+            source = f"the shipped checkpoint {shipped}" if shipped else "trained"
+            print(f"{args.name}: {source}", file=log)
