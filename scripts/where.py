@@ -4,6 +4,6 @@ import sys
 from pathlib import Path
 
 from ttstudy.layout import Layout
-from ttstudy.study import load
+from ttstudy.revisions import load
 
 print(f"\nReport: {Path(Layout(load(sys.argv[1])).report()).resolve()}")

@@ -41,7 +41,7 @@ def write(root: Path, config: dict, name: str = "study.yaml") -> Path:
 def command(config: Path, *arguments: str, cores: int = 2) -> list[str]:
     return [
         str(Path(sys.executable).parent / "snakemake"),
-        *("--profile", "workflow/profiles/default", "--cores", str(cores), "--configfile", str(config)),
+        *("--profile", "workflow/profiles/default", "--cores", str(cores), f"--configfile={config}"),
         *arguments,
     ]
 
@@ -51,12 +51,14 @@ def environment() -> dict[str, str]:
     return clean | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 
-def snakemake(root: Path, config: Path, *arguments: str, cores: int = 2, ok: bool = True) -> str:
-    """Output of a run in `root`; with `ok`, the run must succeed."""
+def snakemake(
+    root: Path, config: Path, *arguments: str, cores: int = 2, ok: bool = True, env: dict[str, str] | None = None
+) -> str:
+    """Output of a run in `root`; with `ok`, the run must succeed, else it must fail."""
     run = subprocess.run(
         command(config, *arguments, cores=cores),
         cwd=root,
-        env=environment(),
+        env=environment() | (env or {}),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

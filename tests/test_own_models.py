@@ -1,14 +1,15 @@
-"""A researcher's own checkpoints and problems: by configuration alone, through the same rules to a report."""
+"""A researcher's own checkpoints and problems, and the hub's: by configuration alone, through the rules to a report."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests import rewards_checkpoints
+from tests import hub_server, rewards_checkpoints
 from tests.studies import copy_repository, planned, snakemake, write
 
 PROBLEMS = [
@@ -63,9 +64,9 @@ def root(tmp_path_factory) -> Path:
         },
         "policies": {
             "llama": {"source": "checkpoint", "path": "models/llama", "prompt": "llama"},
-            "qwen": {"source": "checkpoint", "path": "models/qwen2", "prompt": "qwen"},
+            "qwen": {"source": "hub", "id": "some/qwen2", "prompt": "qwen", "dtype": "float32"},
         },
-        "prms": {"prm": {"source": "checkpoint", "path": "models/prm"}},
+        "prms": {"prm": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-7B"}},
         "budgets": {"majority": [4], "best_of_n": [4], "beam_search": [4], "dvts": [4]},
         "sampling": {
             "cot": {"temperature": 0, "max_tokens": 12},
@@ -76,7 +77,20 @@ def root(tmp_path_factory) -> Path:
         "pilot_samples": 4,
         "first_block": 4,
     }
-    snakemake(root, write(root, study))
+    config = write(root, study)
+    assert "no revision is pinned for policies.qwen (some/qwen2), prms.prm" in snakemake(root, config, ok=False)
+    assert planned(root, config)["fetch_model"] == 2
+    folders = {"some/qwen2": "qwen2", "Qwen/Qwen2.5-Math-PRM-7B": "prm"}
+    repositories = {
+        ("models", id): hub_server.Repository({file.name: file.read_bytes() for file in folder.iterdir()})
+        for id, folder in ((id, root / "models" / name) for id, name in folders.items())
+    }
+    (root / "study.revisions.yaml").write_text(f"model: {dict.fromkeys(folders, hub_server.COMMIT)}\n")
+    with hub_server.serving(repositories) as server:
+        snakemake(root, config, "fetch", env=server.environment(root / "home"))
+    for name in folders.values():
+        shutil.rmtree(root / "models" / name)
+    snakemake(root, config)  # offline
     return root
 
 

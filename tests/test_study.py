@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ttstudy.study import StudyError, from_mapping, load, read_yaml, schema
+from ttstudy.revisions import load
+from ttstudy.study import StudyError, from_mapping, read_yaml, schema
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "workflow" / "studies").glob("*.yaml"))]

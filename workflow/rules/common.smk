@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from snakemake.exceptions import WorkflowError
+from ttstudy import revisions
 from ttstudy.layout import STUDY_TABLES, open_layout
 from ttstudy.runlock import hold_results
 from ttstudy.study import StudyError, from_mapping, read_yaml, with_base
@@ -26,8 +27,11 @@ SCRIPTS = str(Path(workflow.basedir) / "scripts")
 try:
     for path in workflow.configfiles:
         read_yaml(path)
-    folder = Path(workflow.configfiles[0]).parent if workflow.configfiles else Path()
-    study = from_mapping(with_base(config, folder), ", ".join(map(str, workflow.configfiles)))
+    study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")
+    mapping = revisions.with_revisions(
+        with_base(config, study_file.parent), revisions.files_of(config, study_file)
+    )
+    study = from_mapping(mapping, ", ".join(map(str, workflow.configfiles)))
     layout = open_layout(study)
 except StudyError as error:
     raise WorkflowError(str(error)) from None
@@ -44,6 +48,7 @@ wildcard_constraints:
     benchmark="|".join(study.benchmarks),
     policy="|".join(study.policies),
     prm="|".join(study.prms) or "none",
+    model="[A-Za-z0-9._-]+",
 
 
 def spec(wildcards):
@@ -59,6 +64,7 @@ def block(wildcards):
 onstart:
     # A kernel lock, not Snakemake's files: it goes with its process, so a killed run never blocks the next one.
     try:
+        revisions.require(study, study_file)
         hold_results(study.results)
     except StudyError as error:
         raise WorkflowError(str(error)) from None

@@ -1,7 +1,31 @@
-"""Checkpoints of the miniature: shipped where they match their definition, trained where they do not.
+"""Checkpoints: of the miniature, shipped where they match their definition and trained where not; of the hub, fetched.
 
-INPUTS: none (policies); the policies' checkpoints (PRMs). OUTPUTS: results/models/{policies,prms}/NAME-SPEC/.
+INPUTS: none (policies, hub); the policies' checkpoints (PRMs). OUTPUTS: results/models/{policies,prms,hub}/NAME-SPEC/.
 """
+
+
+localrules:
+    fetch,
+    fetch_model,
+
+
+rule fetch:
+    input:
+        layout.fetched(),
+
+
+rule fetch_model:
+    output:
+        f"{study.results}/models/hub/{{model}}-{{spec}}/fetched.json",
+    log:
+        f"{study.results}/logs/fetch_model/{{model}}-{{spec}}.log",
+    priority: 100
+    params:
+        spec=spec,
+    shell:
+        """
+        python {SCRIPTS}/fetch_model.py --spec {params.spec:q} --output "$(dirname {output:q})" --log {log:q}
+        """
 
 
 rule train_policy:

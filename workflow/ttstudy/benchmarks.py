@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -17,13 +18,21 @@ LONGEST_LINE = 10_000_000
 
 
 def load(spec: Mapping[str, Any]) -> pd.DataFrame:
-    """The `benchmark` table of a spec with `source` miniature or file; StudyError names file, row and what to do."""
+    """The `benchmark` table of a spec by its `source`; StudyError names file, row and what to do."""
     if spec["source"] == "miniature":
         from ttstudy.miniature.task import problems
 
         rows = problems(spec["seed"], spec["split"], spec["problems"], spec["task"])
         return pd.DataFrame([row._asdict() for row in rows]).assign(subject=None)
-    frame = read_file(Path(spec["path"]), spec.get("columns") or {})
+    columns = spec.get("columns") or {}
+    if spec["source"] == "hub":
+        from ttstudy import hub
+
+        with TemporaryDirectory() as folder:
+            file = hub.fetch_dataset_file(spec["id"], spec["revision"], spec["file"], spec["split"], Path(folder))
+            frame = read_file(file, columns)
+    else:
+        frame = read_file(Path(spec["path"]), columns)
     return frame.head(spec["problems"]) if spec.get("problems") else frame
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ttstudy import fingerprint
 from ttstudy.specs import canonical, digest8
-from ttstudy.study import FileBenchmark, Study, StudyError, TrainedPolicy, TrainedPRM
+from ttstudy.study import FileBenchmark, HubBenchmark, HubPolicy, HubPRM, Study, StudyError, TrainedPolicy, TrainedPRM
 
 POOLS = ("pilot", "cot", "samples")
 SEARCHES = ("beam_search", "dvts")
@@ -96,7 +96,7 @@ class Layout:
                 raise StudyError(f"benchmarks.{benchmark}.path: there is no file {path}")
             spec["sha256"] = sha256(path.read_bytes()).hexdigest()
             spec["path"] = str(path)
-        else:
+        elif settings.source == "miniature":
             spec["task"] = settings.task or self.study.miniature.task
         return self._named(spec)
 
@@ -118,22 +118,34 @@ class Layout:
         settings = (self.study.policies if group == "policies" else self.study.prms)[name]
         if isinstance(settings, TrainedPolicy | TrainedPRM):
             return self._named(self._definition(name))
+        if isinstance(settings, HubPolicy | HubPRM):
+            return self._named({"step": "fetch_model", "id": settings.id, "revision": settings.revision})
         return checkpoint_digest(self.root / settings.path, f"{group}.{name}.path")
 
     def _model(self, name: str, group: str) -> str:
         settings = (self.study.policies if group == "policies" else self.study.prms)[name]
         if isinstance(settings, TrainedPolicy | TrainedPRM):
             return f"{self.study.results}/models/{group}/{name}-{self._model_digest(name, group)}/training.json"
-        self._model_digest(name, group)
+        digest = self._model_digest(name, group)
+        if isinstance(settings, HubPolicy | HubPRM):
+            return f"{self.study.results}/models/hub/{settings.id.split('/')[1]}-{digest}/fetched.json"
         return str(self.root / settings.path / "config.json")
 
     def policy(self, policy: str) -> str:
-        """A file of the policy's checkpoint folder: `training.json` (trained) or `config.json` (given)."""
+        """A file of the policy's checkpoint folder: `training.json`, `fetched.json` (hub) or `config.json` (given)."""
         return self._model(policy, "policies")
 
     def prm(self, prm: str) -> str:
-        """A file of the PRM's checkpoint folder: `training.json` (trained) or `config.json` (given)."""
+        """A file of the PRM's checkpoint folder: `training.json`, `fetched.json` (hub) or `config.json` (given)."""
         return self._model(prm, "prms")
+
+    def fetched(self) -> list[str]:
+        """Everything that comes from the hub: checkpoint folders' records and benchmarks, each once."""
+        study = self.study
+        models = [self.policy(name) for name, item in study.policies.items() if isinstance(item, HubPolicy)]
+        models += [self.prm(name) for name, item in study.prms.items() if isinstance(item, HubPRM)]
+        tables = [self.benchmark(name) for name, item in study.benchmarks.items() if isinstance(item, HubBenchmark)]
+        return [*dict.fromkeys(models), *tables]
 
     def teachers(self, prm: str) -> list[str]:
         """Checkpoints that a trained PRM learns from."""

@@ -1,7 +1,7 @@
 """The study's configuration: typed, checked before anything runs, exported as a JSON Schema for editors.
 
-`load(path)` reads a YAML file, `from_mapping(mapping)` a mapping that is already there (Snakemake's `config`). Every
-mistake becomes a `StudyError` whose text names the key by its path and says what is wanted.
+`from_mapping(mapping)` checks a mapping that is already there (Snakemake's `config`); `ttstudy.revisions.load(path)`
+reads a study's file. Every mistake becomes a `StudyError` whose text names the key by its path and says what is wanted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name used in paths: letters, digits, dot, dash, underscore; starts with a letter or digit."""
+
+HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""An id of the Hugging Face hub, owner/name."""
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+"""A commit; branches and tags move, so they are none."""
 
 Score = Literal["min", "last", "avg"]
 RESERVED = ("benchmarks", "models", "studies", "logs")
@@ -42,18 +47,36 @@ class MiniatureBenchmark(_Section):
     task: dict[str, Any] = Field(default_factory=dict, description="options of the task; empty: as `miniature.task`")
 
 
-class FileBenchmark(_Section):
-    """Problems from a JSONL or Parquet file with columns problem_id, problem, answer (level, subject optional)."""
-
-    source: Literal["file"]
-    path: str = Field(min_length=1, description="JSONL or Parquet file")
+class _Table(_Section):
     columns: dict[Literal["problem_id", "problem", "answer", "level", "subject"], str] = Field(
         default_factory=dict, description="our column name: the file's column name, where they differ"
     )
     problems: int | None = Field(default=None, gt=0, description="use only the first so many problems")
 
 
-Benchmark = Annotated[MiniatureBenchmark | FileBenchmark, Field(discriminator="source")]
+class FileBenchmark(_Table):
+    """Problems from a JSONL or Parquet file with columns problem_id, problem, answer (level, subject optional)."""
+
+    source: Literal["file"]
+    path: str = Field(min_length=1, description="JSONL or Parquet file")
+
+
+class _Hub(_Section):
+    source: Literal["hub"]
+    id: HubId = Field(description="owner/name on the Hugging Face hub")
+    revision: Commit | None = Field(
+        default=None, description="commit of 40 hex digits; null: from the lock file that pin_revisions.py writes"
+    )
+
+
+class HubBenchmark(_Hub, _Table):
+    """Problems from a JSONL or Parquet file of a data set on the Hugging Face hub."""
+
+    file: str | None = Field(default=None, min_length=1, description="file in the data set; null: the split's only one")
+    split: str = Field(default="test", min_length=1, description="split whose file is taken where `file` is null")
+
+
+Benchmark = Annotated[MiniatureBenchmark | FileBenchmark | HubBenchmark, Field(discriminator="source")]
 
 
 class SamplingSettings(_Section):
@@ -122,7 +145,19 @@ class CheckpointPolicy(_PolicyCommon):
     pretraining_tokens: float | None = Field(default=None, gt=0, description="for the 6ND column of the FLOPs table")
 
 
-Policy = Annotated[TrainedPolicy | CheckpointPolicy, Field(discriminator="source")]
+class _HubModel(_Hub):
+    parameters: float | None = Field(default=None, gt=0, description="for the plan, before the model is fetched")
+    active_parameters: float | None = Field(default=None, gt=0, description="of a mixture of experts")
+
+
+class HubPolicy(_HubModel, _PolicyCommon):
+    """A model of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
+
+    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    pretraining_tokens: float | None = Field(default=None, gt=0, description="for the 6ND column of the FLOPs table")
+
+
+Policy = Annotated[TrainedPolicy | CheckpointPolicy | HubPolicy, Field(discriminator="source")]
 
 
 class TrainedPRM(_Section):
@@ -143,7 +178,15 @@ class CheckpointPRM(_Section):
     )
 
 
-PRM = Annotated[TrainedPRM | CheckpointPRM, Field(discriminator="source")]
+class HubPRM(_HubModel):
+    """A PRM of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
+
+    format: Literal["math_shepherd", "rlhflow", "skywork", "qwen"] | None = Field(
+        default=None, description="input format; only needed where neither the id nor config.json tells"
+    )
+
+
+PRM = Annotated[TrainedPRM | CheckpointPRM | HubPRM, Field(discriminator="source")]
 
 BudgetList = Annotated[list[Annotated[int, Field(gt=0, le=1_000_000)]], Field(min_length=1)]
 
@@ -329,9 +372,15 @@ _HINTS = {
 }
 
 
+_PATTERNS = {
+    "id": "is not an id of the hub, owner/name",
+    "revision": "is not a commit of 40 hex digits; leave it out and run scripts/pin_revisions.py",
+}
+
+
 def _sentence(error: Mapping[str, Any]) -> str:
     path = ".".join(str(part) for part in error["loc"] if part not in ("[key]",))
-    for tag in ("miniature", "file", "trained", "checkpoint"):
+    for tag in ("miniature", "file", "trained", "checkpoint", "hub"):
         path = path.replace(f".{tag}.", ".") if f".{tag}." in path else path
     kind, context = error["type"], error.get("ctx", {})
     if kind in _HINTS:
@@ -344,7 +393,8 @@ def _sentence(error: Mapping[str, Any]) -> str:
     elif kind == "union_tag_not_found":
         text = "needs a `source`"
     elif kind == "string_pattern_mismatch":
-        text = f"{error.get('input')!r} is not a name: use letters, digits, dot, dash and underscore, at most 64"
+        wanted = "is not a name: use letters, digits, dot, dash and underscore, at most 64"
+        text = f"{error.get('input')!r} {_PATTERNS.get(path.rsplit('.', 1)[-1], wanted)}"
     else:
         value = repr(error.get("input"))
         text = f"{error['msg'][0].lower()}{error['msg'][1:]} (got {value[:60]})"
@@ -384,11 +434,6 @@ def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, 
         result[key] = _laid_over(result[key], value) if both else value
     # `null` takes an entry of the base away: a benchmark, a policy, a method.
     return {key: value for key, value in result.items() if value is not None}
-
-
-def load(path: Path | str) -> Study:
-    """The checked study of a YAML file."""
-    return from_mapping(with_base(read_yaml(path), Path(path).parent), str(path))
 
 
 def schema() -> str:

@@ -61,6 +61,7 @@ def open_reward_model(
         raise ValueError(f"Unknown PRM engine {engine!r}; there are {', '.join(ENGINES)}.")
     import torch
 
+    from ttstudy import hub
     from ttstudy.engines.checkpoint import UnsupportedArchitectureError
     from ttstudy.rewards import heads
     from ttstudy.rewards.backbone import Backbone, layout_of, tensor_shapes
@@ -72,8 +73,9 @@ def open_reward_model(
 
     folder = find_folder(path_or_name, revision)
     checkpoint = Checkpoint(folder, cache)
-    format = format or format_of(str(path_or_name), checkpoint.config)
-    known = CATALOGUE.get(str(path_or_name))
+    hub_id = hub.origin(folder) or str(path_or_name)
+    format = format or format_of(hub_id, checkpoint.config)
+    known = CATALOGUE.get(hub_id)
     options = {"system": known.system if known else system} if format == "qwen" else {}
     encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **options)
     if device == "auto":

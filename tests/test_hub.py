@@ -1,0 +1,241 @@
+"""Fetching from a hub that works, refuses, breaks off and lies; pins; nothing of the token is shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from tests import hub_server
+from tests.hub_server import COMMIT, TOKEN, Repository
+from tests.studies import ROOT
+from ttstudy import hub, revisions
+from ttstudy.layout import open_layout
+from ttstudy.study import StudyError, from_mapping
+
+WEIGHTS = {"layer.weight": torch.arange(60_000, dtype=torch.float32).reshape(200, 300)}
+CONFIG = b'{"model_type": "llama", "auto_map": {"AutoModel": "code.Evil"}}'
+MODEL = {
+    "config.json": CONFIG,
+    "tokenizer.json": b"{}",
+    "model.safetensors": save(WEIGHTS),
+    "code.py": b"raise SystemExit",
+    "README.md": b"read me",
+    "original/params.json": b"{}",
+    "training_args.bin": b"pickle",
+    "consolidated.safetensors": save(WEIGHTS),
+}
+
+DRIVER = """
+import json, sys
+from pathlib import Path
+from ttstudy import hub
+from ttstudy.study import StudyError
+for line in sys.stdin:
+    function, arguments = json.loads(line)
+    try:
+        if function != "commit":
+            arguments[-1] = Path(arguments[-1])
+        found = getattr(hub, function)(*arguments)
+        answer = {"value": str(found)}
+    except StudyError as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def _pytorch(tensors) -> bytes:
+    import io
+
+    stream = io.BytesIO()
+    torch.save(tensors, stream)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A hub and one process that asks it: (ask, server, folder, what the process wrote to stderr)."""
+    home = tmp_path_factory.mktemp("hub")
+    long = save({"layer.weight": torch.arange(6_000_000, dtype=torch.float32)})
+    repositories = {
+        ("models", "good/model"): Repository(MODEL),
+        ("models", "gated/model"): Repository(MODEL, gated=True),
+        ("models", "old/model"): Repository(
+            {"config.json": CONFIG, "pytorch_model-00001-of-00002.bin": _pytorch({"a": torch.ones(3)})}
+            | {"pytorch_model-00002-of-00002.bin": _pytorch({"b": torch.zeros(2)})}
+            | {"pytorch_model.bin.index.json": b'{"weight_map": {}}'}
+        ),
+        ("models", "evil/model"): Repository(
+            {"config.json": CONFIG, "pytorch_model.bin": pickle.dumps(subprocess.Popen)}
+        ),
+        ("models", "empty/model"): Repository({"config.json": CONFIG}),
+        ("models", "slow/model"): Repository(
+            MODEL | {"model.safetensors": long}, lost={"model.safetensors": [11_000_000, 0, 900_000]}
+        ),
+        ("models", "lying/model"): Repository(
+            MODEL, served={"model.safetensors": bytes(len(MODEL["model.safetensors"]))}
+        ),
+        ("datasets", "some/problems"): Repository(
+            {"test.jsonl": b'{"problem_id": "a", "problem": "1+1", "answer": 2}\n', "train.jsonl": b"", "x.py": b""}
+        ),
+    }
+    with hub_server.serving(repositories) as server:
+        environment = os.environ | server.environment(home) | {"HF_TOKEN": "", "PYTHONPATH": str(ROOT / "workflow")}
+        errors = (home / "stderr").open("w+")
+        process = subprocess.Popen(
+            [sys.executable, "-c", DRIVER],
+            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
+        )  # fmt: skip
+
+        def ask(function: str, *arguments) -> dict:
+            process.stdin.write(json.dumps([function, arguments], default=str) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield ask, server, home
+        process.stdin.close()
+        process.wait(20)
+
+
+def test_a_model_arrives_whole_with_weights_tokenizer_and_configuration_alone(world):
+    ask, _, home = world
+    assert "value" in ask("fetch_model", "good/model", COMMIT, home / "good")
+    names = {path.name for path in (home / "good").iterdir()}
+    assert names == {"config.json", "tokenizer.json", "model.safetensors", "fetched.json"}
+    assert (home / "good/model.safetensors").read_bytes() == MODEL["model.safetensors"]
+    record = json.loads((home / "good/fetched.json").read_text())
+    assert record["revision"] == COMMIT and hub.origin(home / "good") == "good/model"
+    assert record["files"]["model.safetensors"]["bytes"] == len(MODEL["model.safetensors"])
+    assert not list(home.glob(".good*"))
+
+
+def test_pickled_weights_become_safetensors_and_code_in_them_is_refused(world):
+    ask, _, home = world
+    assert "value" in ask("fetch_model", "old/model", COMMIT, home / "old")
+    assert not list((home / "old").glob("*.bin*"))
+    index = json.loads((home / "old/model.safetensors.index.json").read_text())["weight_map"]
+    assert load((home / "old" / index["a"]).read_bytes())["a"].tolist() == [1, 1, 1]
+    assert set(index) == {"a", "b"}
+    assert "holds more than tensors" in ask("fetch_model", "evil/model", COMMIT, home / "evil")["error"]
+    assert not (home / "evil").exists()
+
+
+def test_a_connection_that_breaks_off_is_taken_up_where_it_was(world):
+    ask, server, home = world
+    assert "value" in ask("fetch_model", "slow/model", COMMIT, home / "slow")
+    ranges = [line for line in server.requests if line.startswith("GET /slow/model/resolve") and "bytes=" in line]
+    assert any("bytes=10485760-" in line for line in ranges), ranges
+
+
+def test_a_file_that_is_not_the_one_listed_is_deleted_and_named(world):
+    ask, server, home = world
+    error = ask("fetch_model", "lying/model", COMMIT, home / "lying")["error"]
+    assert "model.safetensors is not the file that the hub lists" in error
+    assert not (home / "lying").exists()
+    server.repositories["models", "lying/model"].served.clear()
+    assert "value" in ask("fetch_model", "lying/model", COMMIT, home / "lying")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("fetch_model", "gated/model", COMMIT), "gated; accept its licence at http://127.0.0.1"),
+        (("fetch_model", "no/model", COMMIT), "shows no model of this name"),
+        (("fetch_model", "good/model", "f" * 40), "has no commit ffff"),
+        (("fetch_model", "good/model", None), "no revision is pinned; `python scripts/pin_revisions.py"),
+        (("fetch_model", "empty/model", COMMIT), "has no weights"),
+        (("fetch_dataset_file", "some/problems", COMMIT, None, "validation"), "those at this revision: test.jsonl"),
+        (("commit", "model", "no/model"), "shows no model of this name"),
+    ],
+    ids=["gated", "unknown", "no commit", "unpinned", "no weights", "no split", "pin unknown"],
+)
+def test_what_goes_wrong_is_one_sentence(world, arguments, words):
+    ask, _, home = world
+    output = () if arguments[0] == "commit" else (home / "nothing",)
+    error = ask(*arguments, *output)["error"]
+    assert words in error and "\n" not in error and "hf_" not in error
+    assert not (home / "nothing/fetched.json").exists()
+
+
+def test_a_data_sets_file_is_found_by_its_split(world):
+    ask, _, home = world
+    path = ask("fetch_dataset_file", "some/problems", COMMIT, None, "test", home / "data")["value"]
+    assert path.endswith("test.jsonl") and "problem_id" in Path(path).read_text()
+
+
+def test_pins_are_written_beside_the_study_and_no_token_is_shown(world, tmp_path):
+    _, server, _ = world
+    study = tmp_path / "mine.yaml"
+    study.write_text(json.dumps(SMALL))
+    environment = os.environ | server.environment(tmp_path / "home") | {"HF_TOKEN": TOKEN}
+    environment |= {"PYTHONPATH": str(ROOT / "workflow")}
+    command = [sys.executable, str(ROOT / "scripts/pin_revisions.py"), str(study)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert revisions.read_lock(tmp_path / "mine.revisions.yaml") == {
+        "model": {"good/model": COMMIT},
+        "dataset": {"some/problems": COMMIT},
+    }
+    pinned = revisions.load(study)
+    revisions.require(pinned)
+    assert pinned.policies["tiny"].revision == COMMIT
+    shown = run.stdout + run.stderr
+    fetch = [sys.executable, str(ROOT / "scripts/fetch_model.py"), "--output", str(tmp_path / "x")]
+    spec = {"id": "gated/model", "revision": COMMIT}
+    environment["HF_TOKEN"] = TOKEN[:-1]
+    refused = subprocess.run([*fetch, "--spec", json.dumps(spec)], env=environment, capture_output=True, text=True)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1 and "gated" in refused.stderr
+    assert TOKEN[:-1] not in shown + refused.stdout + refused.stderr
+
+
+# -- configuration: no network --------------------------------------------------------------------------------
+
+SMALL = {
+    "study": "mine",
+    "benchmarks": {"b": {"source": "hub", "id": "some/problems"}},
+    "policies": {"tiny": {"source": "hub", "id": "good/model", "prompt": "llama"}},
+    "budgets": {"majority": [4]},
+}
+
+
+def test_a_study_without_pins_is_planned_and_not_run():
+    study = from_mapping(SMALL)
+    layout = open_layout(study)
+    assert layout.policy("tiny").startswith("results/models/hub/model-")
+    assert layout.fetched() == [layout.policy("tiny"), layout.benchmark("b")]
+    with pytest.raises(StudyError, match=r"policies\.tiny \(good/model\).*pin_revisions\.py x\.yaml"):
+        revisions.require(study, "x.yaml")
+
+
+def test_another_commit_is_another_folder_and_another_pool():
+    def paths(revision):
+        layout = open_layout(from_mapping(SMALL | {"policies": {"tiny": SMALL["policies"]["tiny"] | revision}}))
+        return layout.policy("tiny"), layout.pool_folder("b", "tiny", "samples")
+
+    first, second = paths({"revision": "a" * 40}), paths({"revision": "b" * 40})
+    assert first[0] != second[0] and first[1] != second[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"revision": "main"}, "policies.tiny.revision: 'main' is not a commit of 40 hex digits"),
+        ({"id": "../../etc/passwd"}, "policies.tiny.id: '../../etc/passwd' is not an id of the hub"),
+    ],
+)
+def test_a_branch_and_a_path_are_refused(change, words):
+    with pytest.raises(StudyError, match=words.replace(".", r"\.")):
+        from_mapping(SMALL | {"policies": {"tiny": SMALL["policies"]["tiny"] | change}})
+
+
+def test_a_lock_file_with_a_branch_is_refused(tmp_path):
+    (tmp_path / "s.revisions.yaml").write_text("model: {good/model: main}\n")
+    with pytest.raises(StudyError, match="'main' is no commit"):
+        revisions.with_revisions(SMALL, [tmp_path / "s.yaml"])
