@@ -1,11 +1,8 @@
-"""Benchmarks from files: normalised, checked, each mistake named with its row."""
+"""Benchmarks from files: normalised and checked; mistakes are in test_bad_input.py."""
 
 from __future__ import annotations
 
-import pytest
-
 from ttstudy import benchmarks, tables
-from ttstudy.study import StudyError
 
 GOOD = '{"problem_id": "p1", "problem": "1+1?", "answer": 2, "level": 1}\n'
 
@@ -31,25 +28,3 @@ def test_columns_may_have_other_names_and_only_the_first_problems_may_be_asked(t
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path):
     assert len(load(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())) == 1
-
-
-MISTAKES = {
-    "duplicate id": (GOOD + GOOD, "'p1' is there twice"),
-    "no answer": ('{"problem_id": 1, "problem": "x", "answer": ""}\n', "row 1 has no answer"),
-    "null answer": ('{"problem_id": 1, "problem": "x", "answer": null}\n', "row 1 has no answer"),
-    "nan answer": ('{"problem_id": 1, "problem": "x", "answer": NaN}\n', "row 1 has no answer"),
-    "no column": ('{"problem_id": 1, "text": "x", "answer": "1"}\n', "no column 'problem'"),
-    "not json": (GOOD + "{oops\n", "line 2 is not valid JSON"),
-    "not an object": ("[1, 2]\n", "line 1 is not a JSON object"),
-    "empty": ("", "no column 'problem_id'"),
-    "newline in id": ('{"problem_id": "a\\nb", "problem": "x", "answer": "1"}\n', "control character"),
-    "latin-1": (b'{"problem_id": "\xe9"}\n', "not UTF-8"),
-    "deep": ("[" * 100_000 + "\n", "line 1"),
-}
-
-
-@pytest.mark.parametrize(("text", "words"), MISTAKES.values(), ids=MISTAKES.keys())
-def test_a_mistake_names_the_file_and_the_row(tmp_path, text, words):
-    with pytest.raises(StudyError) as caught:
-        load(tmp_path, text)
-    assert words in str(caught.value) and "b.jsonl" in str(caught.value)

@@ -6,16 +6,16 @@ Functions, even of nothing: Snakemake would expand the braces of a plain text.
 """
 
 import os
+import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from snakemake.exceptions import WorkflowError
-from ttstudy import revisions
+from ttstudy import preflight, revisions
 from ttstudy.layout import STUDY_TABLES, open_layout
 from ttstudy.runlock import hold_results
-from ttstudy.study import StudyError, from_mapping, read_yaml, with_base
+from ttstudy.study import from_mapping, read_yaml, with_base
 
 # Steps find the library and this environment's Python, also inside a Slurm job and without activation.
 os.environ["PYTHONPATH"] = os.pathsep.join(
@@ -23,18 +23,24 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 SCRIPTS = str(Path(workflow.basedir) / "scripts")
+study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")
 
-try:
+
+def opened():
+    """The checked study and its layout."""
     for path in workflow.configfiles:
         read_yaml(path)
-    study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")
     mapping = revisions.with_revisions(
         with_base(config, study_file.parent), revisions.files_of(config, study_file)
     )
     study = from_mapping(mapping, ", ".join(map(str, workflow.configfiles)))
     layout = open_layout(study)
-except StudyError as error:
-    raise WorkflowError(str(error)) from None
+    if workflow.is_main_process:
+        preflight.check(layout)
+    return study, layout
+
+
+study, layout = preflight.told(opened)
 
 
 wildcard_constraints:
@@ -45,9 +51,9 @@ wildcard_constraints:
     pool="pilot|cot|samples",
     folder="samples-[0-9a-f]{8}",
     method="beam_search|dvts",
-    benchmark="|".join(study.benchmarks),
-    policy="|".join(study.policies),
-    prm="|".join(study.prms) or "none",
+    benchmark="|".join(map(re.escape, study.benchmarks)),
+    policy="|".join(map(re.escape, study.policies)),
+    prm="|".join(map(re.escape, study.prms)) or "none",
     model="[A-Za-z0-9._-]+",
 
 
@@ -63,8 +69,5 @@ def block(wildcards):
 
 onstart:
     # A kernel lock, not Snakemake's files: it goes with its process, so a killed run never blocks the next one.
-    try:
-        revisions.require(study, study_file)
-        hold_results(study.results)
-    except StudyError as error:
-        raise WorkflowError(str(error)) from None
+    preflight.told(lambda: revisions.require(study, study_file))
+    preflight.told(lambda: hold_results(study.results))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,14 +18,20 @@ from ttstudy.study import StudyError
 COLUMNS = ("problem_id", "problem", "answer", "level", "subject")
 REQUIRED = COLUMNS[:3]
 LONGEST_LINE = 10_000_000
+LONGEST_ID = 200
+_ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_KINDS = {bool: "true or false", list: "a list", dict: "an object", bytes: "bytes"}
 
 
 def load(spec: Mapping[str, Any]) -> pd.DataFrame:
-    """The `benchmark` table of a spec by its `source`; StudyError names file, row and what to do."""
+    """The `benchmark` table of a spec by its `source`; StudyError names file, line and what to do."""
     if spec["source"] == "miniature":
         from ttstudy.miniature.task import problems
 
-        rows = problems(spec["seed"], spec["split"], spec["problems"], spec["task"])
+        try:
+            rows = problems(spec["seed"], spec["split"], spec["problems"], spec["task"])
+        except ValueError as error:
+            raise StudyError(str(error)) from None
         return pd.DataFrame([row._asdict() for row in rows]).assign(subject=None)
     columns = spec.get("columns") or {}
     if spec["source"] == "hub":
@@ -37,62 +46,107 @@ def load(spec: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def read_file(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Problems of a JSONL or Parquet file, normalised to text columns and checked."""
-    if path.suffix == ".parquet":
-        try:
-            frame = pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise StudyError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
-    else:
-        frame = pd.DataFrame(_lines(path))
-    frame = frame.rename(columns={theirs: ours for ours, theirs in columns.items()})
-    for column in REQUIRED:
-        if column not in frame:
-            have = ", ".join(map(str, frame.columns[:12])) or "no rows"
-            raise StudyError(f"{path}: no column {column!r} (it has: {have}); map it with `columns: {{{column}: ...}}`")
-    frame = frame.reindex(columns=list(COLUMNS))
-    for column in COLUMNS:
-        frame[column] = [_text(value) for value in frame[column]]
-    for column in REQUIRED:
-        empty = [index for index, value in enumerate(frame[column]) if value is None or not value.strip()]
-        if empty:
-            raise StudyError(f"{path}: row {empty[0] + 1} has no {column}; every problem needs one")
-    odd = [index for index, value in enumerate(frame["problem_id"]) if any(ord(c) < 32 for c in value)]
-    if odd:
-        raise StudyError(f"{path}: row {odd[0] + 1} has a control character in problem_id; use plain text ids")
-    double = frame["problem_id"][frame["problem_id"].duplicated()]
-    if len(double):
-        raise StudyError(f"{path}: problem_id {double.iloc[0]!r} is there twice (row {double.index[0] + 1})")
-    if frame.empty:
-        raise StudyError(f"{path}: holds no problems")
-    return frame
+    """Problems of a JSONL or Parquet file, normalised to text columns and checked.
 
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    rows = []
+    `columns`: our column's name to the file's, where they differ. StudyError names the file, the line (JSONL) or the
+    row (Parquet), and what is wrong with it.
+    """
     try:
-        with path.open(encoding="utf-8-sig", newline="\n") as stream:
-            for number, line in enumerate(stream, 1):
-                if len(line) > LONGEST_LINE:
-                    raise StudyError(f"{path}: line {number} is longer than {LONGEST_LINE:,} characters")
-                if not line.strip():
-                    continue
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise StudyError(f"{path}: line {number} is not a JSON object")
-                rows.append(row)
+        rows = list(_parquet_rows(path) if path.suffix == ".parquet" else _lines(path))
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror or error})") from None
+    if not rows:
+        raise StudyError(f"{path}: holds no problems; write one a line")
+    theirs = {column: columns.get(column, column) for column in COLUMNS}
+    have = list(dict.fromkeys(name for _, row in rows for name in row))
+    for column in COLUMNS:
+        if theirs[column] not in have and (column in REQUIRED or column in columns):
+            known = ", ".join(have[:12]) or "none"
+            raise StudyError(
+                f"{path}: no column {theirs[column]!r} (it has: {known}); map it with `columns: {{{column}: ...}}`"
+            )
+    texts = [
+        {column: _text(row.get(theirs[column]), column, f"{path}: {where}") for column in COLUMNS}
+        for where, row in rows
+    ]
+    seen: dict[str, str] = {}
+    for (where, _), row in zip(rows, texts, strict=True):
+        first = seen.setdefault(row["problem_id"], where)
+        if first != where:
+            raise StudyError(f"{path}: {where}: problem_id {row['problem_id']!r} is there twice (first in {first})")
+    return pd.DataFrame(texts, columns=list(COLUMNS), dtype=object)
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        rows = pq.ParquetFile(path).read().to_pylist()
+    except (pa.ArrowException, ValueError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise StudyError(f"{path}: not a readable Parquet file ({reason}); copy or download it again") from None
+    return ((f"row {number}", row) for number, row in enumerate(rows, 1))
+
+
+def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    number = 0
+    with path.open("rb") as stream:
+        while line := stream.readline(LONGEST_LINE + 1):
+            number += 1
+            if len(line) > LONGEST_LINE:
+                raise StudyError(f"{path}: line {number} is longer than {LONGEST_LINE:,} bytes; one problem a line")
+            text = _decoded(line, path, number).strip()
+            if text:
+                yield f"line {number}", _row(text, f"{path}: line {number}")
+
+
+def _decoded(line: bytes, path: Path, number: int) -> str:
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError:
-        raise StudyError(f"{path}: is not UTF-8 text; convert it") from None
+        raise StudyError(f"{path}: line {number} is not UTF-8 text; save the file as UTF-8") from None
+
+
+def _row(text: str, place: str) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        row = dict(pairs)
+        if len(row) < len(pairs):
+            names = [name for name, _ in pairs]
+            double = next(name for name in names if names.count(name) > 1)
+            raise StudyError(f"{place}: key {double!r} is given twice")
+        return row
+
+    try:
+        row = json.loads(text, object_pairs_hook=unique)
+    except StudyError:
+        raise
     except json.JSONDecodeError as error:
-        raise StudyError(f"{path}: line {number} is not valid JSON ({error.msg})") from None
+        raise StudyError(f"{place} is not valid JSON ({error.msg}); write one JSON object a line") from None
     except RecursionError:
-        raise StudyError(f"{path}: line {number} is nested too deeply") from None
-    return rows
+        raise StudyError(f"{place} is nested too deeply; write one flat JSON object a line") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise StudyError(f"{place} cannot be read ({error})") from None
+    if not isinstance(row, dict):
+        raise StudyError(f"{place} is not a JSON object; write one object a line, with {', '.join(REQUIRED)}")
+    return row
 
 
-def _text(value: Any) -> str | None:
-    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
-        return None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+def _text(value: Any, column: str, place: str) -> str | None:
+    """A value as text; StudyError where it is no text or number, or a required one is missing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        value = ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise StudyError(f"{place}: {column} must be text or a number, not {_KINDS.get(type(value), 'a value')}")
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        raise StudyError(f"{place}: {column} is not a finite number")
+    text = str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if odd := _ODD.search(text):
+        raise StudyError(f"{place}: {column} has the character {odd.group()!r}; write it as plain text")
+    if column in REQUIRED and not text.strip():
+        raise StudyError(f"{place} has no {column}; every problem needs one")
+    if column == "problem_id":
+        if "\n" in text or "\t" in text or "\r" in text or len(text) > LONGEST_ID:
+            raise StudyError(f"{place}: problem_id must be one line of at most {LONGEST_ID} characters")
+        text = text.strip()
+    return text if text.strip() else None

@@ -8,21 +8,90 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
+
+_LARGEST_HEADER = 100_000_000
+"""Bytes; safetensors' own limit."""
+
+
+_JUDGES = ("ProcessRewardModel", "PrmModel", "RewardModel", "SequenceClassification", "TokenClassification")
+"""How the architectures end that score text and draw none."""
 
 
 def parameters(folder: Path) -> int:
-    """Number of weights in a folder's safetensors files (tied weights are stored, and counted, once)."""
-    total = 0
-    for path in sorted(folder.glob("*.safetensors")):
+    """Number of weights in a folder's safetensors files (tied weights are stored, and counted, once).
+
+    StudyError for a file that is no safetensors file, or not all of one.
+    """
+    return sum(
+        math.prod(item["shape"])
+        for path in sorted(folder.glob("*.safetensors"))
+        for name, item in _header(path).items()
+        if name != "__metadata__"
+    )
+
+
+def _header(path: Path) -> dict[str, Any]:
+    """Header of a safetensors file, whose tensors must fill the file to its last byte."""
+    length = path.stat().st_size
+    try:
         with path.open("rb") as stream:
-            try:
-                (size,) = struct.unpack("<Q", stream.read(8))
-                header = json.loads(stream.read(size))
-            except (struct.error, ValueError, MemoryError, OverflowError):
-                raise StudyError(f"{path}: not a whole safetensors file; copy or download it again") from None
-        total += sum(math.prod(item["shape"]) for name, item in header.items() if name != "__metadata__")
-    return total
+            (size,) = struct.unpack("<Q", stream.read(8))
+            if size > min(length, _LARGEST_HEADER):
+                raise ValueError
+            header = json.loads(stream.read(size))
+        tensors = [item for name, item in header.items() if name != "__metadata__"]
+        if 8 + size + max((item["data_offsets"][1] for item in tensors), default=0) != length:
+            raise ValueError
+        if not all(isinstance(side, int) and side >= 0 for item in tensors for side in item["shape"]):
+            raise ValueError
+    except (struct.error, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError):
+        raise StudyError(f"{path}: not a whole safetensors file; copy or download it again") from None
+    return header
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object in a checkpoint folder; StudyError where it is none."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        raise StudyError(f"{path}: not a readable JSON file; copy or download it again") from None
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}: not a JSON object; copy or download it again")
+    return content
+
+
+def check(folder: Path, key: str, kind: str, format: str | None = None) -> None:
+    """StudyError, beginning with `key`, where a folder is no checkpoint of a `policy` or a `prm` that we can open.
+
+    Reads headers and JSON only. `format` is the PRM's, None where config.json is to tell it.
+    """
+    try:
+        config = read_json(folder / "config.json")
+        if not isinstance(config.get("model_type"), str):
+            raise StudyError(f"{folder / 'config.json'}: names no model_type; give a Hugging Face checkpoint folder")
+        for index in sorted(folder.glob("*.safetensors.index.json")):
+            shards = read_json(index).get("weight_map")
+            shards = sorted({str(name) for name in shards.values()}) if isinstance(shards, dict) else []
+            lost = next((name for name in shards if Path(name).name != name or not (folder / name).is_file()), None)
+            if lost or not shards:
+                raise StudyError(f"{index}: names {lost or 'no file'}, which is not in the folder; download it again")
+        if not parameters(folder):
+            raise StudyError(f"{folder}: its safetensors files hold no weights; copy or download it again")
+        if not (folder / "tokenizer.json").is_file():
+            raise StudyError(f"{folder}: holds no tokenizer.json; save the tokenizer there")
+        read_json(folder / "tokenizer.json")
+        architecture = str((config.get("architectures") or [""])[0])
+        if kind == "policy" and architecture.endswith(_JUDGES):
+            raise StudyError(f"{folder}: is a reward model ({architecture}), not a policy; name it under prms")
+        if kind == "prm" and format is None:
+            from ttstudy.rewards.catalogue import format_of
+
+            format_of(str(folder), config)
+    except ValueError as error:  # StudyError is one
+        raise StudyError(f"{key}: {error}") from None
+    except OSError as error:
+        raise StudyError(f"{key}: {error.filename} cannot be read ({error.strerror})") from None
 
 
 def describe(marker: Path, pretraining_tokens: float | None = None) -> dict[str, Any]:
@@ -32,10 +101,7 @@ def describe(marker: Path, pretraining_tokens: float | None = None) -> dict[str,
     """
     count = parameters(marker.parent)
     if marker.name == "training.json":
-        try:
-            record = json.loads(marker.read_text())
-        except ValueError:
-            raise StudyError(f"{marker}: not valid JSON; delete the folder and run again") from None
+        record = read_json(marker)
         return {
             "parameters": count,
             "tokens": float(record["tokens"]),

@@ -391,12 +391,15 @@ def _paths(item: str | dict[str, str]) -> Iterable[str]:
 def open_layout(study: Study, root: Path | str = ".") -> Layout:
     """The layout of a checked study; StudyError when a local file that it names is missing."""
     layout = Layout(study, Path(root))
-    for benchmark in study.benchmarks:
-        layout.benchmark(benchmark)
-    for name in study.policies:
-        layout.policy(name)
-    for name in study.prms:
-        layout.prm(name)
-        if name in study.policies:
-            raise StudyError(f"prms.{name}: a policy has the same name; names are part of paths, so choose another")
+    try:
+        for benchmark in study.benchmarks:
+            layout.benchmark(benchmark)
+        for name in study.policies:
+            layout.policy(name)
+        for name in study.prms:
+            layout.prm(name)
+            if name in study.policies:
+                raise StudyError(f"prms.{name}: a policy has the same name; names are part of paths, so choose another")
+    except OSError as error:
+        raise StudyError(f"{error.filename}: cannot be read ({error.strerror})") from None
     return layout

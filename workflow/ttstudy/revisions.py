@@ -34,7 +34,8 @@ class Pin(NamedTuple):
 def pins(config: Mapping[str, Any]) -> Iterator[Pin]:
     """Every hub model and data set of a configuration."""
     for group, kind in GROUPS.items():
-        for name, item in (config.get(group) or {}).items():
+        entries = config.get(group)
+        for name, item in entries.items() if isinstance(entries, Mapping) else ():
             if isinstance(item, Mapping) and item.get("source") == "hub":
                 yield Pin(f"{group}.{name}", kind, str(item.get("id")), item.get("revision"))
 

@@ -9,11 +9,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from ttstudy.errors import StudyError
+from ttstudy.yamlfile import read_yaml
+
+__all__ = ["Study", "StudyError", "from_mapping", "read_yaml", "schema", "with_base"]
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """A name used in paths: letters, digits, dot, dash, underscore; starts with a letter or digit."""
@@ -24,17 +29,43 @@ Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 """A commit; branches and tags move, so they are none."""
 
 Score = Literal["min", "last", "avg"]
-RESERVED = ("benchmarks", "models", "studies", "logs")
+RESERVED = ("benchmarks", "models", "studies", "logs", "retrained")
 """Folders of `results/` that a benchmark may not be named after."""
-LARGEST_YAML = 4 * 1024 * 1024
 
 
-class StudyError(ValueError):
-    """A mistake in the configuration, told in one sentence."""
+def _plain_path(path: str) -> str:
+    """A path that shells, arguments and Snakemake's patterns take as it is."""
+    odd = next((character for character in path if not character.isprintable() or character in "{}*?\"'\\$`"), None)
+    if odd is not None:
+        raise ValueError(f"a path may not hold {odd!r}")
+    if path.strip() != path or path[:1] in ("-", "~"):
+        raise ValueError(f"a path may not start with {path[:1]!r} or end with a space; write it out")
+    return path
+
+
+def _plain(options: Any, place: str = "") -> Any:
+    """Options that JSON can hold: finite numbers, texts, truth values, null, lists, and maps of names."""
+    if isinstance(options, dict):
+        for key, value in options.items():
+            if not isinstance(key, str):
+                raise ValueError(f"{place}{key!r} is not a name")
+            _plain(value, f"{place}{key}: ")
+    elif isinstance(options, list):
+        for value in options:
+            _plain(value, place)
+    elif not (options is None or isinstance(options, str | int) or isinstance(options, float) and isfinite(options)):
+        raise ValueError(f"{place}{str(options)[:40]!r} is not a finite number, a text, true, false or null")
+    return options
+
+
+Options = Annotated[dict[str, Any], AfterValidator(_plain)]
+"""Options that are checked where they are used; see `ttstudy.miniature.definitions`."""
+FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_plain_path)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: `yes` is no number, "4" is none, and true is not 1.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class MiniatureBenchmark(_Section):
@@ -43,22 +74,28 @@ class MiniatureBenchmark(_Section):
     source: Literal["miniature"]
     split: Literal["test", "validation"] = "test"
     problems: int = Field(gt=0, le=100_000, description="number of problems")
-    seed: int = Field(ge=0, description="seed of the problems")
-    task: dict[str, Any] = Field(default_factory=dict, description="options of the task; empty: as `miniature.task`")
+    seed: int = Field(ge=0, lt=2**63, description="seed of the problems")
+    task: Options = Field(default_factory=dict, description="options of the task; empty: as `miniature.task`")
 
 
 class _Table(_Section):
     columns: dict[Literal["problem_id", "problem", "answer", "level", "subject"], str] = Field(
         default_factory=dict, description="our column name: the file's column name, where they differ"
     )
-    problems: int | None = Field(default=None, gt=0, description="use only the first so many problems")
+    problems: int | None = Field(default=None, gt=0, le=10_000_000, description="use only the first so many problems")
+
+    @model_validator(mode="after")
+    def _one_column_each(self) -> _Table:
+        if len(set(self.columns.values())) < len(self.columns):
+            raise ValueError("columns names one column of the file twice")
+        return self
 
 
 class FileBenchmark(_Table):
     """Problems from a JSONL or Parquet file with columns problem_id, problem, answer (level, subject optional)."""
 
     source: Literal["file"]
-    path: str = Field(min_length=1, description="JSONL or Parquet file")
+    path: FilePath = Field(description="JSONL or Parquet file")
 
 
 class _Hub(_Section):
@@ -72,7 +109,7 @@ class _Hub(_Section):
 class HubBenchmark(_Hub, _Table):
     """Problems from a JSONL or Parquet file of a data set on the Hugging Face hub."""
 
-    file: str | None = Field(default=None, min_length=1, description="file in the data set; null: the split's only one")
+    file: FilePath | None = Field(default=None, description="file in the data set; null: the split's only one")
     split: str = Field(default="test", min_length=1, description="split whose file is taken where `file` is null")
 
 
@@ -84,8 +121,8 @@ class SamplingSettings(_Section):
 
     temperature: float = Field(ge=0, le=5, description="0 is greedy decoding")
     top_p: float = Field(default=1.0, gt=0, le=1)
-    top_k: int = Field(default=0, ge=0, description="0 keeps every token")
-    max_tokens: int = Field(gt=0, description="largest number of tokens of a response (of a step, in search)")
+    top_k: int = Field(default=0, ge=0, le=1_000_000, description="0 keeps every token")
+    max_tokens: int = Field(gt=0, le=1_000_000, description="most tokens of a response (of a step, in search)")
 
 
 class Sampling(_Section):
@@ -101,8 +138,8 @@ class SamplingChange(_Section):
 
     temperature: float | None = Field(default=None, ge=0, le=5)
     top_p: float | None = Field(default=None, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=0)
-    max_tokens: int | None = Field(default=None, gt=0)
+    top_k: int | None = Field(default=None, ge=0, le=1_000_000)
+    max_tokens: int | None = Field(default=None, gt=0, le=1_000_000)
 
 
 class SamplingChanges(_Section):
@@ -116,10 +153,10 @@ class SamplingChanges(_Section):
 class Definition(_Section):
     """What decides a trained checkpoint's bytes; see `ttstudy.miniature`."""
 
-    model: dict[str, Any]
-    training: dict[str, Any]
-    seed: int = Field(ge=0)
-    version: int = Field(default=1, ge=1, description="raise it to train again with new code")
+    model: Options
+    training: Options
+    seed: int = Field(ge=0, lt=2**63)
+    version: int = Field(default=1, ge=1, le=1_000_000, description="raise it to train again with new code")
 
 
 class _PolicyCommon(_Section):
@@ -140,21 +177,21 @@ class CheckpointPolicy(_PolicyCommon):
     """A Hugging Face checkpoint folder on this machine."""
 
     source: Literal["checkpoint"]
-    path: str = Field(min_length=1, description="folder with config.json, *.safetensors, tokenizer.json")
+    path: FilePath = Field(description="folder with config.json, *.safetensors, tokenizer.json")
     dtype: Literal["float32", "bfloat16"] = "float32"
-    pretraining_tokens: float | None = Field(default=None, gt=0, description="for the 6ND column of the FLOPs table")
+    pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
 
 
 class _HubModel(_Hub):
-    parameters: float | None = Field(default=None, gt=0, description="for the plan, before the model is fetched")
-    active_parameters: float | None = Field(default=None, gt=0, description="of a mixture of experts")
+    parameters: float | None = Field(default=None, gt=0, le=1e15, description="for the plan, before it is fetched")
+    active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
 
 
 class HubPolicy(_HubModel, _PolicyCommon):
     """A model of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
-    pretraining_tokens: float | None = Field(default=None, gt=0, description="for the 6ND column of the FLOPs table")
+    pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
 
 
 Policy = Annotated[TrainedPolicy | CheckpointPolicy | HubPolicy, Field(discriminator="source")]
@@ -172,7 +209,7 @@ class CheckpointPRM(_Section):
     """A PRM checkpoint folder on this machine."""
 
     source: Literal["checkpoint"]
-    path: str = Field(min_length=1)
+    path: FilePath
     format: Literal["math_shepherd", "rlhflow", "skywork", "qwen"] | None = Field(
         default=None, description="input format; only needed where config.json does not tell"
     )
@@ -216,7 +253,7 @@ class Budgets(_Section):
 class Search(_Section):
     """Beam search and DVTS; see `ttstudy.search` for what each option means and why it has its default."""
 
-    beam_width: int = Field(default=4, ge=1, description="M: candidates drawn per kept beam and step")
+    beam_width: int = Field(default=4, ge=1, le=1024, description="M: candidates drawn per kept beam and step")
     score: Score = Field(default="last", description="PRM score by which beams are pruned")
     answers: Literal["beams", "candidates"] = "beams"
     semantics: Literal["default", "reference"] = Field(
@@ -225,9 +262,9 @@ class Search(_Section):
     refill: bool = True
     dedup: bool = False
     stop_on_boxed: bool = False
-    lookahead: int = Field(default=0, ge=0)
-    max_depth: int = Field(default=40, ge=1)
-    problems_per_block: int = Field(default=50, ge=1, description="problems searched, and saved, together")
+    lookahead: int = Field(default=0, ge=0, le=1000)
+    max_depth: int = Field(default=40, ge=1, le=10_000)
+    problems_per_block: int = Field(default=50, ge=1, le=10**6, description="problems searched, and saved, together")
 
 
 class Difficulty(_Section):
@@ -235,7 +272,7 @@ class Difficulty(_Section):
 
     scheme: Literal["absolute", "quantile"] = "absolute"
     thresholds: tuple[float, float] = Field(
-        default=(50, 10), description="percent: easy at or above the first, hard below the second"
+        default=(50, 10), strict=False, description="percent: easy at or above the first, hard below the second"
     )
 
     @model_validator(mode="after")
@@ -249,7 +286,7 @@ class Difficulty(_Section):
 class Miniature(_Section):
     """Options shared by the miniature's task, policies and PRMs."""
 
-    task: dict[str, Any] = Field(default_factory=dict)
+    task: Options = Field(default_factory=dict)
 
 
 class Study(_Section):
@@ -257,9 +294,11 @@ class Study(_Section):
 
     base: str | None = Field(default=None, description="another study's file, of which this one is a variation")
     study: Name
-    question: str = "When does a small policy with test-time compute beat a larger one, and at what cost?"
-    seed: int = Field(default=0, ge=0)
-    results: str = Field(default="results", min_length=1, description="folder of everything a run makes")
+    question: str = Field(
+        default="When does a small policy with test-time compute beat a larger one, and at what cost?", max_length=1000
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    results: FilePath = Field(default="results", description="folder of everything a run makes")
     benchmarks: dict[Name, Benchmark] = Field(min_length=1)
     policies: dict[Name, Policy] = Field(min_length=1)
     prms: dict[Name, PRM] = Field(default_factory=dict)
@@ -268,8 +307,8 @@ class Study(_Section):
     )
     budgets: Budgets
     sampling: Sampling = Sampling()
-    pilot_samples: int = Field(default=16, ge=1, description="responses per problem for difficulty alone")
-    first_block: int = Field(default=64, ge=1, description="pool blocks end at this, 2x, 4x ... responses")
+    pilot_samples: int = Field(default=16, ge=1, le=1_000_000, description="responses per problem for difficulty alone")
+    first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")
     score: Score = Field(default="last", description="PRM score of the headline numbers")
     vote: Literal["prm_max", "prm_vote"] = Field(default="prm_vote", description="vote of the headline numbers")
     grader: Literal["strict", "reference"] = "strict"
@@ -294,6 +333,10 @@ class Study(_Section):
         if needs_prm and not self.prms:
             raise ValueError(f"prms: none is defined, but budgets.{needs_prm[0]} needs one")
         for prm, settings in self.prms.items():
+            if prm == "none":
+                raise ValueError("prms.none: tables say `none` where no PRM is used; choose another name")
+            if len(set(getattr(settings, "policies", []))) < len(getattr(settings, "policies", [])):
+                raise ValueError(f"prms.{prm}.policies: lists a policy twice")
             for policy in getattr(settings, "policies", []):
                 if policy not in self.policies:
                     raise ValueError(f"prms.{prm}.policies: {policy!r} is not defined under policies")
@@ -302,6 +345,8 @@ class Study(_Section):
         for prm, policies in (self.pairs or {}).items():
             if prm not in self.prms:
                 raise ValueError(f"pairs.{prm}: this PRM is not defined under prms")
+            if len(set(policies)) < len(policies):
+                raise ValueError(f"pairs.{prm}: lists a policy twice")
             for policy in policies:
                 if policy not in self.policies:
                     raise ValueError(f"pairs.{prm}: policy {policy!r} is not defined under policies")
@@ -318,54 +363,6 @@ class Study(_Section):
         return [prm for prm in self.prms if self.pairs is None or policy in self.pairs.get(prm, [])]
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Safe YAML in which a key given twice is an error, not a silent overwrite."""
-
-
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key_node, _ in node.value:
-        if key_node.tag == "tag:yaml.org,2002:merge":
-            continue
-        key = loader.construct_object(key_node, deep=True)
-        if not isinstance(key, str | int | float | bool) or key in seen:
-            line = key_node.start_mark.line + 1
-            raise StudyError(f"line {line}: key {key!r} is given twice" if key in seen else f"line {line}: odd key")
-        seen.add(key)
-    return yaml.SafeLoader.construct_mapping(loader, node, deep=deep)
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
-def read_yaml(path: Path | str) -> dict[str, Any]:
-    """The mapping in a YAML file; StudyError for a missing, huge, malformed or duplicated-key file."""
-    path = Path(path)
-    try:
-        if path.stat().st_size > LARGEST_YAML:
-            raise StudyError(f"{path}: larger than {LARGEST_YAML // 2**20} MiB; this is not a study configuration")
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read ({error.strerror}); give a study configuration file") from None
-    except UnicodeDecodeError:
-        raise StudyError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    if text.count("*") + text.count("&") > 1000:
-        raise StudyError(f"{path}: more than 1000 YAML anchors and aliases; write the values out")
-    try:
-        content = yaml.load(text, Loader=_StrictLoader)  # noqa: S506 - a SafeLoader that refuses duplicates
-    except StudyError as error:
-        raise StudyError(f"{path}: {error}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" line {mark.line + 1}:" if mark else ""
-        raise StudyError(f"{path}:{where} not valid YAML ({getattr(error, 'problem', error)})") from None
-    except RecursionError:
-        raise StudyError(f"{path}: nested too deeply; this is not a study configuration") from None
-    if not isinstance(content, dict):
-        raise StudyError(f"{path}: must be a mapping of keys to values, starting with `study: NAME`")
-    return content
-
-
 _HINTS = {
     "extra_forbidden": "unknown key; see workflow/schemas/study.schema.json for those there are",
     "missing": "is missing; give it a value",
@@ -379,9 +376,10 @@ _PATTERNS = {
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
-    path = ".".join(str(part) for part in error["loc"] if part not in ("[key]",))
-    for tag in ("miniature", "file", "trained", "checkpoint", "hub"):
-        path = path.replace(f".{tag}.", ".") if f".{tag}." in path else path
+    loc = list(error["loc"])
+    if len(loc) > 2 and loc[0] in ("benchmarks", "policies", "prms") and loc[2] != "[key]":
+        del loc[2]  # the source, by which pydantic chose what the entry must look like
+    path = ".".join(str(part) for part in loc if part != "[key]")
     kind, context = error["type"], error.get("ctx", {})
     if kind in _HINTS:
         text = _HINTS[kind]
@@ -406,8 +404,14 @@ def from_mapping(config: Mapping[str, Any], source: str = "configuration") -> St
     try:
         return Study.model_validate(dict(config))
     except ValidationError as error:
-        sentences = sorted({_sentence(item) for item in error.errors()})
-        raise StudyError(f"{source}: " + "; ".join(sentences[:8])) from None
+        found = sentences(error)
+        more = f"; and {len(found) - 4} more mistakes" if len(found) > 4 else ""
+        raise StudyError(f"{source}: " + "; ".join(found[:4]) + more) from None
+
+
+def sentences(error: ValidationError, before: str = "") -> list[str]:
+    """Each mistake of a validation in words, its path with `before` put before it."""
+    return sorted({before + _sentence(item) for item in error.errors()})
 
 
 def with_base(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -416,7 +420,9 @@ def with_base(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     base = config.pop("base", None)
     if base is None:
         return config
-    path = folder / str(base)
+    if not isinstance(base, str):
+        raise StudyError(f"base: must be the path of another study's file, not {base!r}")
+    path = folder / base
     return _laid_over(with_base(_once(path), path.parent), config)
 
 

@@ -1,0 +1,152 @@
+"""What can be told of a study before its first job: everything that it points at is there and is what it should be.
+
+Reads no weight and loads no model; what has been read into a table once is not read again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ttstudy import checkpoints
+from ttstudy.errors import StudyError
+from ttstudy.layout import Layout, open_layout
+from ttstudy.miniature import definitions
+from ttstudy.revisions import load
+from ttstudy.study import (
+    CheckpointPolicy,
+    CheckpointPRM,
+    FileBenchmark,
+    MiniatureBenchmark,
+    Study,
+    TrainedPolicy,
+    TrainedPRM,
+    sentences,
+)
+from ttstudy.yamlfile import read_yaml
+
+
+def check(layout: Layout) -> None:
+    """StudyError for the first thing that a job of this study would stumble over."""
+    study = layout.study
+    results_folder(layout.root / study.results)
+    with naming("miniature.task"):
+        definitions.check_task(study.miniature.task)
+    for name, benchmark in study.benchmarks.items():
+        if isinstance(benchmark, MiniatureBenchmark):
+            with naming(f"benchmarks.{name}.task"):
+                definitions.check_task(benchmark.task)
+        table = Path(layout.benchmark(name))
+        if isinstance(benchmark, MiniatureBenchmark | FileBenchmark) and not (layout.root / table).exists():
+            from ttstudy import benchmarks
+
+            with naming(f"benchmarks.{name}"):
+                benchmarks.load(json.loads(layout.spec(table.stem[-8:])))
+    for name, policy in study.policies.items():
+        if isinstance(policy, TrainedPolicy):
+            with naming(f"policies.{name}.definition.model"):
+                definitions.check_model(policy.definition.model)
+            _section(definitions.PolicyTraining, policy.definition.training, f"policies.{name}.definition.training")
+        elif isinstance(policy, CheckpointPolicy):
+            checkpoints.check(layout.root / policy.path, f"policies.{name}.path", "policy")
+    for name, prm in study.prms.items():
+        if isinstance(prm, TrainedPRM):
+            _trained_prm(study, name, prm)
+        elif isinstance(prm, CheckpointPRM):
+            checkpoints.check(layout.root / prm.path, f"prms.{name}.path", "prm", prm.format)
+
+
+def _trained_prm(study: Study, name: str, prm: TrainedPRM) -> None:
+    place = f"prms.{name}.definition"
+    _section(definitions.PRMModel, prm.definition.model, f"{place}.model")
+    _section(definitions.PRMTraining, prm.definition.training, f"{place}.training")
+    body = prm.definition.model["body"]
+    if body not in prm.policies:
+        raise StudyError(f"{place}.model.body: {body!r} is not one of prms.{name}.policies")
+    for part in ("rollouts", "validation"):
+        plan = prm.definition.training[part]
+        for policy in plan["policies"]:
+            if policy not in prm.policies:
+                raise StudyError(f"{place}.training.{part}.policies: {policy!r} is not one of prms.{name}.policies")
+        with naming(f"{place}.training.{part}.task"):
+            definitions.check_task({**study.miniature.task, **plan.get("task", {})})
+
+
+def _section(section: type[BaseModel], options: Mapping[str, Any], place: str) -> None:
+    with naming(place):
+        section.model_validate(dict(options))
+
+
+@contextmanager
+def naming(place: str) -> Iterator[None]:
+    """Mistakes inside are StudyErrors that begin with `place`, the key's path."""
+    try:
+        yield
+    except ValidationError as error:
+        raise StudyError("; ".join(sentences(error, f"{place}.")[:4])) from None
+    except (ValueError, OSError) as error:
+        raise StudyError(f"{place}: {error}") from None
+
+
+def results_folder(folder: Path) -> None:
+    """StudyError where the folder is something else, or cannot be made or written."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise StudyError(f"results: {there} is not a folder; give a folder for everything that a run makes")
+    if not os.access(there, os.W_OK | os.X_OK) or there.is_relative_to("/proc"):
+        raise StudyError(f"results: {there} cannot be written; give a folder that can")
+
+
+def guard(arguments: Sequence[str] | None = None) -> None:
+    """Read the study files of a snakemake command line before Snakemake does; a bad one ends the run.
+
+    Snakemake's own reader lets a key given twice pass, runs code where a file asks for it, and tells other mistakes
+    by a traceback.
+    """
+    told(lambda: [read_yaml(path) for path in _study_files(sys.argv[1:] if arguments is None else arguments)])
+
+
+def _study_files(arguments: Sequence[str]) -> Iterator[str]:
+    inside = False
+    for argument in arguments:
+        if argument.startswith("-"):
+            name, equals, value = argument.partition("=")
+            inside = name in ("--configfile", "--configfiles") and not equals
+            if name in ("--configfile", "--configfiles") and equals:
+                yield value
+        elif inside:
+            yield argument
+
+
+def told(action: Callable[[], Any]) -> Any:
+    """What `action` returns; a StudyError ends this process with its sentence and exit status 1."""
+    try:
+        return action()
+    except StudyError as error:
+        sys.exit(f"error: {error}")
+
+
+def opened(path: Path | str, root: Path | str = ".") -> Layout:
+    """The checked layout of a study file; relative paths in it start from `root`."""
+    layout = open_layout(load(path), root)
+    check(layout)
+    return layout
+
+
+def main() -> None:
+    """`python -m ttstudy.preflight STUDY.yaml`: say whether a study can run, in a second and without Snakemake."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m ttstudy.preflight STUDY.yaml")
+    layout = told(lambda: opened(sys.argv[1]))
+    print(f"{sys.argv[1]}: study {layout.study.study} is in order")
+
+
+if __name__ == "__main__":
+    main()
