@@ -29,7 +29,7 @@ retrain: $(VENV)/ready ## train every model of CONFIG again and say whether the 
 	@$(BIN)/python scripts/compare_checkpoints.py results/retrained/models workflow/checkpoints
 
 test: $(VENV)/ready-test ## run all tests
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/ready-test ## style of code and rules
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c 'ruff check . && snakefmt --check Snakefile workflow/rules'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,6 +14,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+LONGEST_FIRST = ("test_dag.py", "test_recovery.py", "test_own_models.py")
+"""Files that run whole studies: started first, so that no worker idles at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the order within a file stays."""
+    rank = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
@@ -20,3 +31,37 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared test material is not on this machine (TTSTUDY_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory) -> Path:
+    """A copy of the repository in which the smoke study has run from nothing; to be read, or copied, by any test.
+
+    The test processes of one session share it: the first to ask runs the study, the others wait.
+    """
+    from tests.studies import copy_repository, smoke, snakemake, write
+
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+    root = base / "finished"
+    with (base / "finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / "study.yaml").exists():
+            copy_repository(root)
+            output = snakemake(root, write(root, smoke(), "running.yaml"))
+            assert "(100%) done" in output
+            (root / "running.yaml").rename(root / "study.yaml")
+    return root
+
+
+@pytest.fixture()
+def clone(finished, tmp_path) -> Path:
+    """A fresh clone with the finished run's results, every file newer or older as a clone makes it."""
+    from tests.studies import copy_repository, smoke, write
+
+    root = copy_repository(tmp_path / "clone", finished)
+    for name in ("results", ".snakemake"):
+        shutil.copytree(finished / name, root / name, symlinks=True)
+    write(root, smoke())
+    return root

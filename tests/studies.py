@@ -86,3 +86,10 @@ def tables(root: Path, study: str = "smoke") -> dict[str, bytes]:
     """Bytes of every study table."""
     folder = root / "results" / "studies" / study / "tables"
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}
+
+
+def fresh(finished: Path, target: Path, **changes) -> tuple[Path, Path]:
+    """A new copy of the repository with the smoke study's trained models and nothing else; and its configuration."""
+    root = copy_repository(target, finished)
+    shutil.copytree(finished / "results/models", root / "results/models")
+    return root, write(root, smoke(**changes))

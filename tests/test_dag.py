@@ -1,50 +1,18 @@
-"""The whole study, run for real: what reruns and what does not, the same bytes twice, and runs that are killed."""
+"""The whole study, run for real: what reruns and what does not."""
 
 from __future__ import annotations
 
 import copy
 import os
 import shutil
-import signal
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.studies import (
-    ROOT,
-    command,
-    copy_repository,
-    environment,
-    planned,
-    smoke,
-    snakemake,
-    tables,
-    write,
-)
+from tests.studies import ROOT, copy_repository, fresh, planned, smoke, snakemake, write
 
 ANALYSIS = {"outcomes", "ledger", "accuracy", "strategy", "claims", "explorer", "report"}
 MODEL_STEPS = {"train_policy", "train_reward_model", "benchmark", "sample", "score", "search"}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory) -> Path:
-    """A copy of the repository in which the smoke study has run from nothing."""
-    root = copy_repository(tmp_path_factory.mktemp("finished"))
-    output = snakemake(root, write(root, smoke()))
-    assert "(100%) done" in output
-    return root
-
-
-@pytest.fixture()
-def clone(finished, tmp_path) -> Path:
-    """A fresh clone with the finished run's results, every file newer or older as a clone makes it."""
-    root = copy_repository(tmp_path / "clone", finished)
-    for name in ("results", ".snakemake"):
-        shutil.copytree(finished / name, root / name, symlinks=True)
-    write(root, smoke())
-    return root
 
 
 def jobs(root: Path, **changes) -> dict[str, int]:
@@ -158,69 +126,6 @@ def test_difficulty_thresholds_change_analysis_only(clone):
     assert "difficulty" in plan and not set(plan) & (MODEL_STEPS | {"grade", "grade_search"})
 
 
-def _fresh(finished: Path, target: Path, **changes) -> tuple[Path, Path]:
-    """A new copy of the repository with the trained models and nothing else."""
-    root = copy_repository(target, finished)
-    shutil.copytree(finished / "results/models", root / "results/models")
-    return root, write(root, smoke(**changes))
-
-
-def test_a_run_from_nothing_with_other_blocks_on_one_core_gives_the_same_bytes(finished, tmp_path):
-    root = copy_repository(tmp_path / "again", finished)
-    search = smoke().get("search", {}) | {"problems_per_block": 3}
-    config = write(root, smoke(first_block=smoke()["first_block"] // 2, search=search))
-    snakemake(root, config, cores=1)
-    again, first = tables(root), tables(finished)
-    assert again.keys() == first.keys() and len(first) >= 10
-    assert [name for name in first if again[name] != first[name]] == []
-
-
-@pytest.mark.parametrize("victim", ["sample", "search"])
-def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(finished, tmp_path, victim):
-    root, config = _fresh(finished, tmp_path / "killed", search=smoke().get("search", {}) | {"problems_per_block": 2})
-    run = subprocess.Popen(
-        command(config),
-        cwd=root,
-        env=environment() | {"TTSTUDY_RESPONSES_PER_PART": "16"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    pattern = "results/*/*/*/.*.parts/*" if victim == "sample" else "results/*/*/*/*/.*.parts/*"
-    deadline = time.monotonic() + 300
-    # Hidden names are parts still being written.
-    while all(path.name.startswith(".") for path in root.glob(pattern)):
-        assert run.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
-    parts = {path: path.stat().st_mtime_ns for path in root.glob(pattern) if not path.name.startswith(".")}
-    assert not (root / "results/studies/smoke/report.html").exists()
-    snakemake(root, config)
-    assert parts, "no finished block was there to go on from"
-    assert tables(root) == tables(finished)
-    assert not list(root.glob("results/**/.*.parts")) and not list(root.glob("results/**/.*.tmp"))
-
-
-def test_two_runs_on_one_results_folder_the_second_says_so(finished, tmp_path):
-    root, config = _fresh(finished, tmp_path / "two")
-    first = subprocess.Popen(
-        command(config), cwd=root, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        deadline = time.monotonic() + 120
-        while not (root / "results/.run.lock").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        output = snakemake(root, config, ok=False)
-        assert "another run (process" in output
-    finally:
-        os.killpg(first.pid, signal.SIGKILL)
-        first.wait()
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -231,7 +136,7 @@ def test_two_runs_on_one_results_folder_the_second_says_so(finished, tmp_path):
     ids=["unknown key", "budget", "missing file"],
 )
 def test_a_bad_configuration_stops_before_anything_runs(finished, tmp_path, change, words):
-    root, config = _fresh(finished, tmp_path / "bad", **change)
+    root, config = fresh(finished, tmp_path / "bad", **change)
     output = snakemake(root, config, ok=False)
     assert words in output and "Traceback" not in output
     assert not (root / "results/benchmarks").exists()
