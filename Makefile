@@ -9,7 +9,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
 
-.PHONY: help study test retrain smoke dry-run lint clean
+.PHONY: help study compare test retrain smoke dry-run lint clean
 
 help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -20,6 +20,9 @@ study: $(VENV)/ready   ## run a study (CONFIG=config.yaml: the miniature) to its
 
 smoke: $(VENV)/ready   ## run the smallest study, everything trained from nothing
 	@$(SNAKEMAKE) --configfile workflow/studies/smoke.yaml
+
+compare: $(VENV)/ready ## compare finished studies (BASELINE=FOLDER CANDIDATE=FOLDER[,FOLDER]) in one page
+	@$(SNAKEMAKE) compare --config baseline=$(BASELINE) candidate=$(CANDIDATE)
 
 dry-run: $(VENV)/ready ## list what a run would do, without doing it
 	@$(SNAKEMAKE) --configfile $(CONFIG) --dry-run

@@ -8,25 +8,29 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-if not workflow.configfiles:
 
-    configfile: "config.yaml"
-
-
-include: "workflow/rules/common.smk"
-include: "workflow/rules/models.smk"
-include: "workflow/rules/generation.smk"
-include: "workflow/rules/scoring.smk"
-include: "workflow/rules/search.smk"
-include: "workflow/rules/analysis.smk"
-include: "workflow/rules/report.smk"
+include: "workflow/rules/environment.smk"
+include: "workflow/rules/compare.smk"
 
 
-localrules:
-    all,
+if not compared:
 
+    if not workflow.configfiles:
 
-rule all:
-    default_target: True
-    input:
-        layout.report(),
+        configfile: "config.yaml"
+
+    include: "workflow/rules/common.smk"
+    include: "workflow/rules/models.smk"
+    include: "workflow/rules/generation.smk"
+    include: "workflow/rules/scoring.smk"
+    include: "workflow/rules/search.smk"
+    include: "workflow/rules/analysis.smk"
+    include: "workflow/rules/report.smk"
+
+    localrules:
+        all,
+
+    rule all:
+        default_target: True
+        input:
+            layout.report(),

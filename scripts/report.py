@@ -1,14 +1,16 @@
-"""Build the study's HTML report from its tables."""
+"""Build the study's HTML report from its tables, and write where its numbers come from as JSON."""
 
+import json
 from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
 import yaml
 
-from ttstudy import report, steps, tables
-from ttstudy.layout import STUDY_TABLES
-from ttstudy.provenance import checksums, commit, hardware
+from ttstudy import provenance, report, steps, tables
+from ttstudy.layout import STUDY_TABLES, Layout
+from ttstudy.report import page
+from ttstudy.study import from_mapping
 
 PACKAGES = ("snakemake", "torch", "transformers", "pandas", "scipy", "math-verify", "ttstudy")
 
@@ -18,28 +20,36 @@ def step() -> None:
     parser = steps.parser(__doc__)
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--figures", required=True, type=Path, help="folder for each figure as an SVG of its own")
+    parser.add_argument("--provenance", required=True, type=Path)
     args = parser.parse_args()
     spec = args.spec
     paths = {name: Path(spec["tables"].format(name=name)) for name in (*STUDY_TABLES, "claims", "explorer", "trees")}
     found = {name: tables.read(name, path) for name, path in paths.items()}
     found["nodes"] = found.pop("trees")
+    problems = {name: tables.read("benchmark", path) for name, path in spec["benchmarks"].items()}
     found["benchmark"] = pd.concat(
-        [tables.read("benchmark", path).assign(benchmark=name) for name, path in spec["benchmarks"].items()],
-        ignore_index=True,
+        [frame.assign(benchmark=name) for name, frame in problems.items()], ignore_index=True
     )
     config = spec["config"]
-    context = {
+    products = list(Layout(from_mapping(config)).products())
+    known = {
         "study": config["study"],
         "question": config["question"],
-        "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        "config": config,
         "headline": spec["headline"],
-        "order": {"policies": list(config["policies"]), "prms": list(config["prms"])},
         "versions": {name: version(name) for name in PACKAGES},
-        "commit": commit(),
+        "commit": provenance.commit(),
+        "code": provenance.code(),
         "seeds": {"study": config["seed"]},
-        "hardware": hardware(),
-        "steps": [],
-        "checksums": checksums([*paths.values(), *map(Path, spec["benchmarks"].values())]),
+        "hardware": provenance.machines(products) or [provenance.hardware()],
+        "steps": provenance.jobs(products),
+        "checksums": provenance.checksums([*paths.values(), *map(Path, spec["benchmarks"].values())]),
+        "problems": {name: provenance.problems(frame) for name, frame in problems.items()},
+    }
+    page.write(args.provenance, (json.dumps(known, indent=1, ensure_ascii=False) + "\n").encode())
+    context = known | {
+        "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
+        "order": {"policies": list(config["policies"]), "prms": list(config["prms"])},
     }
     report.build(found, context, args.output, args.figures)
 

@@ -39,6 +39,7 @@ def step() -> None:
         size = max(1, RESPONSES_PER_PART // len(samples))
         frames = steps.in_parts(args.output, list(range(len(problems))), size, compute)
         tables.write("responses", frames["responses"], args.output)
+        steps.took(tokens=frames["responses"]["response_tokens"].sum())
         steps.finish(args.output)
         if log is not None:
             print(f"{label}: {before[1]:,} tokens drawn in {clock()}", file=log)

@@ -49,6 +49,7 @@ def step() -> None:
 
         frames = steps.in_parts(args.output, list(range(len(responses))), RESPONSES_PER_PART, compute)
         tables.write("scores", frames["scores"], args.output)
+        steps.took(tokens=frames["scores"]["prm_tokens"].sum())
         steps.finish(args.output)
         if log is not None:
             print(f"{label}: {model.tokens:,} tokens scored in {clock()}", file=log)

@@ -62,6 +62,7 @@ def step() -> None:
         tables.write("search_cost", cost, args.cost)
         tables.write("nodes", frames["nodes"], args.nodes)
         tables.write("search_responses", frames["answers"], args.answers)
+        steps.took(tokens=cost["response_tokens"].sum())
         steps.finish(args.answers)
         if log is not None:
             calls = frames["cost"][["engine_calls", "prm_calls"]].sum().to_dict()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.studies import ROOT, copy_repository, fresh, planned, smoke, snakemake, write
@@ -22,6 +24,18 @@ def jobs(root: Path, **changes) -> dict[str, int]:
 def test_the_report_is_there_and_names_its_study(finished):
     page = (finished / "results/studies/smoke/report.html").read_text()
     assert "smoke" in page and "</html>" in page
+
+
+def test_every_job_of_a_run_left_a_record_of_what_it_took(finished):
+    known = json.loads((finished / "results/studies/smoke/provenance.json").read_text())
+    rules = {row["rule"]: row for row in known["steps"]}
+    assert set(rules) >= MODEL_STEPS | ANALYSIS - {"report"} | {"grade", "difficulty", "training"}
+    for rule, row in rules.items():
+        assert row["cached"] == row["unrecorded"] == 0 and row["cpu_seconds"] > 0 and row["peak_bytes"] > 2**20, rule
+    drawn = pd.concat(pd.read_parquet(path) for path in finished.glob("results/sums/*/[pcs]*-*/[0-9]*[0-9].parquet"))
+    assert rules["sample"]["tokens"] == drawn["response_tokens"].sum() > 0
+    assert set(known["problems"]) == {"sums"} and len(known["problems"]["sums"]) == 16
+    assert known["config"]["study"] == "smoke" and known["code"]["scripts/report.py"]
 
 
 def test_nothing_changed_plans_nothing(clone):

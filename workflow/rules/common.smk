@@ -5,24 +5,14 @@ Priorities put the longest chain (train, sample, score) first, so that the short
 Functions, even of nothing: Snakemake would expand the braces of a plain text.
 """
 
-import os
 import re
-import sys
 from pathlib import Path
-
-sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from ttstudy import preflight, revisions
 from ttstudy.layout import STUDY_TABLES, open_layout
 from ttstudy.runlock import hold_results
 from ttstudy.study import from_mapping, read_yaml, with_base
 
-# Steps find the library and this environment's Python, also inside a Slurm job and without activation.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(Path(workflow.basedir) / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])]
-)
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-SCRIPTS = str(Path(workflow.basedir) / "scripts")
 study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")
 
 

@@ -1,6 +1,6 @@
 """One HTML file with the answer, the evidence and where it came from.
 
-INPUTS: the study's tables, templates. OUTPUTS: results/studies/STUDY/{tables/explorer.parquet,figures/,report.html}.
+INPUTS: the study's tables, templates. OUTPUTS: results/studies/STUDY/{tables/explorer.parquet,figures/,report.html,provenance.json}.
 """
 
 
@@ -30,7 +30,11 @@ rule report:
     output:
         report=report(layout.report(), caption="../../reports/captions/report.rst", category="Report"),
         figures=directory(f"{layout.folder}/figures"),
+        provenance=layout.provenance(),
     params:
         spec=lambda w: layout.report_spec(),
     shell:
-        "python {SCRIPTS}/report.py --spec {params.spec:q} --output {output.report:q} --figures {output.figures:q}"
+        """
+        python {SCRIPTS}/report.py --spec {params.spec:q} --output {output.report:q} --figures {output.figures:q} \
+            --provenance {output.provenance:q}
+        """

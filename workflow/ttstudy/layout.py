@@ -320,6 +320,24 @@ class Layout:
         """The report, last file of the DAG."""
         return f"{self.folder}/report.html"
 
+    def provenance(self) -> str:
+        """Where the results came from, as JSON; comparisons read it."""
+        return f"{self.folder}/provenance.json"
+
+    def products(self) -> Iterator[tuple[str, Path]]:
+        """(rule, first output) of every job behind the report, in the order of the DAG."""
+        models = [self.policy(name) for name in self.study.policies], [self.prm(name) for name in self.study.prms]
+        for rule, paths in zip(("train_policy", "train_reward_model"), models, strict=True):
+            yield from ((rule, Path(path).parent) for path in paths if path.endswith("/training.json"))
+        yield from (("benchmark", Path(self.benchmark(name))) for name in self.study.benchmarks)
+        for rule, kind in (("sample", "responses"), ("search", "answers"), ("score", "scores"), ("grade", "grades")):
+            for benchmark, policy in self.pairs():
+                yield from ((rule, Path(path)) for path in self.files(benchmark, policy, kind))
+        for rule in ("difficulty", "outcomes", "ledger"):
+            yield from ((rule, Path(path)) for path in self.cells(rule))
+        yield from ((rule, Path(self.table(rule))) for rule in ("training", "accuracy", "strategy", "claims"))
+        yield "explorer", Path(self.table("explorer"))
+
     def difficulty_spec(self, benchmark: str, policy: str) -> str:
         """Spec of the difficulty levels of one (benchmark, policy)."""
         settings = self.study.difficulty.model_dump(mode="json")

@@ -1,15 +1,26 @@
-"""Where a result came from: commit, hardware, checksums."""
+"""Where a result came from: commit, code, hardware, checksums, and what every job took."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import resource
 import subprocess
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ttstudy import fingerprint
 from ttstudy.fingerprint import ROOT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN = "TTSTUDY_RUN"
+"""Environment variable with the name of the run (one start of Snakemake) that a job belongs to."""
 
 
 def commit() -> str:
@@ -42,3 +53,75 @@ def hardware() -> str:
 def checksums(paths: Iterable[Path]) -> dict[str, str]:
     """SHA-256 of files by path."""
     return {str(path): sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def code() -> dict[str, str]:
+    """Digest of every file of the library and of every step, comments and docstrings left out."""
+    files = [*fingerprint.LIBRARY.rglob("*.py"), *fingerprint.SCRIPTS.glob("*.py")]
+    return {str(path.relative_to(ROOT)): fingerprint.digest(path)[:16] for path in sorted(files)}
+
+
+def problems(frame: pd.DataFrame) -> dict[str, str]:
+    """Twelve hexadecimal characters for the text and the key of each problem, by id."""
+    pairs = zip(frame["problem_id"], frame["problem"], frame["answer"], strict=True)
+    return {key: sha256(f"{text}\0{answer}".encode("utf-8", "replace")).hexdigest()[:12] for key, text, answer in pairs}
+
+
+def _beside(product: Path) -> Path:
+    return product.with_name(f".{product.name}.job.json")
+
+
+def record(product: Path, seconds: float, amounts: Mapping[str, int]) -> None:
+    """Leave what this process took beside its output; a job that was killed and went on counts its last process."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    torch = sys.modules.get("torch")
+    devices = [torch.cuda.get_device_name()] if torch is not None and torch.cuda.is_initialized() else []
+    content = {
+        "step": Path(sys.argv[0]).stem,
+        "run": os.environ.get(RUN, ""),
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(sum(item.ru_utime + item.ru_stime for item in used), 2),
+        "peak_bytes": max(item.ru_maxrss for item in used) * (1 if sys.platform == "darwin" else 1024),
+        "hardware": ", ".join([*devices, hardware()]),
+    } | dict(amounts)
+    path = _beside(product)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def jobs(products: Iterable[tuple[str, Path]]) -> list[dict[str, Any]]:
+    """What the jobs behind a study took, by rule, from (rule, first output) pairs.
+
+    Per rule: jobs, cached (not made by the run that asks), unrecorded (left no record), seconds, cpu_seconds, tokens
+    (summed) and peak_bytes (largest). A rule none of whose jobs left a record has None in their place.
+    """
+    rules: dict[str, dict[str, Any]] = {}
+    sums = ("seconds", "cpu_seconds", "tokens")
+    for rule, product in products:
+        row = rules.setdefault(rule, {"rule": rule, "jobs": 0, "cached": 0, "unrecorded": 0} | dict.fromkeys(
+            (*sums, "peak_bytes")))  # fmt: skip
+        row["jobs"] += 1
+        known = _read(_beside(product))
+        row["cached"] += known is None or known.get("run") != os.environ.get(RUN, "")
+        row["unrecorded"] += known is None
+        for name in sums:
+            if known and name in known:
+                row[name] = round((row[name] or 0) + known[name], 2)
+        if known:
+            row["peak_bytes"] = max(row["peak_bytes"] or 0, known.get("peak_bytes", 0))
+    return list(rules.values())
+
+
+def machines(products: Iterable[tuple[str, Path]]) -> list[str]:
+    """Hardware of the jobs that left a record, each once, in the order met."""
+    found = (_read(_beside(product)) for _, product in products)
+    return list(dict.fromkeys(str(known["hardware"]) for known in found if known and "hardware" in known))
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

@@ -1,4 +1,8 @@
-"""What every step in `scripts/` shares: arguments, a log, errors as one sentence, and parts that survive a kill."""
+"""What every step in `scripts/` shares: arguments, a log, errors as one sentence, and parts that survive a kill.
+
+Beside its output a step leaves a hidden JSON file that says what the job took (`ttstudy.provenance.jobs` reads them).
+No table depends on it, so times and hardware change no result.
+"""
 
 from __future__ import annotations
 
@@ -11,30 +15,59 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Any, TypeVar
 
 import pandas as pd
 
-from ttstudy import tables
+from ttstudy import provenance, tables
 from ttstudy.study import StudyError
 
 Item = TypeVar("Item")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Keeps what it parsed, so that `main` knows the step's output."""
+
+    arguments: argparse.Namespace | None = None
+
+    def parse_args(self, *given: Any, **more: Any) -> Any:
+        _Parser.arguments = super().parse_args(*given, **more)
+        return _Parser.arguments
+
+
+_amounts: dict[str, int] = {}
+
+
+def took(**amounts: int) -> None:
+    """Note what the job used beside time, such as `tokens`; the reader of its record sums them."""
+    for name, amount in amounts.items():
+        _amounts[name] = _amounts.get(name, 0) + int(amount)
+
+
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Argument parser of a step: `--spec` (canonical JSON, all that decides the output) and `--log`."""
-    result = argparse.ArgumentParser(description=description)
+    result = _Parser(description=description)
     result.add_argument("--spec", required=True, type=json.loads, help="canonical JSON: all that decides the output")
     result.add_argument("--log", type=Path, help="file for progress lines")
     return result
 
 
 def main(step: Callable[[], None]) -> None:
-    """Run a step; a mistake in data or configuration is one sentence on stderr and exit status 1."""
+    """Run a step and record what it took; a mistake in data or configuration is one sentence and exit status 1."""
+    clock = time.monotonic()
     try:
         step()
+        if _Parser.arguments is not None:
+            provenance.record(_product(_Parser.arguments), time.monotonic() - clock, _amounts)
     except (StudyError, tables.TableError) as error:
         sys.exit(f"error: {error}")
+
+
+def _product(arguments: argparse.Namespace) -> Path:
+    """The file or folder that names the job's record: its first output."""
+    given = vars(arguments)
+    folder = given.get("tables")
+    return given.get("output") or given.get("answers") or folder / f"{arguments.spec['step']}.parquet"
 
 
 @contextmanager

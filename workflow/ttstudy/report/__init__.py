@@ -6,33 +6,20 @@ bytes. All text of models, data and configuration is escaped; it reaches the pag
 
 from __future__ import annotations
 
-import json
-import os
-from base64 import b64encode
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from ttstudy.figures import Figure
-from ttstudy.report import answer, explorer, sections, views
-from ttstudy.report.cells import Column, Table, csv_bytes, pack_bytes
+from ttstudy.report import answer, downloads, explorer, page, sections, views
+from ttstudy.report.cells import Column, Table
 
 __all__ = ["LARGEST", "ReportError", "build"]
 
-TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
 LARGEST = 15_000_000
 """Bytes of the whole file."""
-DOWNLOADS = 6_000_000
-"""Bytes that packed downloads may take."""
-_ORDER = (
-    "accuracy", "strategy", "ledger", "claims", "training", "difficulty", "counts", "optimism", "graders", "benchmark",
-    "outcomes",
-)  # fmt: skip
-_NOT_OFFERED = ("explorer", "nodes")
-
 EVIDENCE = {
     1: "small-large", 2: "small-large", 3: "levels", 5: "scaling", 6: "prms", 7: "scaling", 8: "small-large",
     9: "small-large", 10: "small-large", 12: "gains", 13: "gains", 14: "flops", 15: "small-large", 16: "small-large",
@@ -69,27 +56,12 @@ def build(
     if len(content) > LARGEST:
         raise ReportError(f"the report would have {len(content):,} bytes, above {LARGEST:,}; give it fewer samples")
     for figure in drawn if figures is not None else []:
-        _write(Path(figures) / f"{figure.key}.svg", figure.standalone.encode("utf-8", "replace"))
-    _write(Path(output), content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        page.write(Path(figures) / f"{figure.key}.svg", figure.standalone.encode("utf-8", "replace"))
+    page.write(Path(output), content)
 
 
 def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tuple[str, list[Figure]]:
     """The report as one HTML text, and the figures in it."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    from ttstudy.figures.style import dark_rules
-
     tables = {"graders" if name == "grader_disagreement" else name: frame for name, frame in tables.items()}
     rule, seed = context.get("headline") or {}, (context.get("seeds") or {}).get("study", 0)
     study = views.Study(
@@ -97,20 +69,11 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
     )
     results = sections.Results.of(study)
     samples = explorer.build(study.table("explorer"), study.table("nodes"))
-    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
-    style = (TEMPLATES / "report.css").read_text(encoding="utf-8").replace("/* dark figures */", dark_rules())
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["embed"] = lambda value: Markup(embed(value))
     commit = str(context.get("commit") or "").removesuffix("+changes").replace("unknown", "")
     headline, body = sections.headline(results), sections.build(results, context)
     figures = [block.figure for block in [*headline, *(b for s in body for b in s.blocks)] if block.figure]
-    html = environment.get_template("report.html.j2").render(
+    html = page.render(
+        "report.html.j2",
         study=study,
         name=context.get("study", "study"),
         question=context.get("question", "How far does a small language model get with test-time scaling?"),
@@ -120,34 +83,14 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         sections=body,
         audit=_audit(study.table("claims")),
         explorer=samples,
-        downloads=_downloads(tables),
+        downloads=downloads.packed(tables),
         provenance=_provenance(context),
         facts=_facts(study),
         commit=commit,
         changed=str(context.get("commit") or "").endswith("+changes"),
         rerun=[*([f"git checkout {commit}"] if commit else []), *context.get("rerun", ["make study"])],
-        script=Markup(script),
-        style=Markup(style),
-        policy=policy(script, style),
     )
     return html, figures
-
-
-def policy(script: str, style: str) -> str:
-    """Content-Security-Policy that lets this script and this style run and forbids everything else."""
-    hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in (script, style)]
-    return (
-        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; base-uri 'none'; "
-        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
-    )
-
-
-def embed(value: Any) -> str:
-    """JSON for a script element: nothing in it can end the element or start a comment."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def _claims(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
@@ -203,28 +146,6 @@ def _audit(frame: pd.DataFrame) -> dict[str, Table | None]:
     }
 
 
-def _downloads(tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
-    """Every table as packed CSV and Parquet, smallest first, as long as they fit."""
-    import io
-
-    names = [n for n in (*_ORDER, *sorted(set(tables) - set(_ORDER))) if n in tables and n not in _NOT_OFFERED]
-    made, room = {}, DOWNLOADS
-    for name in sorted(names, key=lambda n: (len(tables[n]) * len(tables[n].columns), n)):
-        frame = tables[name]
-        entry: dict[str, Any] = {"name": name, "rows": len(frame), "columns": list(map(str, frame.columns))}
-        buffer = io.BytesIO()
-        frame.reset_index(drop=True).to_parquet(buffer, engine="pyarrow", compression="zstd", index=False)
-        for kind, content in (("parquet", buffer.getvalue), ("csv", lambda frame=frame: csv_bytes(frame))):
-            if len(frame) * len(frame.columns) > 40 * room:
-                continue
-            packed = pack_bytes(content())
-            if len(packed) <= room:
-                room -= len(packed)
-                entry[kind] = packed
-        made[name] = entry
-    return [made[name] for name in names]
-
-
 def _facts(study: views.Study) -> list[tuple[str, str]]:
     """The size of the study in a line."""
     frame = study.table("accuracy")
@@ -236,6 +157,9 @@ def _facts(study: views.Study) -> list[tuple[str, str]]:
     if len(frame):
         facts.append((f"{frame['budget'].max():,}", "candidate solutions at most"))
     return facts
+
+
+_STEPS = "Jobs behind this report by rule, how many were found ready when it was made, and what they took when they ran"
 
 
 def _provenance(context: Mapping[str, Any]) -> dict[str, Any]:
@@ -250,10 +174,12 @@ def _provenance(context: Mapping[str, Any]) -> dict[str, Any]:
     steps = pd.DataFrame(list(context.get("steps") or []))
     if len(steps):
         columns = [
-            Column("rule", "Rule"), Column("jobs", "Jobs", "count"), Column("cached", "of them cached", "count"),
-            Column("seconds", "Seconds", "seconds"), Column("tokens", "Tokens", "count"),
+            Column("rule", "Rule"), Column("jobs", "Jobs", "count"), Column("cached", "found ready", "count"),
+            Column("unrecorded", "without record", "count"), Column("seconds", "Seconds", "seconds"),
+            Column("cpu_seconds", "CPU seconds", "seconds"), Column("tokens", "Tokens", "count"),
+            Column("peak_bytes", "Peak memory, bytes", "exponent"),
         ]  # fmt: skip
-        tables.append(Table("steps-data", "Steps", [c for c in columns if c.name in steps], steps))
+        tables.append(Table("steps-data", _STEPS, [c for c in columns if c.name in steps], steps))
     checksums = context.get("checksums") or {}
     if checksums:
         frame = pd.DataFrame({"path": list(checksums), "sha256": [str(v) for v in checksums.values()]})

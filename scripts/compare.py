@@ -1,0 +1,39 @@
+"""Compare finished studies: differences, costs, verdicts and what was changed, as tables and one page."""
+
+import json
+from pathlib import Path
+
+from ttstudy import comparison, sides, steps, tables
+from ttstudy.errors import StudyError
+from ttstudy.report import comparison as page
+
+
+def read(name: str, folder: Path) -> comparison.Study:
+    """A side's tables, and its provenance where there is one."""
+    paths = {key: folder / "tables" / f"{key}.parquet" for key in (*sides.NEEDED, *sides.ALSO)}
+    found = {key: tables.read(key, path) for key, path in paths.items() if key in sides.NEEDED or path.is_file()}
+    path = folder / "provenance.json"
+    try:
+        known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    except (OSError, ValueError) as error:
+        raise StudyError(f"{path}: not readable JSON ({error}); delete it, or run that study's report again") from None
+    return comparison.Study(name, found, known if isinstance(known, dict) else {})
+
+
+def step() -> None:
+    """Read every side, compare, write tables and page."""
+    parser = steps.parser(__doc__)
+    parser.add_argument("--output", required=True, type=Path)
+    parser.add_argument("--tables", required=True, type=Path, help="folder of the comparison's tables")
+    args = parser.parse_args()
+    folders = args.spec["sides"]
+    baseline, *candidates = [read(name, Path(folder)) for name, folder in folders.items()]
+    found = page.tables(baseline, candidates)
+    args.tables.mkdir(parents=True, exist_ok=True)
+    for name, frame in found.items():
+        frame.to_parquet(args.tables / f"{name}.parquet", index=False)
+    page.build(baseline, candidates, found, folders, args.output)
+
+
+if __name__ == "__main__":
+    steps.main(step)

@@ -1,0 +1,42 @@
+"""What differs between finished studies. Needs their folders alone, and no configuration.
+
+`snakemake compare --config baseline=FOLDER candidate=FOLDER[,FOLDER]`.
+INPUTS: tables and provenance of finished studies. OUTPUTS: results/comparisons/NAMES/{comparison.html,tables/}.
+"""
+
+from snakemake.exceptions import WorkflowError
+from ttstudy import preflight, sides
+
+compared = preflight.told(lambda: sides.open_sides(sides.named(config)))
+
+
+def unnamed(wildcards):
+    """Say what is missing, when a comparison is asked for and no study named."""
+    raise WorkflowError(
+        "name the studies: snakemake compare --config baseline=FOLDER candidate=FOLDER[,FOLDER]"
+    )
+
+
+if compared:
+
+    rule compare:
+        default_target: True
+        input:
+            [path for side in compared for path in side.files()],
+        output:
+            report=report(
+                f"{sides.output(compared)}/comparison.html",
+                caption="../../reports/captions/comparison.rst",
+                category="Comparison",
+            ),
+            tables=directory(f"{sides.output(compared)}/tables"),
+        params:
+            spec=sides.spec(compared),
+        shell:
+            "python {SCRIPTS}/compare.py --spec {params.spec:q} --output {output.report:q} --tables {output.tables:q}"
+
+else:
+
+    rule compare:
+        input:
+            unnamed,

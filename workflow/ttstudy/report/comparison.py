@@ -1,0 +1,254 @@
+"""The page of a comparison: what got worse, what got better, what was changed, and every cell behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ttstudy import comparison
+from ttstudy.comparison import Study
+from ttstudy.figures.comparisons import moved
+from ttstudy.report import downloads, page
+from ttstudy.report.answer import KeyNumber, percent, points
+from ttstudy.report.cells import FORMATS, Column, Table
+from ttstudy.report.sections import Block, Section, _named
+
+C = Column
+_WHERE = [
+    C("benchmark", "Benchmark", facet=True), C("policy", "Policy", facet=True), C("method", "Method", facet=True),
+    C("prm", "PRM", facet=True),
+]  # fmt: skip
+_N = C("budget", "N", "plain")
+_RULE = [C("score", "Score", facet=True), C("vote", "Vote", facet=True)]
+_GAP = [
+    C("before", "Baseline, %", "percent"), C("after", "Candidate, %", "percent"),
+    C("difference", "Difference, points", "points"), C("low", "95 % low", "points"), C("high", "95 % high", "points"),
+    C("p_holm", "p, Holm", "p"),
+]  # fmt: skip
+_NAMES = {"majority": "majority voting", "best_of_n": "best-of-N", "beam_search": "beam search", "dvts": "DVTS",
+          "cot": "one greedy answer", "coverage": "coverage"}  # fmt: skip
+_SECTIONS = {"config": "Configuration", "code": "Code", "versions": "Versions", "commit": "Commit", "seeds": "Seeds",
+             "hardware": "Hardware"}  # fmt: skip
+
+
+def tables(baseline: Study, candidates: Sequence[Study], seed: int = 0) -> dict[str, pd.DataFrame]:
+    """Every table of the comparison by name: cells, groups, costs, verdicts, changes, problems, unshared."""
+    cells = comparison.cells(baseline, candidates, seed)
+    return {
+        "cells": cells,
+        "groups": comparison.groups(cells),
+        "costs": comparison.costs(baseline, candidates),
+        "verdicts": comparison.verdicts(baseline, candidates),
+        "changes": comparison.changes(baseline, candidates),
+        "problems": comparison.problems(baseline, candidates),
+        "unshared": comparison.unshared(baseline, candidates),
+    }
+
+
+def build(
+    baseline: Study,
+    candidates: Sequence[Study],
+    found: Mapping[str, pd.DataFrame],
+    folders: Mapping[str, str],
+    output: Path,
+) -> None:
+    """Write the page of a comparison from its tables (`tables`); `folders` says where each study lies."""
+    groups, names = found["groups"], [study.name for study in candidates]
+    figure = moved(groups, "moved") if len(groups) else None
+    html = page.render(
+        "comparison.html.j2",
+        baseline=baseline.name,
+        candidates=names,
+        sentences=sentences(found, baseline, candidates),
+        numbers=_numbers(found),
+        headline=Block(None, figure) if figure else None,
+        moved=_moved(groups, names) if len(groups) else None,
+        sections=[
+            _changes(found["changes"], baseline, candidates),
+            _costs(found["costs"], names),
+            _verdicts(found["verdicts"], names),
+            _cells(found["cells"], names),
+            _coverage(found, baseline.name, names),
+        ],
+        downloads=downloads.packed(found),
+        folders=folders,
+    )
+    page.write(output, html.encode("utf-8", "replace"))
+
+
+def _candidate(names: Sequence[str]) -> list[Column]:
+    """A column that tells candidates apart, where there are several."""
+    return [C("candidate", "Candidate", facet=True)] if len(names) > 1 else []
+
+
+def _cell_in_words(row: pd.Series) -> str:
+    words = f"{row['policy']} with {_NAMES.get(row['method'], row['method'])}"
+    words += f" and {row['prm']}" if row["prm"] != "none" else ""
+    words += f" at N = {int(row['budget'])}" if row["method"] != "cot" else ""
+    if row["prm"] != "none":
+        words += f" (score {row['score']}, vote {str(row['vote']).replace('_', ' ')})"
+    return f"{words} on {row['benchmark']}"
+
+
+def _p(value: float) -> str:
+    return f"p {'' if value < 0.001 else '= '}{FORMATS['p'](value).replace('<', '< ')} after Holm’s correction"
+
+
+def sentences(
+    found: Mapping[str, pd.DataFrame], baseline: Study, candidates: Sequence[Study]
+) -> list[tuple[str, list[str]]]:
+    """For each candidate, what a reader must know: the worst regression, the best gain, and how much is unchanged."""
+    out = []
+    for study in candidates:
+        cells = found["cells"][found["cells"]["candidate"] == study.name]
+        groups = found["groups"][found["groups"]["candidate"] == study.name]
+        if not len(cells):
+            first = f"{baseline.name} and {study.name} have no cell in common, so there is nothing to compare."
+            out.append((study.name, [first]))
+            continue
+        worse, better = groups[groups["verdict"] == "worse"], groups[groups["verdict"] == "better"]
+        told = []
+        for part, word in ((worse, "worse"), (better, "better")):
+            if not len(part):
+                continue
+            top = part.iloc[0 if word == "worse" else -1]
+            told.append(
+                f"{study.name} is {word} than {baseline.name} beyond chance in {_count(len(part), 'group')} of cells"
+                f"{', most' if len(part) > 1 else ''}: {_cell_in_words(top)} goes from {percent(top['before'])} to "
+                f"{percent(top['after'])}, {points(top['difference'], top['low'], top['high'])}, {_p(top['p_holm'])}."
+            )
+        counts = cells["verdict"].value_counts()
+        if not told:
+            told.append(f"{study.name} differs from {baseline.name} in no cell beyond chance.")
+        unclear, equal = int(counts.get("unclear", 0)), int(counts.get("equal", 0))
+        told.append(
+            f"Of {_count(len(cells), 'cell')} compared, {equal:,} are equal problem by problem, {unclear:,} moved "
+            f"within chance and {len(cells) - equal - unclear:,} beyond it."
+        )
+        out.append((study.name, told))
+    return out
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
+def _numbers(found: Mapping[str, pd.DataFrame]) -> list[KeyNumber]:
+    counts = found["groups"]["verdict"].value_counts()
+    changed = len(found["changes"])
+    return [
+        KeyNumber(f"{counts.get('worse', 0):,}", "groups worse beyond chance", "moved"),
+        KeyNumber(f"{counts.get('better', 0):,}", "groups better beyond chance", "moved"),
+        KeyNumber(f"{len(found['verdicts']):,}", "claims with another verdict", "verdicts"),
+        KeyNumber(f"{changed:,}", "settings, files and versions changed", "changes"),
+    ]
+
+
+def _moved(groups: pd.DataFrame, names: Sequence[str]) -> Table:
+    columns = [
+        *_candidate(names), C("verdict", "Verdict", facet=True), *_WHERE, _N, *_GAP, *_RULE,
+        C("moved", "Cells moved", "count"), C("cells", "of", "count"),
+    ]  # fmt: skip
+    caption = "Groups of cells that moved beyond chance, the worst first, each by its clearest cell"
+    return Table("moved-data", caption, columns, _named(groups))
+
+
+def _changes(frame: pd.DataFrame, baseline: Study, candidates: Sequence[Study]) -> Section:
+    title, names = "What was changed", [study.name for study in candidates]
+    silent = [study.name for study in (baseline, *candidates) if not study.provenance]
+    if silent:
+        finding = (
+            f"Not known for {' and '.join(silent)}: no provenance.json lies beside the report. Run its report again "
+            "with this version to have one."
+        )
+    elif not len(frame):
+        finding = "Nothing: configuration, code, versions and hardware are the same."
+    else:
+        counts = [f"{_SECTIONS[k].lower()} {v}" for k, v in frame["kind"].value_counts(sort=False).items()]
+        finding = f"{_count(len(frame), 'entry').replace('entrys', 'entries')} differ: {', '.join(counts)}."
+    columns = [*_candidate(names), C("kind", "Kind", facet=True), C("name", "What"), C("before", "Baseline"),
+               C("after", "Candidate")]  # fmt: skip
+    shown = frame.assign(kind=frame["kind"].map(_SECTIONS))
+    blocks = [Block(Table("changes-data", "Settings, files and versions that differ", columns, shown))]
+    method = "From the provenance.json that each study's report leaves beside it. Code counts without its comments."
+    return Section("changes", title, finding, blocks if len(frame) else [], method)
+
+
+def _costs(frame: pd.DataFrame, names: Sequence[str]) -> Section:
+    title = "What it costs"
+    if not len(frame):
+        return Section("costs", title, "No shared cell takes another number of FLOPs per problem.")
+    dearer = frame.loc[(frame["ratio"] - 1).abs().idxmax()]
+    finding = (
+        f"{_count(len(frame), 'shared cell')} with another number of FLOPs per problem; most, {dearer['policy']} with "
+        f"{_NAMES.get(dearer['method'], dearer['method'])} at N = {int(dearer['budget'])}: "
+        f"{dearer['ratio']:.3g} times the baseline's."
+    )
+    columns = [
+        *_candidate(names), *_WHERE, _N, C("before", "Baseline, FLOPs", "exponent"),
+        C("after", "Candidate, FLOPs", "exponent"), C("ratio", "Ratio", "ratio"),
+    ]  # fmt: skip
+    table = Table("costs-data", "FLOPs per problem, all tokens and the PRM, the dearer first", columns, _named(frame))
+    return Section("costs", title, finding, [Block(table)])
+
+
+def _verdicts(frame: pd.DataFrame, names: Sequence[str]) -> Section:
+    title = "Claims with another verdict"
+    if not len(frame):
+        return Section("verdicts", title, "None: every claim that both studies have came out the same.")
+    columns = [
+        *_candidate(names), C("claim", "Claim", "plain"), C("title", "What it says"), C("before", "Baseline"),
+        C("after", "Candidate"), C("ours_before", "Baseline’s number"), C("ours_after", "Candidate’s number"),
+    ]  # fmt: skip
+    finding = "A verdict may flip on a difference that is within chance: read it with the cells behind it."
+    return Section("verdicts", title, finding, [Block(Table("verdicts-data", "Verdicts that differ", columns, frame))])
+
+
+def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Section:
+    """All cells, one column group per candidate."""
+    title = "Every cell"
+    if not len(frame):
+        return Section("cells", title, "No cell is in both studies.")
+    shown = frame.sort_values(["p_holm", "difference"], kind="stable")
+    if len(names) == 1:
+        columns = [C("verdict", "Verdict", facet=True), *_WHERE, _N, *_GAP, *_RULE,
+                   C("problems", "Problems", "count")]  # fmt: skip
+    else:
+        key = comparison.CELL
+        shown = shown.set_index([*key, "candidate"])[[c.name for c in _GAP[1:]] + ["before"]].unstack("candidate")
+        wide = shown.index.to_frame(index=False)
+        wide["before"] = shown["before"].bfill(axis=1).iloc[:, 0].to_numpy()
+        columns = [*_WHERE, _N, *_RULE, _GAP[0]]
+        for i, name in enumerate(names):
+            for column in _GAP[1:]:
+                wide[f"{column.name}_{i}"] = shown[column.name][name].to_numpy()
+                label = name if column.name == "after" else f"{name}: {column.label[0].lower()}{column.label[1:]}"
+                columns.append(C(f"{column.name}_{i}", f"{label}, %" if column.name == "after" else label, column.kind))
+        shown = wide.sort_values([f"p_holm_{i}" for i in range(len(names))], kind="stable")
+    table = Table("cells-data", "All shared cells, the clearest first", columns, _named(shown))
+    method = (
+        "Problems are paired; intervals are BCa bootstraps over problems (Student’s below 60), p is a sign-flip "
+        "test, bounded by Hoeffding’s inequality where 10,000 flips are too few, and corrected by Holm over every cell "
+        "in which any problem moved."
+    )
+    return Section("cells", title, "", [Block(table)], method)
+
+
+def _coverage(found: Mapping[str, pd.DataFrame], baseline: str, names: Sequence[str]) -> Section:
+    problems, alone = found["problems"], found["unshared"]
+    blind = problems[~problems["known"].astype(bool)]
+    finding = "Problems are paired by id"
+    finding += ", and their texts and keys are the same." if not len(blind) else (
+        f"; whether their texts are the same is not known for {', '.join(dict.fromkeys(blind['benchmark']))}."
+    )  # fmt: skip
+    if len(alone):
+        finding += f" {_count(int(alone['cells'].sum()), 'cell')} are in one study only."
+    columns = [*_candidate(names), C("benchmark", "Benchmark"), C("before", "Problems, baseline", "count"),
+               C("after", "Problems, candidate", "count"), C("paired", "Paired", "count")]  # fmt: skip
+    blocks = [Block(Table("problems-data", "Problems on either side", columns, problems))]
+    if len(alone):
+        columns = [*_candidate(names), C("side", "Only in", facet=True), *_WHERE, C("cells", "Cells", "count")]
+        blocks.append(Block(Table("unshared-data", "Cells that one study alone has", columns, _named(alone))))
+    return Section("coverage", "What could be compared", finding, blocks)

@@ -1,0 +1,39 @@
+"""Tables packed inside the page, to be saved as CSV or Parquet without a network."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ttstudy.report.cells import csv_bytes, pack_bytes
+
+ROOM = 6_000_000
+"""Bytes that packed downloads may take."""
+_ORDER = (
+    "accuracy", "strategy", "ledger", "claims", "training", "difficulty", "counts", "optimism", "graders", "benchmark",
+    "outcomes",
+)  # fmt: skip
+_NOT_OFFERED = ("explorer", "nodes")
+
+
+def packed(tables: Mapping[str, pd.DataFrame], room: int = ROOM) -> list[dict[str, Any]]:
+    """Every table as packed CSV and Parquet, smallest first, as long as they fit into `room` bytes."""
+    names = [n for n in (*_ORDER, *sorted(set(tables) - set(_ORDER))) if n in tables and n not in _NOT_OFFERED]
+    made = {}
+    for name in sorted(names, key=lambda n: (len(tables[n]) * len(tables[n].columns), n)):
+        frame = tables[name]
+        entry: dict[str, Any] = {"name": name, "rows": len(frame), "columns": list(map(str, frame.columns))}
+        buffer = io.BytesIO()
+        frame.reset_index(drop=True).to_parquet(buffer, engine="pyarrow", compression="zstd", index=False)
+        for kind, content in (("parquet", buffer.getvalue), ("csv", lambda frame=frame: csv_bytes(frame))):
+            if len(frame) * len(frame.columns) > 40 * room:
+                continue
+            text = pack_bytes(content())
+            if len(text) <= room:
+                room -= len(text)
+                entry[kind] = text
+        made[name] = entry
+    return [made[name] for name in names]

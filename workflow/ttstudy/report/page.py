@@ -1,0 +1,62 @@
+"""What every page of this package shares: its template, its one script and style, and the policy that binds them."""
+
+from __future__ import annotations
+
+import json
+import os
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
+
+
+def render(template: str, **values: Any) -> str:
+    """A page of `reports/templates` as one HTML text; all values are escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    from ttstudy.figures.style import dark_rules
+
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8").replace("/* dark figures */", dark_rules())
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["embed"] = lambda value: Markup(embed(value))
+    return environment.get_template(template).render(
+        script=Markup(script), style=Markup(style), policy=policy(script, style), **values
+    )
+
+
+def policy(script: str, style: str) -> str:
+    """Content-Security-Policy that lets this script and this style run and forbids everything else."""
+    hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in (script, style)]
+    return (
+        f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; base-uri 'none'; "
+        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    )
+
+
+def embed(value: Any) -> str:
+    """JSON for a script element: nothing in it can end the element or start a comment."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file; it appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
