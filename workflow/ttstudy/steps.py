@@ -20,7 +20,7 @@ from typing import IO, Any, TypeVar
 import pandas as pd
 
 from ttstudy import provenance, tables
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 Item = TypeVar("Item")
 
