@@ -20,12 +20,15 @@ if not compared:
         configfile: "config.yaml"
 
     include: "workflow/rules/common.smk"
+    include: "workflow/rules/resources.smk"
     include: "workflow/rules/models.smk"
     include: "workflow/rules/generation.smk"
     include: "workflow/rules/scoring.smk"
     include: "workflow/rules/search.smk"
     include: "workflow/rules/analysis.smk"
     include: "workflow/rules/report.smk"
+
+    ask_for_the_rest(workflow.rules)
 
     localrules:
         all,

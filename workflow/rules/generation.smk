@@ -25,12 +25,15 @@ rule sample:
     log:
         f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     priority: 50
+    resources:
+        **asked("policy"),
     params:
         spec=spec,
         block=lambda w: list(block(w)),
     shell:
         """
-        python {SCRIPTS}/sample.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
+        {LAUNCH} {resources.gpu} python {SCRIPTS}/sample.py --spec {params.spec:q} \
+            --benchmark {input.benchmark:q} \
             --policy "$(dirname {input.policy:q})" --block {params.block} --output {output:q} --log {log:q}
         """
 

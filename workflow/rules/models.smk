@@ -34,6 +34,8 @@ rule train_policy:
     log:
         f"{study.results}/logs/train_policy/{{policy}}-{{spec}}.log",
     priority: 100
+    resources:
+        **asked("training"),
     params:
         spec=spec,
         name=lambda w: w.policy,
@@ -52,6 +54,8 @@ rule train_reward_model:
     log:
         f"{study.results}/logs/train_reward_model/{{prm}}-{{spec}}.log",
     priority: 90
+    resources:
+        **asked("training"),
     params:
         spec=spec,
         name=lambda w: w.prm,

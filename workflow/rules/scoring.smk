@@ -14,10 +14,13 @@ rule score:
     log:
         f"{study.results}/logs/score/{{benchmark}}/{{policy}}/{{folder}}/{{prm}}-{{spec}}/{{first}}-{{last}}.log",
     priority: 40
+    resources:
+        **asked("prm"),
     params:
         spec=spec,
     shell:
         """
-        python {SCRIPTS}/score.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
+        {LAUNCH} {resources.gpu} python {SCRIPTS}/score.py --spec {params.spec:q} \
+            --benchmark {input.benchmark:q} \
             --responses {input.responses:q} --prm "$(dirname {input.prm:q})" --output {output:q} --log {log:q}
         """

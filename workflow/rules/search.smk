@@ -17,6 +17,7 @@ rule search:
     log:
         f"{study.results}/logs/search/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.log",
     resources:
+        **asked("policy+prm"),
         # Blocks of problems change no byte, so their size is not part of the spec.
         problems_per_block=study.search.problems_per_block,
     params:
@@ -24,7 +25,8 @@ rule search:
         budget=lambda w: int(w.budget),
     shell:
         """
-        python {SCRIPTS}/search.py --spec {params.spec:q} --budget {params.budget} \
+        {LAUNCH} {resources.gpu} python {SCRIPTS}/search.py --spec {params.spec:q} \
+            --budget {params.budget} \
             --benchmark {input.benchmark:q} --policy "$(dirname {input.policy:q})" \
             --prm "$(dirname {input.prm:q})" --problems-per-block {resources.problems_per_block} \
             --answers {output.answers:q} --nodes {output.nodes:q} --cost {output.cost:q} --log {log:q}

@@ -1,0 +1,26 @@
+"""Run a command with GPUs of its own: `launch.py COUNT COMMAND ...` waits for COUNT free GPUs of this machine.
+
+A GPU is held by a lock on a file, which goes with the command however it ends. In a Slurm job, which has its GPUs
+already, the command runs as it is. With TTSTUDY_SCRATCH set, models are copied there first, once per node. The hub
+is not asked for anything: `snakemake fetch` has been there.
+"""
+
+import os
+import sys
+
+from ttstudy import gpus, scratch
+
+
+def main() -> None:
+    """Take the GPUs, stage the models, become the command."""
+    count, command = int(sys.argv[1]), sys.argv[2:]
+    if (devices := gpus.take(count)) is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = devices
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if folder := os.environ.get("TTSTUDY_SCRATCH"):
+        command = scratch.staged(command, os.path.expandvars(folder))
+    os.execvp(command[0], command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""What jobs ask for, and GPUs that no two jobs share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.studies import ROOT
+from ttstudy import demand, gpus
+from ttstudy.demand import Demand, Site, billions_of_name, of_models, slurm
+from ttstudy.study import StudyError
+
+
+@pytest.mark.parametrize(
+    ("policy", "prm", "wanted"),
+    [(0.5, 1.5, 1), (14.8, 8, 1), (32.8, 7.6, 2), (72.7, 8, 3), (3, 72.7, 3), (32.8, 72.7, 3), (72.7, 72.7, 4)],
+)
+def test_a_search_asks_for_the_gpus_of_the_official_codes_table(policy, prm, wanted):
+    assert of_models(policy, prm).gpus == wanted
+
+
+def test_the_miniature_asks_for_no_gpu_and_a_giant_for_a_row():
+    assert of_models(0.001, 0.0005).gpus == of_models(policy=0.001).gpus == of_models(prm=0.001).gpus == 0
+    with pytest.raises(StudyError, match="no row of policies holds 2000 billion"):
+        of_models(2000)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("Qwen/Qwen2.5-0.5B-Instruct", 0.5), ("meta-llama/Llama-3.1-8B-Instruct", 8), ("a/Llama3.1-8B-PRM", 8),
+     ("peiyi9979/math-shepherd-mistral-7b-prm", 7), ("some/qwen2", None), ("Qwen/Qwen2.5-Math-PRM-72B", 72)],
+)  # fmt: skip
+def test_a_models_name_tells_its_size(name, wanted):
+    assert billions_of_name(name) == wanted
+
+
+def test_a_retry_asks_for_more_time_and_memory_within_what_the_site_allows():
+    site = Site(cpu_partition="cpu", gpu_partition="gpu", gpu_model="a100", gpus_per_80gb=0.5, longest_hours=20)
+    first, second = (slurm(Demand(3, 100, 12), site, attempt) for attempt in (1, 2))
+    assert (first["runtime"], second["runtime"]) == (720, 1200)
+    assert (first["mem_mb"], second["mem_mb"]) == (100_000, 200_000)
+    assert first["gpu"] == 2 and first["slurm_partition"] == "gpu" and first["gpu_model"] == "a100"
+    light = slurm(demand.of_step("light"), site)
+    assert light["gpu"] == 0 and light["slurm_partition"] == "cpu" and light["gpu_model"] == ""
+
+
+def test_a_misspelt_site_key_is_named(tmp_path):
+    (tmp_path / "site.yaml").write_text("acount: mine\n")
+    with pytest.raises(StudyError, match="acount: unknown key"):
+        demand.read_site(tmp_path / "site.yaml")
+
+
+# -- GPUs of one box -------------------------------------------------------------------------------------------
+
+
+def environment(tmp_path: Path, **more: str) -> dict[str, str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "CUDA_"))}
+    return clean | {"PYTHONPATH": str(ROOT / "workflow"), "TMPDIR": str(tmp_path)} | more
+
+
+def launch(count: int, *command: str) -> list[str]:
+    return [sys.executable, str(ROOT / "scripts/launch.py"), str(count), *command]
+
+
+def test_four_jobs_on_a_box_with_two_gpus_never_share_one_even_when_one_is_killed(tmp_path):
+    env = environment(tmp_path, CUDA_VISIBLE_DEVICES="0,1", LOG=str(tmp_path / "log"))
+    program = 'echo "+ $CUDA_VISIBLE_DEVICES $$" >> $LOG; sleep 0.6; echo "- $CUDA_VISIBLE_DEVICES $$" >> $LOG'
+    jobs = [subprocess.Popen(launch(1, "bash", "-c", program), env=env) for _ in range(4)]
+    lines: list[str] = []
+    deadline = time.monotonic() + 60
+    while not lines and time.monotonic() < deadline:
+        time.sleep(0.02)
+        lines = (tmp_path / "log").read_text().splitlines() if (tmp_path / "log").exists() else []
+    first = lines[0].split()
+    victim = next(job for job in jobs if job.pid == int(first[2]))
+    victim.kill()
+    assert all(job.wait(60) == (0 if job is not victim else -9) for job in jobs)
+    busy: dict[str, str] = {}
+    for line in (tmp_path / "log").read_text().splitlines():
+        sign, device, process = line.split()
+        if sign == "+":
+            assert device in ("0", "1")
+            assert busy.get(device) in (None, first[2]), f"GPU {device} was shared"
+            busy[device] = process
+        else:
+            assert busy.pop(device) == process
+    assert len((tmp_path / "log").read_text().splitlines()) == 7
+
+
+def test_a_job_of_two_gpus_waits_for_both_and_a_job_of_none_sees_none(tmp_path):
+    env = environment(tmp_path, CUDA_VISIBLE_DEVICES="GPU-a,GPU-b")
+    show = ("bash", "-c", "echo $CUDA_VISIBLE_DEVICES")
+    one = subprocess.Popen(launch(1, "sleep", "1.5"), env=env)
+    time.sleep(0.7)
+    started = time.monotonic()
+    both = subprocess.run(launch(2, *show), env=env, capture_output=True, text=True)
+    assert both.stdout == "GPU-a,GPU-b\n" and time.monotonic() - started > 0.3
+    assert one.wait(10) == 0
+    assert subprocess.run(launch(0, *show), env=env, capture_output=True, text=True).stdout == "\n"
+    three = subprocess.run(launch(3, *show), env=env, capture_output=True, text=True)
+    assert three.returncode == 1 and "asks for 3 GPUs, but this machine has 2" in three.stderr
+
+
+def test_slurms_own_choice_of_gpus_is_kept(tmp_path):
+    assert gpus.take(1, {"CUDA_VISIBLE_DEVICES": "0", "SLURM_JOB_ID": "7"}, tmp_path) is None
+    assert gpus.take(1, {"CUDA_VISIBLE_DEVICES": ""}, tmp_path) is None
+
+
+def test_models_are_copied_to_a_nodes_own_disk_once_and_only_where_their_name_tells_what_they_are(tmp_path):
+    known, mine = tmp_path / "models" / "mini-0123abcd", tmp_path / "models" / "mine"
+    for folder in (known, mine):
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text(folder.name)
+    env = environment(tmp_path, TTSTUDY_SCRATCH="$TMPDIR/scratch")
+    command = launch(0, "echo", "--policy", str(known), "--prm", str(mine), "--prm", "none")
+    outputs = {subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout for _ in range(2)}
+    copy = tmp_path / "scratch" / "mini-0123abcd"
+    assert outputs == {f"--policy {copy} --prm {mine} --prm none\n"}
+    assert (copy / "config.json").read_text() == "mini-0123abcd"

@@ -1,0 +1,36 @@
+"""What jobs ask for: GPUs, memory, time and partition, by the size of their models and the site's settings.
+
+Tables: workflow/resources.yaml, workflow/profiles/slurm/site.yaml. Nothing here decides a result.
+"""
+
+import os
+
+from snakemake.resources import Resources
+from ttstudy import demand, preflight
+
+LAUNCH = f"python {SCRIPTS}/launch.py"
+site = preflight.told(demand.read_site)
+if site.scratch:
+    os.environ.setdefault("TTSTUDY_SCRATCH", site.scratch)
+
+
+def asked(step):
+    """Resources of a step: of its models (`policy`, `prm`, `policy+prm`), `light` or `training`; more each attempt."""
+
+    def one(key):
+        return lambda wildcards, attempt: demand.slurm(_demand(step, wildcards), site, attempt)[key]
+
+    return {key: one(key) for key in demand.RESOURCES}
+
+
+def _demand(step, wildcards):
+    if step in ("light", "training"):
+        return demand.of_step(step)
+    return demand.of_models(**{kind: demand.billions(study, wildcards[kind]) for kind in step.split("+")})
+
+
+def ask_for_the_rest(rules):
+    """Rules that say nothing of their own ask for what light steps need, whatever cluster they run on."""
+    for light in rules:
+        if "runtime" not in light.resources:
+            light.resources.update(Resources.from_mapping(asked("light")))
