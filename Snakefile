@@ -23,6 +23,7 @@ if not compared:
     include: "workflow/rules/resources.smk"
     include: "workflow/rules/models.smk"
     include: "workflow/rules/generation.smk"
+    include: "workflow/rules/recorded.smk"
     include: "workflow/rules/scoring.smk"
     include: "workflow/rules/search.smk"
     include: "workflow/rules/analysis.smk"

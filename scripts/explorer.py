@@ -24,8 +24,9 @@ def step() -> None:
             shown = explorer.rows(responses, grades, scores, benchmark, ids)
             found.append(shown.assign(**names, method=method, prm=prm, budget=budget))
 
-        cot = tables.read("responses", sources["cot"]["responses"])
-        add("cot", "none", 1, cot, tables.read("grades", sources["cot"]["grades"]))
+        if "cot" in sources:
+            cot = tables.read("responses", sources["cot"]["responses"])
+            add("cot", "none", 1, cot, tables.read("grades", sources["cot"]["grades"]))
         if sources["samples"]:
             size = sources["samples"][-1]["samples"][1] + 1
             blocks = [block for block in sources["samples"] if block["samples"][0] < explorer.RESPONSES]

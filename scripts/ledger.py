@@ -17,13 +17,15 @@ def step() -> None:
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--counts", required=True, type=Path)
     args = parser.parse_args()
-    spec, sources, models = args.spec, args.spec["sources"], args.spec["models"]
-    parameters = {name: checkpoints.parameters(Path(path).parent) for name, path in models["prms"].items()}
-    policy_parameters = checkpoints.parameters(Path(models["policy"]).parent)
+    spec, sources = args.spec, args.spec["sources"]
+    sizes = {name: checkpoints.size(model) for name, model in spec["models"].items()}
+    active = {n: m["active_parameters"] for n, m in spec["models"].items() if m["active_parameters"] is not None}
 
-    cot = tables.read("responses", sources["cot"]["responses"], RESPONSES)
-    rows = [usage.of_cot(cot)]
-    endings = [usage.endings("cot", "none", 1, cot, tables.read("grades", sources["cot"]["grades"], STATUS))]
+    rows, endings = [], []
+    if "cot" in sources:
+        cot = tables.read("responses", sources["cot"]["responses"], RESPONSES)
+        rows.append(usage.of_cot(cot))
+        endings.append(usage.endings("cot", "none", 1, cot, tables.read("grades", sources["cot"]["grades"], STATUS)))
     blocks = sources["samples"]
     if blocks:
         pool = steps.concat("responses", [block["responses"] for block in blocks], RESPONSES)
@@ -43,9 +45,12 @@ def step() -> None:
         grades = tables.read("grades", search["grades"], STATUS)
         endings.append(usage.endings(method, prm, budget, answers, grades))
     names = {"benchmark": spec["benchmark"], "policy": spec["policy"]}
-    cells = pd.DataFrame(rows).assign(**names, policy_parameters=policy_parameters)
-    cells["prm_parameters"] = cells["prm"].map(parameters | {"none": 0})
-    tables.write("ledger", flops.ledger(cells), args.output)
+    cells = pd.DataFrame(rows).assign(**names, policy_parameters=sizes[spec["policy"]])
+    cells["prm_parameters"] = cells["prm"].map(sizes | {"none": 0})
+    # A size that is not known is missing in the table, and so is all that follows from it.
+    sized = ["policy_parameters", "prm_parameters"]
+    cells = cells.astype({column: float for column in sized if cells[column].isna().any()})
+    tables.write("ledger", flops.ledger(cells, active), args.output)
     tables.write("counts", pd.DataFrame(endings).assign(**names), args.counts)
 
 

@@ -23,7 +23,8 @@ def step() -> None:
         return tables.read("grades", path, GRADES)
 
     def values() -> outcomes.Values:
-        yield from outcomes.of_cot(grades(sources["cot"]["grades"]), problem_ids)
+        if "cot" in sources:
+            yield from outcomes.of_cot(grades(sources["cot"]["grades"]), problem_ids)
         blocks = sources["samples"]
         if blocks:
             pool = steps.concat("grades", [block["grades"] for block in blocks], GRADES)

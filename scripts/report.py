@@ -37,6 +37,7 @@ def step() -> None:
         "question": config["question"],
         "config": config,
         "headline": spec["headline"],
+        "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],
         "versions": {name: version(name) for name in PACKAGES},
         "commit": provenance.commit(),
         "code": provenance.code(),
@@ -49,7 +50,7 @@ def step() -> None:
     page.write(args.provenance, (json.dumps(known, indent=1, ensure_ascii=False) + "\n").encode())
     context = known | {
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        "order": {"policies": list(config["policies"]), "prms": list(config["prms"])},
+        "order": spec["order"],
     }
     report.build(found, context, args.output, args.figures)
 

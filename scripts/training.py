@@ -13,8 +13,7 @@ def step() -> None:
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
     rows = [
-        {"model": name, "kind": model["kind"]}
-        | checkpoints.describe(Path(model["path"]), model["pretraining_tokens"])
+        {"model": name, "kind": model["kind"]} | checkpoints.describe(model)
         for name, model in args.spec["models"].items()
     ]
     tables.write("training", pd.DataFrame(rows), args.output)

@@ -32,7 +32,7 @@ rule ledger:
         tables=lambda w: layout.files(
             w.benchmark, w.policy, "responses", "grades", "scores", "answers", "nodes", "cost"
         ),
-        models=lambda w: [layout.policy(w.policy), *map(layout.prm, study.prms_of(w.policy))],
+        models=lambda w: layout.model_files(w.policy, *study.prms_of(w.policy)),
     output:
         ledger=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.ledger.parquet",
         counts=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.counts.parquet",
@@ -46,7 +46,7 @@ rule ledger:
 
 rule training:
     input:
-        list(layout.models().values()),
+        layout.model_files(),
     output:
         layout.table("training"),
     params:

@@ -47,6 +47,15 @@ wildcard_constraints:
     model="[A-Za-z0-9._-]+",
 
 
+RECORDED_POLICIES = [name for name, settings in study.policies.items() if settings.source == "recorded"]
+RECORDED_PRMS = [name for name, settings in study.prms.items() if settings.source == "recorded"]
+
+
+def one_of(names):
+    """Wildcard constraint: one of these names; nothing where there are none."""
+    return "|".join(names) or "(?!)"
+
+
 def spec(wildcards):
     """Canonical spec whose digest is part of the output's path."""
     return layout.spec(wildcards.spec)

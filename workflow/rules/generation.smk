@@ -6,6 +6,8 @@ OUTPUTS: results/benchmarks/NAME-SPEC.parquet, results/BENCHMARK/POLICY/POOL-SPE
 
 
 rule benchmark:
+    input:
+        source=lambda w: layout.benchmark_source(w.benchmark),
     output:
         f"{study.results}/benchmarks/{{benchmark}}-{{spec}}.parquet",
     log:
@@ -13,7 +15,9 @@ rule benchmark:
     params:
         spec=spec,
     shell:
-        "python {SCRIPTS}/benchmark.py --spec {params.spec:q} --output {output:q} --log {log:q}"
+        """
+        python {SCRIPTS}/benchmark.py --spec {params.spec:q} --source {input.source:q} --output {output:q} --log {log:q}
+        """
 
 
 rule sample:
@@ -24,6 +28,8 @@ rule sample:
         f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
     log:
         f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
+    wildcard_constraints:
+        policy=one_of([policy for policy in study.policies if policy not in RECORDED_POLICIES]),
     priority: 50
     resources:
         **asked("policy"),

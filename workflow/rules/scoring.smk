@@ -13,6 +13,8 @@ rule score:
         f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/scores/{{prm}}-{{spec}}/{{first}}-{{last}}.parquet",
     log:
         f"{study.results}/logs/score/{{benchmark}}/{{policy}}/{{folder}}/{{prm}}-{{spec}}/{{first}}-{{last}}.log",
+    wildcard_constraints:
+        prm=one_of([prm for prm in study.prms if prm not in RECORDED_PRMS]),
     priority: 40
     resources:
         **asked("prm"),

@@ -23,8 +23,13 @@ _ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _KINDS = {bool: "true or false", list: "a list", dict: "an object", bytes: "bytes"}
 
 
-def load(spec: Mapping[str, Any]) -> pd.DataFrame:
-    """The `benchmark` table of a spec by its `source`; StudyError names file, line and what to do."""
+def load(spec: Mapping[str, Any], recorded: pd.DataFrame | None = None) -> pd.DataFrame:
+    """The `benchmark` table of a spec by its `source`; StudyError names file, line and what to do.
+
+    With `recorded`, a table of recorded responses, the problems are those that it answers.
+    """
+    if recorded is not None:
+        return recorded[list(COLUMNS)].drop_duplicates("problem_id").reset_index(drop=True)
     if spec["source"] == "miniature":
         from ttstudy.miniature.task import problems
 

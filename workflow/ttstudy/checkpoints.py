@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,20 +95,30 @@ def check(folder: Path, key: str, kind: str, format: str | None = None) -> None:
         raise StudyError(f"{key}: {error.filename} cannot be read ({error.strerror})") from None
 
 
-def describe(marker: Path, pretraining_tokens: float | None = None) -> dict[str, Any]:
-    """`parameters`, `tokens`, `flops` (6ND), `loss` and `auc` of a model by its `training.json` or `config.json`.
+def size(model: Mapping[str, Any]) -> float | None:
+    """Parameters of a model: as its checkpoint says, else as the configuration does, else None (not known).
 
-    Tokens are those of its own training; of a given checkpoint they are `pretraining_tokens`, or 0 for unknown.
+    `model` has `path` (a file in the checkpoint folder) and `parameters`, each of which may be None.
     """
-    count = parameters(marker.parent)
-    if marker.name == "training.json":
+    counted = 0 if model["path"] is None else parameters(Path(model["path"]).parent)
+    return counted or model["parameters"]
+
+
+def describe(model: Mapping[str, Any]) -> dict[str, Any]:
+    """`parameters`, `tokens`, `flops` (6ND), `loss` and `auc` of a model, None for what is not known.
+
+    `model` is as for `size`, with `active_parameters` (of a mixture of experts; they count in 6ND) and
+    `pretraining_tokens`. Tokens are those of its own training where its `training.json` says them.
+    """
+    count, tokens, known = size(model), model["pretraining_tokens"], {}
+    marker = None if model["path"] is None else Path(model["path"])
+    if marker is not None and marker.name == "training.json":
         record = read_json(marker)
-        return {
-            "parameters": count,
-            "tokens": float(record["tokens"]),
-            "flops": 6.0 * count * record["tokens"],
-            "loss": record.get("loss"),
-            "auc": record.get("validation", {}).get("auc"),
-        }
-    tokens = float(pretraining_tokens or 0)
-    return {"parameters": count, "tokens": tokens, "flops": 6.0 * count * tokens, "loss": None, "auc": None}
+        tokens = record["tokens"]
+        known = {"loss": record.get("loss"), "auc": record.get("validation", {}).get("auc")}
+    active = model["active_parameters"] or count
+    return {
+        "parameters": count,
+        "tokens": None if tokens is None else float(tokens),
+        "flops": None if tokens is None or active is None else 6.0 * active * tokens,
+    } | ({"loss": None, "auc": None} | known)

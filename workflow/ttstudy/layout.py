@@ -7,16 +7,29 @@ have in common. Nothing here imports pandas or torch: every `snakemake` start pa
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
 from ttstudy import fingerprint
 from ttstudy.specs import canonical, digest8
-from ttstudy.study import FileBenchmark, HubBenchmark, HubPolicy, HubPRM, Study, StudyError, TrainedPolicy, TrainedPRM
+from ttstudy.study import (
+    FileBenchmark,
+    HubBenchmark,
+    HubPolicy,
+    HubPRM,
+    RecordedBenchmark,
+    RecordedPolicy,
+    RecordedPRM,
+    Study,
+    StudyError,
+    TrainedPolicy,
+    TrainedPRM,
+)
 
 POOLS = ("pilot", "cot", "samples")
 SEARCHES = ("beam_search", "dvts")
@@ -35,6 +48,12 @@ def _file_digest(path: Path) -> str:
             stream.seek(-_HEAD, 2)
             total.update(stream.read())
     return total.hexdigest()
+
+
+@cache
+def _content(path: Path) -> str:
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()
 
 
 def checkpoint_digest(folder: Path, key: str) -> str:
@@ -65,6 +84,7 @@ class Layout:
     study: Study
     root: Path = field(default_factory=Path)
     _specs: dict[str, str] = field(default_factory=dict)
+    _files: dict[str, str] = field(default_factory=dict)
 
     # -- specs -------------------------------------------------------------------------------------------------
 
@@ -87,10 +107,36 @@ class Layout:
 
     # -- inputs of everything ----------------------------------------------------------------------------------
 
+    def _imported(self, path: str, key: str) -> str:
+        """Digest of a file of recorded responses, by its content: wherever it lies, what follows is the same."""
+        if path.startswith("$"):
+            name, path = path[1:], os.environ.get(path[1:], "")
+            if not path:
+                raise StudyError(f"{key}: the environment variable {name} is not set; set it to the file's path")
+        file = self.root / path
+        if not file.is_file():
+            raise StudyError(f"{key}: there is no file {file}")
+        spec = {"step": "recorded", "version": fingerprint.VERSIONS["recorded"], "form": file.suffix}
+        digest = self._named(spec | {"sha256": _content(file)})
+        self._files[digest] = str(file)
+        return digest
+
+    def recorded_file(self, digest: str) -> str:
+        """The file of recorded responses that a digest of `imported` stands for."""
+        self.spec(digest)
+        return self._files[digest]
+
+    def imported(self, name: str, group: str = "policies") -> str:
+        """Path of the checked table of a recorded policy's, or benchmark's, file."""
+        settings = getattr(self.study, group)[name]
+        return f"{self.study.results}/imported/{self._imported(settings.path, f'{group}.{name}.path')}.parquet"
+
     def _benchmark_digest(self, benchmark: str) -> str:
         settings = self.study.benchmarks[benchmark]
         spec = settings.model_dump() | {"step": "benchmark", "version": fingerprint.VERSIONS["benchmark"]}
-        if isinstance(settings, FileBenchmark):
+        if isinstance(settings, RecordedBenchmark):
+            spec["path"] = self._imported(settings.path, f"benchmarks.{benchmark}.path")
+        elif isinstance(settings, FileBenchmark):
             path = self.root / settings.path
             if not path.is_file():
                 raise StudyError(f"benchmarks.{benchmark}.path: there is no file {path}")
@@ -103,6 +149,11 @@ class Layout:
     def benchmark(self, benchmark: str) -> str:
         """Path of a benchmark's table."""
         return f"{self.study.results}/benchmarks/{benchmark}-{self._benchmark_digest(benchmark)}.parquet"
+
+    def benchmark_source(self, benchmark: str) -> list[str]:
+        """What a benchmark's table is made from, where a step of the study makes that."""
+        recorded = isinstance(self.study.benchmarks[benchmark], RecordedBenchmark)
+        return [self.imported(benchmark, "benchmarks")] if recorded else []
 
     def _definition(self, name: str) -> dict[str, Any]:
         """Training definition of a policy or PRM; a PRM's names the definitions of the policies it learns from."""
@@ -120,19 +171,26 @@ class Layout:
             return self._named(self._definition(name))
         if isinstance(settings, HubPolicy | HubPRM):
             return self._named({"step": "fetch_model", "id": settings.id, "revision": settings.revision})
+        if isinstance(settings, RecordedPolicy):
+            return self._imported(settings.path, f"{group}.{name}.path")
         return checkpoint_digest(self.root / settings.path, f"{group}.{name}.path")
 
     def _model(self, name: str, group: str) -> str:
         settings = (self.study.policies if group == "policies" else self.study.prms)[name]
         if isinstance(settings, TrainedPolicy | TrainedPRM):
             return f"{self.study.results}/models/{group}/{name}-{self._model_digest(name, group)}/training.json"
+        if isinstance(settings, RecordedPolicy):
+            return self.imported(name)
         digest = self._model_digest(name, group)
         if isinstance(settings, HubPolicy | HubPRM):
             return f"{self.study.results}/models/hub/{settings.id.split('/')[1]}-{digest}/fetched.json"
         return str(self.root / settings.path / "config.json")
 
     def policy(self, policy: str) -> str:
-        """A file of the policy's checkpoint folder: `training.json`, `fetched.json` (hub) or `config.json` (given)."""
+        """A file of the policy's checkpoint folder: `training.json`, `fetched.json` (hub) or `config.json` (given).
+
+        Of a recorded policy, the table of its responses.
+        """
         return self._model(policy, "policies")
 
     def prm(self, prm: str) -> str:
@@ -147,6 +205,10 @@ class Layout:
         tables = [self.benchmark(name) for name, item in study.benchmarks.items() if isinstance(item, HubBenchmark)]
         return [*dict.fromkeys(models), *tables]
 
+    def recorded_prm(self, prm: str) -> bool:
+        """Whether a PRM is there by its recorded scores alone."""
+        return isinstance(self.study.prms[prm], RecordedPRM)
+
     def teachers(self, prm: str) -> list[str]:
         """Checkpoints that a trained PRM learns from."""
         return [self.policy(policy) for policy in sorted(self.study.prms[prm].policies)]
@@ -155,6 +217,13 @@ class Layout:
 
     def _drawing(self, benchmark: str, policy: str, use: str) -> dict[str, Any]:
         settings = self.study.policies[policy]
+        if isinstance(settings, RecordedPolicy):
+            return {
+                "benchmark": self._benchmark_digest(benchmark),
+                "policy": self._model_digest(policy, "policies"),
+                "engine": "recorded",
+                "pilot": self.study.pilot_samples,
+            }
         return {
             "seeds": [self.study.seed, benchmark, policy],
             "benchmark": self._benchmark_digest(benchmark),
@@ -168,7 +237,8 @@ class Layout:
     def pool_folder(self, benchmark: str, policy: str, pool: str) -> str:
         """Folder of a pool of responses: `pilot`, `cot` (one greedy response) or `samples`."""
         spec = self._drawing(benchmark, policy, "cot" if pool == "cot" else "responses")
-        spec |= {"step": "sample", "version": fingerprint.VERSIONS["sample"], "pool": pool}
+        step = "recorded_responses" if spec["engine"] == "recorded" else "sample"
+        spec |= {"step": step, "version": fingerprint.VERSIONS[step], "pool": pool}
         return f"{self.study.results}/{benchmark}/{policy}/{pool}-{self._named(spec)}"
 
     def pool_blocks(self, pool: str) -> list[tuple[int, int]]:
@@ -184,13 +254,18 @@ class Layout:
     def scores(self, benchmark: str, policy: str, prm: str, block: tuple[int, int]) -> str:
         """Path of a PRM's step scores of one block of the pool."""
         folder = self.pool_folder(benchmark, policy, "samples")
-        spec = {
-            "step": "score",
-            "version": fingerprint.VERSIONS["score"],
-            "responses": folder.rsplit("-", 1)[1],
-            "prm": self._model_digest(prm, "prms"),
-            "format": getattr(self.study.prms[prm], "format", None),
-        }
+        settings = self.study.prms[prm]
+        spec = {"responses": folder.rsplit("-", 1)[1]}
+        if isinstance(settings, RecordedPRM):
+            version = fingerprint.VERSIONS["recorded_scores"]
+            spec |= {"step": "recorded_scores", "version": version, "column": settings.column or prm}
+        else:
+            spec |= {
+                "step": "score",
+                "version": fingerprint.VERSIONS["score"],
+                "prm": self._model_digest(prm, "prms"),
+                "format": getattr(settings, "format", None),
+            }
         return f"{folder}/scores/{prm}-{self._named(spec)}/{block[0]:04d}-{block[1]:04d}.parquet"
 
     def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
@@ -254,12 +329,14 @@ class Layout:
         return ((benchmark, policy) for benchmark in self.study.benchmarks for policy in self.study.policies)
 
     def pools(self, benchmark: str, policy: str, pool: str) -> list[str]:
-        """Responses of every block of a pool."""
+        """Responses of every block of a pool: none for the CoT of a policy recorded without greedy responses."""
+        if pool == "cot" and not getattr(self.study.policies[policy], "greedy", True):
+            return []
         return [self.responses(benchmark, policy, pool, block) for block in self.pool_blocks(pool)]
 
     def searches(self, policy: str) -> Iterator[tuple[str, str, int]]:
         """Every (prm, method, budget) that is run with a policy."""
-        for prm in self.study.prms_of(policy):
+        for prm in self.study.prms_of(policy) if self.study.can_search(policy) else []:
             for method in SEARCHES:
                 for budget in self.search_budgets(method):
                     yield prm, method, budget
@@ -305,16 +382,29 @@ class Layout:
     def files(self, benchmark: str, policy: str, *kinds: str) -> list[str]:
         """Paths in `sources` of the given kinds (responses, grades, scores, answers, nodes, cost)."""
         sources = self.sources(benchmark, policy)
-        rows: Sequence[dict[str, Any]] = [
-            sources["pilot"], sources["cot"], *sources["samples"], *sources["searches"]
-        ]  # fmt: skip
+        single = [sources[name] for name in ("pilot", "cot") if name in sources]
+        rows: Sequence[dict[str, Any]] = [*single, *sources["samples"], *sources["searches"]]
         return [path for row in rows for kind in kinds if kind in row for path in _paths(row[kind])]
 
-    def models(self) -> dict[str, str]:
-        """Checkpoint file of every policy and PRM."""
-        return {name: self.policy(name) for name in self.study.policies} | {
-            name: self.prm(name) for name in self.study.prms
-        }
+    def model_file(self, name: str) -> str | None:
+        """Checkpoint file of a policy or PRM, or table of recorded responses; None for recorded scores."""
+        if name in self.study.policies:
+            return self.policy(name)
+        return None if self.recorded_prm(name) else self.prm(name)
+
+    def model_files(self, *names: str) -> list[str]:
+        """Those of several models (default: all) that are files."""
+        return [file for name in names or self._models() if (file := self.model_file(name))]
+
+    def _models(self) -> list[str]:
+        return [*self.study.policies, *self.study.prms]
+
+    def _model_spec(self, name: str) -> dict[str, Any]:
+        """What the configuration knows of a model's size and training, and where its checkpoint tells the rest."""
+        settings = self.study.policies.get(name) or self.study.prms[name]
+        kind = "policy" if name in self.study.policies else "prm"
+        known = {key: getattr(settings, key, None) for key in ("parameters", "active_parameters", "pretraining_tokens")}
+        return {"kind": kind, "path": None if settings.source == "recorded" else self.model_file(name)} | known
 
     def report(self) -> str:
         """The report, last file of the DAG."""
@@ -326,8 +416,8 @@ class Layout:
 
     def products(self) -> Iterator[tuple[str, Path]]:
         """(rule, first output) of every job behind the report, in the order of the DAG."""
-        models = [self.policy(name) for name in self.study.policies], [self.prm(name) for name in self.study.prms]
-        for rule, paths in zip(("train_policy", "train_reward_model"), models, strict=True):
+        for rule, names in (("train_policy", self.study.policies), ("train_reward_model", self.study.prms)):
+            paths = self.model_files(*names) if names else []
             yield from ((rule, Path(path).parent) for path in paths if path.endswith("/training.json"))
         yield from (("benchmark", Path(self.benchmark(name))) for name in self.study.benchmarks)
         for rule, kind in (("sample", "responses"), ("search", "answers"), ("score", "scores"), ("grade", "grades")):
@@ -358,19 +448,12 @@ class Layout:
 
     def ledger_spec(self, benchmark: str, policy: str) -> str:
         """Spec of the FLOPs ledger of one (benchmark, policy)."""
-        models = {"policy": self.policy(policy), "prms": {prm: self.prm(prm) for prm in self.study.prms_of(policy)}}
+        models = {name: self._model_spec(name) for name in (policy, *self.study.prms_of(policy))}
         return self.cell_spec("ledger", benchmark, policy, models=models)
 
     def training_spec(self) -> str:
         """Spec of the table of models."""
-        models = {
-            name: {
-                "kind": "policy" if name in self.study.policies else "prm",
-                "path": path,
-                "pretraining_tokens": getattr(self.study.policies.get(name), "pretraining_tokens", None),
-            }
-            for name, path in self.models().items()
-        }
+        models = {name: self._model_spec(name) for name in self._models()}
         return self._light("training", models=models)
 
     def study_spec(self, step: str, **settings: Any) -> str:
@@ -397,6 +480,8 @@ class Layout:
             "report",
             files=fingerprint.files("reports/templates/**/*", "reports/captions/**/*", "reports/published.csv"),
             config=self.study.model_dump(mode="json"),
+            # Canonical JSON sorts keys; the report shows models in the order of the configuration.
+            order={"policies": list(self.study.policies), "prms": list(self.study.prms)},
             tables=self.table("{name}"),
             benchmarks={benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks},
         )
@@ -415,7 +500,7 @@ def open_layout(study: Study, root: Path | str = ".") -> Layout:
         for name in study.policies:
             layout.policy(name)
         for name in study.prms:
-            layout.prm(name)
+            layout.model_file(name)
             if name in study.policies:
                 raise StudyError(f"prms.{name}: a policy has the same name; names are part of paths, so choose another")
     except OSError as error:

@@ -7,6 +7,7 @@ reads a study's file. Every mistake becomes a `StudyError` whose text names the 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from math import isfinite
@@ -29,7 +30,7 @@ Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 """A commit; branches and tags move, so they are none."""
 
 Score = Literal["min", "last", "avg"]
-RESERVED = ("benchmarks", "models", "studies", "logs", "retrained")
+RESERVED = ("benchmarks", "imported", "models", "studies", "logs", "retrained")
 """Folders of `results/` that a benchmark may not be named after."""
 
 
@@ -58,9 +59,16 @@ def _plain(options: Any, place: str = "") -> Any:
     return options
 
 
+VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 Options = Annotated[dict[str, Any], AfterValidator(_plain)]
 """Options that are checked where they are used; see `ttstudy.miniature.definitions`."""
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_plain_path)]
+RecordedPath = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1000),
+    AfterValidator(lambda path: path if VARIABLE.fullmatch(path) else _plain_path(path)),
+    Field(description="JSONL or Parquet file, or $NAME: the environment variable NAME holds its path"),
+]
 
 
 class _Section(BaseModel):
@@ -113,7 +121,16 @@ class HubBenchmark(_Hub, _Table):
     split: str = Field(default="test", min_length=1, description="split whose file is taken where `file` is null")
 
 
-Benchmark = Annotated[MiniatureBenchmark | FileBenchmark | HubBenchmark, Field(discriminator="source")]
+class RecordedBenchmark(_Section):
+    """The problems of a file of recorded responses (see `ttstudy.recorded`)."""
+
+    source: Literal["recorded"]
+    path: RecordedPath
+
+
+Benchmark = Annotated[
+    MiniatureBenchmark | FileBenchmark | HubBenchmark | RecordedBenchmark, Field(discriminator="source")
+]
 
 
 class SamplingSettings(_Section):
@@ -194,7 +211,18 @@ class HubPolicy(_HubModel, _PolicyCommon):
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
 
 
-Policy = Annotated[TrainedPolicy | CheckpointPolicy | HubPolicy, Field(discriminator="source")]
+class RecordedPolicy(_Section):
+    """A policy of which only responses are there, in a file; it can be voted on, never searched with."""
+
+    source: Literal["recorded"]
+    path: RecordedPath
+    greedy: bool = Field(default=False, description="the file marks one greedy response per problem, for CoT")
+    parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
+    active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
+    pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
+
+
+Policy = Annotated[TrainedPolicy | CheckpointPolicy | HubPolicy | RecordedPolicy, Field(discriminator="source")]
 
 
 class TrainedPRM(_Section):
@@ -223,7 +251,17 @@ class HubPRM(_HubModel):
     )
 
 
-PRM = Annotated[TrainedPRM | CheckpointPRM | HubPRM, Field(discriminator="source")]
+class RecordedPRM(_Section):
+    """A PRM whose step scores stand in the recorded policies' files, in the column `scores.COLUMN`."""
+
+    source: Literal["recorded"]
+    column: str | None = Field(
+        default=None, min_length=1, max_length=200, description="what follows `scores.`; null: the PRM's name"
+    )
+    parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
+
+
+PRM = Annotated[TrainedPRM | CheckpointPRM | HubPRM | RecordedPRM, Field(discriminator="source")]
 
 BudgetList = Annotated[list[Annotated[int, Field(gt=0, le=1_000_000)]], Field(min_length=1)]
 
@@ -350,13 +388,33 @@ class Study(_Section):
             for policy in policies:
                 if policy not in self.policies:
                     raise ValueError(f"pairs.{prm}: policy {policy!r} is not defined under policies")
+        self._recorded_fits()
         return self
+
+    def _recorded_fits(self) -> None:
+        for policy, settings in self.policies.items():
+            recorded = isinstance(settings, RecordedPolicy)
+            if recorded and not self.budgets.pool:
+                raise ValueError(f"policies.{policy}: recorded responses need budgets.majority or budgets.best_of_n")
+            for prm in self.prms_of(policy):
+                if isinstance(self.prms[prm], RecordedPRM) and not recorded:
+                    raise ValueError(
+                        f"prms.{prm}: its scores are recorded, but the policy {policy!r} is not; "
+                        f"list only recorded policies under pairs.{prm}"
+                    )
+        searched = [method for method in ("beam_search", "dvts") if getattr(self.budgets, method)]
+        if searched and not any(self.can_search(policy) for policy in self.policies):
+            raise ValueError(f"budgets.{searched[0]}: no policy here can be searched with; leave this method out")
 
     def sampling_of(self, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
         """Settings for one policy and use, its own changes applied."""
         base: SamplingSettings = getattr(self.sampling, use)
         change: SamplingChange = getattr(self.policies[policy].sampling, use)
         return base.model_dump() | change.model_dump(exclude_none=True)
+
+    def can_search(self, policy: str) -> bool:
+        """Whether a policy can go on from a partial response: recorded ones cannot."""
+        return not isinstance(self.policies[policy], RecordedPolicy)
 
     def prms_of(self, policy: str) -> list[str]:
         """PRMs that judge and steer a policy."""

@@ -20,15 +20,17 @@ LEVELS = ("easy", "medium", "hard")
 
 _CELL = "benchmark:str policy:str prm:str method:method budget:int score:score vote:vote"
 _RESPONSES = (
-    "problem_id:str sample:count response:str steps:texts prompt_tokens:count response_tokens:count "
-    "logprob:float finish:finish"
+    "problem_id:str sample:count response:str steps:texts prompt_tokens:count? response_tokens:count? "
+    "logprob:float? finish:finish"
 )
 COLUMNS = {
     "benchmark": "problem_id:str problem:str answer:str level:str? subject:str?",
+    "recorded": "problem_id:str problem:str answer:str level:str? subject:str? sample:count greedy:bool response:str "
+    "steps:texts prompt_tokens:count? response_tokens:count? logprob:float? finish:finish",
     "responses": _RESPONSES,
     "search_responses": _RESPONSES + " tree:count step_scores:numbers",
     "grades": "problem_id:str sample:count answer:str? canonical:str? correct:bool status:status",
-    "scores": "problem_id:str sample:count step_scores:numbers prm_tokens:count",
+    "scores": "problem_id:str sample:count step_scores:numbers prm_tokens:count?",
     "nodes": "problem_id:str tree:count node:count parent:int depth:count text:str tokens:count score:float? "
     "kept:bool finish:node_finish",
     "search_cost": "problems:count prompt_tokens:count response_tokens:count discarded_tokens:count prm_tokens:count "
@@ -36,13 +38,13 @@ COLUMNS = {
     "difficulty": "benchmark:str policy:str problem_id:str samples:count correct:count pass_at_1:share level:level",
     "outcomes": _CELL + " problem_id:str level:level value:share",
     "accuracy": _CELL + " level:level_or_all problems:count accuracy:share low:share high:share",
-    "ledger": "benchmark:str policy:str prm:str method:method budget:int problems:count prompt_tokens:amount "
-    "response_tokens:amount discarded_tokens:amount prm_tokens:amount prm_tokens_reencoded:amount "
-    "policy_parameters:count prm_parameters:count flops_policy:amount flops_prompt:amount flops_prm:amount "
-    "flops_total:amount flops_paper:amount",
+    "ledger": "benchmark:str policy:str prm:str method:method budget:int problems:count prompt_tokens:amount? "
+    "response_tokens:amount? discarded_tokens:amount? prm_tokens:amount? prm_tokens_reencoded:amount? "
+    "policy_parameters:count? prm_parameters:count? flops_policy:amount? flops_prompt:amount? flops_prm:amount? "
+    "flops_total:amount? flops_paper:amount?",
     "strategy": "benchmark:str policy:str prm:str budget:int level:level_or_all selection:str method:str score:str "
     "vote:str problems:count accuracy:share low:share high:share",
-    "training": "model:str kind:str parameters:count tokens:amount flops:amount loss:float? auc:float?",
+    "training": "model:str kind:str parameters:count? tokens:amount? flops:amount? loss:float? auc:float?",
     "claims": "claim:int title:str source:str verdict:verdict published:str? ours:str? low:float? high:float? "
     "text:str needs:str?",
     "optimism": "benchmark:str policy:str prm:str budget:int",
@@ -50,10 +52,14 @@ COLUMNS = {
     "sample:count response:str steps:texts step_scores:numbers answer:str? correct:bool finish:finish",
     "trees": "benchmark:str policy:str prm:str method:method budget:int problem_id:str tree:count node:count "
     "parent:int depth:count text:str tokens:count score:float? kept:bool finish:node_finish",
-    "counts": "benchmark:str policy:str prm:str method:method budget:int responses:count finished:count "
-    "cut:count no_answer:count timed_out:count",
+    "counts": "benchmark:str policy:str prm:str method:method budget:int responses:count finished:count? "
+    "cut:count? no_answer:count timed_out:count",
 }
-"""Columns of each table as `name:kind`; `?` after the kind allows a missing value. Other columns may follow."""
+"""Columns of each table as `name:kind`; `?` after the kind allows a missing value. Other columns may follow.
+
+Of recorded responses, tokens, parameters or the way that a response ended may not be known; what follows from them
+is then missing too, never zero. A `count?` column is of integers until a value is missing, then of floats.
+"""
 
 _CHOICES = {
     "method": METHODS,
@@ -61,13 +67,14 @@ _CHOICES = {
     "vote": VOTES,
     "level": LEVELS,
     "level_or_all": ("all", *LEVELS),
-    "finish": ("eos", "stop", "length", "context", "depth"),
+    "finish": ("eos", "stop", "length", "context", "depth", "unknown"),
     "node_finish": ("open", "eos", "stop", "length", "context", "depth"),
     "status": ("graded", "no_answer", "timed_out"),
     "verdict": ("holds", "not significant", "fails", "not run"),
 }
 _KEYS = {
     "benchmark": ["problem_id"],
+    "recorded": ["problem_id", "greedy", "sample"],
     "responses": ["problem_id", "sample"],
     "search_responses": ["problem_id", "sample"],
     "grades": ["problem_id", "sample"],
@@ -86,13 +93,15 @@ class TableError(ValueError):
 
 
 @cache
-def schema(name: str):  # noqa: ANN201 - the type would import pandera at module level
-    """Pandera schema of a table by name."""
+def schema(name: str, gaps: frozenset[str] = frozenset()):  # noqa: ANN201 - the type would import pandera here
+    """Pandera schema of a table by name; `gaps` are its counts in which a value is missing."""
     import pandera.pandas as pa
 
-    def column(kind: str) -> pa.Column:
+    def column(key: str, kind: str) -> pa.Column:
         nullable = kind.endswith("?")
         kind = kind.removesuffix("?")
+        if key in gaps:
+            kind = "amount"
         if kind in _CHOICES:
             return pa.Column(str, pa.Check.isin(_CHOICES[kind]), nullable=nullable)
         checks = {
@@ -121,17 +130,17 @@ def schema(name: str):  # noqa: ANN201 - the type would import pandera at module
     if name == "ledger":
         rules.append(
             pa.Check(
-                lambda t: t["flops_total"] + 1 >= t["flops_policy"] + t["flops_prompt"] + t["flops_prm"],
+                lambda t: ~(t["flops_total"] + 1 < t["flops_policy"] + t["flops_prompt"] + t["flops_prm"]),
                 error="flops_total is smaller than the sum of its parts",
             )
         )
         rules.append(
             pa.Check(
-                lambda t: t["discarded_tokens"] <= t["response_tokens"], error="more tokens discarded than generated"
+                lambda t: ~(t["discarded_tokens"] > t["response_tokens"]), error="more tokens discarded than generated"
             )
         )
     return pa.DataFrameSchema(
-        {key: column(kind) for key, kind in columns.items()},
+        {key: column(key, kind) for key, kind in columns.items()},
         checks=rules,
         unique=_KEYS.get(name),
         coerce=True,
@@ -143,7 +152,12 @@ def check(name: str, frame: pd.DataFrame, where: str = "") -> pd.DataFrame:
     """The frame with its columns in contract order and dtype; TableError for the first breach."""
     from pandera.errors import SchemaError, SchemaErrors
 
-    contract = schema(name)
+    gaps = [
+        item.split(":")[0]
+        for item in COLUMNS[name].split()
+        if item.endswith(":count?") and item.split(":")[0] in frame and frame[item.split(":")[0]].isna().any()
+    ]
+    contract = schema(name, frozenset(gaps))
     missing = [column for column in contract.columns if column not in frame.columns]
     place = f"{where}: " if where else ""
     if missing:

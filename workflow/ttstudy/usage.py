@@ -18,7 +18,7 @@ Row = dict[str, Any]
 def of_cot(responses: pd.DataFrame) -> Row:
     """The single greedy response of each problem."""
     return _row("cot", "none", 1, responses["problem_id"].nunique(), _prompts(responses)) | {
-        "response_tokens": float(responses["response_tokens"].sum())
+        "response_tokens": float(responses["response_tokens"].sum(skipna=False))
     }
 
 
@@ -61,15 +61,19 @@ def of_search(
 def endings(
     method: str, prm: str, budget: int, responses: pd.DataFrame, grades: pd.DataFrame
 ) -> Row:
-    """How responses ended: finished (end of text), cut (length, context or depth), without answer, timed out."""
+    """How responses ended: finished (end of text), cut (length, context or depth), without answer, timed out.
+
+    The first two are None where the end of a response was not recorded.
+    """
     finish, status = responses["finish"], grades["status"]
+    known = not (finish == "unknown").any()
     return {
         "method": method,
         "prm": prm,
         "budget": budget,
         "responses": len(responses),
-        "finished": int((finish == "eos").sum()),
-        "cut": int(finish.isin(["length", "context", "depth"]).sum()),
+        "finished": int((finish == "eos").sum()) if known else None,
+        "cut": int(finish.isin(["length", "context", "depth"]).sum()) if known else None,
         "no_answer": int((status == "no_answer").sum()),
         "timed_out": int((status == "timed_out").sum()),
     }
@@ -82,9 +86,11 @@ def _row(method: str, prm: str, budget: int, problems: int, prompts: float) -> R
 
 
 def _prompts(responses: pd.DataFrame) -> float:
-    return float(responses.groupby("problem_id")["prompt_tokens"].first().sum())
+    return float(responses.groupby("problem_id")["prompt_tokens"].first().sum(skipna=False))
 
 
 def _mean_per_problem(frame: pd.DataFrame, column: str) -> float:
-    """Sum over problems of the mean per response."""
+    """Sum over problems of the mean per response; NaN where one is not known."""
+    if frame[column].isna().any():
+        return float("nan")
     return float(frame.groupby("problem_id")[column].mean().sum())

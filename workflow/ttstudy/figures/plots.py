@@ -91,7 +91,17 @@ def _spread(values: list[float], gap: float) -> list[float]:
     return placed
 
 
-def headline(points: pd.DataFrame, benchmark: str, policies: Sequence[str], key: str) -> Figure:
+ONE = ("CoT", "greedy answer")
+"""What the single answer is called that test-time scaling is held against: in headings, in sentences."""
+
+
+def _single(one: tuple[str, str]) -> str:
+    return "CoT (greedy)" if one == ONE else one[0]
+
+
+def headline(
+    points: pd.DataFrame, benchmark: str, policies: Sequence[str], key: str, one: tuple[str, str] = ONE
+) -> Figure:
     """Accuracy against FLOPs per problem: CoT of all policies, TTS of each, the Pareto front."""
     seaborn()
     points = points[points["benchmark"] == benchmark]
@@ -131,21 +141,22 @@ def headline(points: pd.DataFrame, benchmark: str, policies: Sequence[str], key:
     low, high = float(points["flops"].min()), float(points["flops"].max())
     axes.set_xlim(low / 4, high * 6)
     axes.set_ylim(max(0, float(points["low"].min()) - 0.04), min(1.02, float(points["high"].max()) + 0.04))
-    axes.plot([], [], color=METHOD["cot"][1], marker="s", ms=7, ls=(0, (2, 2)), lw=1.4, label="one greedy answer (CoT)")
+    label = f"one {one[1]} ({one[0]})"
+    axes.plot([], [], color=METHOD["cot"][1], marker="s", ms=7, ls=(0, (2, 2)), lw=1.4, label=label)
     axes.plot([], [], color=MUTED, marker="o", lw=2, label="with test-time scaling, N grows along the line")
     axes.plot([], [], color=NEUTRAL, lw=7, label="Pareto front: nothing shown is cheaper and better")
     figure.legend(loc="outside upper left", ncols=3, handlelength=2.2, columnspacing=1.4)
     ends_text = "; ".join(f"{name} reaches {value:.1%}" for name, _, _, value in ends)
     description = (
-        f"Accuracy on {benchmark} against floating-point operations per problem. Squares: one greedy answer of each "
+        f"Accuracy on {benchmark} against floating-point operations per problem. Squares: one {one[1]} of each "
         f"policy. Lines: the same policies with test-time scaling. At the largest N, {ends_text or 'none was run'}."
     )
     columns = ["policy", "kind", "method", "budget", "flops", "accuracy", "low", "high", "pareto"]
     return render(figure, key, f"Accuracy against compute on {benchmark}", description, points[columns])
 
 
-def cot(frame: pd.DataFrame, key: str) -> Figure:
-    """CoT accuracy against policy size, one line per benchmark."""
+def cot(frame: pd.DataFrame, key: str, one: tuple[str, str] = ONE) -> Figure:
+    """Accuracy of the single answer against policy size, one line per benchmark."""
     seaborn()
     figure = canvas(640, 330)
     axes = figure.subplots()
@@ -165,18 +176,19 @@ def cot(frame: pd.DataFrame, key: str) -> Figure:
     axes.set_xlim(frame["parameters"].min() / 1.6, frame["parameters"].max() * 3)
     axes.set_ylim(0, 1.02)
     _percent(axes)
-    axes.set_ylabel("CoT accuracy, 95 % intervals")
+    axes.set_ylabel(f"{one[0]} accuracy, 95 % intervals")
     if len(names) > 1:
         axes.legend()
-    description = "Accuracy of one greedy answer by policy size: " + ", ".join(
+    description = f"Accuracy of one {one[1]} by policy size: " + ", ".join(
         f"{row.policy} {row.accuracy:.1%}" for row in frame.itertuples(index=False)
     )
-    return render(figure, key, "CoT accuracy by policy size", description, frame)
+    return render(figure, key, f"{one[0]} accuracy by policy size", description, frame)
 
 
 def scaling(
-    frame: pd.DataFrame, greedy: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Sequence[str], key: str
-) -> Figure:
+    frame: pd.DataFrame, greedy: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Sequence[str], key: str,
+    one: tuple[str, str] = ONE,
+) -> Figure:  # fmt: skip
     """Accuracy against N, one panel per policy and PRM, with 95 % bands."""
     seaborn()
     frame, greedy = (part[part["benchmark"] == benchmark] for part in (frame, greedy))
@@ -202,7 +214,7 @@ def scaling(
                 if method != "coverage":
                     axes.fill_between(part["budget"], part["low"], part["high"], color=colour, alpha=0.12, lw=0)
             if policy in base:
-                axes.axhline(base[policy], color=METHOD["cot"][1], lw=1, label="CoT (greedy)", zorder=2)
+                axes.axhline(base[policy], color=METHOD["cot"][1], lw=1, label=_single(one), zorder=2)
             if i == 0:
                 axes.set_title(_plain(_wrap(prm)) if prm != "none" else "no PRM")
             if j == 0:
@@ -222,13 +234,15 @@ def scaling(
     description = (
         f"Small multiples of accuracy on {benchmark} against N: one row per policy, smallest first, one column "
         "per PRM. "
-        "Bands are 95 % intervals over problems; the flat line is the policy's own greedy answer."
+        f"Bands are 95 % intervals over problems; the flat line is the policy's own {one[1]}."
     )
     return render(figure, key, f"Accuracy against N on {benchmark}", description, frame)
 
 
-def matrix(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str], key: str) -> Figure:
-    """Difference between each policy with TTS (rows) and each policy's CoT (columns), in points."""
+def matrix(
+    frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str], key: str, one: tuple[str, str] = ONE
+) -> Figure:
+    """Difference between each policy with TTS (rows) and each policy's single answer (columns), in points."""
     sns = seaborn()
     frame = frame[(frame["benchmark"] == benchmark) & (frame["prm"] == prm)]
     rows = [name for name in policies if name in set(frame["policy"])]
@@ -259,7 +273,7 @@ def matrix(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str
                     [j + 0.03, j + 0.97], i + 0.03, i + 0.97, facecolor="none", edgecolor=SHADE, hatch="//", lw=0,
                     alpha=0.5,
                 )  # fmt: skip
-    axes.set(xlabel="CoT of …", ylabel="TTS of …")
+    axes.set(xlabel=f"{one[0]} of …", ylabel="TTS of …")
     axes.xaxis.set_label_position("top")
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
@@ -268,16 +282,17 @@ def matrix(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str
     for spine in axes.spines.values():
         spine.set_visible(False)
     description = (
-        f"Accuracy of each policy with test-time scaling ({prm}) less the greedy accuracy of the policy above, in "
+        f"Accuracy of each policy with test-time scaling ({prm}) less that of one {one[1]} of the policy above, in "
         "percentage points with 95 % intervals, paired over problems. Hatched: the interval includes zero."
     )
-    return render(figure, key, f"Small with TTS against larger with CoT, {prm}, {benchmark}", description, frame)
+    return render(figure, key, f"Small with TTS against larger with {one[0]}, {prm}, {benchmark}", description, frame)
 
 
 def prm_effect(
-    frame: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Sequence[str], auc: dict[str, float], key: str
-) -> Figure:
-    """Gain over CoT at the largest N by PRM, PRMs in their order, one panel per method."""
+    frame: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Sequence[str], auc: dict[str, float], key: str,
+    one: tuple[str, str] = ONE,
+) -> Figure:  # fmt: skip
+    """Gain over the single answer at the largest N by PRM, PRMs in their order, one panel per method."""
     seaborn()
     frame = frame[frame["benchmark"] == benchmark]
     methods = [name for name in METHOD if name in set(frame["method"])]
@@ -301,11 +316,11 @@ def prm_effect(
         axes.set_title(f"{METHOD[method][0]}, N = {int(part['budget'].max())}")
         axes.grid(axis="x", visible=False)
     _percent(grid[0])
-    grid[0].set_ylabel("Accuracy less the policy's CoT")
+    grid[0].set_ylabel(f"Accuracy less the policy's {one[0]}")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=min(5, max(1, len(labels))))
     description = (
-        f"Gain over the policy's own greedy answer on {benchmark}, by PRM from the best AUC to the worst, one "
+        f"Gain over the policy's own {one[1]} on {benchmark}, by PRM from the best AUC to the worst, one "
         "panel per "
         "method, one line per policy. Bars: 95 % intervals of the accuracy with the PRM."
     )
@@ -446,13 +461,13 @@ def flops(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str]
     return render(figure, key, f"Where the compute goes on {benchmark}", description, frame[columns])
 
 
-def gains(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
-    """CoT, majority and compute-optimal TTS of each policy side by side."""
+def gains(frame: pd.DataFrame, benchmark: str, key: str, one: tuple[str, str] = ONE) -> Figure:
+    """The single answer, majority and compute-optimal TTS of each policy side by side."""
     seaborn()
     frame = frame[frame["benchmark"] == benchmark]
     figure = canvas(640, 80 + 46 * len(frame))
     axes = figure.subplots()
-    marks = (("cot", "cot", "CoT (greedy)"), ("majority", "majority", "Majority vote, largest N"),
+    marks = (("cot", "cot", _single(one)), ("majority", "majority", "Majority vote, largest N"),
              ("tts", "beam_search", "Compute-optimal TTS, largest N, cross-fitted"))  # fmt: skip
     for offset, (column, style, label) in zip((-0.22, 0, 0.22), marks, strict=True):
         part = frame.assign(low=frame[f"{column}_low"], high=frame[f"{column}_high"])
@@ -467,9 +482,9 @@ def gains(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
     axes.set_xlabel("Accuracy, 95 % intervals")
     figure.legend(loc="outside upper left", ncols=3)
     description = (
-        f"Accuracy on {benchmark} of one greedy answer, of the majority vote and of compute-optimal test-time scaling."
+        f"Accuracy on {benchmark} of one {one[1]}, of the majority vote and of compute-optimal test-time scaling."
     )
-    return render(figure, key, f"CoT, majority and compute-optimal TTS on {benchmark}", description, frame)
+    return render(figure, key, f"{one[0]}, majority and compute-optimal TTS on {benchmark}", description, frame)
 
 
 def optimism(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:

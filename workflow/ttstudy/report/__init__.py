@@ -153,7 +153,8 @@ def _facts(study: views.Study) -> list[tuple[str, str]]:
         frame.loc[frame["level"] == "all"].groupby("benchmark", sort=False)["problems"].max() if len(frame) else {}
     )
     facts = [(f"{count:,}", f"problems of {name}") for name, count in dict(problems).items()]
-    facts += [(str(len(study.policies)), "policies"), (str(len(study.prms)), "PRMs")]
+    for names, one, several in ((study.policies, "policy", "policies"), (study.prms, "PRM", "PRMs")):
+        facts.append((str(len(names)), one if len(names) == 1 else several))
     if len(frame):
         facts.append((f"{frame['budget'].max():,}", "candidate solutions at most"))
     return facts

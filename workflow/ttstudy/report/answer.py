@@ -59,6 +59,7 @@ def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
     if not len(here):
         first = f"This study has no result on {benchmark} in which a policy used test-time scaling (TTS) with a PRM."
         return Answer(benchmark, (first, "There is nothing to weigh against larger policies yet."), ())
+    short, one = study.one
     own = here[here["policy"] == here["larger"]]
     pairs = here[here["policy"] != here["larger"]]
     won = pairs[(pairs["difference"] > 0) & (pairs["p_holm"] < 0.05)]
@@ -69,12 +70,12 @@ def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
             f"With test-time scaling (TTS) a small policy beats one up to {times(top['ratio'])} its size: on "
             f"{benchmark}, "
             f"{top['policy']} ({si(study.parameters.get(top['policy'], 0))} parameters) with {prm} gets "
-            f"{percent(top['tts'])} right, where one greedy answer of {top['larger']} gets {percent(top['cot'])}, "
+            f"{percent(top['tts'])} right, where one {one} of {top['larger']} gets {percent(top['cot'])}, "
             f"a difference of {points(top['difference'], top['low'], top['high'])}."
         )
         greedy = own.loc[own["policy"] == top["policy"], "cot"]
         if len(greedy) and greedy.iloc[0] >= top["cot"]:
-            first += f" Its own greedy answer, {percent(greedy.iloc[0])}, is ahead already."
+            first += f" Its own {one}, {percent(greedy.iloc[0])}, is ahead already."
         numbers.append(KeyNumber(f"{top['ratio']:.2g}×", "largest gap in size that TTS overcomes", "small-large"))
     elif len(pairs):
         top = pairs.sort_values("difference", ascending=False).iloc[0]
@@ -82,7 +83,7 @@ def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
             "No small policy with test-time scaling (TTS) beats a larger one beyond chance here: on "
             f"{benchmark}, the nearest is "
             f"{top['policy']} with {prm}, {percent(top['tts'])} right, against {percent(top['cot'])} of one "
-            "greedy answer of "
+            f"{one} of "
             f"{top['larger']} ({times(top['ratio'])} its size), a difference of "
             f"{points(top['difference'], top['low'], top['high'])}."
         )
@@ -90,14 +91,15 @@ def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
     else:
         top = own.sort_values("difference", ascending=False).iloc[0]
         first = (
-            f"On {benchmark} there is no larger policy to compare with; test-time scaling (TTS) with {prm} moves "
-            f"{top['policy']} by {points(top['difference'], top['low'], top['high'])} against its own greedy answer."
+            f"On {benchmark} there is no larger policy to compare with; test-time scaling (TTS) with {prm} takes "
+            f"{top['policy']} from {percent(top['cot'])} right with one {one} to {percent(top['tts'])}, a difference "
+            f"of {points(top['difference'], top['low'], top['high'])}."
         )
-    second = _cost(top, len(won), len(pairs))
+    second = _cost(top, len(won), len(pairs), one)
     if len(own):
         best = own.sort_values("difference", ascending=False).iloc[0]
         text = f"{100 * best['difference']:+.1f}".replace("-", "−")
-        numbers.append(KeyNumber(f"{text} points", f"TTS against own CoT, most: {best['policy']}", "small-large"))
+        numbers.append(KeyNumber(f"{text} points", f"TTS against own {short}, most: {best['policy']}", "small-large"))
     if top["cot_flops"] > 0 and top["tts_flops"] > 0 and top["policy"] != top["larger"]:
         label = f"compute of that answer against {top['larger']}’s"
         numbers.append(KeyNumber(f"{_factor(top['tts_flops'] / top['cot_flops'])}×", label, "flops"))
@@ -113,20 +115,21 @@ def _factor(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 99.5 else f"{ratio:.2g}"
 
 
-def _cost(top: pd.Series, won: int, pairs: int) -> str:
+def _cost(top: pd.Series, won: int, pairs: int, one: str) -> str:
     """What the comparison of the first sentence costs, and how many such comparisons there are."""
     count = f"{won} of {pairs} pairs of a smaller with a larger policy are won (Holm-corrected)." if pairs else ""
     ours, theirs = top["tts_flops"], top["cot_flops"]
     if not (ours > 0 and theirs > 0):
-        return "What it costs is not known: the FLOPs ledger has no entry for it." + (
-            f" In all, {count}" if pairs else ""
+        return (
+            f"That takes {_method(top)}; how many FLOPs is not known, since token or parameter counts are missing."
+            + (f" In all, {count}" if pairs else "")
         )
     side = (
         f"{times(ours / theirs)} the compute of"
         if ours >= theirs
         else f"a factor of {_factor(theirs / ours)} less than"
     )
-    side += " that greedy answer" if top["policy"] != top["larger"] else " its own greedy answer"
+    side += f" that {one}" if top["policy"] != top["larger"] else f" its own {one}"
     text = f"That takes {_method(top)} and {exponent(ours)} FLOPs a problem, PRM and discarded tokens included, {side}"
     return text + (f"; {count}" if count else ".")
 

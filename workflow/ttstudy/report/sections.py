@@ -79,7 +79,7 @@ def _each(
         part = frame[frame["benchmark"] == benchmark]
         if len(part):
             figure = draw(benchmark, f"{key}-{number}")
-            caption = figure.title if figure else f"{key} on {benchmark}"
+            caption = figure.title if figure else f"The numbers on {benchmark}"
             blocks.append(
                 Block(_table(f"{key}-{number}-data", caption, columns, part, folded=figure is not None), figure)
             )
@@ -118,8 +118,8 @@ def headline(results: Results) -> list[Block]:
     ]  # fmt: skip
     if not len(points_):
         return []
-    policies = results.study.policies
-    return _each(results.study, points_, "headline", columns, lambda b, k: plots.headline(points_, b, policies, k))
+    policies, one = results.study.policies, results.study.one
+    return _each(results.study, points_, "headline", columns, lambda b, k: plots.headline(points_, b, policies, k, one))
 
 
 def build(results: Results, context: Mapping[str, Any]) -> list[Section]:
@@ -131,19 +131,22 @@ def build(results: Results, context: Mapping[str, Any]) -> list[Section]:
 
 
 def _cot(results: Results, context: Mapping[str, Any]) -> Section:
-    frame, title = results.cot, "One greedy answer, by policy size"
+    frame, (short, one) = results.cot, results.study.one
+    title = f"One {one}, by policy size" if frame.get("parameters", pd.Series()).notna().any() else f"One {one}"
     if not len(frame):
         return Section("cot", title, "No chain-of-thought (CoT) answers were graded in this study.")
     parts = []
     for benchmark in results.study.benchmarks:
         part = frame[frame["benchmark"] == benchmark]
-        if len(part):
+        if len(part) > 1:
             worst, best = part.loc[part["accuracy"].idxmin()], part.loc[part["accuracy"].idxmax()]
             parts.append(
-                f"from {percent(worst['accuracy'])} ({worst['policy']}) to {percent(best['accuracy'])} "
+                f"ranges from {percent(worst['accuracy'])} ({worst['policy']}) to {percent(best['accuracy'])} "
                 f"({best['policy']}) "
                 f"on {benchmark}"
             )
+        elif len(part):
+            parts.append(f"is {percent(part['accuracy'].iloc[0])} ({part['policy'].iloc[0]}) on {benchmark}")
     columns = [
         _BENCHMARK,
         _POLICY,
@@ -151,10 +154,19 @@ def _cot(results: Results, context: Mapping[str, Any]) -> Section:
         C("problems", "Problems", "count"),
         *_ACCURACY,
     ]
-    figure = plots.cot(frame, "cot")
-    block = Block(_table("cot-data", figure.title, columns, frame, folded=True), figure)
+    sized = frame[frame["parameters"].notna()]
+    figure = plots.cot(sized, "cot", results.study.one) if len(sized) else None
+    caption = figure.title if figure else f"Accuracy of one {one}"
+    block = Block(_table("cot-data", caption, columns, frame, folded=figure is not None), figure)
     method = "Chain of thought (CoT) is one response at temperature 0. This is what test-time scaling has to beat."
-    return Section("cot", title, f"Greedy accuracy ranges {_joined(parts)}.", [block], method)
+    if "majority" in set(results.study.singles["method"]):
+        method = (
+            "Where no greedy response was recorded, the baseline is one sampled response: its accuracy is the mean "
+            "Pass@1 of the pool, at the temperature that the responses were drawn with. This is what test-time scaling "
+            "has to beat."
+        )
+    word = {"CoT": "Greedy accuracy"}.get(short, f"Accuracy of one {one}")
+    return Section("cot", title, f"{word} {_joined(parts)}.", [block], method)
 
 
 def _scaling(results: Results, context: Mapping[str, Any]) -> Section:
@@ -175,7 +187,7 @@ def _scaling(results: Results, context: Mapping[str, Any]) -> Section:
     columns = [_POLICY, _PRM, _METHOD, _N, C("problems", "Problems", "count"), *_ACCURACY]
     blocks = _each(
         study, frame, "scaling", columns,
-        lambda b, k: plots.scaling(frame, results.cot, b, study.policies, study.prms, k),
+        lambda b, k: plots.scaling(frame, results.cot, b, study.policies, study.prms, k, study.one),
     )  # fmt: skip
     method = (
         f"Answers are chosen by one rule everywhere: score {study.score}, vote {study.vote.replace('_', ' ')}. "
@@ -183,46 +195,57 @@ def _scaling(results: Results, context: Mapping[str, Any]) -> Section:
         "intervals over problems. Coverage is the share of problems with at least one right response among N: "
         "no vote can do better."
     )
+    recorded = [name for name in context.get("recorded", []) if name in study.policies]
+    if recorded:
+        whose = "" if len(recorded) == len(study.policies) else f" of {_joined(recorded)}"
+        finding += (
+            f" The responses{whose} are recorded: beam search and DVTS are not possible with them, since nothing can "
+            "go on from one of their steps."
+        )
     return Section("scaling", title, finding, blocks, method)
 
 
 def _small_large(results: Results, context: Mapping[str, Any]) -> Section:
     frame, study = results.matrix, results.study
+    short, one = study.one
     title = "Small with test-time scaling against large without"
     if not len(frame):
         return Section(
-            "small-large", title, "Not there: it needs the outcomes per problem of CoT and of a method with a PRM."
+            "small-large", title, "Not there: it needs outcomes per problem of one answer and of a method with a PRM."
         )
     prm = study.reference_prm
     here = frame[(frame["prm"] == prm) & (frame["policy"] != frame["larger"])]
     ahead, apart = here[here["low"] > 0], here[(here["difference"] > 0) & (here["p_holm"] < 0.05)]
     behind = int((here["high"] < 0).sum())
     finding = (
-        f"With {prm}, the smaller policy is ahead of the larger one's greedy answer in {len(ahead)} of "
+        f"With {prm}, the smaller policy is ahead of the larger one's {one} in {len(ahead)} of "
         f"{len(here)} pairs "
         f"(intervals above zero), {len(apart)} of them after Holm's correction; it is behind in {behind}."
+        if len(here)
+        else "There are no two policies of different, known sizes to compare."
     )
     own = frame[(frame["prm"] == prm) & (frame["policy"] == frame["larger"])]
     better = own[own["low"] > 0]
     if len(own):
-        finding += f" Against its own greedy answer, TTS is ahead for {len(better)} of {len(own)} policies."
+        finding += f" Against its own {one}, TTS with {prm} is ahead for {len(better)} of {len(own)} policies."
     columns = [
-        C("policy", "Policy with TTS", facet=True), _PRM, C("larger", "CoT of", facet=True),
-        C("ratio", "Size ratio", "ratio"), C("tts", "TTS, %", "percent"), C("cot", "CoT, %", "percent"), *_DIFFERENCE,
+        C("policy", "Policy with TTS", facet=True), _PRM, C("larger", f"{short} of", facet=True),
+        C("ratio", "Size ratio", "ratio"), C("tts", "TTS, %", "percent"), C("cot", f"{short}, %", "percent"),
+        *_DIFFERENCE,
         C("p_holm", "p, Holm", "p"), C("method", "Method, most often"), _N,
-        C("tts_flops", "TTS FLOPs per problem", "exponent"), C("cot_flops", "CoT FLOPs per problem", "exponent"),
+        C("tts_flops", "TTS FLOPs per problem", "exponent"), C("cot_flops", f"{short} FLOPs per problem", "exponent"),
     ]  # fmt: skip
     blocks = _each(
         study, frame, "matrix", columns,
-        lambda b, k: plots.matrix(frame, b, str(prm), study.policies, k)
-        if len(frame[(frame["benchmark"] == b) & (frame["prm"] == prm)]) else None,
+        lambda b, k: plots.matrix(frame, b, str(prm), study.policies, k, study.one)
+        if len(here[here["benchmark"] == b]) else None,
     )  # fmt: skip
     method = (
         "TTS is the compute-optimal strategy at the policy's largest N: method, score and vote are chosen per "
         "difficulty level "
         "on four fifths of the problems and judged on the last fifth, over and over, so a lucky choice does not count. "
         "Differences are paired problem by problem (BCa bootstrap, sign-flip test). On the diagonal a policy "
-        "meets its own CoT. "
+        f"meets its own {one}. "
         f"Holm's correction is over all pairs of a smaller and a larger policy of one PRM. The figure shows {prm}, "
         f"{'the PRM with the best AUC on validation rollouts' if study.auc else 'the first PRM configured'}; "
         "the table has all."
@@ -232,29 +255,30 @@ def _small_large(results: Results, context: Mapping[str, Any]) -> Section:
 
 def _gains(results: Results, context: Mapping[str, Any]) -> Section:
     frame, study = views.gains(results.study), results.study
-    title = "CoT, majority vote and compute-optimal scaling"
+    short, one = study.one
+    title = f"{short}, majority vote and compute-optimal scaling"
     if not len(frame):
         return Section("gains", title, "Not there: the table of compute-optimal strategies is missing or empty.")
     top = frame.loc[frame["gain"].idxmax()] if frame["gain"].notna().any() else None
     finding = (
-        f"The largest relative gain over CoT is {100 * top['gain']:+.1f} % ({top['policy']} on {top['benchmark']})."
+        f"The largest relative gain over {short} is {100 * top['gain']:+.1f} % ({top['policy']} on {top['benchmark']})."
         if top is not None
-        else "No policy has a CoT accuracy above zero to relate gains to."
+        else f"No policy has a {short} accuracy above zero to relate gains to."
     )
     columns = [
-        _POLICY, C("parameters", "Parameters", "size"), C("cot", "CoT, %", "percent"),
+        _POLICY, C("parameters", "Parameters", "size"), C("cot", f"{short}, %", "percent"),
         C("majority", "Majority, %", "percent"), C("majority_budget", "Majority N", "plain"),
         C("tts", "TTS, %", "percent"),
         C("tts_low", "95 % low", "percent"), C("tts_high", "95 % high", "percent"), C("budget", "TTS N", "plain"),
-        C("gain", "Gain over CoT, %", "gain"), C("efficiency", "Efficiency over majority", "ratio"),
+        C("gain", f"Gain over {short}, %", "gain"), C("efficiency", "Efficiency over majority", "ratio"),
     ]  # fmt: skip
-    blocks = _each(study, frame, "gains", columns, lambda b, k: plots.gains(frame, b, k))
+    blocks = _each(study, frame, "gains", columns, lambda b, k: plots.gains(frame, b, k, study.one))
     blocks = [Block(Table(**{**vars(b.table), "folded": False}), b.figure) if b.table else b for b in blocks]
     method = (
         f"Compute-optimal scaling takes the best method for each difficulty and N with {study.reference_prm}, "
         "chosen by "
-        "cross-fitting. Gain is TTS / CoT − 1. Efficiency is the majority vote's N divided by the N at which the "
-        "compute-optimal curve (linear in log N from CoT at N = 1) reaches the same accuracy; it counts "
+        f"cross-fitting. Gain is TTS / {short} − 1. Efficiency is the majority vote's N divided by the N at which the "
+        f"compute-optimal curve (linear in log N from {short} at N = 1) reaches the same accuracy; it counts "
         "samples, not FLOPs."
     )
     return Section("gains", title, finding, blocks, method)
@@ -276,16 +300,20 @@ def _prms(results: Results, context: Mapping[str, Any]) -> Section:
         "from the best AUC on validation rollouts to the worst" if study.auc else "in the order of the configuration"
     )
     whose = "the policies that all of them share" if shared else "the policies of each"
-    finding = f"Mean gain over CoT at the largest N, over {whose}, PRMs {basis}: {', '.join(parts)}."
+    short, one = study.one
+    finding = f"Mean gain over {short} at the largest N, over {whose}, PRMs {basis}: {', '.join(parts)}."
     columns = [
-        _PRM, C("auc", "Step AUC", "auc"), _METHOD, _POLICY, _N, *_ACCURACY, C("cot", "CoT, %", "percent"),
-        C("gain", "Gain, points", "points"),
+        _PRM, C("auc", "Step AUC", "auc"), _METHOD, _POLICY, _N, *_ACCURACY,
+        C("cot", f"{short}, %", "percent"), C("gain", "Gain, points", "points"),
     ]  # fmt: skip
     blocks = _each(
-        study, frame, "prms", columns, lambda b, k: plots.prm_effect(frame, b, study.policies, study.prms, study.auc, k)
-    )
+        study, frame, "prms", columns,
+        lambda b, k: plots.prm_effect(frame, b, study.policies, study.prms, study.auc, k, study.one),
+    )  # fmt: skip
     method = (
         "AUC comes from the training log: right against wrong steps on validation rollouts, never on the benchmark."
+        if study.auc
+        else "The AUC of these PRMs on steps of known worth is not known here."
     )
     return Section("prms", title, finding, blocks, method)
 
@@ -352,7 +380,13 @@ def _flops(results: Results, context: Mapping[str, Any]) -> Section:
         return Section("flops", title, "The FLOPs ledger of this study is missing or empty.")
     scaled = frame[(frame["prm"] != "none") & (frame["flops_total"] > 0)]
     finding = "Costs per problem, every generated token counted."
-    if len(scaled):
+    unknown = sorted(set(frame.loc[frame["flops_total"].isna(), "policy"]))
+    if unknown:
+        finding = (
+            f"FLOPs of {_joined(unknown)} are not known: the responses came without token counts, or the models "
+            "without parameter counts. What is missing below is not known, never zero."
+        )
+    elif len(scaled):
         prm_share = scaled["flops_prm"] / scaled["flops_total"]
         finding = (
             f"The full count is {scaled['over_paper'].median():.2g} times the paper's in the median cell with "
@@ -418,9 +452,10 @@ def _training(results: Results, context: Mapping[str, Any]) -> Section:
     if not len(frame):
         return Section("training", title, "No model was trained by this study; its checkpoints came from elsewhere.")
     counts = frame["kind"].value_counts()
-    finding = (
-        f"{counts.get('policy', 0)} policies and {counts.get('prm', 0)} PRMs, "
-        f"{frame['parameters'].min():,.0f} to {frame['parameters'].max():,.0f} parameters."
+    policies, prms, sizes = counts.get("policy", 0), counts.get("prm", 0), frame["parameters"].dropna()
+    who = f"{policies} {'policy' if policies == 1 else 'policies'} and {prms} {'PRM' if prms == 1 else 'PRMs'}"
+    finding = f"{who}, " + (
+        f"{sizes.min():,.0f} to {sizes.max():,.0f} parameters." if len(sizes) else "of sizes that are not known here."
     )
     columns = [
         C("model", "Model"), C("kind", "Kind", facet=True), C("parameters", "Parameters", "count"),

@@ -54,13 +54,42 @@ class Study:
         """Parameters of every policy and PRM that the ledger or the training log knows."""
         known: dict[str, int] = {}
         ledger, training = self.table("ledger"), self.table("training")
-        if len(training):
-            known.update(zip(training["model"], training["parameters"].astype(int), strict=True))
+        pairs = [training[["model", "parameters"]]] if len(training) else []
         if len(ledger):
-            for kind in ("policy", "prm"):
-                pairs = ledger[[kind, f"{kind}_parameters"]].drop_duplicates()
-                known.update(zip(pairs[kind], pairs[f"{kind}_parameters"].astype(int), strict=True))
+            pairs += [ledger[[kind, f"{kind}_parameters"]].drop_duplicates() for kind in ("policy", "prm")]
+        for pair in pairs:
+            pair = pair.dropna()
+            known.update(zip(pair.iloc[:, 0], pair.iloc[:, 1].astype(int), strict=True))
         return known
+
+    @cached_property
+    def singles(self) -> pd.DataFrame:
+        """(benchmark, policy, method) of the single answer that test-time scaling is held against.
+
+        That is the greedy response; where none was recorded, one sampled response (majority at N = 1), whose accuracy
+        is the mean Pass@1 of the pool.
+        """
+        frame = self.table("accuracy")
+        if not len(frame):
+            return pd.DataFrame(columns=["benchmark", "policy", "method"])
+        one = frame[(frame["method"] == "cot") | ((frame["method"] == "majority") & (frame["budget"] == 1))]
+        one = one[["benchmark", "policy", "method"]].drop_duplicates()
+        greedy = one["method"] == "cot"
+        keys = ["benchmark", "policy"]
+        return one[greedy | ~one.set_index(keys).index.isin(one[greedy].set_index(keys).index)]
+
+    def single(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Rows of accuracy or outcomes that are of the single answer."""
+        rows = frame[(frame["method"] == "cot") | ((frame["method"] == "majority") & (frame["budget"] == 1))]
+        return rows.merge(self.singles, on=["benchmark", "policy", "method"])
+
+    @cached_property
+    def one(self) -> tuple[str, str]:
+        """What the single answer is called: (in headings, in sentences)."""
+        methods = set(self.singles["method"])
+        if methods == {"majority"}:
+            return "Pass@1", "sampled answer"
+        return ("CoT or Pass@1", "single answer") if "majority" in methods else ("CoT", "greedy answer")
 
     @cached_property
     def policies(self) -> list[str]:
@@ -123,12 +152,15 @@ def _sorted(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def cot(study: Study) -> pd.DataFrame:
-    """Accuracy of one greedy response: benchmark, policy, parameters, problems, accuracy, low, high."""
+    """Accuracy of the single answer (see `Study.singles`).
+
+    Columns: benchmark, policy, parameters (missing where not known), problems, accuracy, low, high.
+    """
     frame = study.table("accuracy")
     if not len(frame):
         return pd.DataFrame()
-    frame = frame[(frame["method"] == "cot") & (frame["level"] == "all")]
-    frame = frame.assign(parameters=frame["policy"].map(study.parameters).fillna(0).astype(int))
+    frame = study.single(frame[frame["level"] == "all"])
+    frame = frame.assign(parameters=frame["policy"].map(study.parameters))
     columns = ["benchmark", "policy", "parameters", "problems", "accuracy", "low", "high"]
     return _sorted(study, frame)[columns]
 
@@ -154,12 +186,13 @@ def costs(study: Study) -> pd.DataFrame:
     return frame
 
 
-def frontier(study: Study) -> pd.DataFrame:
+def frontier(study: Study, unpriced: bool = False) -> pd.DataFrame:
     """The headline: CoT of every policy, and TTS with the reference PRM, against FLOPs per problem.
 
     TTS is the cross-fitted strategy (method chosen on other problems); without a strategy table it is best-of-N.
     A `mixed` choice is charged with the costliest of the methods it could mean. Columns: benchmark, policy, kind
-    (cot|tts), prm, method, budget, flops, accuracy, low, high, pareto.
+    (cot|tts), prm, method, budget, flops, accuracy, low, high, pareto. Points whose FLOPs are not known are left out,
+    or with `unpriced` all are there and no front is drawn.
     """
     ledger, greedy, prm = costs(study), cot(study), study.reference_prm
     if not len(ledger) or not len(greedy):
@@ -176,7 +209,8 @@ def frontier(study: Study) -> pd.DataFrame:
         rows.append(curves[(curves["prm"] == prm) & (curves["method"] == "best_of_n")].assign(kind="tts"))
     columns = ["benchmark", "policy", "kind", "prm", "method", "budget", "accuracy", "low", "high"]
     points = pd.concat([part[columns] for part in rows], ignore_index=True)
-    price = {tuple(row[:5]): row[5] for row in ledger[[*_CELL, "flops_total"]].itertuples(index=False)}
+    known = ledger[[*_CELL, "flops_total"]].dropna()
+    price = {tuple(row[:5]): row[5] for row in known.itertuples(index=False)}
 
     def flops(row: Any) -> float:
         if row.method != "mixed":
@@ -186,8 +220,10 @@ def frontier(study: Study) -> pd.DataFrame:
                     and k[2] in (row.prm, "none") and k[3] in CURVES), default=np.nan)  # fmt: skip
 
     points["flops"] = [flops(row) for row in points.itertuples(index=False)]
-    points = points.dropna(subset=["flops"])
     points["pareto"] = False
+    if unpriced:
+        return _sorted(study, points)
+    points = points.dropna(subset=["flops"])
     for _, group in points.groupby("benchmark", sort=False):
         best = -1.0
         for index, row in group.sort_values(["flops", "accuracy"], ascending=[True, False]).iterrows():
@@ -208,7 +244,7 @@ def matrix(study: Study) -> pd.DataFrame:
     if not len(outcomes):
         return pd.DataFrame()
     price = {tuple(r[:5]): r[5] for r in ledger[[*_CELL, "flops_total"]].itertuples(index=False)} if len(ledger) else {}
-    plain = outcomes[outcomes["method"] == "cot"]
+    plain = study.single(outcomes)
     greedy = {key: part.set_index("problem_id")["value"] for key, part in plain.groupby(["benchmark", "policy"])}
     guided = outcomes[outcomes["prm"] != "none"]
     last = guided[guided["budget"] == guided.groupby(["benchmark", "policy", "prm"])["budget"].transform("max")]
@@ -222,7 +258,7 @@ def matrix(study: Study) -> pd.DataFrame:
         prices = [price.get((benchmark, policy, p, m, budget)) for m in share.index[share > 0] for p in (prm, "none")]
         for larger in study.policies:
             size, other = study.parameters.get(policy, 0), study.parameters.get(larger, 0)
-            if (benchmark, larger) not in greedy or (larger != policy and other <= size):
+            if (benchmark, larger) not in greedy or (larger != policy and not 0 < size < other):
                 continue
             both = pd.concat([tts, greedy[benchmark, larger]], axis=1, keys=["tts", "cot"], join="inner").astype(float)
             if not len(both):
@@ -344,7 +380,7 @@ def gains(study: Study) -> pd.DataFrame:
     compute-optimal curve, linear in log N and starting at CoT with N = 1, reaches the majority's accuracy; it is a
     lower bound where the curve starts above it, and missing where the curve never gets there.
     """
-    points, curves, greedy = frontier(study), scaling(study), cot(study)
+    points, curves, greedy = frontier(study, unpriced=True), scaling(study), cot(study)
     if not len(points) or not len(study.table("strategy")):
         return pd.DataFrame()
     rows = []
