@@ -37,7 +37,6 @@ def step() -> None:
         "question": config["question"],
         "config": config,
         "headline": spec["headline"],
-        "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],
         "versions": {name: version(name) for name in PACKAGES},
         "commit": provenance.commit(),
         "code": provenance.code(),
@@ -51,6 +50,7 @@ def step() -> None:
     context = known | {
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "order": spec["order"],
+        "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],
     }
     report.build(found, context, args.output, args.figures)
 

@@ -70,7 +70,10 @@ def test_a_checkpoint_is_described_from_its_headers(tmp_path):
     save_file({"a": torch.zeros(3, 4), "b": torch.zeros(5)}, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text("{}")
     assert parameters(tmp_path) == 17
-    assert describe(tmp_path / "config.json", 100)["flops"] == 6 * 17 * 100
+    model = {"path": str(tmp_path / "config.json"), "parameters": 20, "active_parameters": None}
+    assert describe(model | {"pretraining_tokens": 100})["flops"] == 6 * 17 * 100
+    assert describe(model | {"pretraining_tokens": None})["flops"] is None
+    assert describe(model | {"path": None, "pretraining_tokens": 100, "active_parameters": 5})["flops"] == 6 * 5 * 100
     (tmp_path / "model.safetensors").write_bytes(b"\x00\x01")
     with pytest.raises(StudyError, match="not a whole safetensors file"):
         parameters(tmp_path)

@@ -80,9 +80,9 @@ def load(path: Path) -> tuple[pd.DataFrame, list[str]]:
 
 def _message(path: Path, broken: list[tuple[int, str]], total: int) -> str:
     count = f"{len(broken)} of {total:,} rows cannot be used" if len(broken) > 1 else "a row cannot be used"
-    listed = "\n".join(f"  row {number}: {why}" for number, why in broken[:SHOWN])
-    more = f"\n  and {len(broken) - SHOWN:,} more" if len(broken) > SHOWN else ""
-    return f"{path}: {count}; nothing was read. Mend or remove:\n{listed}{more}"
+    listed = "; ".join(f"row {number}: {why}" for number, why in broken[:SHOWN])
+    more = f"; and {len(broken) - SHOWN:,} more" if len(broken) > SHOWN else ""
+    return f"{path}: {count}, so nothing was read; mend or remove {listed}{more}"
 
 
 # -- one row -------------------------------------------------------------------------------------------------
@@ -191,7 +191,7 @@ def _clean(text: str) -> str:
 
 def _count(content: Mapping[str, Any], name: str) -> int:
     value = content[name]
-    if not _number(value) or value != int(value) or not 0 <= value < 2**53:
+    if not _number(value) or not 0 <= value < 2**53 or value != int(value):
         raise BrokenRow(f"{name} is {_shown(value)}, not a whole number from 0")
     return int(value)
 
