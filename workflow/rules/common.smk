@@ -53,7 +53,7 @@ RECORDED_PRMS = [name for name, settings in study.prms.items() if settings.sourc
 
 def one_of(names):
     """Wildcard constraint: one of these names; nothing where there are none."""
-    return "|".join(names) or "(?!)"
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def spec(wildcards):
