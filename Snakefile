@@ -28,6 +28,7 @@ if not compared:
     include: "workflow/rules/search.smk"
     include: "workflow/rules/analysis.smk"
     include: "workflow/rules/report.smk"
+    include: "workflow/rules/plan.smk"
 
     ask_for_the_rest(workflow.rules)
 

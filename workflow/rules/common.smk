@@ -68,5 +68,7 @@ def block(wildcards):
 
 onstart:
     # A kernel lock, not Snakemake's files: it goes with its process, so a killed run never blocks the next one.
-    preflight.told(lambda: revisions.require(study, study_file))
-    preflight.told(lambda: hold_results(study.results))
+    if set(workflow.dag_settings.targets) != {"plan"}:
+        preflight.told(lambda: revisions.require(study, study_file))
+        preflight.told(refuse_above_the_limit)
+        preflight.told(lambda: hold_results(study.results))

@@ -4,9 +4,11 @@ INPUTS: none (policies, hub); the policies' checkpoints (PRMs). OUTPUTS: results
 """
 
 
+# On the head node: compute nodes may have no network.
 localrules:
     fetch,
     fetch_model,
+    benchmark,
 
 
 rule fetch:

@@ -353,6 +353,9 @@ class Study(_Section):
     extraction: Literal["boxed", "last_number"] = "boxed"
     search: Search = Search()
     difficulty: Difficulty = Difficulty()
+    max_gpu_hours: float | None = Field(
+        default=None, ge=0, description="a run whose plan (`snakemake plan`) needs more does not start"
+    )
     miniature: Miniature = Miniature()
 
     @model_validator(mode="after")

@@ -52,6 +52,9 @@ COLUMNS = {
     "sample:count response:str steps:texts step_scores:numbers answer:str? correct:bool finish:finish",
     "trees": "benchmark:str policy:str prm:str method:method budget:int problem_id:str tree:count node:count "
     "parent:int depth:count text:str tokens:count score:float? kept:bool finish:node_finish",
+    "plan": "benchmark:str policy:str prm:str method:str budget:int jobs:count jobs_done:count responses:count "
+    "policy_tokens:amount prm_tokens:amount gpus:count gpu_hours:amount flops:amount disk_gb:amount tokens_from:str "
+    "speed_from:str",
     "counts": "benchmark:str policy:str prm:str method:method budget:int responses:count finished:count? "
     "cut:count? no_answer:count timed_out:count",
 }

@@ -1,0 +1,180 @@
+"""A Slurm of one node and two fake GPUs on the loopback, for the time of a test.
+
+It has a configuration, ports, state and command wrappers of its own in a temporary folder, and reads none of
+/etc/slurm: on a machine that belongs to a real cluster, that cluster is never asked for anything.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PLUGIN = Path(sys.prefix) / "slurm"
+"""Where `make test` puts the Slurm plugin: beside the environment, since with it every start asks Slurm."""
+
+CLIENTS = ("sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo", "sacct", "sacctmgr")
+
+CONFIGURATION = """
+ClusterName=test
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={port}
+SlurmdPort={node_port}
+SlurmUser={user}
+SlurmdUser={user}
+AuthType=auth/none
+CredType=cred/none
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+JobAcctGatherType=jobacct_gather/none
+AccountingStorageType=accounting_storage/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core_Memory
+SchedulerParameters=bf_interval=1,sched_interval=1,sched_min_interval=100000,batch_sched_delay=0
+MpiDefault=none
+SwitchType=switch/none
+ReturnToService=2
+MinJobAge=300
+InactiveLimit=0
+KillWait=2
+SlurmdTimeout=60
+SlurmdParameters=config_overrides
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:fake:2 State=UNKNOWN
+PartitionName=cpu Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP
+PartitionName=gpu Nodes={host} MaxTime=1-00:00:00 State=UP
+"""
+
+
+def missing() -> str | None:
+    """Why no cluster can be started here; None when it can."""
+    absent = [name for name in ("slurmctld", "slurmd", "sbatch", "srun") if shutil.which(name) is None]
+    if absent:
+        return f"{', '.join(absent)} not installed (apt-get install slurmctld slurmd slurm-client)"
+    if os.geteuid() != 0:
+        return "only root can make the fake GPUs' device files"
+    if not (PLUGIN / "snakemake_executor_plugin_slurm").is_dir():
+        return "the Slurm plugin is not installed (make test puts it into .venv/slurm)"
+    return None
+
+
+def _free_port() -> int:
+    with socket.socket() as stream:
+        stream.bind(("127.0.0.1", 0))
+        return stream.getsockname()[1]
+
+
+class Cluster:
+    """A running cluster: `environment` for commands, and a way to ask it things."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.host = socket.gethostname().split(".")[0]
+        self.environment = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "PYTHONPATH": str(PLUGIN)}
+
+    def ask(self, *command: str) -> str:
+        """Output of a Slurm command."""
+        binary = self.folder / "bin" / command[0]
+        return subprocess.run([binary, *command[1:]], capture_output=True, text=True, check=True, timeout=60).stdout
+
+    def jobs(self) -> list[tuple[int, str, str, str]]:
+        """(job, state, comment, reason) of every job that Slurm remembers."""
+        lines = self.ask("squeue", "-h", "-t", "all", "-o", "%A|%T|%k|%r").splitlines()
+        return [(int(number), *rest) for number, *rest in (line.split("|") for line in lines)]
+
+    def wait_for(self, what: str, found, seconds: float = 120):
+        """What `found()` returns as soon as it is true; fails with the cluster's jobs otherwise."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if result := found():
+                return result
+            time.sleep(0.2)
+        raise AssertionError(f"no {what} within {seconds} s; jobs: {self.jobs()}")
+
+    def processes(self, job: int) -> list[int]:
+        """Processes of a job on this machine, by the environment that Slurm gave them."""
+        mark = f"SLURM_JOB_ID={job}".encode()
+        found = []
+        for path in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (path / "environ").read_bytes().split(b"\0"):
+                    found.append(int(path.name))
+            except OSError:
+                continue
+        return found
+
+
+def _write(folder: Path, host: str) -> None:
+    for name in ("state", "spool", "bin"):
+        (folder / name).mkdir()
+    settings = {"host": host, "folder": folder, "user": getpass.getuser()}
+    ports = {"port": _free_port(), "node_port": _free_port()}
+    (folder / "slurm.conf").write_text(CONFIGURATION.format(**settings, **ports))
+    (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Type=fake File={folder}/gpu[0-1]\n")
+    for number in (0, 1):  # devices that do nothing, like /dev/null
+        os.mknod(folder / f"gpu{number}", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    for name in CLIENTS:
+        # Inside jobs the plugin drops SLURM_CONF, so every command carries it itself.
+        binary = folder / "bin" / name
+        binary.write_text(f'#!/bin/sh\nSLURM_CONF={folder}/slurm.conf exec {shutil.which(name)} "$@"\n')
+        binary.chmod(0o755)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Cluster]:
+    """Start the cluster in a new folder; stop all its processes and jobs at the end, however it comes."""
+    folder.mkdir()
+    cluster = Cluster(folder)
+    _write(folder, cluster.host)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_"))}
+    daemons = [
+        subprocess.Popen([daemon, "-D", "-f", f"{folder}/slurm.conf"], env=clean, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, start_new_session=True)
+        for daemon in ("slurmctld", "slurmd")
+    ]  # fmt: skip
+    try:
+        cluster.wait_for("idle node", lambda: "idle" in _quietly(cluster, "sinfo", "-h", "-p", "cpu", "-o", "%T"), 60)
+        yield cluster
+    finally:
+        for job in [job for job, *_ in _jobs(cluster)]:
+            for process in cluster.processes(job):
+                try:
+                    os.kill(process, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+        for daemon in reversed(daemons):
+            daemon.terminate()
+            try:
+                daemon.wait(10)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+
+
+def _quietly(cluster: Cluster, *command: str) -> str:
+    try:
+        return cluster.ask(*command)
+    except subprocess.SubprocessError:
+        return ""
+
+
+def _jobs(cluster: Cluster) -> list[tuple]:
+    try:
+        return cluster.jobs()
+    except (subprocess.SubprocessError, ValueError):
+        return []

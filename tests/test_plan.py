@@ -1,0 +1,116 @@
+"""The plan: near what a run then uses, nothing for what is there, no network, and a limit that is kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+
+from tests import slurm_cluster
+from tests.studies import command, copy_repository, environment, smoke, snakemake, write
+from ttstudy import plan, tables
+from ttstudy.layout import open_layout
+from ttstudy.study import StudyError, from_mapping
+
+LARGE = {
+    "study": "large",
+    "benchmarks": {"MATH-500": {"source": "hub", "id": "HuggingFaceH4/MATH-500"}},
+    "policies": {
+        "qwen-0.5b": {"source": "hub", "id": "Qwen/Qwen2.5-0.5B-Instruct", "prompt": "qwen"},
+        "qwen-72b": {"source": "hub", "id": "Qwen/Qwen2.5-72B-Instruct", "prompt": "qwen"},
+    },
+    "prms": {
+        "prm-7b": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-7B"},
+        "prm-72b": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-72B"},
+    },
+    "budgets": {"majority": [4, 256], "best_of_n": [4, 256], "beam_search": [4, 256], "dvts": [4, 256]},
+    "first_block": 64,
+}
+
+
+def used(ledger: pd.DataFrame, pilot: float) -> tuple[float, float]:
+    """Tokens drawn and read by a finished run: pools and DVTS once, at their largest N."""
+    whole = ledger[ledger["method"] != "coverage"]
+    largest = whole.groupby(["policy", "prm", "method"])["budget"].transform("max")
+    once = whole[(whole["method"] == "beam_search") | (whole["budget"] == largest)]
+    drawn = once[once["method"] != "best_of_n"]["response_tokens"].sum() + pilot
+    return drawn, once["prm_tokens"].sum()
+
+
+@pytest.mark.parametrize("with_pilot", [False, True], ids=["from priors", "from the pilot"])
+def test_the_plan_is_near_the_tokens_that_the_run_then_uses(finished, tmp_path, with_pilot):
+    pilots = [path for path in finished.glob("results/sums/*/pilot-*/????-????.parquet")]
+    for path in pilots if with_pilot else []:
+        target = tmp_path / path.relative_to(finished)
+        target.parent.mkdir(parents=True)
+        shutil.copy(path, target)
+    planned = plan.total(plan.plan(open_layout(from_mapping(smoke()), tmp_path)))
+    ledger = tables.read("ledger", finished / "results/studies/smoke/tables/ledger.parquet")
+    spent = sum(tables.read("responses", path)["response_tokens"].sum() for path in pilots)
+    drawn, read = used(ledger, 0 if with_pilot else spent)
+    assert planned["policy_tokens"] == pytest.approx(drawn, rel=0.25)
+    assert planned["policy_tokens"] + planned["prm_tokens"] == pytest.approx(drawn + read, rel=0.25)
+
+
+def test_what_is_there_costs_nothing(finished):
+    planned = plan.total(plan.plan(open_layout(from_mapping(smoke()), finished)))
+    assert planned["jobs"] == 0 == planned["policy_tokens"] == planned["flops"] and planned["jobs_done"] > 10
+
+
+def test_a_large_policy_with_a_large_prm_is_priced_on_four_gpus_without_a_network(tmp_path):
+    frame = plan.plan(open_layout(from_mapping(LARGE), tmp_path))
+    assert len(tables.check("plan", frame)) == len(frame)
+    key = ["policy", "prm", "method", "budget"]
+    rows = frame[frame["benchmark"] == "MATH-500"].set_index(key).sort_index()
+    beam = rows.loc["qwen-72b", "prm-72b", "beam_search", 256]
+    tokens = 500 * 256 * 400
+    assert beam["gpus"] == 4 and beam["policy_tokens"] == tokens == beam["prm_tokens"]
+    assert beam["flops"] == pytest.approx(2 * 72e9 * 2 * tokens)
+    # Two A100 for each model, 15 % of peak drawing and 45 % reading, one after the other, four GPUs held.
+    seconds = beam["flops"] / 2 / (2 * 312e12) * (1 / 0.15 + 1 / 0.45)
+    assert beam["gpu_hours"] == pytest.approx(4 * seconds / 3600)
+    assert rows.loc["qwen-0.5b", "prm-7b", "beam_search", 4]["gpus"] == 1
+    assert rows.loc["qwen-72b", "none", "samples"]["responses"].sum() == 500 * 256
+    fetched = frame[frame["method"] == "fetch"].set_index(["policy", "prm"])["disk_gb"]
+    assert fetched["none", "prm-72b"] == pytest.approx(144)
+    with pytest.raises(StudyError, match=r"max_gpu_hours: this run needs about [\d,]+ GPU-hours"):
+        plan.refuse_above(open_layout(from_mapping(LARGE), tmp_path), 10)
+
+
+def test_plan_and_limit_on_the_command_line(tmp_path):
+    root = copy_repository(tmp_path)
+    config = write(root, LARGE | {"max_gpu_hours": 10})
+    assert "no revision is pinned" in snakemake(root, config, ok=False)
+    output = snakemake(root, config, "plan")
+    assert "GPU-hours" in output and "jobs that call a model are done" in output
+    frame = tables.read("plan", root / "results/studies/large/plan.parquet")
+    assert frame["gpu_hours"].sum() > 100
+    ids = {item["id"]: "0" * 40 for group in ("policies", "prms") for item in LARGE[group].values()}
+    (root / "study.revisions.yaml").write_text(f"model: {ids}\ndataset: {{HuggingFaceH4/MATH-500: {'1' * 40}}}\n")
+    assert "max_gpu_hours: this run needs about" in snakemake(root, config, ok=False)
+    assert not (root / "results/benchmarks").exists()
+
+
+@pytest.mark.skipif(not slurm_cluster.PLUGIN.is_dir(), reason="the Slurm plugin is not installed")
+def test_a_dry_run_for_slurm_lists_what_each_job_asks_for(tmp_path):
+    root = copy_repository(tmp_path)
+    config = write(root, LARGE)
+    (root / "site.yaml").write_text("{gpu_partition: big, cpu_partition: small, account: me, gpu_model: a100}\n")
+    env = environment() | {"PYTHONPATH": str(slurm_cluster.PLUGIN), "TTSTUDY_SITE": str(root / "site.yaml")}
+    line = [part.replace("default", "slurm") for part in command(config, "--dry-run")]
+    env["SLURM_CONF"] = os.devnull  # no cluster is asked
+    output = subprocess.run(line, cwd=root, env=env, capture_output=True, text=True).stdout
+    found = re.findall(r"^( *)(?:local)?rule (\w+):\n((?:\1    .*\n)+)", output, flags=re.MULTILINE)
+    jobs = [(rule, text) for _, rule, text in found]
+    assert len(jobs) == int(re.search(r"^total +(\d+)", output, flags=re.MULTILINE)[1])
+    for rule, text in jobs:
+        assert rule == "all" or "runtime=" in text and "slurm_partition=" in text, text
+    search = next(text for rule, text in jobs if rule == "search" and "qwen-72b" in text and "prm-72b" in text)
+    asked = "gpu=4 gpu_model=a100 mem_mb=360000 runtime=2880 slurm_partition=big slurm_account=me"
+    for wanted in asked.split():
+        assert wanted in search
+    assert "slurm_partition=small" in next(text for rule, text in jobs if rule == "claims")

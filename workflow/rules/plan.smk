@@ -1,0 +1,27 @@
+"""What the study will cost, before it costs it. Needs no network, no GPU and no pinned revision.
+
+INPUTS: none; the pilot's responses where they are there. OUTPUTS: results/studies/STUDY/plan.{parquet,csv}, printed.
+"""
+
+from ttstudy.specs import canonical
+
+
+localrules:
+    plan,
+
+
+# No declared output: it is made anew whenever it is asked for.
+rule plan:
+    params:
+        spec=lambda w: canonical(study.model_dump(mode="json", exclude_none=True)),
+        output=f"{layout.folder}/plan.parquet",
+    shell:
+        "python {SCRIPTS}/plan.py --spec {params.spec:q} --output {params.output:q}"
+
+
+def refuse_above_the_limit():
+    """StudyError when the plan needs more GPU-hours than the study allows."""
+    if study.max_gpu_hours is not None:
+        from ttstudy.plan import refuse_above
+
+        refuse_above(layout, study.max_gpu_hours)
