@@ -27,6 +27,9 @@ compare: $(VENV)/ready ## compare finished studies (BASELINE=FOLDER CANDIDATE=FO
 dry-run: $(VENV)/ready ## list what a run would do, without doing it
 	@$(SNAKEMAKE) --configfile $(CONFIG) --dry-run
 
+plan: $(VENV)/ready    ## say what a run will cost: jobs, tokens, GPU-hours, disk
+	@$(SNAKEMAKE) plan --configfile $(CONFIG)
+
 retrain: $(VENV)/ready ## train every model of CONFIG again and say whether the bytes agree with the shipped ones
 	@TTSTUDY_RETRAIN=1 $(SNAKEMAKE) --configfile $(CONFIG) --config results=results/retrained --until train_policy train_reward_model
 	@$(BIN)/python scripts/compare_checkpoints.py results/retrained/models workflow/checkpoints
