@@ -49,7 +49,7 @@ def load(path: Path) -> tuple[pd.DataFrame, list[str]]:
     seen: set[tuple[str, bool, int]] = set()
     prms: list[str] = []
     number = 0
-    for number, content in _rows(path):
+    for number, content in read_rows(path):
         try:
             if isinstance(content, BrokenRow):
                 raise content
@@ -203,7 +203,7 @@ def _shown(value: Any) -> str:
 # -- files ---------------------------------------------------------------------------------------------------
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BrokenRow]]:
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BrokenRow]]:
     """Rows with their numbers from 1 (lines, in JSONL)."""
     yield from (_parquet(path) if path.suffix == ".parquet" else _jsonl(path))
 
