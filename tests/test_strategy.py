@@ -6,30 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.benchmarks import intervals
 from ttstudy import strategy, tables, voting
 
 LEVELS = np.array(["easy", "medium", "hard"], dtype=object)
 
 
-def null_study(rng, problems=150, thetas=21, noise=0.35):
-    """Values of strategies that are all equally good: a common difficulty and independent noise."""
-    base = rng.beta(1, 1, problems)[:, None]
-    values = np.clip(base + rng.normal(0, noise, (problems, thetas)), 0, 1)
-    return values, LEVELS[np.arange(problems) % 3], values.mean()
-
-
-def test_cross_fitting_has_no_bias_where_the_naive_choice_has_three_points():
-    """60 null studies: the truth is that every strategy is worth the same."""
-    rng = np.random.default_rng(0)
-    naive, fitted = [], []
-    for _ in range(60):
-        values, levels, _ = null_study(rng)
-        grid = strategy.Grid({}, [], levels, [("majority", "none", "majority")] * values.shape[1], values)
-        naive.append(strategy.naive(grid)[0].mean())
-        fitted.append(strategy.cross_fit(values, levels, repeats=4)[0].mean())
-    truth = np.mean([null_study(np.random.default_rng([1, k]))[2] for k in range(400)])
-    assert np.mean(naive) - truth > 0.03
-    assert abs(np.mean(fitted) - truth) < 0.005 + 2 * np.std(fitted) / 60**0.5
+@pytest.mark.parametrize("problems", [60, 500])
+@pytest.mark.parametrize("effect", [0.0, 0.2])
+def test_cross_fitting_has_no_bias_where_the_naive_choice_has_three_points(problems, effect):
+    """Simulated studies of 21 strategies that are all worth the same, or not; errors in points."""
+    found = intervals.bias(problems, 21, 1500 if problems == 60 else 400, effect)
+    assert found.naive > 3
+    assert found.error < 0.21  # the simulation is sharp enough to tell half a point from none
+    assert abs(found.cross_fitted) < 0.5
 
 
 def test_a_clearly_better_strategy_is_found_by_every_fold():

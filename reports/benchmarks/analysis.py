@@ -1,11 +1,10 @@
-"""Speed of the study's mathematics at paper size, coverage of its intervals, and bias of its strategy choice.
+"""Speed of the study's mathematics at paper size.
 
-PYTHONPATH=workflow python reports/benchmarks/analysis.py [--studies 1000] [--only speed|coverage|selection]
+    PYTHONPATH=workflow python reports/benchmarks/analysis.py
 
-speed      500 problems x 256 responses x 7 PRMs: majority, coverage and best-of-N with {min, last, avg} x
-           {PRM-Max, PRM-Vote} at N = 4, 16, 64, 256, and the accuracy table with 10 000 bootstrap resamples
-coverage   how often a 95 % interval holds the truth, by number of problems and law of the values
-selection  naive and cross-fitted choice among strategies that are all equally good: mean error in points
+500 problems x 256 responses x 7 PRMs: majority, coverage and best-of-N with {min, last, avg} x {PRM-Max, PRM-Vote} at
+N = 4, 16, 64, 256; the accuracy table with 10 000 bootstrap resamples; then strategies, their optimism, the
+efficiency gain and adaptive budgets.
 """
 
 from __future__ import annotations
@@ -17,14 +16,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from ttstudy import statistics, strategy, voting
-
-LAWS = {
-    "Beta(0.6, 0.6)": (0.6, 0.6),
-    "Beta(0.2, 1)": (0.2, 1.0),
-    "Beta(3, 0.2)": (3.0, 0.2),
-    "0/1, p = 0.3": None,
-}
+from ttstudy import statistics, voting
 
 
 def paper_pool(rng: np.random.Generator) -> tuple[voting.Pool, list[dict[str, np.ndarray]]]:
@@ -69,60 +61,11 @@ def _level(share: float) -> str:
     return "easy" if share >= 0.5 else "medium" if share >= 0.1 else "hard"
 
 
-def coverage(studies: int) -> None:
-    """Share of studies whose 95 % interval holds the true accuracy; in brackets its mean width in points."""
-    print(f"{'law of values':16s}" + "".join(f"{n:>16d}" for n in (30, 40, 100, 200, 500)))
-    for name, law in LAWS.items():
-        cells = []
-        for n in (30, 40, 100, 200, 500):
-            rng = np.random.default_rng([n, len(name)])
-            values = (
-                (rng.random((n, studies)) < 0.3).astype(float)
-                if law is None
-                else rng.beta(*law, (n, studies))
-            )
-            truth = 0.3 if law is None else law[0] / sum(law)
-            low, high = statistics.interval(values, resamples=2000)
-            held = ((low <= truth) & (truth <= high)).mean()
-            cells.append(f"{100 * held:9.1f} ({100 * (high - low).mean():4.1f})")
-        print(f"{name:16s}" + "".join(f"{cell:>16s}" for cell in cells))
-
-
-def selection(studies: int) -> None:
-    """Mean error, in points, of both choices where no strategy is better than another."""
-    print(f"{'problems':>9s}{'strategies':>12s}{'naive':>9s}{'cross-fitted':>14s}{'standard error':>16s}")
-    levels = np.array(["easy", "medium", "hard"], dtype=object)
-    for problems in (500, 40, 30):
-        for thetas in (3, 9, 21, 63):
-            rng = np.random.default_rng([problems, thetas])
-            errors = []
-            for _ in range(studies):
-                # solved or not, with a latent correlation of 0.7 between strategies; the truth is 0.5 for all
-                common = rng.normal(size=(problems, 1))
-                latent = 0.7**0.5 * common + 0.3**0.5 * rng.normal(size=(problems, thetas))
-                values, groups = (latent > 0).astype(float), levels[np.arange(problems) % 3]
-                grid = strategy.Grid({}, [], groups, [("majority", "none", "majority")] * thetas, values)
-                fitted = strategy.cross_fit(values, groups, repeats=4)[0]
-                errors.append((strategy.naive(grid)[0].mean() - 0.5, fitted.mean() - 0.5))
-            naive, fitted = 100 * np.mean(errors, axis=0)
-            noise = 100 * np.std(errors, axis=0)[1] / studies**0.5
-            print(f"{problems:9d}{thetas:12d}{naive:+9.2f}{fitted:+14.2f}{noise:16.2f}")
-
-
 def main() -> None:
-    """Run what is asked for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--studies", type=int, default=1000, help="simulated studies per cell")
-    parser.add_argument("--only", choices=["speed", "coverage", "selection"])
-    args = parser.parse_args()
-    if args.only in (None, "speed"):
-        speed()
-    if args.only in (None, "coverage"):
-        coverage(args.studies)
-    if args.only in (None, "selection"):
-        selection(args.studies)
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args()
+    speed()
 
 
 if __name__ == "__main__":

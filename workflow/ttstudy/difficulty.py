@@ -42,11 +42,11 @@ def levels(
 ) -> pd.DataFrame:
     """Difficulty of every problem in the grades of one policy's pilot.
 
-    Columns: problem_id, samples, correct, pass_at_1, level, shrunk (posterior mean of Pass@1), misbinned
-    (probability that the true Pass@1 lies in another level). `estimate` says which of the two decides the
-    level. Scheme "quantile" ranks the policy's problems and cuts them into thirds (thresholds are not used;
-    problems with equal Pass@1 share a level, so thirds may be uneven). ValueError for thresholds that do
-    not fall.
+    Columns: problem_id, samples, correct, pass_at_1, level, shrunk (posterior mean of Pass@1), low and high
+    (95 % of the posterior), misbinned (probability that the true Pass@1 lies in another level). `estimate`
+    says which of the two decides the level. Scheme "quantile" ranks the policy's problems and cuts them into
+    thirds (thresholds are not used; problems with equal Pass@1 share a level, so thirds may be uneven).
+    ValueError for thresholds that do not fall.
     """
     easy, hard = thresholds
     if not 100 >= easy > hard >= 0:
@@ -68,6 +68,7 @@ def levels(
         raise ValueError(f"the scheme must be absolute or quantile, not {scheme!r}")
     table["level"] = level_of(basis, (100 * cuts[0], 100 * cuts[1]))
     table["shrunk"] = shrunk
+    table["low"], table["high"] = _central(a + correct, b + samples - correct)
     table["misbinned"] = _misbinned(table["level"].to_numpy(), a + correct, b + samples - correct, cuts)
     return table.astype({"level": "str"})
 
@@ -94,6 +95,14 @@ def beta_prior(correct: np.ndarray, samples: np.ndarray) -> tuple[float, float]:
     a, b = np.exp(minimize(loss, np.zeros(2), method="L-BFGS-B", bounds=[bound, bound]).x)
     # the optimiser's last digits depend on the machine; four significant ones say all that is known
     return float(f"{a:.4g}"), float(f"{b:.4g}")
+
+
+def _central(a: np.ndarray, b: np.ndarray, confidence: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds that leave equal shares of a beta distribution outside."""
+    from scipy.special import betaincinv
+
+    tail = (1 - confidence) / 2
+    return np.round(betaincinv(a, b, tail), 12), np.round(betaincinv(a, b, 1 - tail), 12)
 
 
 def _misbinned(level: np.ndarray, a: np.ndarray, b: np.ndarray, cuts: tuple[float, float]) -> np.ndarray:

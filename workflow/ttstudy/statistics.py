@@ -59,11 +59,13 @@ def interval(
     resamples: int = RESAMPLES,
     seed: int = 0,
     clusters: Sequence[object] | None = None,
+    extra: np.ndarray | float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray] | tuple[float, float]:
     """Confidence interval of the mean of values in [0, 1]: floats (low, high) for [P], arrays [K] for [P, K].
 
     The estimate lies inside, the bounds lie in [0, 1], and equal arguments give equal bytes. `clusters`
-    names the source of each problem: problems of one source are resampled together. ValueError for no
+    names the source of each problem: problems of one source are resampled together. `extra` is variance of
+    the mean that the values do not show, such as that of a choice which gave them. ValueError for no
     problems, for values that are not numbers, and for values outside [0, 1].
     """
     table = _table(values)
@@ -89,6 +91,8 @@ def interval(
         low[effective], high[effective] = wilson(m, size, confidence, freedom=units - 1)
     if boot.any():
         low[boot], high[boot] = _bca(table[:, boot], confidence, resamples, seed, groups)
+    wider = _widening(spread, extra)
+    low, high = mean - wider * (mean - low), mean + wider * (high - mean)
     # rounded far below any meaning, so that bytes do not hang on the order in which BLAS adds
     low, high = np.minimum(np.round(low, 12), mean), np.maximum(np.round(high, 12), mean)
     low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
@@ -146,6 +150,11 @@ def _variance_of_mean(table: np.ndarray, groups: np.ndarray | None) -> np.ndarra
         return np.zeros(table.shape[1])
     residuals = sums - sizes[:, None] * table.mean(axis=0)
     return (residuals**2).sum(axis=0) * units / (units - 1) / sizes.sum() ** 2
+
+
+def _widening(variance: np.ndarray, extra: np.ndarray | float) -> np.ndarray:
+    """How many times wider an interval becomes when `extra` is added to the variance."""
+    return np.sqrt(1 + np.where(variance > 1e-15, extra / np.maximum(variance, 1e-15), 0.0))
 
 
 @lru_cache(maxsize=8)
@@ -212,15 +221,17 @@ def paired_difference(
     resamples: int = RESAMPLES,
     seed: int = 0,
     clusters: Sequence[object] | None = None,
+    extra: np.ndarray | float = 0.0,
 ) -> Paired:
     """Mean of a - b over the same problems, its interval and the two-sided p value of a sign-flip test.
 
     Arrays [P], or [P, K] for K comparisons at once (then the fields are arrays). The interval is BCa;
     Student's when there are fewer than `SMALL` units; and where fewer than `RARE` problems differ at all,
     their share's Wilson bound on either side. Signs are flipped in all 2^m ways for m <= 12 units that
-    differ, else `resamples` times.
+    differ, else `resamples` times. `extra` is as in `interval`; with it p is that of the test's normal score, shrunk
+    as much as the interval widens.
     """
-    from scipy.special import stdtrit
+    from scipy.special import ndtr, ndtri, stdtrit
 
     a, b = _table(a), _table(b)
     if a.shape != b.shape:
@@ -245,8 +256,11 @@ def paired_difference(
         low[small], high[small] = mean[small] - half, mean[small] + half
     if boot.any():
         low[boot], high[boot] = _bca(gaps[:, boot], confidence, resamples, seed, groups)
+    wider = _widening(_variance_of_mean(gaps, groups), extra)
+    low, high = mean - wider * (mean - low), mean + wider * (high - mean)
     low, high = np.minimum(np.round(low, 12), mean), np.maximum(np.round(high, 12), mean)
     p = _sign_flip(sums, resamples, seed)
+    p = np.where(wider > 1, 2 * ndtr(ndtri(p / 2) / wider), p)
     if np.ndim(a) == 2 and a.shape[1] == 1:
         return Paired(float(mean[0]), float(low[0]), float(high[0]), float(p[0]))
     return Paired(mean, low, high, p)

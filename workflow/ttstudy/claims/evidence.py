@@ -103,11 +103,16 @@ def counts(a: float, b: float, benchmark: str) -> Counts:
     """Fisher's test and Newcombe's interval (points) of two percentages on one benchmark."""
     n = PROBLEMS[benchmark]
     k, m = round(a * n / 100), round(b * n / 100)
+    low, high = newcombe(k, m, n)
+    return Counts(k, m, n, statistics.fisher(k, n, m, n), 100 * (k - m) / n, 100 * low, 100 * high)
+
+
+def newcombe(k: int, m: int, n: int) -> tuple[float, float]:
+    """95 % interval of k/n - m/n, two counts of which the pairs are not known (Newcombe 1998, method 10)."""
     (low_a, low_b), (high_a, high_b) = statistics.wilson(np.array([k, m]) / n, n)
     gap = (k - m) / n
     low = gap - np.hypot(k / n - low_a, high_b - m / n)
-    high = gap + np.hypot(high_a - k / n, m / n - low_b)
-    return Counts(k, m, n, statistics.fisher(k, n, m, n), 100 * gap, 100 * float(low), 100 * float(high))
+    return float(low), float(gap + np.hypot(high_a - k / n, m / n - low_b))
 
 
 class Cell(NamedTuple):
@@ -233,8 +238,7 @@ class Study:
                     f"{' or '.join(methods) or 'TTS'} of {cell.policy} with {cell.prm} at N = {cell.budget}"
                 )
             groups = grid.levels if by_level else np.full(len(grid.values), "all", dtype=object)
-            fitted, _ = strategy.cross_fit(grid.values[:, kept], groups, seed=self.seed)
-            self._values[key] = pd.Series(fitted, index=grid.problem_ids)
+            self._values[key] = self._fit(grid.values[:, kept], groups, grid.problem_ids)
         return self._values[key]
 
     def methods(self, cell: Cell) -> set[str]:
@@ -271,9 +275,15 @@ class Study:
             frames = [pd.DataFrame(grid.values, index=grid.problem_ids) for grid in grids]
             table = pd.concat(frames, axis=1, join="inner").sort_index()
             levels = pd.Series(grids[0].levels, index=grids[0].problem_ids).reindex(table.index)
-            fitted, _ = strategy.cross_fit(table.to_numpy(), levels.to_numpy(dtype=object), seed=self.seed)
-            self._values[key] = pd.Series(fitted, index=table.index)
+            self._values[key] = self._fit(table.to_numpy(), levels.to_numpy(dtype=object), table.index)
         return self._values[key], budget
+
+    def _fit(self, values: np.ndarray, groups: np.ndarray, problem_ids: Sequence[str]) -> pd.Series:
+        """Cross-fitted values; what the choice adds to the variance of their mean is kept beside them."""
+        fitted, _ = strategy.cross_fit(values, groups, seed=self.seed)
+        series = pd.Series(fitted, index=problem_ids)
+        series.attrs["extra"] = strategy.choice_variance(values, groups, fitted, seed=self.seed)
+        return series
 
     @cached_property
     def _by_method(self) -> dict[tuple[str, str], pd.DataFrame]:
@@ -306,12 +316,13 @@ class Study:
         return sorted(set(self._rows(policy, method)["budget"].astype(int)))
 
     def compare(self, a: pd.Series, b: pd.Series) -> statistics.Paired:
-        """Paired difference a - b on the problems that both have."""
+        """Paired difference a - b on the problems that both have; the spread of a choice behind them is counted."""
+        extra = sum(side.attrs.get("extra", 0.0) for side in (a, b))
         both = pd.concat([a, b], axis=1, join="inner")
         if both.empty:
             raise Missing("problems that both sides of the comparison have")
         return statistics.paired_difference(
-            both.iloc[:, 0].to_numpy(), both.iloc[:, 1].to_numpy(), seed=self.seed
+            both.iloc[:, 0].to_numpy(), both.iloc[:, 1].to_numpy(), seed=self.seed, extra=extra
         )
 
 

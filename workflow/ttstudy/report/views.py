@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ttstudy import statistics
-from ttstudy.strategy.choice import cross_fit, grids
+from ttstudy.strategy.choice import choice_variance, cross_fit, grids
 
 SEARCHES = ("beam_search", "dvts")
 CURVES = ("majority", "best_of_n", *SEARCHES)
@@ -253,6 +253,7 @@ def matrix(study: Study) -> pd.DataFrame:
         benchmark, policy, prm = (str(grid.cell[name]) for name in ("benchmark", "policy", "prm"))
         budget = int(str(grid.cell["budget"]))
         fitted, chosen = cross_fit(grid.values, grid.levels, seed=study.seed)
+        extra = choice_variance(grid.values, grid.levels, fitted, seed=study.seed)
         tts = pd.Series(fitted, index=grid.problem_ids)
         share = pd.Series(chosen.sum(axis=0)).groupby([theta[0] for theta in grid.thetas]).sum()
         prices = [price.get((benchmark, policy, p, m, budget)) for m in share.index[share > 0] for p in (prm, "none")]
@@ -263,7 +264,9 @@ def matrix(study: Study) -> pd.DataFrame:
             both = pd.concat([tts, greedy[benchmark, larger]], axis=1, keys=["tts", "cot"], join="inner").astype(float)
             if not len(both):
                 continue
-            gap = statistics.paired_difference(both["tts"].to_numpy(), both["cot"].to_numpy(), seed=study.seed)
+            gap = statistics.paired_difference(
+                both["tts"].to_numpy(), both["cot"].to_numpy(), seed=study.seed, extra=extra
+            )
             rows.append({
                 "benchmark": benchmark, "prm": prm, "policy": policy, "larger": larger,
                 "ratio": other / size if size else np.nan, "method": share.idxmax(), "budget": budget,

@@ -18,13 +18,14 @@ Ties go to the simpler theta: majority, best-of-N, DVTS, beam search; votes befo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ttstudy import statistics
-from ttstudy.strategy.adaptive import allocate, early_stopping
-from ttstudy.strategy.choice import THETA, Grid, cross_fit, folds_of, grids, naive
+from ttstudy.strategy.adaptive import allocate, early_stopping, spread
+from ttstudy.strategy.choice import THETA, Grid, choice_variance, cross_fit, grids, naive, resampled
 
 __all__ = [
     "THETA",
@@ -32,6 +33,7 @@ __all__ = [
     "allocate",
     "author_method",
     "author_rule",
+    "choice_variance",
     "cross_fit",
     "early_stopping",
     "grids",
@@ -39,8 +41,10 @@ __all__ = [
     "on_paper_scale",
     "onto_paper_scale",
     "optimism",
+    "optimism_of",
     "predicted",
     "select",
+    "spread",
 ]
 
 CELL = ["benchmark", "policy", "prm", "budget"]
@@ -61,41 +65,51 @@ def select(
 
     Columns: `COLUMNS`. `parameters` gives the policies' sizes, for the authors' rule (see
     `on_paper_scale`); a policy that it lacks has no author_rule rows, nor has a cell where the rule's
-    method was not run. method, score and vote are "mixed" where folds or levels differ. The interval is
-    that of the accuracy, given the choices.
+    method was not run. method, score and vote are "mixed" where folds or levels differ. The interval of a
+    choice on other problems counts the spread of the choice too; that of `naive` is given its choice.
     """
     sizes = on_paper_scale(parameters or {}, set(outcomes["policy"]))
     rows = []
     for grid in grids(outcomes):
+        fitted = cross_fit(grid.values, grid.levels, folds, repeats, seed)
         found = {
-            "naive": naive(grid),
-            "cross_fitted": cross_fit(grid.values, grid.levels, folds, repeats, seed),
+            "naive": _Choice(*naive(grid), 0.0),
+            "cross_fitted": _Choice(*fitted, choice_variance(grid.values, grid.levels, fitted[0], seed=seed)),
         }
         size = sizes.get(str(grid.cell["policy"]))
-        if size is not None:
+        allowed = None if size is None else _ruled(grid, size)
+        if size is not None and allowed is not None:
             ruled = author_rule(grid, size, folds, repeats, seed)
-            found |= {} if ruled is None else {"author_rule": ruled}
+            assert ruled is not None
+            never = np.where(allowed, grid.values, -1.0)
+            found["author_rule"] = _Choice(*ruled, choice_variance(never, grid.levels, ruled[0], seed=seed))
         rows += _rows(grid, found, confidence, resamples, seed)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+class _Choice(NamedTuple):
+    """Value of a choice on each problem, how often each theta was chosen for it, variance that the choice adds."""
+
+    expected: np.ndarray
+    chosen: np.ndarray
+    extra: float
+
+
 def _rows(
-    grid: Grid,
-    found: dict[str, tuple[np.ndarray, np.ndarray]],
-    confidence: float,
-    resamples: int,
-    seed: int,
+    grid: Grid, found: dict[str, _Choice], confidence: float, resamples: int, seed: int
 ) -> list[dict[str, object]]:
-    table = np.stack([expected for expected, _ in found.values()], axis=1)
+    table = np.stack([choice.expected for choice in found.values()], axis=1)
+    # what the choice adds, as a share of the variance: the same over all problems and in each level
+    added = np.array([choice.extra for choice in found.values()]) / np.maximum(_of_mean(table), 1e-15)
     rows = []
     for level in ("all", *LEVELS):
         mask = np.ones(len(table), dtype=bool) if level == "all" else grid.levels == level
         if not mask.any():
             continue
         part = np.clip(table[mask], 0, 1)
-        low, high = statistics.interval(part, confidence, resamples, seed)
-        for k, (selection, (_, chosen)) in enumerate(found.items()):
-            used = [grid.thetas[j] for j in np.flatnonzero(chosen[mask].sum(axis=0) > 0)]
+        low, high = statistics.interval(part, confidence, resamples, seed, extra=added * _of_mean(part))
+        for k, (selection, choice) in enumerate(found.items()):
+            used = [grid.thetas[j] for j in np.flatnonzero(choice.chosen[mask].sum(axis=0) > 0)]
             names = [
                 values.pop() if len(values) == 1 else "mixed" for values in map(set, zip(*used, strict=True))
             ]
@@ -106,6 +120,11 @@ def _rows(
                 | {"accuracy": float(part[:, k].mean()), "low": float(low[k]), "high": float(high[k])}
             )
     return rows
+
+
+def _of_mean(table: np.ndarray) -> np.ndarray:
+    """Variance of each column's mean."""
+    return table.var(axis=0, ddof=1) / len(table) if len(table) > 1 else np.zeros(table.shape[1])
 
 
 def predicted(
@@ -131,8 +150,10 @@ def predicted(
         named = part.set_index("problem_id")["level"].reindex(grid.problem_ids)
         if named.isna().any():
             raise ValueError(f"problem {named.index[named.isna()][0]} has no predicted level")
-        found = cross_fit(grid.values, named.to_numpy(dtype=object), folds, repeats, seed)
-        rows += _rows(grid, {"predicted": found}, confidence, resamples, seed)
+        groups = named.to_numpy(dtype=object)
+        fitted = cross_fit(grid.values, groups, folds, repeats, seed)
+        choice = _Choice(*fitted, choice_variance(grid.values, groups, fitted[0], seed=seed))
+        rows += _rows(grid, {"predicted": choice}, confidence, resamples, seed)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -185,17 +206,29 @@ def author_rule(
 
     None where the rule's method was not run.
     """
+    allowed = _ruled(grid, parameters)
+    if allowed is None:
+        return None
     expected, chosen = np.zeros(len(grid.values)), np.zeros(grid.values.shape)
     for level in sorted(set(grid.levels)):
-        method = author_method(str(grid.cell["benchmark"]), str(grid.cell["policy"]), parameters, level)
-        allowed = [k for k, theta in enumerate(grid.thetas) if theta[0] == method]
-        if not allowed:
-            return None
         rows = np.flatnonzero(grid.levels == level)
-        part = grid.values[np.ix_(rows, allowed)]
+        columns = np.flatnonzero(allowed[rows[0]])
+        part = grid.values[np.ix_(rows, columns)]
         expected[rows], used = cross_fit(part, grid.levels[rows], folds, repeats, seed)
-        chosen[np.ix_(rows, allowed)] = used
+        chosen[np.ix_(rows, columns)] = used
     return expected, chosen
+
+
+def _ruled(grid: Grid, parameters: float) -> np.ndarray | None:
+    """Which thetas the rule allows on each problem, [P, T]; None where the rule's method was not run."""
+    methods = np.array([theta[0] for theta in grid.thetas], dtype=object)
+    benchmark, policy = str(grid.cell["benchmark"]), str(grid.cell["policy"])
+    by_level = {
+        level: methods == author_method(benchmark, policy, parameters, level) for level in sorted(set(grid.levels))
+    }
+    if not all(allowed.any() for allowed in by_level.values()):
+        return None
+    return np.stack([by_level[level] for level in grid.levels])
 
 
 # -- optimism ------------------------------------------------------------------------------------------------
@@ -212,44 +245,45 @@ def optimism(
     """How much the naive choice promises above the cross-fitted one, per (benchmark, policy, prm, budget).
 
     Columns: benchmark, policy, prm, budget, problems, thetas, naive, cross_fitted, optimism, low, high. The
-    interval is normal, with the standard error of the whole procedure (both choices made anew) over resampled
-    problems; copies of a problem stay in one fold.
+    interval is for the optimism that such a choice has on average over sets of so many problems. It is
+    normal, with the standard error of the whole procedure (both choices made anew) over resampled problems;
+    copies of a problem stay in one fold. A resample tells as much as half as many distinct problems would,
+    and a gap that is made of noise alone grows with the noise: the resampled error is sqrt(2) too large, and
+    is divided by that (reports/benchmarks/intervals.md shows the coverage).
     """
-    from scipy.special import ndtri
-
-    z = float(ndtri(0.5 + confidence / 2))
     rows = []
     for grid in grids(outcomes):
-        best, fitted = (
-            naive(grid)[0].mean(),
-            cross_fit(grid.values, grid.levels, folds, repeats, seed)[0].mean(),
-        )
-        spread = z * _optimism_error(grid, folds, max(1, repeats // 2), resamples, seed)
-        gap = round(float(best - fitted), 12)
-        rows.append(
-            grid.cell
-            | {"problems": len(grid.values), "thetas": len(grid.thetas)}
-            | {"naive": float(best), "cross_fitted": float(fitted)}
-            | {"optimism": gap, "low": gap - spread, "high": gap + spread}
-        )
+        gap = optimism_of(grid, seed, repeats, folds, resamples, confidence)
+        rows.append(grid.cell | {"problems": len(grid.values), "thetas": len(grid.thetas)} | gap._asdict())
     columns = [*CELL, "problems", "thetas", "naive", "cross_fitted", "optimism", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _optimism_error(grid: Grid, folds: int, repeats: int, resamples: int, seed: int) -> float:
-    """Standard error of naive - cross-fitted over resampled problems, as weights on the problems."""
-    weights = statistics.resample_weights(len(grid.values), resamples, seed).astype(float)
-    gap = np.zeros(resamples)
-    for level in sorted(set(grid.levels)):
-        rows = np.flatnonzero(grid.levels == level)
-        w, v = weights[:, rows], grid.values[rows]
-        gap += (w @ v).max(axis=1)
-        for fold_of in folds_of(grid.levels[rows], folds, repeats, seed):
-            for fold in range(folds):
-                test = fold_of == fold
-                if not test.any():
-                    continue
-                train = (w * ~test) @ v
-                worth = (w * test) @ v
-                gap -= worth[np.arange(resamples), train.argmax(axis=1)] / repeats
-    return float((gap / len(grid.values)).std(ddof=1))
+class Optimism(NamedTuple):
+    """Accuracy of the naive choice, of the cross-fitted one, and their difference with its interval."""
+
+    naive: float
+    cross_fitted: float
+    optimism: float
+    low: float
+    high: float
+
+
+def optimism_of(
+    grid: Grid,
+    seed: int = 0,
+    repeats: int = 10,
+    folds: int = 5,
+    resamples: int = 200,
+    confidence: float = statistics.CONFIDENCE,
+) -> Optimism:
+    """Optimism of one cell, see `optimism`."""
+    from scipy.special import ndtri
+
+    best = float(naive(grid)[0].mean())
+    fitted = float(cross_fit(grid.values, grid.levels, folds, repeats, seed)[0].mean())
+    naive_drawn, fitted_drawn = resampled(grid.values, grid.levels, folds, max(1, repeats // 2), resamples, seed)
+    error = float((naive_drawn - fitted_drawn).std(ddof=1)) / 2**0.5
+    half = float(ndtri(0.5 + confidence / 2)) * error
+    gap = round(best - fitted, 12)
+    return Optimism(best, fitted, gap, gap - half, gap + half)

@@ -44,7 +44,8 @@ def allocate(
         groups = known.set_index("problem_id")["level"].reindex(grid.index).to_numpy(dtype=object)
         budgets, values = grid.columns.to_numpy(dtype=float), grid.to_numpy()
         for k, budget in enumerate(budgets[:-1]):
-            value, spent = _allocated(values, groups, budgets, budget, folds, repeats, seed)
+            shares = spread(values, groups, budgets, budget, folds, repeats, seed)
+            value, spent = (shares * values).sum(axis=1), shares @ budgets
             paired = statistics.paired_difference(value, values[:, k], confidence, resamples, seed)
             rows.append(
                 cell
@@ -56,7 +57,7 @@ def allocate(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _allocated(
+def spread(
     values: np.ndarray,
     groups: np.ndarray,
     budgets: np.ndarray,
@@ -64,15 +65,19 @@ def _allocated(
     folds: int,
     repeats: int,
     seed: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Held-out value and budget of each problem under the best allocation of the other folds."""
+) -> np.ndarray:
+    """How often each problem gets each budget under the best allocation of the other folds: [P, budgets].
+
+    `values` is [P, budgets], `groups` names each problem's level. An allocation gives every level one budget
+    so that the mean is at most `mean_budget`; of equally good ones the cheapest is taken.
+    """
     names = sorted(set(groups))
     shares = np.array([(groups == name).mean() for name in names])
     # every assignment of a budget to a level whose mean fits
     plans = np.array(list(product(range(len(budgets)), repeat=len(names))))
     plans = plans[(budgets[plans] @ shares) <= mean_budget + 1e-9]
     costs = budgets[plans] @ shares
-    value, spent = np.zeros(len(values)), np.zeros(len(values))
+    chosen = np.zeros(values.shape)
     member = (groups == np.array(names, dtype=object)[:, None]).astype(float)
     for fold_of in folds_of(groups, folds, repeats, seed):
         for fold in range(folds):
@@ -82,11 +87,9 @@ def _allocated(
             means[sizes == 0] = values[~test].mean(axis=0)
             worth = (shares * means[np.arange(len(names)), plans]).sum(axis=1)
             good = np.flatnonzero(worth >= worth.max() - 1e-9)
-            chosen = plans[good[costs[good].argmin()]] @ member[:, test]
-            used = chosen.astype(int)
-            value[test] += values[test, used] / repeats
-            spent[test] += budgets[used] / repeats
-    return value, spent
+            used = (plans[good[costs[good].argmin()]] @ member[:, test]).astype(int)
+            chosen[np.flatnonzero(test), used] += 1 / repeats
+    return chosen
 
 
 def early_stopping(
