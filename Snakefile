@@ -39,3 +39,4 @@ if not compared:
         default_target: True
         input:
             layout.report(),
+            lambda wildcards: damaged(),

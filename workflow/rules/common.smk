@@ -27,10 +27,10 @@ def opened():
     layout = open_layout(study)
     if workflow.is_main_process:
         preflight.check(layout)
-    return study, layout
+    return study, layout, preflight.swept(study.results) if workflow.is_main_process else []
 
 
-study, layout = preflight.told(opened)
+study, layout, missing = preflight.told(opened)
 
 
 wildcard_constraints:
@@ -64,6 +64,15 @@ def spec(wildcards):
 def block(wildcards):
     """Sample block of the output's path."""
     return int(wildcards.first), int(wildcards.last)
+
+
+def damaged():
+    """Results of this study that were found damaged and set aside: made again even where nothing else needs them."""
+    return [
+        path
+        for path in missing
+        if layout.knows(path) and any(rule.is_producer(path) for rule in workflow.rules)
+    ]
 
 
 onstart:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 _LONGEST = 2000
@@ -21,3 +22,29 @@ class StudyError(ValueError):
     def __init__(self, message: str) -> None:
         """`message` may quote text that others wrote."""
         super().__init__(one_line(message))
+
+
+_MACHINE = {
+    errno.ENOSPC: "make room and run again to go on",
+    errno.EDQUOT: "make room and run again to go on",
+    errno.EROFS: "give a `results` folder that can be written",
+    errno.EACCES: "give yourself the right to it and run again",
+    errno.EPERM: "give yourself the right to it and run again",
+    errno.EIO: "the disk fails; check it and run again",
+    errno.ENOMEM: "out of memory; run fewer jobs at once",
+    errno.EMFILE: "too many open files; run fewer jobs at once",
+}
+"""What to do where the machine, not the study, is at fault."""
+_NO_MEMORY = re.compile("out of memory|allocate memory", re.IGNORECASE)
+"""What torch says."""
+
+
+def sentence(error: Exception) -> str | None:
+    """What an error says to people in one line; None where it is a defect of ours, to be seen with its traceback."""
+    if isinstance(error, StudyError):
+        return str(error)
+    if isinstance(error, MemoryError) or isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error)):
+        return "out of memory; run fewer jobs at once (--cores), or smaller blocks, and run again to go on"
+    if isinstance(error, OSError) and error.errno in _MACHINE:
+        return one_line(f"{error.filename or 'writing'}: {error.strerror}; {_MACHINE[error.errno]}")
+    return None

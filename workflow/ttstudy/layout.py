@@ -8,6 +8,7 @@ have in common. Nothing here imports pandas or torch: every `snakemake` start pa
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -36,6 +37,7 @@ SEARCHES = ("beam_search", "dvts")
 STUDY_TABLES = ("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism")
 """Tables of a study that the claims are judged by."""
 _HEAD = 2**20
+_DIGEST = re.compile(r"-([0-9a-f]{8})(?=[/.])")
 
 
 @cache
@@ -101,6 +103,11 @@ class Layout:
             raise StudyError(
                 f"nothing in this configuration has the spec {digest}; ask for a path that `snakemake -n` lists"
             ) from None
+
+    def knows(self, path: str) -> bool:
+        """Whether every spec that a path names, and the study, are of this configuration."""
+        own = path.startswith(f"{self.folder}/") or not path.startswith(f"{self.study.results}/studies/")
+        return own and all(digest in self._specs for digest in _DIGEST.findall(path))
 
     def _light(self, step: str, **settings: Any) -> str:
         return canonical({"step": step, "code": fingerprint.code(step)} | settings)

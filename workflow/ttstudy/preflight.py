@@ -15,8 +15,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ttstudy import checkpoints
-from ttstudy.errors import StudyError
+from ttstudy import checkpoints, integrity
+from ttstudy.errors import StudyError, one_line
 from ttstudy.layout import Layout, open_layout
 from ttstudy.miniature import definitions
 from ttstudy.revisions import load
@@ -102,6 +102,14 @@ def results_folder(folder: Path) -> None:
         raise StudyError(f"results: {there} is not a folder; give a folder for everything that a run makes")
     if not os.access(there, os.W_OK | os.X_OK) or there.is_relative_to("/proc"):
         raise StudyError(f"results: {there} cannot be written; give a folder that can")
+
+
+def swept(results: str) -> list[str]:
+    """Paths of results that are damaged, set aside now or by an earlier run; says so for each new one."""
+    missing, found = integrity.sweep(Path(results))
+    for path, reason in found.items():
+        print(one_line(f"damaged: {path}: {reason}; set aside, and made again"), file=sys.stderr, flush=True)
+    return [str(path) for path in missing]
 
 
 def guard(arguments: Sequence[str] | None = None) -> None:

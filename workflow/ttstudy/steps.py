@@ -13,14 +13,14 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import pandas as pd
 
-from ttstudy import provenance, tables
-from ttstudy.errors import StudyError
+from ttstudy import integrity, provenance, tables
+from ttstudy.errors import sentence
 
 Item = TypeVar("Item")
 
@@ -53,14 +53,23 @@ def parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def main(step: Callable[[], None]) -> None:
-    """Run a step and record what it took; a mistake in data or configuration is one sentence and exit status 1."""
+    """Run a step and record what it took; what data, configuration or machine do wrong is one sentence and status 1.
+
+    An input that turns out damaged is set aside, so that the next run makes it again.
+    """
     clock = time.monotonic()
     try:
         step()
         if _Parser.arguments is not None:
             provenance.record(_product(_Parser.arguments), time.monotonic() - clock, _amounts)
-    except (StudyError, tables.TableError) as error:
-        sys.exit(f"error: {error}")
+    except Exception as error:
+        if isinstance(error, tables.DamagedError):
+            with suppress(OSError):
+                integrity.set_aside(error.path)
+        words = sentence(error)
+        if words is None:
+            raise
+        sys.exit(f"error: {words}")
 
 
 def _product(arguments: argparse.Namespace) -> Path:
@@ -118,9 +127,10 @@ def finish(output: Path) -> None:
 
 def _read_part(folder: Path) -> dict[str, pd.DataFrame] | None:
     try:
-        return {path.stem: pd.read_parquet(path) for path in sorted(folder.glob("*.parquet"))} or None
+        frames = {path.stem: tables.load(path) for path in sorted(folder.glob("*.parquet"))}
     except (OSError, ValueError):
         return None
+    return frames or None
 
 
 def _write_part(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
@@ -128,7 +138,7 @@ def _write_part(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     for key, frame in frames.items():
-        frame.to_parquet(temporary / f"{key}.parquet", index=False)
+        frame.to_parquet(temporary / f"{key}.parquet", index=False, **tables.WHOLE)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(temporary, folder)
 

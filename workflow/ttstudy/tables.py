@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ttstudy.errors import StudyError
+
 METHODS = ("cot", "majority", "best_of_n", "beam_search", "dvts", "coverage")
 SCORES = ("none", "min", "last", "avg")
 VOTES = ("none", "majority", "prm_max", "prm_vote")
@@ -91,8 +93,21 @@ _KEYS = {
 }
 
 
-class TableError(ValueError):
+WHOLE = {"write_page_checksum": True}
+"""Bytes that changed on the disk are noticed when they are read."""
+
+
+class TableError(StudyError):
     """A table breaks its contract; the message names the table, the column and the first bad row."""
+
+
+class DamagedError(TableError):
+    """A table that is not a whole Parquet file; `path` is to be made again."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        """The file, and what a reader says of it."""
+        super().__init__(f"{path}: not a readable Parquet table ({reason}); run again, and it is made anew")
+        self.path = path
 
 
 @cache
@@ -188,20 +203,27 @@ def write(name: str, frame: pd.DataFrame, path: Path | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        frame.to_parquet(temporary, engine="pyarrow", compression="zstd", index=False)
+        frame.to_parquet(temporary, engine="pyarrow", compression="zstd", index=False, **WHOLE)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def load(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """A Parquet file (only `columns`), its checksums verified; OSError or ValueError where it is damaged."""
+    return pd.read_parquet(
+        path, engine="pyarrow", columns=list(columns) if columns else None, page_checksum_verification=True
+    )
 
 
 def read(name: str, path: Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read and check a table (only `columns`, then unchecked); TableError when it is absent or damaged."""
     path = Path(path)
     try:
-        frame = pd.read_parquet(path, engine="pyarrow", columns=list(columns) if columns else None)
+        frame = load(path, columns)
     except FileNotFoundError:
         raise TableError(f"{path}: the table {name} is not there; run the step that makes it") from None
     except (OSError, ValueError, KeyError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TableError(f"{path}: not a readable Parquet table ({first}); delete it and run again") from None
+        raise DamagedError(path, first) from None
     return frame if columns else check(name, frame, str(path))

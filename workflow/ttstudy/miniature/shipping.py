@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ttstudy import progress, steps
+from ttstudy import integrity, progress, steps
 from ttstudy.specs import digest8
 from ttstudy.study import StudyError
 
@@ -38,6 +38,7 @@ def write_whole(output: Path, write: Callable[[Path], object]) -> None:
     temporary.mkdir()
     try:
         write(temporary)
+        integrity.write_checksums(temporary)
         shutil.rmtree(output, ignore_errors=True)
         os.replace(temporary, output)
     finally:

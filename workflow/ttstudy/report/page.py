@@ -9,6 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ttstudy.integrity import sealed
+
 TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
 
 
@@ -52,11 +54,11 @@ def embed(value: Any) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file; it appears whole or not at all."""
+    """Write a page or figure with its checksum at its end; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
+        temporary.write_bytes(sealed(content))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
