@@ -24,7 +24,8 @@ def step() -> None:
     label = f"sample {args.output.parent.parent.name} {args.output.parent.name}/{args.output.stem}"
     clock = steps.stopwatch()
     with steps.log(args.log) as log, bar(label, len(problems) * len(samples), log) as progress:
-        engine = open_engine(args.policy, kind=args.spec["engine"], dtype=args.spec["dtype"])
+        with steps.opening(args.policy):
+            engine = open_engine(args.policy, kind=args.spec["engine"], dtype=args.spec["dtype"])
         before = [0, 0]
 
         def compute(rows: list[int]) -> dict:

@@ -8,6 +8,7 @@ import pandas as pd
 from ttstudy import steps, tables
 from ttstudy.progress import bar
 from ttstudy.rewards import open_reward_model
+from ttstudy.rewards.protocol import check_scores
 
 RESPONSES_PER_PART = 8192
 
@@ -25,7 +26,8 @@ def step() -> None:
     label = f"score {args.output.parent.name}/{args.output.stem}"
     clock = steps.stopwatch()
     with steps.log(args.log) as log, bar(label, len(responses), log) as progress:
-        model = open_reward_model(args.prm, format=args.spec["format"])
+        with steps.opening(args.prm):
+            model = open_reward_model(args.prm, format=args.spec["format"])
         done = 0
 
         @cache  # many samples of a pool are the same response
@@ -40,6 +42,9 @@ def step() -> None:
             scores: list[list[float]] = [[] for _ in items]
             tokens = [0] * len(items)
             for index, values in zip(scored, model.score_batch([items[i] for i in scored]), strict=True):
+                row = part.iloc[index]
+                where = f"problem {row['problem_id']}, sample {row['sample']}"
+                check_scores(model.name, values, items[index][1], where)
                 scores[index] = values
                 tokens[index] = length(items[index][0], tuple(items[index][1]))
             done += len(items)

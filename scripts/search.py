@@ -38,8 +38,10 @@ def step() -> None:
     label = f"{spec['method']} N={args.budget} {args.answers.parent.name}"
     clock = steps.stopwatch()
     with steps.log(args.log) as log, bar(label, len(problems), log) as progress:
-        engine = open_engine(args.policy, kind=spec["engine"], dtype=spec["dtype"])
-        reward_model = open_reward_model(args.prm, format=spec["format"])
+        with steps.opening(args.policy):
+            engine = open_engine(args.policy, kind=spec["engine"], dtype=spec["dtype"])
+        with steps.opening(args.prm):
+            reward_model = open_reward_model(args.prm, format=spec["format"])
         done = tokens = 0
 
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:

@@ -51,15 +51,89 @@ def test_a_breach_names_file_table_and_column_and_writes_nothing(tmp_path, chang
     assert list(tmp_path.iterdir()) == []
 
 
-def test_numbers_that_cannot_be_are_refused():
-    row = {
-        "benchmark": "b", "policy": "p", "prm": "none", "method": "cot", "budget": 1, "score": "none",
-        "vote": "none", "level": "all", "problems": 10, "accuracy": 0.5, "low": 0.4, "high": 0.6,
-    }  # fmt: skip
-    tables.check("accuracy", pd.DataFrame([row]))
-    for wrong in ({"accuracy": 1.2}, {"low": 0.55}, {"high": 0.45}, {"problems": -1}):
-        with pytest.raises(tables.TableError):
-            tables.check("accuracy", pd.DataFrame([row | wrong]))
+KEY = {"benchmark": "b", "policy": "p", "prm": "none", "method": "cot", "budget": 1}
+FLOPS = dict.fromkeys(("flops_policy", "flops_prompt", "flops_prm"), 1e12) | {"flops_total": 3e12, "flops_paper": 1e12}
+TOKENS = ("prompt_tokens", "response_tokens", "discarded_tokens", "prm_tokens", "prm_tokens_reencoded")
+ROWS = {
+    "accuracy": KEY
+    | {"score": "none", "vote": "none", "level": "all", "problems": 9, "accuracy": 0.5, "low": 0.4, "high": 0.6},
+    "ledger": KEY
+    | dict.fromkeys(TOKENS, 5.0)
+    | {"problems": 9, "policy_parameters": 1, "prm_parameters": 1}
+    | FLOPS,
+    "difficulty": {
+        "benchmark": "b", "policy": "p", "problem_id": "x", "samples": 4, "correct": 1, "pass_at_1": 0.25,
+        "level": "medium",
+    },
+    "counts": KEY | {"responses": 4, "finished": 3, "cut": 1, "no_answer": 2, "timed_out": 0},
+    "scores": {"problem_id": "x", "sample": 0, "step_scores": [0.5, 1.0], "prm_tokens": 9},
+    "search_cost": {"problems": 1, "prompt_tokens": 1, "response_tokens": 9, "discarded_tokens": 5, "prm_tokens": 1,
+                    "prm_tokens_reencoded": 1},
+    "nodes": {"problem_id": "x", "tree": 0, "node": 1, "parent": 0, "depth": 1, "text": "a", "tokens": 1,
+              "score": 0.5, "kept": True, "finish": "eos"},
+    "grades": {"problem_id": "x", "sample": 0, "answer": "1", "canonical": "1", "correct": True, "status": "graded"},
+    "outcomes": KEY | {"score": "none", "vote": "none", "problem_id": "x", "level": "easy", "value": 1.0},
+}  # fmt: skip
+NONSENSE = [
+    ("accuracy", {"accuracy": 1.2, "high": 1.3}),
+    ("accuracy", {"accuracy": float("nan")}),
+    ("accuracy", {"low": 0.55}),
+    ("accuracy", {"high": 0.45}),
+    ("accuracy", {"problems": -1}),
+    ("outcomes", {"value": 1.01}),
+    ("outcomes", {"value": float("nan")}),
+    ("ledger", {"flops_total": 2.9e12}),
+    ("ledger", {"response_tokens": -1.0}),
+    ("ledger", {"response_tokens": float("inf")}),
+    ("ledger", {"prm_tokens": float("nan")}),
+    ("ledger", {"discarded_tokens": 6.0}),
+    ("difficulty", {"correct": 5}),
+    ("difficulty", {"pass_at_1": 0.5}),
+    ("counts", {"finished": 4}),
+    ("counts", {"no_answer": 5}),
+    ("scores", {"step_scores": [0.5, float("nan")]}),
+    ("scores", {"step_scores": [0.5, 1.5]}),
+    ("scores", {"step_scores": [-0.1]}),
+    ("scores", {"prm_tokens": -1}),
+    ("search_cost", {"discarded_tokens": 10}),
+    ("nodes", {"score": 2.0}),
+    ("nodes", {"parent": 1}),
+    ("grades", {"status": "timed_out"}),
+]
+
+
+@pytest.mark.parametrize(("name", "wrong"), NONSENSE, ids=[f"{name} {wrong}" for name, wrong in NONSENSE])
+def test_a_number_that_cannot_be_stops_the_table_with_its_row(tmp_path, name, wrong):
+    good = pd.DataFrame([ROWS[name]] * 3)
+    key = "sample" if "sample" in good else "budget" if "budget" in good else "problem_id"
+    good[key] = ["x", "y", "z"] if key == "problem_id" else [1, 2, 3]
+    if name == "search_cost":
+        good = good.drop(columns=key)
+    tables.check(name, good)
+    bad = good.copy().astype(object)
+    for column, value in wrong.items():
+        bad.at[1, column] = value
+    with pytest.raises(tables.TableError, match="row 1") as caught:
+        tables.write(name, bad, tmp_path / "t.parquet")
+    assert f"table {name}" in str(caught.value) and str(caught.value).isprintable()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_budget_above_the_pool_names_the_problem():
+    from ttstudy import outcomes
+
+    with pytest.raises(tables.TableError, match="problem b has 1 responses in its pool, but N is up to 2"):
+        list(outcomes.of_pool(GRADES, {}, {"majority": [2]}, ["a", "b"], 0))
+
+
+def test_a_byte_that_changed_on_the_disk_is_noticed(tmp_path):
+    path = tmp_path / "g.parquet"
+    tables.write("grades", GRADES, path)
+    content = bytearray(path.read_bytes())
+    content[60] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(tables.DamagedError, match="run again, and it is made anew"):
+        tables.read("grades", path)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not a table at all" * 10], ids=["empty", "magic only", "text"])

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from ttstudy import voting
+from ttstudy.tables import TableError
 from ttstudy.voting import Pool
 
 Values = Iterable[tuple[str, str, pd.DataFrame]]
@@ -21,6 +22,10 @@ def of_pool(
     seed: int,
 ) -> Values:
     """Coverage and majority of a pool of responses, and best-of-N with each PRM's scores."""
+    sizes = grades.groupby("problem_id").size().reindex(problem_ids, fill_value=0)
+    largest = max([*budgets.get("majority", ()), *budgets.get("best_of_n", ())], default=0)
+    if sizes.min() < largest:
+        raise TableError(f"problem {sizes.idxmin()} has {sizes.min()} responses in its pool, but N is up to {largest}")
     pool = Pool.build(grades, None, problem_ids)
     every = sorted({*budgets.get("majority", ()), *budgets.get("best_of_n", ())})
     if every:

@@ -20,7 +20,7 @@ from typing import IO, Any, TypeVar
 import pandas as pd
 
 from ttstudy import integrity, provenance, tables
-from ttstudy.errors import sentence
+from ttstudy.errors import StudyError, sentence
 
 Item = TypeVar("Item")
 
@@ -70,6 +70,17 @@ def main(step: Callable[[], None]) -> None:
         if words is None:
             raise
         sys.exit(f"error: {words}")
+
+
+@contextmanager
+def opening(checkpoint: Path) -> Iterator[None]:
+    """What cannot be opened inside is told in one sentence with the checkpoint's folder."""
+    try:
+        yield
+    except Exception as error:
+        if sentence(error) is not None:
+            raise
+        raise StudyError(f"{checkpoint}: this checkpoint cannot be opened ({error})") from error
 
 
 def _product(arguments: argparse.Namespace) -> Path:

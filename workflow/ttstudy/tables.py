@@ -7,12 +7,15 @@ and the same rows give the same bytes.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from ttstudy.contracts import RULES
 from ttstudy.errors import StudyError
 
 METHODS = ("cot", "majority", "best_of_n", "beam_search", "dvts", "coverage")
@@ -92,7 +95,6 @@ _KEYS = {
     "training": ["model"],
 }
 
-
 WHOLE = {"write_page_checksum": True}
 """Bytes that changed on the disk are noticed when they are read."""
 
@@ -126,7 +128,7 @@ def schema(name: str, gaps: frozenset[str] = frozenset()):  # noqa: ANN201 - the
             "str": (str, []),
             "int": (int, []),
             "count": (int, [pa.Check.ge(0)]),
-            "amount": (float, [pa.Check.ge(0)]),
+            "amount": (float, [pa.Check.in_range(0, sys.float_info.max)]),
             "float": (float, []),
             "share": (float, [pa.Check.in_range(0, 1)]),
             "bool": (bool, []),
@@ -137,29 +139,8 @@ def schema(name: str, gaps: frozenset[str] = frozenset()):  # noqa: ANN201 - the
         return pa.Column(dtype, rules, nullable=nullable)
 
     columns = dict(item.split(":") for item in COLUMNS[name].split())
-    rules = []
-    if name in ("accuracy", "strategy"):
-        rules.append(
-            pa.Check(
-                lambda t: (t["low"] <= t["accuracy"] + 1e-9) & (t["accuracy"] <= t["high"] + 1e-9),
-                error="the interval does not cover its estimate",
-            )
-        )
-    if name == "ledger":
-        rules.append(
-            pa.Check(
-                lambda t: ~(t["flops_total"] + 1 < t["flops_policy"] + t["flops_prompt"] + t["flops_prm"]),
-                error="flops_total is smaller than the sum of its parts",
-            )
-        )
-        rules.append(
-            pa.Check(
-                lambda t: ~(t["discarded_tokens"] > t["response_tokens"]), error="more tokens discarded than generated"
-            )
-        )
     return pa.DataFrameSchema(
         {key: column(key, kind) for key, kind in columns.items()},
-        checks=rules,
         unique=_KEYS.get(name),
         coerce=True,
         strict=False,
@@ -192,6 +173,12 @@ def check(name: str, frame: pd.DataFrame, where: str = "") -> pd.DataFrame:
         reason = str(getattr(error, "reason_code", None) or "contract").split(".")[-1].lower().replace("_", " ")
         detail = str(getattr(getattr(error, "check", None), "error", None) or reason)
         raise TableError(f"{place}table {name}, column {column}: {detail}{case}") from None
+    for text, holds in RULES.get(name, ()):
+        bad = np.flatnonzero(~np.asarray(holds(frame), dtype=bool))
+        if len(bad):
+            row = frame.iloc[bad[0]]
+            which = ", ".join(f"{key} {row[key]}" for key in _KEYS.get(name, contract.columns) if key in row)
+            raise TableError(f"{place}table {name}, row {frame.index[bad[0]]} ({which[:300]}): {text}")
     ordered = list(contract.columns)
     return frame[ordered + [column for column in frame.columns if column not in ordered]]
 
@@ -225,5 +212,7 @@ def read(name: str, path: Path | str, columns: Sequence[str] | None = None) -> p
         raise TableError(f"{path}: the table {name} is not there; run the step that makes it") from None
     except (OSError, ValueError, KeyError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "FieldRef" in first or isinstance(error, KeyError):
+            raise TableError(f"{path}: table {name} lacks a column that is asked for ({first})") from None
         raise DamagedError(path, first) from None
     return frame if columns else check(name, frame, str(path))

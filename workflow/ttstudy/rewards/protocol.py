@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ttstudy.errors import StudyError
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
@@ -17,6 +19,15 @@ class Encoded:
 
     ids: list[int]
     positions: list[int]
+
+
+def check_scores(name: str, scores: Sequence[float], steps: Sequence[str], where: str) -> None:
+    """StudyError when a PRM gave not one score in [0, 1] per step; `where` names the response."""
+    if len(scores) != len(steps):
+        raise StudyError(f"PRM {name} gave {len(scores)} scores for the {len(steps)} steps of {where}")
+    for number, score in enumerate(scores, 1):
+        if not 0 <= score <= 1:
+            raise StudyError(f"PRM {name} gave step {number} of {where} the score {score}, which is not in [0, 1]")
 
 
 class RewardModel(Protocol):

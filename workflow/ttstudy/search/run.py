@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from ttstudy.engines.protocol import Completion, Engine, Request, Sampling
-from ttstudy.rewards.protocol import RewardModel
+from ttstudy.rewards.protocol import RewardModel, check_scores
 from ttstudy.search.options import REFERENCE_TRIES, Options
 from ttstudy.search.tree import OPEN, Expansion, Node, Tree
 from ttstudy.seeds import derive
@@ -186,11 +186,10 @@ class _Rounds:
             self.counters.prm_tokens += after[0] - before[0]
             self.counters.prm_tokens_reencoded += after[1] - before[1]
             self.counters.prm_calls += 1
-            for (_, _, nodes), values in zip(chunk, scores, strict=True):
+            for (problem, _, nodes), values in zip(chunk, scores, strict=True):
+                where = f"a search on the problem {problem[:60]!r}"
+                check_scores(self.reward_model.name, values, [node.text for node in nodes], where)
                 for node, score in zip(nodes, values, strict=True):
-                    if not 0 <= score <= 1:
-                        name = self.reward_model.name
-                        raise ValueError(f"PRM {name} gave a step the score {score}, which is not in [0, 1]")
                     node.score = float(score)
         for expansion in expansions:
             self._evaluate(expansion)
