@@ -85,7 +85,7 @@ NONSENSE = [
     ("ledger", {"flops_total": 2.9e12}),
     ("ledger", {"response_tokens": -1.0}),
     ("ledger", {"response_tokens": float("inf")}),
-    ("ledger", {"prm_tokens": float("nan")}),
+    ("ledger", {"flops_prm": float("inf")}),
     ("ledger", {"discarded_tokens": 6.0}),
     ("difficulty", {"correct": 5}),
     ("difficulty", {"pass_at_1": 0.5}),

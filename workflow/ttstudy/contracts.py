@@ -67,8 +67,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _DISCARDED,
     ),
     "counts": (
-        ("more responses ended than were drawn", lambda t: t["finished"] + t["cut"] <= t["responses"]),
-        ("more responses went ungraded than were drawn", lambda t: t["no_answer"] + t["timed_out"] <= t["responses"]),
+        ("more responses ended than were drawn", lambda t: ~(t["finished"] + t["cut"] > t["responses"])),
+        ("more responses went ungraded than were drawn", lambda t: ~(t["no_answer"] + t["timed_out"] > t["responses"])),
     ),
 }
 """By table: what is wrong with a row, and whether each row is free of it. What is missing breaks no rule here."""
