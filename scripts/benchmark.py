@@ -12,7 +12,11 @@ def step() -> None:
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
     recorded = tables.read("recorded", args.source[0]) if args.spec["source"] == "recorded" else None
-    tables.write("benchmark", benchmarks.load(args.spec, recorded), args.output)
+    frame = benchmarks.load(args.spec, recorded)
+    tables.write("benchmark", frame, args.output)
+    with steps.log(args.log) as log:
+        if log is not None:
+            print(f"{len(frame):,} problems; SHA-256 of these problems: {benchmarks.checksum(frame)}", file=log)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ttstudy import benchmarks, tables
+from ttstudy.study import StudyError
 
 GOOD = '{"problem_id": "p1", "problem": "1+1?", "answer": 2, "level": 1}\n'
 
@@ -28,3 +31,14 @@ def test_columns_may_have_other_names_and_only_the_first_problems_may_be_asked(t
 
 def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path):
     assert len(load(tmp_path, b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())) == 1
+
+
+def test_a_checksum_is_of_the_problems_whatever_the_files_form(tmp_path):
+    frame = load(tmp_path, GOOD)
+    known = benchmarks.checksum(frame)
+    assert load(tmp_path, GOOD.replace('"answer": 2', '"answer": "2", "note": "x"'), expected=known).equals(frame)
+    frame.to_parquet(tmp_path / "b.parquet")
+    again = benchmarks.load({"source": "file", "path": str(tmp_path / "b.parquet"), "expected": known})
+    assert again["level"].tolist() == ["1"]
+    with pytest.raises(StudyError, match=f"b.jsonl: the problems' SHA-256 is .* not {known}"):
+        load(tmp_path, GOOD.replace("1+1", "1+2"), expected=known)

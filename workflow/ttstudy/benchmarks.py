@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -47,7 +48,19 @@ def load(spec: Mapping[str, Any], recorded: pd.DataFrame | None = None) -> pd.Da
             frame = read_file(file, columns)
     else:
         frame = read_file(Path(spec["path"]), columns)
+    found = checksum(frame)
+    if spec.get("expected", found) != found:
+        raise StudyError(
+            f"{spec.get('path') or spec['id']}: the problems' SHA-256 is {found}, not {spec['expected']}; they are not "
+            "those that `sha256` was written for: give the right file, or the new checksum"
+        )
     return frame.head(spec["problems"]) if spec.get("problems") else frame
+
+
+def checksum(frame: pd.DataFrame) -> str:
+    """SHA-256 of a benchmark's table: its rows in their order, as JSON of the columns `COLUMNS`."""
+    rows = frame[list(COLUMNS)].astype(object).where(frame[list(COLUMNS)].notna(), None).to_numpy().tolist()
+    return sha256(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
 def read_file(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:

@@ -141,6 +141,8 @@ class Layout:
     def _benchmark_digest(self, benchmark: str) -> str:
         settings = self.study.benchmarks[benchmark]
         spec = settings.model_dump() | {"step": "benchmark", "version": fingerprint.VERSIONS["benchmark"]}
+        if (expected := spec.pop("sha256", None)) is not None:
+            spec["expected"] = expected
         if isinstance(settings, RecordedBenchmark):
             spec["path"] = self._imported(settings.path, f"benchmarks.{benchmark}.path")
         elif isinstance(settings, FileBenchmark):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 SEPARATOR = "\n\n"
 """What parts two steps of a solution (paper, section 4.1)."""
 
@@ -9,6 +11,7 @@ SEPARATOR = "\n\n"
 def split_steps(response: str, separator: str = SEPARATOR) -> list[str]:
     """Steps of a response: parts between separators, stripped, blank ones left out."""
     return [step.strip() for step in response.split(separator) if step.strip()]
+
 
 _QWEN = "Please reason step by step, and put your final answer within \\boxed{}."
 _LLAMA = """Solve the following math problem efficiently and clearly:
@@ -32,13 +35,41 @@ Regardless of the approach, always conclude with:
 Therefore, the final answer is: $\\boxed{answer}$. I hope it is correct.
 
 Where [answer] is just the final number or expression that solves the problem."""
-SYSTEM = {"llama": _LLAMA, "qwen": _QWEN}
-"""System message by family, to the letter (paper, tables 7 and 8)."""
+
+
+class Family(NamedTuple):
+    """How a family of models is asked: a system message (None: none), and text after the problem."""
+
+    system: str | None
+    after: str = ""
+
+
+FAMILIES = {
+    "plain": Family(None),
+    "llama": Family(_LLAMA),
+    "qwen": Family(_QWEN),
+    "deepseek-r1": Family(None, f"\n{_QWEN}"),
+}
+"""Instructions by family, to the letter (paper, tables 7 and 8; the official code, `evaluate.py` and `base_env.py`)."""
 
 
 def messages(family: str, problem: str) -> list[dict[str, str]]:
     """Chat messages of a problem. `plain` gives the problem alone; R1-Distill takes no system message."""
-    if family == "deepseek-r1":
-        return [{"role": "user", "content": f"{problem}\n{_QWEN}"}]
-    system = [{"role": "system", "content": SYSTEM[family]}] if family in SYSTEM else []
-    return [*system, {"role": "user", "content": problem}]
+    system, after = FAMILIES[family]
+    instruction = [] if system is None else [{"role": "system", "content": system}]
+    return [*instruction, {"role": "user", "content": problem + after}]
+
+
+def _settings(temperature: float, max_tokens: int, top_p: float = 1.0) -> dict[str, Any]:
+    return {"temperature": temperature, "top_p": top_p, "top_k": 0, "max_tokens": max_tokens}
+
+
+_PAPER = {"cot": _settings(0.0, 8192), "responses": _settings(0.7, 8192), "search": _settings(0.7, 2048)}
+SAMPLING = {
+    "plain": {"cot": _settings(0.0, 512), "responses": _settings(0.7, 512), "search": _settings(0.7, 128)},
+    "llama": _PAPER,
+    "qwen": _PAPER,
+    # One setting for all: its CoT is a sample, too.
+    "deepseek-r1": dict.fromkeys(_PAPER, _settings(0.6, 32768, 0.95)),
+}
+"""Sampling by family and use where a study gives none: the official code's (`scripts/run.sh`, `evaluate.py`)."""

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from ttstudy.errors import StudyError
+from ttstudy.prompts import SAMPLING
 from ttstudy.yamlfile import read_yaml
 
 __all__ = ["Study", "StudyError", "from_mapping", "read_yaml", "schema", "with_base"]
@@ -91,6 +92,9 @@ class _Table(_Section):
         default_factory=dict, description="our column name: the file's column name, where they differ"
     )
     problems: int | None = Field(default=None, gt=0, le=10_000_000, description="use only the first so many problems")
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        default=None, description="of the normalised table, all problems in order; the benchmark step's log tells it"
+    )
 
     @model_validator(mode="after")
     def _one_column_each(self) -> _Table:
@@ -143,11 +147,11 @@ class SamplingSettings(_Section):
 
 
 class Sampling(_Section):
-    """Settings by use: `cot` (one greedy response), `responses` (pilot and pool), `search` (steps)."""
+    """Settings by use; null: those of the policy's prompt family (`ttstudy.prompts.SAMPLING`)."""
 
-    cot: SamplingSettings = SamplingSettings(temperature=0.0, max_tokens=512)
-    responses: SamplingSettings = SamplingSettings(temperature=0.7, max_tokens=512)
-    search: SamplingSettings = SamplingSettings(temperature=0.7, max_tokens=128)
+    cot: SamplingSettings | None = Field(default=None, description="one greedy response")
+    responses: SamplingSettings | None = Field(default=None, description="pilot and pool")
+    search: SamplingSettings | None = Field(default=None, description="steps")
 
 
 class SamplingChange(_Section):
@@ -410,10 +414,12 @@ class Study(_Section):
             raise ValueError(f"budgets.{searched[0]}: no policy here can be searched with; leave this method out")
 
     def sampling_of(self, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
-        """Settings for one policy and use, its own changes applied."""
-        base: SamplingSettings = getattr(self.sampling, use)
-        change: SamplingChange = getattr(self.policies[policy].sampling, use)
-        return base.model_dump() | change.model_dump(exclude_none=True)
+        """Settings for one policy and use: the study's or its prompt family's, its own changes applied."""
+        settings = self.policies[policy]
+        given: SamplingSettings | None = getattr(self.sampling, use)
+        base = SAMPLING[settings.prompt][use] if given is None else given.model_dump()
+        change: SamplingChange = getattr(settings.sampling, use)
+        return base | change.model_dump(exclude_none=True)
 
     def can_search(self, policy: str) -> bool:
         """Whether a policy can go on from a partial response: recorded ones cannot."""

@@ -125,9 +125,10 @@ def headline(results: Results) -> list[Block]:
 def build(results: Results, context: Mapping[str, Any]) -> list[Section]:
     """All sections between the claims and the explorer, in the order of the report."""
     makers = (
-        _cot, _scaling, _small_large, _gains, _prms, _levels, _votes, _flops, _optimism, _training, _counts, _graders,
+        _cot, _scaling, _small_large, _gains, _prms, _levels, _groups, _votes, _flops, _optimism, _training, _counts,
+        _graders,
     )  # fmt: skip
-    return [make(results, context) for make in makers]
+    return [section for make in makers if (section := make(results, context)) is not None]
 
 
 def _cot(results: Results, context: Mapping[str, Any]) -> Section:
@@ -350,6 +351,33 @@ def _levels(results: Results, context: Mapping[str, Any]) -> Section:
         "test each supports, not as a law."
     )
     return Section("levels", title, finding, blocks, method)
+
+
+def _groups(results: Results, context: Mapping[str, Any]) -> Section | None:
+    """Only where a benchmark names subjects or levels of its own."""
+    frame, study = views.groups(results.study), results.study
+    if not len(frame):
+        return None
+    parts = []
+    for (benchmark, kind), part in frame.groupby(["benchmark", "kind"], sort=False, observed=True):
+        mean = part.groupby("group", sort=False, observed=True)["single"].mean().dropna()
+        if len(mean):
+            parts.append(
+                f"on {benchmark}, by {kind}, from {percent(mean.min())} ({mean.idxmin()}) to {percent(mean.max())} "
+                f"({mean.idxmax()})"
+            )
+    short, one = study.one
+    finding = f"One {one}, over all policies, ranges {'; '.join(parts)}." if parts else ""
+    columns = [
+        _BENCHMARK, _POLICY, C("kind", "By", facet=True), C("group", "Subject or level"),
+        C("problems", "Problems", "count"), C("single", f"{short}, %", "percent"),
+        C("majority", "Majority, largest N, %", "percent"),
+        C("guided", f"Best-of-N with {study.reference_prm}, largest N, %", "percent"),
+    ]  # fmt: skip
+    columns = [column for column in columns if column.name not in frame or frame[column.name].notna().any()]
+    caption = "Accuracy by the benchmark's own subjects and levels"
+    method = "These are the benchmark's own labels, the same for every policy. Groups are small: read leads with care."
+    return Section("groups", caption, finding, [Block(_table("groups-data", caption, columns, frame))], method)
 
 
 def _votes(results: Results, context: Mapping[str, Any]) -> Section:

@@ -1,0 +1,75 @@
+"""Prompts and sampling by family: the paper's, and used where a study gives none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from tests.test_engines_checkpoint import write_tokenizer
+from tests.test_study import small
+from ttstudy import prompts
+from ttstudy.engines.chat import ChatTokenizer
+from ttstudy.study import _PolicyCommon, from_mapping
+
+BOXED = r"Please reason step by step, and put your final answer within \boxed{}."
+# What Llama-3.2's template does with the date and with a system message, shortened.
+LLAMA = (
+    "{{ bos_token }}{% if not date_string is defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}"
+    "{% if messages[0]['role'] == 'system' %}{% set system = messages[0]['content'] | trim %}"
+    "{% set messages = messages[1:] %}{% else %}{% set system = '' %}{% endif %}"
+    "Today Date: {{ date_string }}\n\n{{ system }}"
+    "{% for m in messages %}|{{ m['role'] }}|{{ m['content'] | trim }}{% endfor %}"
+)
+
+
+def test_every_family_of_the_configuration_has_its_prompt_and_its_sampling():
+    families = set(get_args(_PolicyCommon.model_fields["prompt"].annotation))
+    assert families == set(prompts.FAMILIES) == set(prompts.SAMPLING)
+
+
+def test_messages_are_put_where_each_family_wants_them():
+    def shape(family: str) -> list[tuple[str, str]]:
+        return [(message["role"], message["content"]) for message in prompts.messages(family, "2+2?")]
+
+    assert shape("plain") == [("user", "2+2?")]
+    assert shape("qwen") == [("system", BOXED), ("user", "2+2?")]
+    assert shape("deepseek-r1") == [("user", f"2+2?\n{BOXED}")]
+    (role, text), user = shape("llama")
+    assert role == "system" and user == ("user", "2+2?")
+    assert text.startswith("Solve the following math problem efficiently and clearly:\n\n- For simple problems")
+    assert text.endswith("Where [answer] is just the final number or expression that solves the problem.")
+    assert "Therefore, the final answer is: $\\boxed{answer}$. I hope it is correct." in text
+
+
+def test_the_date_in_a_llama_prompt_is_the_same_every_day_and_bos_is_there_once(tmp_path: Path):
+    write_tokenizer(tmp_path, template=LLAMA)
+    chat = ChatTokenizer(tmp_path)
+    text = chat.render(prompts.messages("llama", "2+2?"))
+    assert "Today Date: 26 Jul 2024" in text and text.count("Solve the following") == 1
+    ids = chat.encode_chat(prompts.messages("llama", "2+2?"))
+    assert ids.count(chat.token_id("bos_token")) == 1
+
+
+@pytest.mark.parametrize(
+    ("family", "use", "settings"),
+    [
+        ("llama", "cot", (0.0, 1.0, 8192)),
+        ("qwen", "responses", (0.7, 1.0, 8192)),
+        ("qwen", "search", (0.7, 1.0, 2048)),
+        ("deepseek-r1", "cot", (0.6, 0.95, 32768)),
+        ("deepseek-r1", "responses", (0.6, 0.95, 32768)),
+        ("deepseek-r1", "search", (0.6, 0.95, 32768)),
+        ("plain", "responses", (0.7, 1.0, 512)),
+    ],
+)
+def test_a_family_samples_as_the_paper_does_unless_the_study_says_otherwise(family, use, settings):
+    config = small()
+    config["policies"]["tiny"]["prompt"] = family
+    found = from_mapping(config).sampling_of("tiny", use)
+    assert (found["temperature"], found["top_p"], found["max_tokens"], found["top_k"]) == (*settings, 0)
+    config["sampling"] = {use: {"temperature": 1.0, "max_tokens": 99}}
+    config["policies"]["tiny"]["sampling"] = {use: {"top_p": 0.5}}
+    found = from_mapping(config).sampling_of("tiny", use)
+    assert (found["temperature"], found["top_p"], found["max_tokens"]) == (1.0, 0.5, 99)
