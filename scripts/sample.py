@@ -1,10 +1,11 @@
 """Draw a block of responses from a policy: pilot, greedy CoT, or part of the pool."""
 
+import json
 import os
 from pathlib import Path
 
 from ttstudy import steps, tables
-from ttstudy.engines import open_engine
+from ttstudy.engines import environment, open_policy
 from ttstudy.progress import bar
 from ttstudy.sampling import draw
 
@@ -16,16 +17,18 @@ def step() -> None:
     parser = steps.parser(__doc__)
     parser.add_argument("--benchmark", required=True, type=Path)
     parser.add_argument("--policy", required=True, type=Path, help="checkpoint folder")
+    parser.add_argument("--machine", type=json.loads, default={}, help="engine options that change no byte (JSON)")
     parser.add_argument("--block", required=True, type=int, nargs=2, metavar=("FIRST", "LAST"))
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
+    environment.enter(args.spec["engine"])
     problems = tables.read("benchmark", args.benchmark)
     samples = range(args.block[0], args.block[1] + 1)
     label = f"sample {args.output.parent.parent.name} {args.output.parent.name}/{args.output.stem}"
     clock = steps.stopwatch()
     with steps.log(args.log) as log, bar(label, len(problems) * len(samples), log) as progress:
         with steps.opening(args.policy):
-            engine = open_engine(args.policy, kind=args.spec["engine"], dtype=args.spec["dtype"])
+            engine = open_policy(args.policy, args.spec, args.machine)
         before = [0, 0]
 
         def compute(rows: list[int]) -> dict:

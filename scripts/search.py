@@ -1,12 +1,13 @@
 """Search with a PRM: beam search or DVTS at one budget, all problems of a block together."""
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from ttstudy import steps, tables
-from ttstudy.engines import open_engine
+from ttstudy.engines import environment, open_policy
 from ttstudy.progress import bar
 from ttstudy.prompts import messages
 from ttstudy.rewards import open_reward_model
@@ -19,12 +20,14 @@ def step() -> None:
     parser.add_argument("--budget", required=True, type=int)
     parser.add_argument("--benchmark", required=True, type=Path)
     parser.add_argument("--policy", required=True, type=Path, help="checkpoint folder")
+    parser.add_argument("--machine", type=json.loads, default={}, help="engine options that change no byte (JSON)")
     parser.add_argument("--prm", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--problems-per-block", type=int, default=50)
     parser.add_argument("--answers", required=True, type=Path)
     parser.add_argument("--nodes", required=True, type=Path)
     parser.add_argument("--cost", required=True, type=Path)
     args = parser.parse_args()
+    environment.enter(args.spec["engine"])
     spec = args.spec
     sampling = dict(spec["sampling"])
     options = Options(
@@ -39,7 +42,7 @@ def step() -> None:
     clock = steps.stopwatch()
     with steps.log(args.log) as log, bar(label, len(problems), log) as progress:
         with steps.opening(args.policy):
-            engine = open_engine(args.policy, kind=spec["engine"], dtype=spec["dtype"])
+            engine = open_policy(args.policy, spec, args.machine)
         with steps.opening(args.prm):
             reward_model = open_reward_model(args.prm, format=spec["format"])
         done = tokens = 0

@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from tests.vllm_session import found, vllm  # noqa: E402, F401 - fixtures
+
 LONGEST_FIRST = ("test_dag.py", "test_recovery.py", "test_own_models.py")
 """Files that run whole studies: started first, so that no worker idles at the end."""
 

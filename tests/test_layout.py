@@ -47,6 +47,20 @@ def test_a_budget_changes_no_path_that_was_there():
     assert after.search("sums", "tiny", "good", "dvts", 8) == before.search("sums", "tiny", "good", "dvts", 8)
 
 
+def test_an_engine_moves_its_policys_responses_and_only_options_that_decide_them_do():
+    def folders(policy: dict) -> tuple:
+        layout = changed(lambda c: c["policies"]["tiny"].update(policy))[1]
+        return layout.pool_folder("sums", "tiny", "cot"), layout.search_folder("sums", "tiny", "good", "dvts")
+
+    plain, vllm = folders({}), folders({"engine": "vllm"})
+    assert folders({"engine": "transformers", "device": "cpu"}) == plain
+    assert not set(plain) & set(vllm)
+    machine = {"data_parallel": 8, "gpu_memory_utilization": 0.5, "max_num_seqs": 64, "kv_cache_gib": 2}
+    assert folders({"engine": "vllm", "vllm": machine}) == vllm
+    deciding = {"tensor_parallel": 2, "max_model_len": 128, "batch_invariant": True, "enforce_eager": True}
+    assert len({vllm, *(folders({"engine": "vllm", "vllm": {key: value}}) for key, value in deciding.items())}) == 5
+
+
 def test_temperature_of_responses_moves_responses_and_scores_but_not_cot_search_or_models():
     before, after = changed(
         lambda c: c["policies"]["tiny"].update(sampling={"responses": {"temperature": 0.9}})

@@ -106,6 +106,13 @@ MISTAKES = {
     "zero beam width": (("search", "beam_width"), 0, "search.beam_width"),
     "seed a word": (("seed",), "lucky", "seed"),
     "policies a list": (("policies",), ["tiny"], "policies"),
+    "unknown engine": (("policies", "tiny", "engine"), "sglang", "policies.tiny.engine"),
+    "vllm options without vllm": (("policies", "tiny", "vllm"), {"tensor_parallel": 2}, "add `engine: vllm`"),
+    "no GPU in parallel": (
+        ("policies", "tiny"),
+        {"source": "trained", "definition": DEFINITION, "engine": "vllm", "vllm": {"tensor_parallel": 0}},
+        "policies.tiny.vllm.tensor_parallel",
+    ),
 }
 
 

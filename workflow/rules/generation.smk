@@ -33,6 +33,7 @@ rule sample:
     priority: 50
     resources:
         **asked("policy"),
+        machine=lambda w: layout.machine(w.policy),
     params:
         spec=spec,
         block=lambda w: list(block(w)),
@@ -40,7 +41,8 @@ rule sample:
         """
         {LAUNCH} {resources.gpu} python {SCRIPTS}/sample.py --spec {params.spec:q} \
             --benchmark {input.benchmark:q} \
-            --policy "$(dirname {input.policy:q})" --block {params.block} --output {output:q} --log {log:q}
+            --policy "$(dirname {input.policy:q})" --machine {resources.machine:q} \
+            --block {params.block} --output {output:q} --log {log:q}
         """
 
 

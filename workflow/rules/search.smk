@@ -18,8 +18,9 @@ rule search:
         f"{study.results}/logs/search/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.log",
     resources:
         **asked("policy+prm"),
-        # Blocks of problems change no byte, so their size is not part of the spec.
+        # Blocks of problems and the machine's options change no byte, so they are not part of the spec.
         problems_per_block=study.search.problems_per_block,
+        machine=lambda w: layout.machine(w.policy),
     params:
         spec=spec,
         budget=lambda w: int(w.budget),
@@ -28,7 +29,8 @@ rule search:
         {LAUNCH} {resources.gpu} python {SCRIPTS}/search.py --spec {params.spec:q} \
             --budget {params.budget} \
             --benchmark {input.benchmark:q} --policy "$(dirname {input.policy:q})" \
-            --prm "$(dirname {input.prm:q})" --problems-per-block {resources.problems_per_block} \
+            --prm "$(dirname {input.prm:q})" --machine {resources.machine:q} \
+            --problems-per-block {resources.problems_per_block} \
             --answers {output.answers:q} --nodes {output.nodes:q} --cost {output.cost:q} --log {log:q}
         """
 

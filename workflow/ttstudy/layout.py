@@ -237,11 +237,15 @@ class Layout:
             "seeds": [self.study.seed, benchmark, policy],
             "benchmark": self._benchmark_digest(benchmark),
             "policy": self._model_digest(policy, "policies"),
-            "engine": "transformers",
+            **settings.engine_spec,
             "dtype": getattr(settings, "dtype", "float32"),
             "prompt": settings.prompt,
             "sampling": self.study.sampling_of(policy, use),
         }
+
+    def machine(self, policy: str) -> str:
+        """Options of a policy's engine that change no result, as canonical JSON: a resource, no part of a spec."""
+        return canonical(getattr(self.study.policies[policy], "machine", {}))
 
     def pool_folder(self, benchmark: str, policy: str, pool: str) -> str:
         """Folder of a pool of responses: `pilot`, `cot` (one greedy response) or `samples`."""

