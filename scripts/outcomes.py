@@ -2,11 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from ttstudy import outcomes, steps, tables
-
-GRADES = ["problem_id", "sample", "canonical", "correct"]
 
 
 def step() -> None:
@@ -15,37 +11,12 @@ def step() -> None:
     parser.add_argument("--difficulty", required=True, type=Path)
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
-    spec, sources = args.spec, args.spec["sources"]
+    spec = args.spec
     difficulty = tables.read("difficulty", args.difficulty)
-    problem_ids = list(difficulty["problem_id"])
-
-    def grades(path: str) -> pd.DataFrame:
-        return tables.read("grades", path, GRADES)
-
-    def values() -> outcomes.Values:
-        if "cot" in sources:
-            yield from outcomes.of_cot(grades(sources["cot"]["grades"]), problem_ids)
-        blocks = sources["samples"]
-        if blocks:
-            pool = steps.concat("grades", [block["grades"] for block in blocks], GRADES)
-            scores = {
-                prm: steps.concat("scores", [block["scores"][prm] for block in blocks]) for prm in blocks[0]["scores"]
-            }
-            yield from outcomes.of_pool(pool, scores, spec["budgets"], problem_ids, spec["seed"])
-        for search in sources["searches"]:
-            yield from outcomes.of_search(
-                search["method"],
-                search["prm"],
-                search["budget"],
-                grades(search["grades"]),
-                tables.read("search_responses", search["answers"], ["problem_id", "sample", "tree", "step_scores"]),
-                problem_ids,
-                spec["budgets"][search["method"]],
-                spec["beam_width"],
-                spec["seed"],
-            )
-
-    tables.write("outcomes", outcomes.table(spec["benchmark"], spec["policy"], values(), difficulty), args.output)
+    values = outcomes.of_files(
+        spec["sources"], list(difficulty["problem_id"]), spec["budgets"], spec["beam_width"], spec["seed"]
+    )
+    tables.write("outcomes", outcomes.table(spec["benchmark"], spec["policy"], values, difficulty), args.output)
 
 
 if __name__ == "__main__":

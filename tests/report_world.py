@@ -114,7 +114,12 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
             naive = out["strategy"][-3][9]
             low, high = spread - 0.02, spread + 0.02
             out["optimism"].append((benchmark, policy, prm, budget, n, 19, naive, naive - spread, spread, low, high))
-    out["graders"].append((benchmark, policy, "strict", "reference", n * 256, int(rng.integers(0, 9))))
+    more, less = (int(number) for number in rng.integers(0, 9, 2))
+    row = ("strict", "reference", n * 256, more + less, less, more, 0, 1)
+    out["graders"].append((benchmark, policy, "samples", "none", 256, *row))
+    row = (0.5, 0.52 - 0.01 * rank, 2, 0.02 - 0.01 * rank)
+    out["grader_accuracy"].append((benchmark, policy, "none", "majority", 256, "none", "majority", n, *row))
+    out["grader_answers"].append((benchmark, policy, ids[0], "0.5", "50", "50", False, True, more + 1))
 
 
 def _explore(out, rng, benchmark, policy, prm, method, ids, worth) -> None:
@@ -174,7 +179,10 @@ TABLES = {
     "claims": "claim title source verdict published ours low high text needs",
     "optimism": "benchmark policy prm budget problems thetas naive cross_fitted optimism low high",
     "counts": f"{_CELL} responses finished cut no_answer timed_out",
-    "graders": "benchmark policy grader other responses differ",
+    "graders": "benchmark policy source prm budget grader other responses differ only_grader only_other timed_out "
+    "other_timed_out",
+    "grader_accuracy": f"{_CELL} score vote problems accuracy other changed difference",
+    "grader_answers": "benchmark policy problem_id gold answer other_answer correct other_correct responses",
     "explorer": f"{_CELL} problem_id problem gold sample response steps step_scores answer correct finish",
     "nodes": f"{_CELL} problem_id tree node parent depth text tokens score kept finish",
 }

@@ -133,8 +133,8 @@ def test_a_worker_out_of_memory_or_killed_is_replaced():
         with pool.worker() as process:
             first = process.process.pid
             process.process.kill()
-        assert pool.map([{"op": "keys", "answer": r"\sqrt 2"}]) == [Lost]
-        exact, _ = pool.call({"op": "keys", "answer": r"\sqrt{4}"})
+        assert pool.map([{"op": "keys", "answers": [r"\sqrt 2"]}]) == [Lost]
+        ((exact, _),) = pool.call({"op": "keys", "answers": [r"\sqrt{4}"]})
         assert exact == "q:2/1"
         with pool.worker() as process:
             assert process.process.pid != first

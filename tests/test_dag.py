@@ -13,7 +13,7 @@ import pytest
 
 from tests.studies import ROOT, copy_repository, fresh, planned, smoke, snakemake, write
 
-ANALYSIS = {"outcomes", "ledger", "accuracy", "strategy", "claims", "explorer", "report"}
+ANALYSIS = {"outcomes", "ledger", "accuracy", "graders", "strategy", "claims", "explorer", "report"}
 MODEL_STEPS = {"train_policy", "train_reward_model", "benchmark", "sample", "score", "search"}
 
 
@@ -138,6 +138,12 @@ def test_a_report_template_changes_the_report_only(clone):
 def test_difficulty_thresholds_change_analysis_only(clone):
     plan = jobs(clone, difficulty={"thresholds": [60, 20]})
     assert "difficulty" in plan and not set(plan) & (MODEL_STEPS | {"grade", "grade_search"})
+
+
+def test_the_other_grader_has_graded_already(clone):
+    plan = jobs(clone, grader="reference")
+    assert {"outcomes", "graders", "report"} <= set(plan)
+    assert not set(plan) & (MODEL_STEPS | {"grade", "grade_search"})
 
 
 @pytest.mark.parametrize(

@@ -332,7 +332,8 @@ def hostile(world, tmp_path_factory) -> Path:
     tables = {name: frame.copy() for name, frame in world.items()}
     for name, columns in {"explorer": ["problem", "gold", "response", "answer", "finish"], "nodes": ["text", "finish"],
                           "claims": ["title", "source", "published", "ours", "text", "needs"],
-                          "benchmark": ["problem", "answer"], "counts": []}.items():  # fmt: skip
+                          "benchmark": ["problem", "answer"],
+                          "grader_answers": ["gold", "answer", "other_answer"]}.items():  # fmt: skip
         for column in columns:
             tables[name][column] = tables[name][column].where(tables[name][column].isna(), HOSTILE)
     tables["explorer"]["steps"] = [[HOSTILE, HOSTILE] for _ in range(len(tables["explorer"]))]
@@ -472,3 +473,10 @@ def test_a_reader_can_sort_filter_save_explore_print_and_use_a_phone(built, worl
         browser.open(built)
         assert browser.js("document.documentElement.scrollWidth") <= 390
         assert browser.requests == [built.as_uri()] * 2 and browser.problems == []
+
+
+def test_the_graders_section_says_how_many_verdicts_and_accuracies_differ(world, page):
+    text, frame, effects = " ".join(page.text), world["graders"], world["grader_accuracy"]
+    assert f"On {frame['differ'].sum():,} of {frame['responses'].sum():,} responses" in text
+    first = effects.loc[effects["difference"].abs().idxmax()]
+    assert f"the most by {100 * first['difference']:+.1f} points ({first['policy']}" in text

@@ -55,7 +55,7 @@ def test_another_block_size_never_takes_one_part_for_another(tmp_path):
 
 def test_a_step_that_meets_bad_data_ends_with_one_sentence(tmp_path):
     run = subprocess.run(
-        [sys.executable, ROOT / "scripts/grade.py", "--spec", '{"grader":"strict","extraction":"boxed"}',
+        [sys.executable, ROOT / "scripts/grade.py", "--spec", '{"graders":["strict"],"extraction":"boxed"}',
          "--benchmark", tmp_path / "no.parquet", "--responses", tmp_path / "no.parquet", "--output", tmp_path / "o"],
         env=os.environ | {"PYTHONPATH": str(ROOT / "workflow")}, capture_output=True, text=True,
     )  # fmt: skip

@@ -10,7 +10,9 @@ strings among them.
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import resource
 import time
 from collections.abc import Callable
 
@@ -117,6 +119,11 @@ def table(problems: int, samples: int, seed: int = 0) -> tuple[pd.DataFrame, pd.
     )
 
 
+def processor_seconds() -> float:
+    """Processor time of this process and its ended workers."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
 def main() -> None:
     """Grade the table once and print what it took."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -127,14 +134,15 @@ def main() -> None:
     parser.add_argument("--cache", default=None)
     options = parser.parse_args()
     responses, benchmark = table(options.problems, options.samples)
-    started = time.perf_counter()
+    started, spent = time.perf_counter(), processor_seconds()
     grades = grade_table(
         responses, benchmark, grader=options.grader, workers=options.workers, cache_dir=options.cache
     )
-    seconds = time.perf_counter() - started
+    seconds, spent = time.perf_counter() - started, processor_seconds() - spent
     distinct = grades[["problem_id", "answer"]].drop_duplicates().shape[0]
     print(
         f"{len(grades)} responses, {distinct} distinct answers per problem in all: {seconds:.1f} s wall, "
+        f"{spent:.1f} s CPU with the workers, load {os.getloadavg()[0]:.1f}, "
         f"{options.workers} workers; correct {grades.correct.mean():.3f}, "
         f"status {grades.status.value_counts().to_dict()}"
     )

@@ -77,6 +77,28 @@ rule accuracy:
         """
 
 
+rule graders:
+    input:
+        outcomes=rules.accuracy.output.outcomes,
+        difficulty=rules.accuracy.output.difficulty,
+        benchmarks=[layout.benchmark(benchmark) for benchmark in study.benchmarks],
+        tables=[
+            path
+            for benchmark, policy in layout.pairs()
+            for grader in (study.grader, layout.other_grader)
+            for path in layout.files(benchmark, policy, "grades", "scores", "answers", grader=grader)
+        ],
+    output:
+        [layout.table(name) for name in GRADER_TABLES],
+    params:
+        spec=lambda w: layout.graders_spec(),
+    shell:
+        """
+        python {SCRIPTS}/graders.py --spec {params.spec:q} --outcomes {input.outcomes:q} \
+            --difficulty {input.difficulty:q} --tables "$(dirname {output[0]:q})"
+        """
+
+
 rule strategy:
     input:
         outcomes=rules.accuracy.output.outcomes,

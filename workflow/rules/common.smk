@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ttstudy import preflight, revisions
-from ttstudy.layout import STUDY_TABLES, open_layout
+from ttstudy.layout import GRADER_TABLES, STUDY_TABLES, open_layout
 from ttstudy.runlock import hold_results
 from ttstudy.study import from_mapping, read_yaml, with_base
 

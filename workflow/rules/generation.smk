@@ -51,11 +51,14 @@ rule grade:
         benchmark=lambda w: layout.benchmark(w.benchmark),
         responses=f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
     output:
-        f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.{layout.grading}.parquet",
+        [
+            f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.{grading}"
+            for grading in layout.gradings
+        ],
     params:
         spec=lambda w: layout.grade_spec(),
     shell:
         """
         python {SCRIPTS}/grade.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
-            --responses {input.responses:q} --output {output:q}
+            --responses {input.responses:q} --output {output:q} --cache {study.results:q}/cache
         """

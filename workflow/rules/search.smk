@@ -40,4 +40,7 @@ use rule grade as grade_search with:
         benchmark=lambda w: layout.benchmark(w.benchmark),
         responses=f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.answers.parquet",
     output:
-        f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.{layout.grading}.parquet",
+        [
+            f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.{grading}"
+            for grading in layout.gradings
+        ],

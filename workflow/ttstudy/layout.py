@@ -19,6 +19,7 @@ from typing import Any
 from ttstudy import fingerprint
 from ttstudy.specs import canonical, digest8
 from ttstudy.study import (
+    GRADERS,
     FileBenchmark,
     HubBenchmark,
     HubPolicy,
@@ -36,6 +37,8 @@ POOLS = ("pilot", "cot", "samples")
 SEARCHES = ("beam_search", "dvts")
 STUDY_TABLES = ("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism")
 """Tables of a study that the claims are judged by."""
+GRADER_TABLES = ("graders", "grader_accuracy", "grader_answers")
+"""Tables that set the study's grader beside the other one."""
 _HEAD = 2**20
 _DIGEST = re.compile(r"-([0-9a-f]{8})(?=[/.])")
 
@@ -306,17 +309,23 @@ class Layout:
     # -- grading -----------------------------------------------------------------------------------------------
 
     @property
-    def grading(self) -> str:
-        """Name of the grader and extraction rule, part of every grades path."""
-        return f"{self.study.grader}-{self.study.extraction}"
+    def gradings(self) -> list[str]:
+        """Endings of the grades of a responses table, one per grader: every response is graded with each."""
+        return [f"{grader}-{self.study.extraction}.parquet" for grader in GRADERS]
 
-    def grades(self, responses: str) -> str:
-        """Path of the grades of a responses table."""
-        return f"{responses.removesuffix('.parquet').removesuffix('.answers')}.{self.grading}.parquet"
+    @property
+    def other_grader(self) -> str:
+        """The grader that is not the study's."""
+        return next(grader for grader in GRADERS if grader != self.study.grader)
+
+    def grades(self, responses: str, grader: str | None = None) -> str:
+        """Path of the grades of a responses table, by the study's grader unless another is named."""
+        stem = responses.removesuffix(".parquet").removesuffix(".answers")
+        return f"{stem}.{grader or self.study.grader}-{self.study.extraction}.parquet"
 
     def grade_spec(self) -> str:
         """Spec of grading."""
-        return self._light("grade", grader=self.study.grader, extraction=self.study.extraction)
+        return self._light("grade", graders=list(GRADERS), extraction=self.study.extraction)
 
     # -- analysis ----------------------------------------------------------------------------------------------
 
@@ -354,13 +363,13 @@ class Layout:
                 for budget in self.search_budgets(method):
                     yield prm, method, budget
 
-    def sources(self, benchmark: str, policy: str) -> dict[str, Any]:
+    def sources(self, benchmark: str, policy: str, grader: str | None = None) -> dict[str, Any]:
         """Files behind one (benchmark, policy), by what they are: what the analysis steps read."""
         pool = [
             {
                 "samples": list(block),
                 "responses": responses,
-                "grades": self.grades(responses),
+                "grades": self.grades(responses, grader),
                 "scores": {
                     prm: self.scores(benchmark, policy, prm, block)
                     for prm in self.study.prms_of(policy)
@@ -372,7 +381,7 @@ class Layout:
             )
         ]
         single = {
-            name: {"responses": path, "grades": self.grades(path)}
+            name: {"responses": path, "grades": self.grades(path, grader)}
             for name in ("pilot", "cot")
             for path in self.pools(benchmark, policy, name)
         }
@@ -385,16 +394,16 @@ class Layout:
                     "method": method,
                     "budget": budget,
                     "answers": answers,
-                    "grades": self.grades(answers),
+                    "grades": self.grades(answers, grader),
                     "nodes": self.search(benchmark, policy, prm, method, budget, "nodes"),
                     "cost": self.search(benchmark, policy, prm, method, budget, "cost"),
                 }
             )
         return single | {"samples": pool, "searches": searches}
 
-    def files(self, benchmark: str, policy: str, *kinds: str) -> list[str]:
+    def files(self, benchmark: str, policy: str, *kinds: str, grader: str | None = None) -> list[str]:
         """Paths in `sources` of the given kinds (responses, grades, scores, answers, nodes, cost)."""
-        sources = self.sources(benchmark, policy)
+        sources = self.sources(benchmark, policy, grader)
         single = [sources[name] for name in ("pilot", "cot") if name in sources]
         rows: Sequence[dict[str, Any]] = [*single, *sources["samples"], *sources["searches"]]
         return [path for row in rows for kind in kinds if kind in row for path in _paths(row[kind])]
@@ -435,10 +444,10 @@ class Layout:
         yield from (("benchmark", Path(self.benchmark(name))) for name in self.study.benchmarks)
         for rule, kind in (("sample", "responses"), ("search", "answers"), ("score", "scores"), ("grade", "grades")):
             for benchmark, policy in self.pairs():
-                yield from ((rule, Path(path)) for path in self.files(benchmark, policy, kind))
+                yield from ((rule, Path(path)) for path in self.files(benchmark, policy, kind, grader=GRADERS[0]))
         for rule in ("difficulty", "outcomes", "ledger"):
             yield from ((rule, Path(path)) for path in self.cells(rule))
-        yield from ((rule, Path(self.table(rule))) for rule in ("training", "accuracy", "strategy", "claims"))
+        yield from ((rule, Path(self.table(rule))) for rule in ("training", "accuracy", "graders", "strategy", "claims"))
         yield "explorer", Path(self.table("explorer"))
 
     def difficulty_spec(self, benchmark: str, policy: str) -> str:
@@ -478,6 +487,25 @@ class Layout:
         """Spec of the verdicts: the published numbers count as code (as an input, a fresh clone would rerun them)."""
         return self.study_spec("claims", published=fingerprint.files("reports/published.csv"))
 
+    def graders_spec(self) -> str:
+        """Spec of the comparison of graders: what both graded, and the files behind each cell under the other."""
+        cells = []
+        for benchmark, policy in self.pairs():
+            used, other = (self.sources(benchmark, policy, name) for name in (None, self.other_grader))
+            graded = []
+            for one, two in zip(_graded(used), _graded(other), strict=True):
+                graded.append(one | {"other": two["grades"]})
+            cells.append({"benchmark": benchmark, "policy": policy, "graded": graded, "sources": other})
+        return self.study_spec(
+            "graders",
+            grader=self.study.grader,
+            other=self.other_grader,
+            cells=cells,
+            benchmarks={benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks},
+            budgets=self.study.budgets.model_dump(exclude_none=True),
+            beam_width=self.study.search.beam_width,
+        )
+
     def explorer_spec(self) -> str:
         """Spec of the sample explorer's data."""
         cells = [
@@ -498,6 +526,18 @@ class Layout:
             tables=self.table("{name}"),
             benchmarks={benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks},
         )
+
+
+def _graded(sources: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What an accuracy rests on, each with the paths of its grades: the greedy response, the pool, each search."""
+    if "cot" in sources:
+        yield {"source": "cot", "prm": "none", "budget": 1, "grades": [sources["cot"]["grades"]]}
+    if blocks := sources["samples"]:
+        size = blocks[-1]["samples"][1] + 1
+        yield {"source": "samples", "prm": "none", "budget": size, "grades": [block["grades"] for block in blocks]}
+    for search in sources["searches"]:
+        keys = {key: search[key] for key in ("prm", "budget")}
+        yield {"source": search["method"], "grades": [search["grades"]]} | keys
 
 
 def _paths(item: str | dict[str, str]) -> Iterable[str]:

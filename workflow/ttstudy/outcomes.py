@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
-from ttstudy import voting
+from ttstudy import steps, tables, voting
 from ttstudy.tables import TableError
 from ttstudy.voting import Pool
 
@@ -60,6 +61,40 @@ def of_search(
         yield method, prm, voting.values_of_trees(pool, budgets, beam_width, trees, seed=seed)
     else:
         yield method, prm, voting.values_of_answers(pool, budget)
+
+
+def of_files(
+    sources: Mapping[str, Any],
+    problem_ids: Sequence[str],
+    budgets: Mapping[str, Sequence[int]],
+    beam_width: int,
+    seed: int,
+) -> Values:
+    """Every method of one (benchmark, policy), from its files as `layout.sources` names them."""
+
+    def grades(*paths: str) -> pd.DataFrame:
+        return steps.concat("grades", paths, ["problem_id", "sample", "canonical", "correct"])
+
+    if "cot" in sources:
+        yield from of_cot(grades(sources["cot"]["grades"]), problem_ids)
+    blocks = sources["samples"]
+    if blocks:
+        pool = grades(*(block["grades"] for block in blocks))
+        prms = blocks[0]["scores"]
+        scores = {prm: steps.concat("scores", [block["scores"][prm] for block in blocks]) for prm in prms}
+        yield from of_pool(pool, scores, budgets, problem_ids, seed)
+    for search in sources["searches"]:
+        yield from of_search(
+            search["method"],
+            search["prm"],
+            search["budget"],
+            grades(search["grades"]),
+            tables.read("search_responses", search["answers"], ["problem_id", "sample", "tree", "step_scores"]),
+            problem_ids,
+            budgets[search["method"]],
+            beam_width,
+            seed,
+        )
 
 
 def table(benchmark: str, policy: str, values: Values, difficulty: pd.DataFrame) -> pd.DataFrame:

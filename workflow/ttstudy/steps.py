@@ -86,8 +86,8 @@ def opening(checkpoint: Path) -> Iterator[None]:
 def _product(arguments: argparse.Namespace) -> Path:
     """The file or folder that names the job's record: its first output."""
     given = vars(arguments)
-    folder = given.get("tables")
-    return given.get("output") or given.get("answers") or folder / f"{arguments.spec['step']}.parquet"
+    folder, output = given.get("tables"), given.get("output")
+    return (output[0] if isinstance(output, list) else output) or given.get("answers") or folder / f"{arguments.spec['step']}.parquet"
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -31,7 +31,9 @@ Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 """A commit; branches and tags move, so they are none."""
 
 Score = Literal["min", "last", "avg"]
-RESERVED = ("benchmarks", "imported", "models", "studies", "logs", "retrained")
+Grader = Literal["strict", "reference"]
+GRADERS: tuple[str, ...] = get_args(Grader)
+RESERVED = ("benchmarks", "imported", "models", "studies", "logs", "retrained", "cache")
 """Folders of `results/` that a benchmark may not be named after."""
 
 
@@ -405,7 +407,7 @@ class Study(_Section):
     first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")
     score: Score = Field(default="last", description="PRM score of the headline numbers")
     vote: Literal["prm_max", "prm_vote"] = Field(default="prm_vote", description="vote of the headline numbers")
-    grader: Literal["strict", "reference"] = "strict"
+    grader: Grader = Field(default="strict", description="grader of all accuracies; the report compares both")
     extraction: Literal["boxed", "last_number"] = "boxed"
     search: Search = Search()
     difficulty: Difficulty = Difficulty()

@@ -60,6 +60,11 @@ COLUMNS = {
     "plan": "benchmark:str policy:str prm:str method:str budget:int jobs:count jobs_done:count responses:count "
     "policy_tokens:amount prm_tokens:amount gpus:count gpu_hours:amount flops:amount disk_gb:amount tokens_from:str "
     "speed_from:str",
+    "graders": "benchmark:str policy:str source:source prm:str budget:int grader:str other:str responses:count "
+    "differ:count only_grader:count only_other:count timed_out:count other_timed_out:count",
+    "grader_accuracy": _CELL + " problems:count accuracy:share other:share changed:count difference:float",
+    "grader_answers": "benchmark:str policy:str problem_id:str gold:str answer:str? other_answer:str? correct:bool "
+    "other_correct:bool responses:count",
     "counts": "benchmark:str policy:str prm:str method:method budget:int responses:count finished:count? "
     "cut:count? no_answer:count timed_out:count",
 }
@@ -77,6 +82,7 @@ _CHOICES = {
     "level_or_all": ("all", *LEVELS),
     "finish": ("eos", "stop", "length", "context", "depth", "unknown"),
     "node_finish": ("open", "eos", "stop", "length", "context", "depth"),
+    "source": ("cot", "samples", "beam_search", "dvts"),
     "status": ("graded", "no_answer", "timed_out"),
     "verdict": ("holds", "not significant", "fails", "not run"),
 }
@@ -93,6 +99,8 @@ _KEYS = {
     "accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "level"],
     "ledger": ["benchmark", "policy", "prm", "method", "budget"],
     "training": ["model"],
+    "graders": ["benchmark", "policy", "source", "prm", "budget"],
+    "grader_accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote"],
 }
 
 WHOLE = {"write_page_checksum": True}

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,12 @@ from ttstudy.answers.cleaning import clean
 from ttstudy.answers.extraction import extract
 from ttstudy.answers.forms import canonical, simple
 from ttstudy.answers.keys import Keys, Undecided, keys_of, meet, same
-from ttstudy.answers.workers import Lost, Pool, shared
+from ttstudy.answers.workers import SECONDS, Lost, Pool, shared
 
 if TYPE_CHECKING:
     import pandas as pd
 
 VERSION = "1"
-GRADERS = ("strict", "reference")
 
 
 class TimedOut(Exception):
@@ -39,28 +38,42 @@ def _quick(answer: str) -> Keys | None:
         return None
 
 
-@lru_cache(maxsize=10_000)
-def _slow(answer: str) -> Keys:
-    try:
-        exact, loose = shared().call({"op": "keys", "answer": answer})
-    except Lost:
-        raise TimedOut(f"the check of {answer[:60]!r} was stopped by its limits") from None
-    return Keys(exact, frozenset(loose))
+_known: dict[str, Keys] = {}
+
+
+def _slow(answers: Sequence[str]) -> list[Keys]:
+    """Keys of answers, by one check in a worker: the limits are for all of them together."""
+    todo = [answer for answer in dict.fromkeys(answers) if answer not in _known]
+    found = {answer: _known[answer] for answer in answers if answer in _known}
+    if todo:
+        try:
+            results = shared().call({"op": "keys", "answers": todo})
+        except Lost:
+            shown = " and ".join(repr(answer[:60]) for answer in todo)
+            raise TimedOut(f"the check of {shown} was stopped by its limits") from None
+        found |= {answer: Keys(key, frozenset(loose)) for answer, (key, loose) in zip(todo, results, strict=True)}
+        if len(_known) > 10_000:
+            _known.clear()
+        _known.update(found)
+    return [found[answer] for answer in answers]
 
 
 def equivalent(gold: str, answer: str) -> bool:
     """Say whether an answer is mathematically the same as the gold answer (rules: POLICY.md); symmetric.
 
     Plain numbers, fractions, words and polynomials are decided here and exactly; the rest in a worker process
-    with 3 s of processor time and 1 GiB. Raises `TimedOut` where these limits stop the check, so that no
-    verdict is made up.
+    with 2 s of processor time, 8 s on the wall and 1 GiB. Raises `TimedOut` where these limits stop the check,
+    so that no verdict is made up.
     """
     if gold == answer or clean(gold) == clean(answer):
         return bool(clean(gold))
     one, other = _quick(gold), _quick(answer)
     if one is None and other is None and canonical(gold) == canonical(answer):
         return True
-    return meet(one or _slow(gold), other or _slow(answer))
+    if one is None or other is None:
+        slow = iter(_slow([text for text, keys in ((gold, one), (answer, other)) if keys is None]))
+        one, other = one or next(slow), other or next(slow)
+    return meet(one, other)
 
 
 def classes(keys: Sequence[Keys]) -> list[int]:
@@ -118,16 +131,25 @@ def _all_keys(answers: Iterable[str], pool: Pool, cache: Cache | None = None) ->
         found[answer] = _quick(answer)
         if found[answer] is None:
             hard[clean(answer)].append(answer)
-    known = cache.values if cache else {}
-    todo = [text for text in hard if text not in known]
-    results = dict(zip(todo, pool.map({"op": "keys", "answer": text} for text in todo), strict=True))
-    if cache:
-        cache.add({text: result for text, result in results.items() if result is not Lost})
+    results = _checked(hard, lambda text: {"op": "keys", "answers": [text]}, pool, cache)
     for text, spellings in hard.items():
-        result = known[text] if text in known else results[text]
         for answer in spellings:
-            found[answer] = None if result is Lost else Keys(result[0], frozenset(result[1]))
+            found[answer] = results[text] and Keys(results[text][0][0], frozenset(results[text][0][1]))
     return found
+
+
+def _checked(
+    texts: Iterable[str], task: Callable[[str], dict[str, Any]], pool: Pool, cache: Cache | None
+) -> dict[str, Any]:
+    """Result of the worker's task on each text, None where it was stopped; known ones come from the cache."""
+    known = cache.values if cache else {}
+    found = {text: known.get(text) for text in texts}
+    todo = [text for text in found if text not in known]
+    results = dict(zip(todo, pool.map(map(task, todo)), strict=True))
+    done = {text: result for text, result in results.items() if result is not Lost}
+    if cache:
+        cache.add(done)
+    return found | done
 
 
 class Cache:
@@ -180,7 +202,7 @@ def grade_table(
     extraction: str = "boxed",
     cache_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
-    seconds: float = 5.0,
+    seconds: float = SECONDS,
     memory_mb: int = 1024,
 ) -> pd.DataFrame:
     """Grade a table of responses against a benchmark.
@@ -191,7 +213,7 @@ def grade_table(
     null without an answer), correct (bool) and status in {graded, no_answer, timed_out}.
 
     Each distinct answer is checked once, hard ones in `workers` processes (default: the cores) with `seconds`
-    of processor time (twice that on the wall) and `memory_mb` of address space each. With `cache_dir` hard
+    of processor time, 8 s on the wall, and `memory_mb` of address space each. With `cache_dir` hard
     results are kept on disk by grader version; a time-out is never kept. Where `benchmark` has a column
     `problem` and the problem asks for a percentage, 10 and 10 % are the same answer. Raises ValueError for an
     unknown grader, extraction or problem_id.
@@ -219,9 +241,8 @@ def grade_table(
     problems = responses["problem_id"].tolist()
     cache = None if cache_dir is None else Cache(cache_dir, grader)
     with Pool(workers, seconds, memory_mb) as pool:
-        check = _strict if grader == "strict" else _reference
         pairs = [pair for pair in dict.fromkeys(zip(problems, answers, strict=True)) if pair[1] is not None]
-        verdicts, labels = check(pairs, gold, pool, cache)
+        verdicts, labels = GRADERS[grader](pairs, gold, pool, cache)
         if grader == "strict" and "problem" in benchmark:
             asked = {
                 problem
@@ -315,25 +336,40 @@ def _reference(
     pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None
 ) -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
     """Verdict and vote class (the extracted text itself, as in the official code) by the reference grader."""
-    from ttstudy.answers.reference import decided, normalise
+    from ttstudy.answers.reference import comparisons, normalise, values_equal
 
     golds = {problem: normalise(answer) for problem, answer in gold.items()}
-    known = cache.values if cache else {}
-    verdicts: dict[Pair, bool | None] = {}
-    hard: dict[str, list[Pair]] = defaultdict(list)
-    for problem, answer in pairs:
-        quick = decided(answer, golds[problem])
-        if quick is None:
-            hard[json.dumps([golds[problem], answer])].append((problem, answer))
-        else:
-            verdicts[problem, answer] = quick
-    todo = [text for text in hard if text not in known]
-    tasks = ({"op": "reference", "gold": json.loads(text)[0], "answer": json.loads(text)[1]} for text in todo)
-    results = dict(zip(todo, pool.map(tasks), strict=True))
-    if cache:
-        cache.add({text: result for text, result in results.items() if result is not Lost})
-    for text, same_text in hard.items():
-        result = known[text] if text in known else results[text]
-        for pair in same_text:
-            verdicts[pair] = None if result is Lost else result
+    needed = {pair: comparisons(pair[1], golds[pair[0]]) for pair in pairs}
+    open_pairs = {pair: rows for pair, rows in needed.items() if not isinstance(rows, bool)}
+    texts = dict.fromkeys(text for rows in open_pairs.values() for row in rows for both in row for text in both)
+    values = _reference_values(texts, pool, cache)
+
+    def holds(row: Sequence[tuple[str, str]]) -> bool | None:
+        found = [
+            None if None in (values[one], values[other]) else values_equal(values[one], values[other])
+            for one, other in row
+        ]
+        return True if True in found else None if None in found else False
+
+    verdicts: dict[Pair, bool | None] = {pair: rows for pair, rows in needed.items() if isinstance(rows, bool)}
+    for pair, rows in open_pairs.items():
+        found = [holds(row) for row in rows]
+        verdicts[pair] = False if False in found else None if None in found else True
     return verdicts, {pair: pair[1] for pair in pairs}
+
+
+def _reference_values(texts: Iterable[str], pool: Pool, cache: Cache | None) -> dict[str, str | None]:
+    """Value of each text as the reference grader reads it, None for one that the limits stopped."""
+    from ttstudy.answers.reference import value
+
+    found: dict[str, str | None] = {}
+    hard: list[str] = []
+    for text in texts:
+        try:
+            found[text] = value(text)
+        except Undecided:
+            hard.append(text)
+    return found | _checked(hard, lambda text: {"op": "reference", "text": text}, pool, cache)
+
+
+GRADERS = {"strict": _strict, "reference": _reference}

@@ -4,16 +4,22 @@ Written from a description of its behaviour, not from its code. Its habits are k
 were made with them: the last number of a response counts where there is no box; unit words are dropped even
 inside formulas (`\text{east}` becomes empty, `\pm` loses its letters); a number may be off by 1e-4 or by a
 factor of 100; a mixed number is read as a product; brackets are ignored; the order of a list counts. Its one
-fatal habit, that hostile text hangs it for ever, is not kept: `equal` runs in a worker with limits.
+fatal habit, that hostile text hangs it for ever, is not kept: every text is worked on once, by itself, in a
+worker with limits; comparing two is then comparing what was found.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from collections.abc import Callable
+from functools import lru_cache
 
+from ttstudy.answers import expressions as ex
+from ttstudy.answers.cleaning import LONGEST
 from ttstudy.answers.extraction import NUMBER
+from ttstudy.answers.keys import same
+from ttstudy.answers.tokens import read, tokenize
 from ttstudy.answers.units import UNITS
 
 STEP_MARK = "ки"
@@ -64,6 +70,7 @@ def _boxed(rest: str) -> str:
     return rest[1:]
 
 
+@lru_cache(maxsize=50_000)
 def normalise(text: str) -> str:
     """Spelling that the official code compares; drops more than it should, as said above."""
     text = text.strip().replace("\n", "").rstrip(".").replace("\\!", "")
@@ -151,32 +158,43 @@ def decided(answer: str, gold: str) -> bool | None:
     return None
 
 
-def equal(answer: str, gold: str) -> bool:
-    """Verdict of the reference grader on two normalised answers; may take long, so run it in a worker."""
+Comparison = tuple[tuple[str, str], ...]
+
+
+def comparisons(answer: str, gold: str) -> bool | list[Comparison]:
+    """Verdict on two normalised answers, or what algebra must say first.
+
+    They are then equal where each of the comparisons holds; one holds where the texts of any of its pairs have
+    equal values (`values_equal` of what `value` gives for each).
+    """
     verdict = decided(answer, gold)
     if verdict is not None:
         return verdict
     pairs = _elements(answer, gold)
     if pairs is not None:
-        return all(equal(one, other) for one, other in pairs)
+        needed: list[Comparison] = []
+        for one, other in pairs:
+            inner = comparisons(one, other)
+            if inner is False:
+                return False
+            needed += [] if inner is True else inner
+        return needed or True
     if answer.count("=") == 1 and gold.count("=") == 1:
         one, other = (f"({left})-({right})" for left, right in (text.split("=") for text in (answer, gold)))
-        return _symbolic(one, other) or _symbolic(f"-({one})", other)
+        return [((one, other), (f"-({one})", other))]
     for equation, plain in ((answer, gold), (gold, answer)):
         left, mark, right = equation.partition("=")
         if mark and "=" not in plain and len(left.strip()) <= 2:
-            return equal(right, plain) if equation is answer else equal(plain, right)
-    return _symbolic(answer, gold)
+            return comparisons(right, plain) if equation is answer else comparisons(plain, right)
+    return [((answer, gold),)]
 
 
 def _elements(answer: str, gold: str) -> list[tuple[str, str]] | None:
     """Pairs of elements of two tuples, sets or matrices of one size, brackets aside; None for others."""
     matrices = [MATRIX.fullmatch(text) for text in (answer, gold)]
     if all(matrices):
-        rows = [
-            [row.split("&") for row in matrix[1].strip().split("\\\\") if row.strip()] for matrix in matrices
-        ]
-        if [list(map(len, row)) for row in rows[:1]] != [list(map(len, row)) for row in rows[1:]]:
+        rows = [[row.split("&") for row in matrix[1].strip().split("\\\\") if row.strip()] for matrix in matrices]
+        if [len(row) for row in rows[0]] != [len(row) for row in rows[1]]:
             return None
         flat = [[cell.strip() for row in one for cell in row] for one in rows]
         return list(zip(*flat, strict=True))
@@ -187,39 +205,62 @@ def _elements(answer: str, gold: str) -> list[tuple[str, str]] | None:
     return None
 
 
-def _parse(text: str) -> Any:
-    """Expression of a text by the first of two readers that takes it, else the text."""
-    from latex2sympy2_extended import latex2sympy
-    from sympy.parsing.sympy_parser import parse_expr
+def leading(text: str) -> str:
+    """What the official code reads of a text: up to a comma outside brackets, a mixed number as a product."""
+    part = text.split(",", 1)[0] if text[:1] not in "([{" else text
+    return re.sub(r"(\d)\\frac", r"\1 \\cdot \\frac", part)
 
-    leading = text.split(",", 1)[0] if text[:1] not in "([{" else text
-    leading = re.sub(r"(\d)\\frac", r"\1 \\cdot \\frac", leading)
-    # Python's own reader evaluates names, so only plain arithmetic may reach it.
-    safe = re.fullmatch(r"[\da-z+\-*/(). ^]{1,200}", leading) and not re.search(
-        r"[a-z]{2}|\.\s*[a-z_]", leading
+
+def value(text: str, fallback: Callable[[str], str | None] | None = None) -> str:
+    """Text that is the same for normalised answers of equal value, `t:` and the text itself where it has none.
+
+    Our own reader takes nearly all; `fallback`, a computer algebra system, reads the rest. Raises `Undecided`
+    where more than exact arithmetic is needed and there is no fallback.
+    """
+    part = leading(text)
+    if len(part) > LONGEST:
+        return f"t:{text}"
+    try:
+        nodes = read(tokenize(part))
+    except (ValueError, LookupError, ArithmeticError, RecursionError):
+        nodes = []
+    if len(nodes) != 1:
+        if fallback is None:
+            raise ex.Undecided
+        return fallback(part) or f"t:{text}"
+    try:
+        return ex.sample(nodes[0], numeric=fallback is not None)
+    except (OverflowError, ValueError):
+        return f"t:{text}"
+
+
+def values_equal(one: str, other: str) -> bool:
+    """Say whether two values are equal: exactly, or as numbers within the tolerance."""
+    if same(one, other):
+        return True
+    numbers = [_float(text) for text in (one, other)]
+    return None not in numbers and close(*numbers)
+
+
+def _float(value: str) -> float | None:
+    kind, _, digits = value.partition(":")
+    try:
+        if kind == "q":
+            above, _, below = digits.partition("/")
+            return int(above, 16) / int(below, 16)
+        return float(digits) if kind == "r" else None
+    except OverflowError:
+        return None
+
+
+def equal(answer: str, gold: str) -> bool:
+    """Verdict on two normalised answers, in this process: for text that can be trusted."""
+    from ttstudy.answers.algebra import reference_key
+
+    needed = comparisons(answer, gold)
+    if isinstance(needed, bool):
+        return needed
+    return all(
+        any(values_equal(value(one, reference_key), value(other, reference_key)) for one, other in pairs)
+        for pairs in needed
     )
-    for reader in (latex2sympy, parse_expr if safe else None):
-        if reader is None:
-            continue
-        try:
-            return reader(leading)
-        except Exception:
-            continue
-    return text
-
-
-def _symbolic(answer: str, gold: str) -> bool:
-    from sympy import N, simplify
-
-    one, other = _parse(answer), _parse(gold)
-    for check in (
-        lambda: one == other or str(one) == str(other),
-        lambda: bool(one.equals(other)) or simplify(one - other) == 0,
-        lambda: close(float(N(one)), float(N(other))),
-    ):
-        try:
-            if check():
-                return True
-        except Exception:
-            continue
-    return False

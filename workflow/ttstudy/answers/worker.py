@@ -7,17 +7,20 @@ task's fault.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import mpmath  # noqa: F401  (here, so that no task waits for it)
 
-from ttstudy.answers import expressions as ex
-from ttstudy.answers.keys import keys_of, needs_algebra
+from ttstudy.answers import algebra
+from ttstudy.answers.keys import keys_of
+from ttstudy.answers.reference import value
 
 
 class Worker:
@@ -40,9 +43,9 @@ class Worker:
             try:
                 task = json.loads(line)
                 result = (
-                    self.keys(task["answer"])
+                    [self.keys(answer) for answer in task["answers"]]
                     if task["op"] == "keys"
-                    else self.reference(task["gold"], task["answer"])
+                    else self.reference(task["text"])
                 )
                 message = {"result": result}
             except MemoryError:
@@ -58,61 +61,26 @@ class Worker:
 
     def keys(self, answer: str) -> list[Any]:
         """Exact key and sorted loose keys of an answer."""
-        keys = keys_of(answer, numeric=True, fallback=self.sympy_key)
+        keys = keys_of(answer, numeric=True, fallback=self.slow(algebra.strict_key, "math_verify"))
         return [keys.exact, sorted(keys.loose)]
 
-    def slow_import(self, name: str) -> Any:
-        """Import a heavy module while the parent's clock stands still."""
-        import importlib
+    def reference(self, text: str) -> str:
+        """Value of a text as the reference grader reads it."""
+        return value(text, self.slow(algebra.reference_key, "latex2sympy2_extended"))
 
-        if name not in sys.modules:
-            self.send({"loading": True})
-            self.own_limit(120)
-            importlib.import_module(name)
-            self.own_limit()
-            self.send({"loaded": True})
-        return sys.modules[name]
+    def slow(self, work: Callable[[str], str | None], name: str) -> Callable[[str], str | None]:
+        """Work that needs a heavy module, which is imported while the parent's clock stands still."""
 
-    def sympy_key(self, text: str) -> str | None:
-        """Key of mathematics beyond our reader (sums, integrals), read by math-verify; else None."""
-        if not needs_algebra(text):
-            return None
-        verify = self.slow_import("math_verify")
-        import sympy
-        from mpmath import mp
+        def ready(text: str) -> str | None:
+            if name not in sys.modules:
+                self.send({"loading": True})
+                self.own_limit(120)
+                importlib.import_module(name)
+                self.own_limit()
+                self.send({"loaded": True})
+            return work(text)
 
-        found = verify.parse(
-            f"${text}$",
-            extraction_config=[verify.LatexExtractionConfig()],
-            fallback_mode="no_fallback",
-            parsing_timeout=None,
-        )
-        if not found or not isinstance(found[0], sympy.Expr):
-            return None
-        expression = found[0].doit()
-        names = sorted(expression.free_symbols, key=str)
-        values = []
-        for index in range(ex.POINTS if names else 1):
-            at = {name: ex.point(str(name), index) for name in names}
-            value = expression.subs(
-                {name: sympy.Rational(v.numerator, v.denominator) for name, v in at.items()}
-            )
-            if value.is_Rational:
-                values.append(ex.Fraction(int(value.p), int(value.q)))
-                continue
-            real, imaginary = sympy.N(value, ex.DIGITS).as_real_imag()
-            if not (real.is_Float or real.is_Rational) or not (imaginary.is_Float or imaginary.is_Rational):
-                return None
-            with mp.workdps(ex.DIGITS):
-                values.append(mp.mpc(str(real), str(imaginary)))
-        return ex.texts(values, complex_values=expression.has(sympy.I))
-
-    def reference(self, gold: str, answer: str) -> bool:
-        """Verdict of the reference grader."""
-        self.slow_import("sympy")
-        from ttstudy.answers.reference import equal
-
-        return equal(answer, gold)
+        return ready
 
 
 def main() -> None:

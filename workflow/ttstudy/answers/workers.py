@@ -14,12 +14,20 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-START = 120.0
-SINGLE = 3.0
-PATIENCE = 2.0
+if TYPE_CHECKING:
+    # It runs as a process of its own; named here, its code is part of every step that checks answers.
+    from ttstudy.answers import worker  # noqa: F401
+
+SECONDS = 2.0
+"""Processor seconds that a check may use; reading it takes milliseconds, a large system's honest sum a few tenths."""
+WALL = 8.0
+"""Seconds on the wall for a check with all it needs: the start of its worker, imports, the pipe."""
+PATIENCE = 60.0
+"""Seconds on the wall of the second try, in a batch, of a check that the machine hardly let run."""
 STARVED = 0.1
+"""Share of its processor time below which a check over its wall time was not let run."""
 TICKS = os.sysconf("SC_CLK_TCK")
 ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -28,10 +36,14 @@ class Lost(Exception):
     """The task was stopped: over its time or its memory, or its worker died."""
 
 
+class Starved(Lost):
+    """The task's time on the wall is over, but the machine has hardly let it run."""
+
+
 class _Process:
     """One worker process and its pipe."""
 
-    def __init__(self, seconds: float, memory_mb: int) -> None:
+    def __init__(self, seconds: float, memory_mb: int, wall: float) -> None:
         path = os.pathsep.join(part for part in (ROOT, os.environ.get("PYTHONPATH", "")) if part)
         # Not a fork: threads and torch in the parent do no harm, and scripts need no main guard.
         self.process = subprocess.Popen(
@@ -41,12 +53,14 @@ class _Process:
             stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )
-        self.seconds, self.pending = seconds, b""
+        self.seconds, self.pending, self.deadline = seconds, b"", time.monotonic() + wall
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
         try:
-            if "ready" not in self.receive(START):
-                raise Lost
+            self.receive(limited=False)
+        except Starved:
+            self.close()
+            raise
         except Lost:
             self.close()
             raise RuntimeError(
@@ -61,20 +75,22 @@ class _Process:
             return None
         return (int(fields[11]) + int(fields[12])) / TICKS
 
-    def receive(self, seconds: float, patience: float = 1.0) -> dict[str, Any]:
-        """Next line of the worker; raises `Lost` at the end of the pipe or after the time.
+    def receive(self, *, limited: bool = True) -> dict[str, Any]:
+        """Next line of the worker; raises `Lost` at the end of the pipe or over the limits.
 
-        The time is the worker's own, so that a busy machine changes no verdict; the clock on the wall may run
-        `patience` times as long, and longer still for a worker that has hardly been let run.
+        The limit that decides is on the worker's own processor time (where `limited`: imports are not the
+        task's fault), so that a busy machine changes no verdict; the deadline ends the wait on the wall.
         """
         started, spent = time.monotonic(), self.cpu()
         while b"\n" not in self.pending:
-            wall, now = time.monotonic() - started, self.cpu()
-            used = wall if spent is None or now is None else now - spent
-            starved = used < STARVED * seconds and wall < 6 * patience * seconds
-            if used >= seconds or wall >= patience * seconds and not starved:
+            time_now, cpu_now = time.monotonic(), self.cpu()
+            used = time_now - started if spent is None or cpu_now is None else cpu_now - spent
+            if limited and used >= self.seconds:
                 raise Lost
-            if not self.selector.select(max(seconds - used, 0.05)):
+            if time_now >= self.deadline:
+                raise Lost if limited and used >= STARVED * self.seconds else Starved
+            left = self.deadline - time_now
+            if not self.selector.select(min(left, max(self.seconds - used, 0.05)) if limited else left):
                 continue
             chunk = os.read(self.process.stdout.fileno(), 1 << 16)
             if not chunk:
@@ -90,11 +106,10 @@ class _Process:
             self.process.stdin.flush()
         except (BrokenPipeError, OSError):
             raise Lost from None
-        message = self.receive(self.seconds, PATIENCE)
+        message = self.receive()
         while "loading" in message:
-            if "loaded" not in self.receive(START):
-                raise Lost
-            message = self.receive(self.seconds, PATIENCE)
+            self.receive(limited=False)
+            message = self.receive()
         if "failed" in message:
             raise Lost
         return message["result"]
@@ -116,7 +131,7 @@ class Pool:
     `seconds` is the processor time of one task and `memory_mb` the address space of one worker.
     """
 
-    def __init__(self, workers: int | None = None, seconds: float = 5.0, memory_mb: int = 1024) -> None:
+    def __init__(self, workers: int | None = None, seconds: float = SECONDS, memory_mb: int = 1024) -> None:
         """Make the pool; no process starts yet."""
         self.workers = workers or len(os.sched_getaffinity(0))
         self.seconds, self.memory_mb = seconds, memory_mb
@@ -126,12 +141,15 @@ class Pool:
         self.owner = os.getpid()
 
     @contextmanager
-    def worker(self) -> Iterator[_Process]:
-        """Lend a worker; one that loses its task is closed."""
+    def worker(self, wall: float = PATIENCE) -> Iterator[_Process]:
+        """Lend a worker for `wall` seconds, its start included; one that loses its task is closed."""
         with self.slots:
             with self.lock:
                 process = self.free.pop() if self.free else None
-            process = process or _Process(self.seconds, self.memory_mb)
+            if process is None:
+                process = _Process(self.seconds, self.memory_mb, wall)
+            else:
+                process.deadline = time.monotonic() + wall
             try:
                 yield process
             except BaseException:
@@ -140,17 +158,23 @@ class Pool:
             with self.lock:
                 self.free.append(process)
 
-    def call(self, task: dict[str, Any]) -> Any:
+    def call(self, task: dict[str, Any], wall: float = WALL) -> Any:
         """Result of one task; raises `Lost`."""
-        with self.worker() as process:
+        with self.worker(wall) as process:
             return process.call(task)
 
     def map(self, tasks: Iterable[dict[str, Any]]) -> list[Any]:
-        """Results of tasks in their order, `Lost` (the class) for a task that was stopped."""
+        """Results of tasks in their order, `Lost` (the class) for a task that was stopped.
+
+        A task that a busy machine kept from running is tried once more, with more patience.
+        """
 
         def one(task: dict[str, Any]) -> Any:
             try:
-                return self.call(task)
+                try:
+                    return self.call(task)
+                except Starved:
+                    return self.call(task, PATIENCE)
             except Lost:
                 return Lost
 
@@ -187,6 +211,6 @@ def shared() -> Pool:
     global _shared
     with _lock:
         if _shared is None or _shared.owner != os.getpid():
-            _shared = Pool(seconds=SINGLE)
+            _shared = Pool()
             atexit.register(_shared.close)
         return _shared

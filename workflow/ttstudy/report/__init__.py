@@ -46,7 +46,8 @@ def build(
     """Write a study's report, and its figures as SVG files where a folder is given; files appear whole or not at all.
 
     `tables` are named as in `ttstudy.tables` (`benchmark` with a column `benchmark` more), with the optional
-    `optimism`, `graders`, `explorer`, `nodes` and `counts`; a missing or empty one costs its section only.
+    `optimism`, `graders`, `grader_accuracy`, `grader_answers`, `explorer`, `nodes` and `counts`; a missing or empty
+    one costs its section only.
     `context` gives study, question, config (YAML text), versions, commit, seeds, hardware, steps (rule, jobs,
     seconds, cached), checksums, `headline` (the score and vote of the headline numbers) and `order` (names of policies
     and prms as configured); any of them may be missing.
@@ -62,7 +63,6 @@ def build(
 
 def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tuple[str, list[Figure]]:
     """The report as one HTML text, and the figures in it."""
-    tables = {"graders" if name == "grader_disagreement" else name: frame for name, frame in tables.items()}
     rule, seed = context.get("headline") or {}, (context.get("seeds") or {}).get("study", 0)
     study = views.Study(
         tables, rule.get("score", "last"), rule.get("vote", "prm_vote"), seed, context.get("order") or {}

@@ -526,29 +526,64 @@ def _counts(results: Results, context: Mapping[str, Any]) -> Section:
 def _graders(results: Results, context: Mapping[str, Any]) -> Section:
     frame, title = results.study.table("graders"), "Where graders disagree"
     if not len(frame):
-        return Section(
-            "graders", title, "Not there: this study graded with one grader, so there is nothing to compare."
-        )
-    finding = "The same responses under two graders."
-    if {"differ", "responses"} <= set(frame.columns) and frame["responses"].sum():
+        return Section("graders", title, "Not there: this study's responses were graded by one grader only.")
+    names = {"strict": "the strict grader", "reference": "the official code's grader"}
+    grader, other = (names.get(frame[key].iloc[0], str(frame[key].iloc[0])) for key in ("grader", "other"))
+    total, differ = frame["responses"].sum(), frame["differ"].sum()
+    finding = f"This study uses {grader}. {other.capitalize()} agrees with it on all {total:,.0f} responses."
+    if differ:
         finding = (
-            f"The graders differ on {frame['differ'].sum():,.0f} of {frame['responses'].sum():,.0f} responses "
-            f"({percent(frame['differ'].sum() / frame['responses'].sum())})."
+            f"This study uses {grader}. On {differ:,.0f} of {total:,.0f} responses ({percent(differ / total)}) {other} "
+            f"says otherwise: {frame['only_other'].sum():,.0f} it alone takes for right, "
+            f"{frame['only_grader'].sum():,.0f} it alone takes for wrong."
         )
-    return Section("graders", title, finding, [Block(_generic("graders-data", "Disagreement of graders", frame))])
+    every = views.grader_effects(results.study)
+    effects = every[every["changed"] > 0] if len(every) else every
+    if len(effects):
+        first = effects.iloc[0]
+        where = f"{first['policy']}, {METHOD.get(first['method'], [first['method']])[0]}, N = {first['budget']}"
+        finding += (
+            f" {len(effects):,.0f} of {len(every):,.0f} accuracies under the headline rule would change, the most "
+            f"by {points(first['difference'])} ({where})."
+        )
+    elif len(every):
+        finding += " No accuracy under the headline rule would change."
+    cells = [*([_BENCHMARK] if len(results.study.benchmarks) > 1 else []), _POLICY]
+    summed = frame.groupby(["benchmark", "policy"], sort=False)[
+        ["responses", "differ", "only_other", "only_grader", "timed_out", "other_timed_out"]
+    ].sum()
+    summed = views._sorted(results.study, summed.reset_index())
+    summed["differ_share"] = summed["differ"] / summed["responses"].where(summed["responses"] > 0)
+    by_policy = [
+        *cells, C("responses", "Responses", "count"), C("differ", "Differ", "count"),
+        C("differ_share", "Differ, %", "percent"), C("only_other", "Right for the other only", "count"),
+        C("only_grader", "Right for this study only", "count"), C("timed_out", "Timed out", "count"),
+        C("other_timed_out", "Timed out, other", "count"),
+    ]  # fmt: skip
+    by_cell = [
+        *cells, _PRM, _METHOD, _N, C("accuracy", "Accuracy, %", "percent"), C("other", "Under the other, %", "percent"),
+        C("difference", "Difference, points", "points"), C("changed", "Problems changed", "count"),
+    ]  # fmt: skip
+    by_answer = [
+        *cells, C("problem_id", "Problem"), C("gold", "Gold answer"), C("answer", "Answer"),
+        C("correct", "Right here", "flag"), C("other_answer", "As the other reads it"),
+        C("other_correct", "Right for the other", "flag"), C("responses", "Responses", "count"),
+    ]  # fmt: skip
+    answers = results.study.table("grader_answers")
+    blocks = [Block(_table("graders-data", "Responses on which the graders differ, by policy", by_policy, summed))]
+    if len(effects):
+        caption = "Accuracies that the other grader would change"
+        blocks.append(Block(_table("graders-effect", caption, by_cell, effects)))
+    if len(answers):
+        answers = answers.sort_values("responses", ascending=False, kind="stable").head(_MOST_ANSWERS)
+        caption = "Answers on which the graders differ, the most frequent first"
+        blocks.append(Block(_table("graders-answers", caption, by_answer, answers, folded=True)))
+    method = (
+        "Both graders see the same responses: the greedy one, the pool, and the answers of every search. The "
+        "difference is the other grader's accuracy minus this study's. It has two causes: other verdicts, and other "
+        "votes, since the official code counts two spellings of one answer as two answers."
+    )
+    return Section("graders", title, finding, blocks, method)
 
 
-def _generic(key: str, caption: str, frame: pd.DataFrame) -> Table:
-    """A table whose columns are not known beforehand, written plainly."""
-    columns = []
-    for name in frame.columns:
-        kind = "text"
-        if pd.api.types.is_bool_dtype(frame[name]):
-            kind = "flag"
-        elif pd.api.types.is_integer_dtype(frame[name]):
-            kind = "plain" if name == "budget" else "count"
-        elif pd.api.types.is_float_dtype(frame[name]):
-            kind = "number"
-        label = "N" if name == "budget" else str(name).replace("_", " ").capitalize().replace("Prm", "PRM")
-        columns.append(C(str(name), label, kind, facet=str(name) in ("benchmark", "policy", "prm", "method")))
-    return _table(key, caption, columns, frame)
+_MOST_ANSWERS = 500

@@ -495,3 +495,13 @@ def optimism(study: Study) -> pd.DataFrame:
     else:
         return pd.DataFrame()
     return _sorted(study, out)
+
+
+def grader_effects(study: Study) -> pd.DataFrame:
+    """Accuracy of every cell of the headline rule under both graders, the largest difference first."""
+    frame = study.table("grader_accuracy")
+    if not len(frame):
+        return pd.DataFrame()
+    frame = _sorted(study, study.headline(frame))
+    order = frame["difference"].abs().sort_values(ascending=False, kind="stable").index
+    return frame.loc[order].reset_index(drop=True)
