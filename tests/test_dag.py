@@ -24,6 +24,7 @@ def jobs(root: Path, **changes) -> dict[str, int]:
 def test_the_report_is_there_and_names_its_study(finished):
     page = (finished / "results/studies/smoke/report.html").read_text()
     assert "smoke" in page and "</html>" in page
+    assert "fficial code&#39;s grader" in page
 
 
 def test_every_job_of_a_run_left_a_record_of_what_it_took(finished):

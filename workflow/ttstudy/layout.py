@@ -447,8 +447,8 @@ class Layout:
                 yield from ((rule, Path(path)) for path in self.files(benchmark, policy, kind, grader=GRADERS[0]))
         for rule in ("difficulty", "outcomes", "ledger"):
             yield from ((rule, Path(path)) for path in self.cells(rule))
-        yield from ((rule, Path(self.table(rule))) for rule in ("training", "accuracy", "graders", "strategy", "claims"))
-        yield "explorer", Path(self.table("explorer"))
+        for rule in ("training", "accuracy", "graders", "strategy", "claims", "explorer"):
+            yield rule, Path(self.table(rule))
 
     def difficulty_spec(self, benchmark: str, policy: str) -> str:
         """Spec of the difficulty levels of one (benchmark, policy)."""

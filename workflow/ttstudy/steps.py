@@ -86,8 +86,10 @@ def opening(checkpoint: Path) -> Iterator[None]:
 def _product(arguments: argparse.Namespace) -> Path:
     """The file or folder that names the job's record: its first output."""
     given = vars(arguments)
-    folder, output = given.get("tables"), given.get("output")
-    return (output[0] if isinstance(output, list) else output) or given.get("answers") or folder / f"{arguments.spec['step']}.parquet"
+    output = given.get("output") or given.get("answers")
+    if isinstance(output, list):
+        return output[0]
+    return output or given["tables"] / f"{arguments.spec['step']}.parquet"
 
 
 @contextmanager
