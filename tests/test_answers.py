@@ -69,6 +69,50 @@ a=1,b=2 ~ (a,b)=(1,2)
 \sum_{k=1}^{10} k ~ 55
 \lfloor 3.7 \rfloor ~ 3
 **7** ~ \(7\)
+0.333... ~ \frac13
+0.8333\ldots ~ \frac56
+0.\dot{1}4285\dot{7} ~ \frac17
+0.(3) ~ \frac13
+66\frac{2}{3}\% ~ \frac23
+4.5\times10^{-1} ~ \frac{9}{20}
+3.2\cdot 10^{-4} ~ 3.2e-4
+\overline{321}_5 ~ 321_{\text{five}}
+\text{FF}_{16} ~ ff_{16}
+7.5\ \text{m/s} ~ 7.5 m/s
+9.8\text{ m/s}^2 ~ 9.8
+5\text{ m} ~ 5m
+5\text{ ft }6\text{ in} ~ 66\text{ inches}
+1\text{ day} ~ 24\text{ hours}
+\text{5 km} ~ 5000\text{ meters}
+€40 ~ 40\text{ euros}
+x^2<4 ~ (-2,2)
+x^2-2x-1\ge0 ~ (-\infty,1-\sqrt2]\cup[1+\sqrt2,\infty)
+x^3-x>0 ~ (-1,0)\cup(1,\infty)
+(x-1)^2\le 0 ~ \{1\}
+x^2+1>0 ~ \mathbb{R}
+\text{all real numbers except }2 ~ x\neq 2
+\mathbb{R}-\{0\} ~ x\ne 0
+\{x \mid 0<x\le1\} ~ (0,1]
+(x, y) = (1,2) \text{ and } (3,4) ~ (3,4),(1,2)
+(a,b)=(3,-2) ~ a=3, b=-2
+a_n = 2n+1 ~ 2n+1
+f^{-1}(x)=\frac{x-1}{2} ~ \frac{x-1}{2}
+y-2=3(x-1) ~ y=3x-1
+\frac{x^2}{4}+\frac{y^2}{9}=1 ~ 9x^2+4y^2=36
+{6 \choose 2} ~ _6C_2
+\begin{vmatrix}1&2\\3&4\end{vmatrix} ~ -2
+\left[\begin{array}{cc}1&2\\3&4\end{array}\right] ~ \begin{pmatrix}1&2\\3&4\end{pmatrix}
+3\mathbf{i}+4\mathbf{j} ~ 4\mathbf j+3\mathbf i
+\text{one hundred and five} ~ 105
+two-thirds ~ \frac23
+\text{third} ~ 3^{\text{rd}}
+5 March 2020 ~ \text{March 5, 2020}
+9:00\text{ a.m.} ~ 9 AM
+\text{Room 12} ~ room 12
+\text{Option B} ~ (B)
+2\text{ to }3 ~ 4:6
+\operatorname{cis}(90^\circ) ~ i
+\text{A and C} ~ C, A
 \text{The answer is } 12 ~ 12
 """.strip().splitlines()
 DIFFERENT = r"""
@@ -106,6 +150,41 @@ y=5 ~ x=5
 (a+5)(b+2) ~ (c+5)(b+2)
 \cot x ~ \cot(2x)
 2^{n+1} ~ 2^n+1
+0.333... ~ 0.333
+0.1\dot{6} ~ 0.16
+0.\overline{12} ~ 0.1\overline{2}
+98765.4 ~ 98765.5
+\frac{1}{10000} ~ \frac{1}{10001}
+0.07 ~ 7
+\frac{355}{113} ~ \pi
+\sqrt{10^{20}+1} ~ 10^{10}
+4\frac12\% ~ 4.5
+x^2<4 ~ x<2
+x^2<2 ~ [-\sqrt2,\sqrt2]
+(x-1)^2\ge 0 ~ x\ne1
+x^2=4 ~ x=2
+\mathbb{R} ~ \mathbb{Z}
+\{x : x>0\} ~ x\ge0
+\text{all real numbers except }2 ~ \mathbb{R}
+3x-2y=6 ~ y=\frac32x+3
+(x,y)=(1,2) ~ (x,y)=(2,1)
+\log 100 ~ \ln 100
+\sin^{-1} x ~ \frac{1}{\sin x}
+1011_2 ~ 11
+\$5 ~ €5
+60\text{ km/h} ~ 60\text{ m/s}
+32^\circ\text{F} ~ 32^\circ\text{C}
+5\text{ ft }6\text{ in} ~ 56
+\text{one hundred and five} ~ 1005
+one half ~ 2
+\text{first} ~ \text{second}
+\text{March 5} ~ \text{May 5}
+5 March 2020 ~ March 5, 2021
+4:30 ~ 4.5
+\text{Room 12} ~ \text{Room 13}
+\text{Infinitely many} ~ \infty
+\text{A and C} ~ \text{A}
+\overline{AB} ~ \overline{AC}
 """.strip().splitlines()
 
 
@@ -119,6 +198,23 @@ def test_two_ways_to_write_one_answer_are_equivalent_in_both_directions(pair):
 def test_two_different_answers_are_not_equivalent_in_either_direction(pair):
     one, other = pair.split(" ~ ")
     assert not equivalent(one, other) and not equivalent(other, one)
+
+
+def _examples(cell: str) -> list[list[str]]:
+    """Groups of examples in a cell of the table of rules: codes between semicolons."""
+    groups = [re.findall(r"`([^`]+)`", group) for group in cell.split(";")]
+    return [[code.replace(r"\|", "|") for code in group] for group in groups if len(group) > 1]
+
+
+def test_the_page_of_rules_says_what_the_code_does():
+    page = (ROOT / "workflow/ttstudy/answers/POLICY.md").read_text().split("## Where people disagree")[0]
+    rows = [re.split(r"(?<!\\)\|", line)[1:-1] for line in page.splitlines() if line.startswith("|")]
+    assert len(rows) > 20
+    for kind, _, same, different in rows:
+        for one, *others in _examples(same):
+            assert all(equivalent(one, other) for other in others), (kind, one, others)
+        for one, *others in _examples(different):
+            assert not any(equivalent(one, other) for other in others), (kind, one, others)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ limits.
 from __future__ import annotations
 
 from ttstudy.answers.extraction import extract
-from ttstudy.answers.forms import canonical
 from ttstudy.answers.grading import TimedOut, equivalent, grade_table, vote_classes
+from ttstudy.answers.showing import canonical
 
 __all__ = ["TimedOut", "canonical", "equivalent", "extract", "grade_table", "vote_classes"]

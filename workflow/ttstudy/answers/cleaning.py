@@ -69,7 +69,9 @@ UNICODE = {
     "⌈": r"\lceil ",
     "⌉": r"\rceil ",
     "€": r"\text{ euros}",
-    "£": r"\text{ pounds}",
+    "£": r"\text{ sterling}",
+    "¥": r"\text{ yen}",
+    "₹": r"\text{ rupees}",
     "½": r"\frac{1}{2}",
     "⅓": r"\frac{1}{3}",
     "⅔": r"\frac{2}{3}",
@@ -169,6 +171,18 @@ NAMES = {
     "arccos": "arccos",
 }
 BARE = {"lt", "gt", "colon", "lbrack", "rbrack", "lparen", "rparen", "percent"}
+CURRENCY = re.compile(r"([€£¥₹])\s*(\d[\d.,]*)")
+ENDLESS = re.compile(r"(?<=\d)\.{3,}")
+COMBINATIONS = (
+    re.compile(r"(?:\{\})?[_^]\s*(\{\w+\}|\w+?)\s*C\s*_\s*(\{\w+\}|\w)"),
+    re.compile(r"(?<![A-Za-z\\])C\((\d+),\s*(\d+)\)"),
+    re.compile(r"\{?([^{}\\]{1,40})\\choose(?![A-Za-z])([^{}\\]{1,40})\}?"),
+)
+COLOR = re.compile(r"\\(?:text)?color\s*\{\w*\}")
+LETTER = re.compile(r"\\(?:mathbf|boldsymbol|bm|vec|hat)\s*(?:\{\s*\\?([a-z])(?:math)?\s*\}|\s([a-z])(?![a-z]))")
+RATE = re.compile(
+    r"(?<=\d)\s*\b(m|km|cm|mm|mi|miles|ft|feet|L|mL|g|kg)\s*/\s*(s|sec|min|h|hr|hour|L|mL)(\^\s*\{?[23]\}?)?\s*$"
+)
 BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])")
 LONGEST = 2000
 COMMAND = re.compile(r"\\([A-Za-z]+)")
@@ -248,13 +262,15 @@ def clean(answer: str) -> str:
     text = CONTROL.sub("", answer)
     if len(text) > LONGEST:
         return " ".join(text.split())
-    text = text.translate(TRANSLATE)
+    text = ENDLESS.sub(r"\\ldots ", CURRENCY.sub(r"\2\1", text)).translate(TRANSLATE)
     text = _dollars(text)
     text = GROUP.sub("", text).replace("\\!", "")
-    text = BOX.sub("", SIZE.sub("", text))
-    text = FONT.sub(r"\\text", COMMAND.sub(_rename, text))
+    text = COLOR.sub("", BOX.sub("", SIZE.sub("", text)))
+    text = FONT.sub(r"\\text", LETTER.sub(r"\1\2", COMMAND.sub(_rename, text)))
+    for pattern in COMBINATIONS:
+        text = pattern.sub(r"\\binom{\1}{\2}", text)
     text = DEGREE.sub(r"\\degree ", text)
     text = re.sub(r"\{\s*,\s*\}", ",", text)
     text = SPACED.sub(lambda match: match[0].replace(" ", ""), SPACE.sub(" ", text))
-    text = trim(text)
+    text = trim(RATE.sub(r"\\text{ \1/\2}\3", trim(text)))
     return trim(LEAD.sub("", text, count=1)) or text

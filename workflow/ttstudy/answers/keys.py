@@ -16,6 +16,9 @@ from fractions import Fraction
 from ttstudy.answers import expressions as ex
 from ttstudy.answers import forms as fm
 from ttstudy.answers.expressions import Undecided
+from ttstudy.answers.reading import parse
+from ttstudy.answers.sets import settle
+from ttstudy.answers.showing import show
 from ttstudy.answers.tokens import Unread, read, tokenize
 
 COMMON = 3
@@ -59,7 +62,7 @@ def keys_of(
     needed. With it on (in a worker) values are taken to 150 digits; `fallback` reads text that our rules do
     not.
     """
-    return _Keys(numeric, fallback).of(fm.parse(answer))
+    return _Keys(numeric, fallback).of(parse(answer))
 
 
 class _Keys:
@@ -88,11 +91,12 @@ class _Keys:
         match form:
             case fm.Value(node):
                 return Keys(self.leaf(node))
-            case fm.Quantity(inner, _, base, size):
-                return Keys(
-                    f"u:{base}:{self.leaf(ex.mul(inner.node, ex.number(size)))}",
-                    frozenset((self.leaf(inner.node),)),
-                )
+            case fm.Quantity(inner, written, base, size):
+                loose = {self.leaf(inner.node)}
+                if len(written) == 1:
+                    # "5 m" with a bare letter looks like five times m.
+                    loose.add(self.leaf(ex.mul(inner.node, ex.symbol(written))))
+                return Keys(f"u:{base}:{self.leaf(ex.mul(inner.node, ex.number(size)))}", frozenset(loose))
             case fm.Based(digits, base):
                 return Keys(f"b:{base}:{digits}")
             case fm.Words(words, letters):
@@ -202,9 +206,9 @@ class _Keys:
                 )
 
         try:
-            return self.of(fm.settle(form, number))
+            return self.of(settle(form, number))
         except (OverflowError, ValueError):
-            return Keys(f"t:{fm.show(form)}")
+            return Keys(f"t:{show(form)}")
 
     def matrix(self, rows: tuple[tuple[ex.Node, ...], ...]) -> Keys:
         cells = [[self.leaf(cell) for cell in row] for row in rows]

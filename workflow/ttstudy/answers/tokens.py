@@ -14,7 +14,7 @@ MOST = 400
 DEEPEST = 40
 
 FUNCTIONS = set(
-    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh ln log exp".split()
+    "sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh ln log exp cis".split()
 )
 GREEK = set(
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi "
@@ -112,7 +112,7 @@ def tokenize(text: str) -> list[Token]:
                 raise Unread("unbalanced text")
             content = text[at + 1 : end - 1]
             at = end
-            tokens += _words(content)
+            tokens += [Token("cmd", f"\\{content}")] if content in FUNCTIONS else _words(content)
         elif match["env"]:
             tokens.append(Token("env", f"\\{match['env']}{{{match['name']}}}"))
             depth += 1 if match["env"] == "begin" else -1
@@ -135,7 +135,7 @@ def tokenize(text: str) -> list[Token]:
 
 def _words(content: str) -> list[Token]:
     r"""Tokens of `\text{content}`: mathematics set in text font is mathematics; letters are words."""
-    plain = content.strip()
+    plain = content.strip().rstrip(".,;:!")
     if not plain:
         return []
     if plain in ("i", "e", "d") or not re.search(r"[A-Za-z]", re.sub(r"\\[A-Za-z$%]+", "", plain)):
@@ -388,27 +388,56 @@ class Reader:
         """Read a number: plain, with repeating decimals, or mixed with a proper fraction."""
         token = self.take()
         value = literal(token.text)
-        if self.peek().text == r"\overline" and "." in token.text:
-            self.take()
-            block = self.repeating()
-            decimals = len(token.text.partition(".")[2])
-            return ex.number(value + Fraction(int(block), (10 ** len(block) - 1) * 10**decimals))
+        decimals = token.text.partition(".")[2]
+        if "." in token.text and (block := self.repeating(decimals)):
+            if self.peek(-1).text == r"\ldots":
+                value = literal(token.text.removesuffix(block))
+                decimals = decimals.removesuffix(block)
+            return ex.number(value + Fraction(int(block), (10 ** len(block) - 1) * 10 ** len(decimals)))
         if token.text.isdigit():
             proper = self.proper_fraction()
             if proper is not None:
                 return ex.number(value + proper)
         return ex.number(value)
 
-    def repeating(self) -> str:
-        """Digits under a bar."""
-        if self.peek().text == "{":
+    def repeating(self, decimals: str) -> str:
+        r"""Digits that repeat for ever, "" where none do.
+
+        Digits under a bar, between dots (`0.\dot{1}\dot{2}`), in brackets after the point (`0.(3)`), or the
+        shortest block that stands twice at the end of the decimals before an ellipsis.
+        """
+        mark = self.peek().text
+        if mark == r"\overline":
             self.take()
-            digits = self.take().text
-            self.take("}")
+            block = self.digits()
+        elif mark == r"\dot":
+            self.take()
+            block = self.digits()
+            if self.peek().kind == "number" and self.peek(1).text == r"\dot":
+                block += self.take().text
+            if self.peek().text == r"\dot":
+                self.take()
+                block += self.digits()
+        elif mark == "(" and not decimals and self.peek(1).kind == "number" and self.peek(2).text == ")":
+            block = self.tokens[self.at + 1].text
+            self.at += 3
+        elif mark == r"\ldots":
+            self.take()
+            lengths = range(1, min(len(decimals) // 2, 50) + 1)
+            block = next((decimals[-k:] for k in lengths if decimals[-k:] == decimals[-2 * k : -k]), "x")
         else:
-            digits = self.take().text
-        if not digits.isdigit() or len(digits) > 50:
+            return ""
+        if not block.isdigit() or len(block) > 50:
             raise Unread("repeating decimals")
+        return block
+
+    def digits(self) -> str:
+        """Digits in braces, or one number as it stands."""
+        if self.peek().text != "{":
+            return self.take().text
+        self.take()
+        digits = self.take().text
+        self.take("}")
         return digits
 
     def proper_fraction(self) -> Fraction | None:
@@ -483,6 +512,8 @@ class Reader:
                 argument = ex.divide(argument, self.powered())
         if exponent == ex.number(-1) and name in ("sin", "cos", "tan", "cot", "sec", "csc"):
             return ex.function(f"arc{name}", argument)
+        if name == "cis":
+            return ex.power(ex.E, ex.mul(ex.IMAGINARY, argument))
         node = ex.function(name, argument) if base is None else ex.function("log", argument, base)
         return node if exponent is None else ex.power(node, exponent)
 

@@ -13,8 +13,13 @@ TABLE: dict[str, dict[str, Fraction | int]] = {
         "km kilometer kilometers kilometre kilometres": 1000,
     },
     "inch": {"in inch inches": 1, "ft foot feet": 12, "yd yard yards": 36, "mi mile miles": 63360},
-    "second": {"s sec secs second seconds": 1, "min mins minute minutes": 60, "h hr hrs hour hours": 3600},
-    "day": {"day days": 1, "week weeks": 7},
+    "second": {
+        "s sec secs second seconds": 1,
+        "min mins minute minutes": 60,
+        "h hr hrs hour hours": 3600,
+        "day days": 86400,
+        "week weeks": 7 * 86400,
+    },
     "month": {"month months": 1, "yr yrs year years": 12},
     "gram": {"g gram grams": 1, "kg kilogram kilograms": 1000, "mg milligram milligrams": Fraction(1, 1000)},
     "pound": {"lb lbs pound pounds": 1, "oz ounce ounces": Fraction(1, 16)},
@@ -27,6 +32,7 @@ TABLE: dict[str, dict[str, Fraction | int]] = {
     "watt": {"w watt watts": 1},
     "euro": {"euro euros": 1},
     "rupee": {"rupee rupees": 1},
+    "yen": {"yen": 1},
     "percent": {"percent": Fraction(1, 100)},
 }
 UNITS: dict[str, tuple[str, Fraction]] = {

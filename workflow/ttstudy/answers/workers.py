@@ -134,7 +134,7 @@ class Pool:
     def __init__(self, workers: int | None = None, seconds: float = SECONDS, memory_mb: int = 1024) -> None:
         """Make the pool; no process starts yet."""
         self.workers = workers or len(os.sched_getaffinity(0))
-        self.seconds, self.memory_mb = seconds, memory_mb
+        self.seconds, self.memory_mb, self.wall = seconds, memory_mb, WALL
         self.free: list[_Process] = []
         self.slots = threading.BoundedSemaphore(self.workers)
         self.lock = threading.Lock()
@@ -158,9 +158,9 @@ class Pool:
             with self.lock:
                 self.free.append(process)
 
-    def call(self, task: dict[str, Any], wall: float = WALL) -> Any:
+    def call(self, task: dict[str, Any], wall: float | None = None) -> Any:
         """Result of one task; raises `Lost`."""
-        with self.worker(wall) as process:
+        with self.worker(wall or self.wall) as process:
             return process.call(task)
 
     def map(self, tasks: Iterable[dict[str, Any]]) -> list[Any]:

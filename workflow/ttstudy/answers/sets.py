@@ -1,0 +1,160 @@
+"""Sets of real numbers: inequalities solved, unions, intersections and differences worked out."""
+
+from __future__ import annotations
+
+from ttstudy.answers import expressions as ex
+from ttstudy.answers.forms import Bracket, Form, Items, RealSet, SetExpression, Value
+from ttstudy.answers.tokens import Unread
+
+FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "!=": "!="}
+
+
+def solve(left: ex.Node, right: ex.Node, sign: str, name: str) -> Form | None:
+    """Solve a linear inequality in one variable, or one in its absolute value; None for others."""
+    x = ex.symbol(name)
+    for side, other, relation in ((left, right, sign), (right, left, FLIP[sign])):
+        if side[:2] == ("f", "abs") and not ex.symbols(other):
+            if relation == "!=":
+                return None
+            halves = [
+                solve(side[2][0], other, relation, name),
+                solve(side[2][0], ex.negate(other), FLIP[relation], name),
+            ]
+            return None if None in halves else join("cap" if relation[0] == "<" else "cup", halves)
+    if (
+        "infty" in (node[1] for node in (left, right) if node[0] == "s")
+        or ex.has(left, "infty")
+        or ex.has(right, "infty")
+    ):
+        return RealSet(((None, None, False, False),))
+    difference = ex.add(left, ex.negate(right))
+    terms = difference[1] if difference[0] == "+" else (difference,)
+    slope = [ex.split(term)[0] for term in terms if ex.split(term)[1] == x]
+    rest = [term for term in terms if ex.split(term)[1] != x]
+    if len(slope) != 1 or any(ex.symbols(term) for term in rest):
+        return _polynomial_set(difference, sign, name)
+    root = ex.mul(ex.number(-1 / slope[0]), ex.add(*rest) if rest else ex.ZERO)
+    relation = FLIP[sign] if slope[0] < 0 else sign
+    closed = relation in ("<=", ">=")
+    if relation == "!=":
+        return RealSet(((None, root, False, False), (root, None, False, False)))
+    return RealSet(((None, root, False, closed),) if relation[0] == "<" else ((root, None, closed, False),))
+
+
+def as_set(form: Form) -> RealSet | None:
+    """Read a form as a set of real numbers: an interval, a set of numbers; None where it is none."""
+    if isinstance(form, RealSet):
+        return form
+    if isinstance(form, Bracket) and len(form.items) == 2 and form.opening in "([" and form.closing in ")]":
+        ends = []
+        for item in form.items:
+            if not isinstance(item, Value) or ex.symbols(item.node):
+                return None
+            ends.append(None if ex.has(item.node, "infty") else item.node)
+        return RealSet(
+            (
+                (
+                    ends[0],
+                    ends[1],
+                    form.opening == "[" and ends[0] is not None,
+                    form.closing == "]" and ends[1] is not None,
+                ),
+            )
+        )
+    if isinstance(form, Items) and all(
+        isinstance(item, Value) and not ex.symbols(item.node) for item in form.items
+    ):
+        return RealSet(tuple((item.node, item.node, True, True) for item in form.items))
+    if isinstance(form, Value) and not ex.symbols(form.node):
+        return RealSet(((form.node, form.node, True, True),))
+    return None
+
+
+def join(operation: str, parts: list[Form]) -> Form:
+    """Union (`cup`), intersection (`cap`) or difference (`minus`) of forms."""
+    sets = [part if isinstance(part, SetExpression) else as_set(part) for part in parts]
+    if any(part is None for part in sets):
+        if operation == "cup" and all(isinstance(part, Items) and part.braces for part in parts):
+            return Items(tuple(item for part in parts for item in part.items), braces=True)
+        raise Unread("sets that are not of real numbers")
+    form = SetExpression(operation, tuple(sets))
+    return settle(form, lambda node: node[1] if node[0] == "n" else None) or form
+
+
+def settle(form: Form, number) -> RealSet | None:
+    """Write a set expression as separate pieces in order, given the end points' values; None without these.
+
+    The line is cut at all end points; a set is then which points and which gaps it holds.
+    """
+    points: dict = {}
+
+    def collect(part: Form) -> bool:
+        if isinstance(part, SetExpression):
+            return all(collect(inner) for inner in part.parts)
+        for low, high, _, _ in part.pieces:
+            for end in (low, high):
+                if end is not None:
+                    known = number(end)
+                    if known is None:
+                        return False
+                    points.setdefault(known, end)
+        return True
+
+    if not collect(form):
+        return None
+    order = sorted(points)
+    rank = {known: at for at, known in enumerate(order)}
+
+    def cells(part: Form) -> set[int]:
+        # Cell 2k+1 is point k, cell 2k the gap below it; the last gap reaches to infinity.
+        if isinstance(part, SetExpression):
+            held = [cells(inner) for inner in part.parts]
+            if part.operation == "cup":
+                return set().union(*held)
+            if part.operation == "cap":
+                return set.intersection(*held)
+            return held[0].difference(*held[1:])
+        found: set[int] = set()
+        for low, high, from_low, to_high in part.pieces:
+            start = 0 if low is None else 2 * rank[number(low)] + (1 if from_low else 2)
+            stop = 2 * len(order) if high is None else 2 * rank[number(high)] + (1 if to_high else 0)
+            found |= set(range(start, stop + 1))
+        return found
+
+    return _pieces(cells(form), [points[known] for known in order])
+
+
+def _pieces(held: set[int], ends: list[ex.Node]) -> RealSet:
+    """The set that holds these cells: cell 2k+1 is point k of `ends`, cell 2k the gap below it."""
+    pieces, at, last = [], 0, 2 * len(ends)
+    while at <= last:
+        if at not in held:
+            at += 1
+            continue
+        end = at
+        while end + 1 in held and end < last:
+            end += 1
+        low = None if at == 0 else ends[(at - 1) // 2]
+        high = None if end == last else ends[end // 2 if end % 2 == 0 else (end - 1) // 2]
+        pieces.append((low, high, at % 2 == 1, end % 2 == 1))
+        at = end + 1
+    return RealSet(tuple(pieces))
+
+
+def _polynomial_set(node: ex.Node, sign: str, name: str) -> RealSet | None:
+    """Where a polynomial in one variable is below, above or beside zero; None where its roots are not found."""
+    coefficients = ex.coefficients(node, name)
+    roots = None if coefficients is None else ex.real_roots(coefficients)
+    if roots is None:
+        return None
+    positive = coefficients[-1] > 0
+    wanted, held = {"<": (False,), ">": (True,), "!": (False, True)}[sign[0]], set()
+    for at in range(len(roots), -1, -1):
+        # From above the largest root downwards, each root of odd count turns the sign.
+        if positive in wanted:
+            held.add(2 * at)
+        if at:
+            positive ^= roots[at - 1][1] % 2 == 1
+            if sign in ("<=", ">="):
+                held.add(2 * at - 1)
+    return _pieces(held, [root for root, _ in roots])
