@@ -27,6 +27,7 @@ if not compared:
     include: "workflow/rules/scoring.smk"
     include: "workflow/rules/search.smk"
     include: "workflow/rules/analysis.smk"
+    include: "workflow/rules/diagnostics.smk"
     include: "workflow/rules/report.smk"
     include: "workflow/rules/plan.smk"
 

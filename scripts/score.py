@@ -16,13 +16,18 @@ RESPONSES_PER_PART = 8192
 def step() -> None:
     """Score in parts; a response without a step gets no scores."""
     parser = steps.parser(__doc__)
-    parser.add_argument("--benchmark", required=True, type=Path)
+    parser.add_argument("--benchmark", type=Path, help="problems; by default the responses' own column `problem`")
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--prm", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
-    problems = tables.read("benchmark", args.benchmark).set_index("problem_id")["problem"]
-    responses = tables.read("responses", args.responses, ["problem_id", "sample", "steps"])
+    columns = ["problem_id", "sample", "steps"]
+    if args.benchmark:
+        responses = tables.read("responses", args.responses, columns)
+        problems = tables.read("benchmark", args.benchmark).set_index("problem_id")["problem"]
+    else:
+        responses = tables.read("labelled", args.responses, [*columns, "problem"])
+        problems = responses.groupby("problem_id")["problem"].first()
     label = f"score {args.output.parent.name}/{args.output.stem}"
     clock = steps.stopwatch()
     with steps.log(args.log) as log, bar(label, len(responses), log) as progress:

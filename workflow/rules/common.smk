@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ttstudy import preflight, revisions
-from ttstudy.layout import GRADER_TABLES, STUDY_TABLES, open_layout
+from ttstudy.layout import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES, open_layout
 from ttstudy.runlock import hold_results
 from ttstudy.study import from_mapping, read_yaml, with_base
 
@@ -45,6 +45,8 @@ wildcard_constraints:
     policy="|".join(map(re.escape, study.policies)),
     prm="|".join(map(re.escape, study.prms)) or "none",
     model="[A-Za-z0-9._-]+",
+    labelled="|".join(map(re.escape, study.labelled)) or "none",
+    solutions="[0-9a-f]{8}",
 
 
 RECORDED_POLICIES = [name for name, settings in study.policies.items() if settings.source == "recorded"]

@@ -69,10 +69,7 @@ def read_file(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     `columns`: our column's name to the file's, where they differ. StudyError names the file, the line (JSONL) or the
     row (Parquet), and what is wrong with it.
     """
-    try:
-        rows = list(_parquet_rows(path) if path.suffix == ".parquet" else _lines(path))
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read ({error.strerror or error})") from None
+    rows = read_rows(path)
     if not rows:
         raise StudyError(f"{path}: holds no problems; write one a line")
     theirs = {column: columns.get(column, column) for column in COLUMNS}
@@ -93,6 +90,14 @@ def read_file(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
         if first != where:
             raise StudyError(f"{path}: {where}: problem_id {row['problem_id']!r} is there twice (first in {first})")
     return pd.DataFrame(texts, columns=list(COLUMNS), dtype=object)
+
+
+def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Rows of a JSONL or Parquet file as they are, each with its place: `line 3` or `row 3`."""
+    try:
+        return list(_parquet_rows(path) if path.suffix == ".parquet" else _lines(path))
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read ({error.strerror or error})") from None
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

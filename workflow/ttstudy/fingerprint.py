@@ -19,6 +19,7 @@ SCRIPTS = ROOT / "scripts"
 
 VERSIONS = {
     "benchmark": 1,
+    "labelled": 1,
     "recorded": 1,
     "recorded_responses": 1,
     "recorded_scores": 1,

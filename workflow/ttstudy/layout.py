@@ -24,6 +24,7 @@ from ttstudy.study import (
     HubBenchmark,
     HubPolicy,
     HubPRM,
+    MiniatureBenchmark,
     RecordedBenchmark,
     RecordedPolicy,
     RecordedPRM,
@@ -35,10 +36,14 @@ from ttstudy.study import (
 
 POOLS = ("pilot", "cot", "samples")
 SEARCHES = ("beam_search", "dvts")
-STUDY_TABLES = ("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism")
+STUDY_TABLES = (
+    "accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism", "diagnostics",
+)  # fmt: skip
 """Tables of a study that the claims are judged by."""
 GRADER_TABLES = ("graders", "grader_accuracy", "grader_answers")
 """Tables that set the study's grader beside the other one."""
+FLAW_TABLES = ("diagnostics", "prm_skill", "calibration", "failures", "cases")
+"""Tables about the PRMs' flaws, made together."""
 _HEAD = 2**20
 _DIGEST = re.compile(r"-([0-9a-f]{8})(?=[/.])")
 
@@ -284,6 +289,38 @@ class Layout:
             }
         return f"{folder}/scores/{prm}-{self._named(spec)}/{block[0]:04d}-{block[1]:04d}.parquet"
 
+    def _labelled_digest(self, name: str) -> str:
+        settings = self.study.labelled[name]
+        path = self.root / settings.path
+        if not path.is_file():
+            raise StudyError(f"labelled.{name}.path: there is no file {path}")
+        spec = settings.model_dump() | {"step": "labelled", "version": fingerprint.VERSIONS["labelled"]}
+        return self._named(spec | {"path": str(path), "sha256": sha256(path.read_bytes()).hexdigest()})
+
+    def labelled(self, name: str) -> str:
+        """Path of a labelled set's solutions."""
+        return f"{self.study.results}/labelled/{name}-{self._labelled_digest(name)}/solutions.parquet"
+
+    def labelled_scores(self, name: str, prm: str) -> str:
+        """Path of a PRM's step scores of a labelled set."""
+        solutions = self._labelled_digest(name)
+        spec = {
+            "step": "score",
+            "version": fingerprint.VERSIONS["score"],
+            "responses": solutions,
+            "prm": self._model_digest(prm, "prms"),
+            "format": getattr(self.study.prms[prm], "format", None),
+        }
+        return f"{self.study.results}/labelled/{name}-{solutions}/scores/{prm}-{self._named(spec)}.parquet"
+
+    def labels(self, responses: str) -> str:
+        """Path of the step labels of a block of responses."""
+        return f"{responses.removesuffix('.parquet')}.labels.parquet"
+
+    def label_spec(self) -> str:
+        """Spec of labelling steps."""
+        return self._light("label")
+
     def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
         """Folder of one method's searches with a PRM, one set of files per budget."""
         options = self.study.search.model_dump(exclude={"problems_per_block"})
@@ -515,6 +552,58 @@ class Layout:
         benchmarks = {benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks}
         return self.study_spec("explorer", cells=cells, benchmarks=benchmarks)
 
+    def diagnosed(self) -> list[tuple[str, str]]:
+        """Every (benchmark, policy) whose steps can be labelled exactly and are scored by a PRM."""
+        return [
+            (benchmark, policy)
+            for benchmark, policy in self.pairs()
+            if isinstance(self.study.benchmarks[benchmark], MiniatureBenchmark) and self.study.prms_of(policy)
+        ]
+
+    def diagnostics_sources(self) -> dict[str, Any]:
+        """Files behind the flaws of the PRMs: labelled pools and searches, and labelled sets."""
+        cells = []
+        for benchmark, policy in self.diagnosed():
+            sources = self.sources(benchmark, policy)
+            pool = [block for block in sources["samples"] if block["scores"]]
+            cells.append(
+                {
+                    "benchmark": benchmark,
+                    "policy": policy,
+                    "problems": self.benchmark(benchmark),
+                    "pool": [block | {"labels": self.labels(block["responses"])} for block in pool],
+                    "searches": sources["searches"],
+                }
+            )
+        sets = [
+            {
+                "name": name,
+                "solutions": self.labelled(name),
+                "scores": {prm: self.labelled_scores(name, prm) for prm in self.study.scoring_prms},
+            }
+            for name in self.study.labelled
+        ]
+        return {"cells": cells, "labelled": sets}
+
+    def diagnostics_inputs(self) -> list[str]:
+        """Every file of `diagnostics_sources`."""
+        sources = self.diagnostics_sources()
+        paths: list[str] = []
+        for cell in sources["cells"]:
+            paths.append(cell["problems"])
+            for block in cell["pool"]:
+                paths += [block["labels"], block["responses"], *block["scores"].values()]
+            for search in cell["searches"]:
+                paths += [search[kind] for kind in ("answers", "grades", "nodes")]
+        for labelled in sources["labelled"]:
+            paths += [labelled["solutions"], *labelled["scores"].values()]
+        return list(dict.fromkeys(paths))
+
+    def diagnostics_spec(self) -> str:
+        """Spec of the flaws of the PRMs."""
+        options = self.study.search.model_dump(exclude={"problems_per_block"})
+        return self.study_spec("diagnostics", search=options, **self.diagnostics_sources())
+
     def report_spec(self) -> str:
         """Spec of the report: templates and published numbers count as code."""
         return self.study_spec(
@@ -550,6 +639,8 @@ def open_layout(study: Study, root: Path | str = ".") -> Layout:
     try:
         for benchmark in study.benchmarks:
             layout.benchmark(benchmark)
+        for name in study.labelled:
+            layout.labelled(name)
         for name in study.policies:
             layout.policy(name)
         for name in study.prms:

@@ -49,6 +49,12 @@ def check(layout: Layout) -> None:
 
             with naming(f"benchmarks.{name}"):
                 benchmarks.load(json.loads(layout.spec(table.stem[-8:])))
+    for name, settings in study.labelled.items():
+        if not (layout.root / layout.labelled(name)).exists():
+            from ttstudy.diagnostics.labelled import read_labelled
+
+            with naming(f"labelled.{name}"):
+                read_labelled(layout.root / settings.path, settings.format, settings.solutions)
     for name, policy in study.policies.items():
         if isinstance(policy, TrainedPolicy):
             with naming(f"policies.{name}.definition.model"):

@@ -312,6 +312,17 @@ def fisher(right_a: int, n_a: int, right_b: int, n_b: int) -> float:
     return sum(way for way in ways.values() if way <= seen) / comb(total, right)
 
 
+def area_under_curve(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
+    """Probability that a right one scores above a wrong one, ties half (Mann-Whitney); None without both kinds."""
+    truth, values = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float)
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    if not positives or not negatives:
+        return None
+    ordered = np.sort(values)
+    ranks = (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") + 1) / 2
+    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
 def holm(pvalues: Sequence[float]) -> np.ndarray:
     """Holm's adjusted p values of a family, in the order given."""
     p = np.asarray(pvalues, dtype=float)

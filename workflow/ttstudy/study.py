@@ -33,7 +33,7 @@ Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Score = Literal["min", "last", "avg"]
 Grader = Literal["strict", "reference"]
 GRADERS: tuple[str, ...] = get_args(Grader)
-RESERVED = ("benchmarks", "imported", "models", "studies", "logs", "retrained", "cache")
+RESERVED = ("benchmarks", "imported", "labelled", "models", "studies", "logs", "retrained", "cache")
 """Folders of `results/` that a benchmark may not be named after."""
 
 
@@ -321,6 +321,16 @@ class RecordedPRM(_Section):
 
 PRM = Annotated[TrainedPRM | CheckpointPRM | HubPRM | RecordedPRM, Field(discriminator="source")]
 
+class Labelled(_Section):
+    """Solutions whose first wrong step is known, from a JSONL or Parquet file; every PRM scores them."""
+
+    path: FilePath = Field(description="JSONL or Parquet file")
+    format: Literal["plain", "processbench", "prm800k"] = Field(
+        default="plain", description="plain: problem, steps, first_error (-1 or null: none), policy where known"
+    )
+    solutions: int | None = Field(default=None, gt=0, description="use only the first so many solutions")
+
+
 BudgetList = Annotated[list[Annotated[int, Field(gt=0, le=1_000_000)]], Field(min_length=1)]
 
 
@@ -401,6 +411,9 @@ class Study(_Section):
     pairs: dict[Name, list[Name]] | None = Field(
         default=None, description="PRM: policies whose responses it scores and searches; null: every policy"
     )
+    labelled: dict[Name, Labelled] = Field(
+        default_factory=dict, description="solutions labelled step by step, on which PRMs are diagnosed"
+    )
     budgets: Budgets
     sampling: Sampling = Sampling()
     pilot_samples: int = Field(default=16, ge=1, le=1_000_000, description="responses per problem for difficulty alone")
@@ -428,6 +441,13 @@ class Study(_Section):
         for benchmark in self.benchmarks:
             if benchmark in RESERVED:
                 raise ValueError(f"benchmarks.{benchmark}: this name is kept for a folder of results; choose another")
+        for name in self.labelled:
+            if name in self.benchmarks:
+                raise ValueError(f"labelled.{name}: a benchmark has the same name; choose another")
+            if not self.scoring_prms:
+                raise ValueError(f"labelled.{name}: no PRM is defined under prms that could score it")
+        if "all" in self.policies:
+            raise ValueError("policies.all: this name stands for all policies together; choose another")
         needs_prm = [m for m in ("best_of_n", "beam_search", "dvts") if getattr(self.budgets, m)]
         if needs_prm and not self.prms:
             raise ValueError(f"prms: none is defined, but budgets.{needs_prm[0]} needs one")
@@ -478,6 +498,11 @@ class Study(_Section):
     def can_search(self, policy: str) -> bool:
         """Whether a policy can go on from a partial response: recorded ones cannot."""
         return not isinstance(self.policies[policy], RecordedPolicy)
+
+    @property
+    def scoring_prms(self) -> list[str]:
+        """PRMs that can score any text: all but recorded ones."""
+        return [prm for prm, settings in self.prms.items() if not isinstance(settings, RecordedPRM)]
 
     def prms_of(self, policy: str) -> list[str]:
         """PRMs that judge and steer a policy."""

@@ -22,6 +22,8 @@ METHODS = ("cot", "majority", "best_of_n", "beam_search", "dvts", "coverage")
 SCORES = ("none", "min", "last", "avg")
 VOTES = ("none", "majority", "prm_max", "prm_vote")
 LEVELS = ("easy", "medium", "hard")
+FLAWS = ("over_criticism", "error_neglect", "localisation_bias", "localisation_late", "length_bias")
+CAUSES = ("not_drawn", "pruned", "over_criticism", "error_neglect", "localisation_bias", "length_bias")
 
 _CELL = "benchmark:str policy:str prm:str method:method budget:int score:score vote:vote"
 _RESPONSES = (
@@ -65,6 +67,18 @@ COLUMNS = {
     "grader_accuracy": _CELL + " problems:count accuracy:share other:share changed:count difference:float",
     "grader_answers": "benchmark:str policy:str problem_id:str gold:str answer:str? other_answer:str? correct:bool "
     "other_correct:bool responses:count",
+    "labels": "problem_id:str sample:count first_error:int lengths:numbers",
+    "labelled": "problem_id:str sample:count policy:str problem:str steps:texts first_error:int",
+    "diagnostics": "benchmark:str policy:str prm:str flaw:flaw value:float low:float high:float count:count",
+    "prm_skill": "benchmark:str policy:str prm:str solutions:count wrong_solutions:count steps:count auc:share? "
+    "f1:share? low:share? high:share? threshold:share f1_at_half:share? error_found:share? right_passed:share? "
+    "calibration_error:share",
+    "calibration": "benchmark:str policy:str prm:str bin:count steps:count score:share right:share low:share "
+    "high:share",
+    "failures": "benchmark:str policy:str prm:str method:method budget:int trees:count failures:count cause:cause "
+    "share:share low:share high:share",
+    "cases": "benchmark:str policy:str prm:str flaw:flaw problem_id:str problem:str sample:count steps:texts "
+    "step_scores:numbers first_error:int",
     "counts": "benchmark:str policy:str prm:str method:method budget:int responses:count finished:count? "
     "cut:count? no_answer:count timed_out:count",
 }
@@ -84,6 +98,8 @@ _CHOICES = {
     "node_finish": ("open", "eos", "stop", "length", "context", "depth"),
     "source": ("cot", "samples", "beam_search", "dvts"),
     "status": ("graded", "no_answer", "timed_out"),
+    "flaw": FLAWS,
+    "cause": CAUSES,
     "verdict": ("holds", "not significant", "fails", "not run"),
 }
 _KEYS = {
@@ -101,10 +117,27 @@ _KEYS = {
     "training": ["model"],
     "graders": ["benchmark", "policy", "source", "prm", "budget"],
     "grader_accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote"],
+    "labels": ["problem_id", "sample"],
+    "labelled": ["problem_id", "sample"],
+    "diagnostics": ["benchmark", "policy", "prm", "flaw"],
+    "prm_skill": ["benchmark", "policy", "prm"],
+    "calibration": ["benchmark", "policy", "prm", "bin"],
+    "failures": ["benchmark", "policy", "prm", "method", "budget", "cause"],
 }
 
 WHOLE = {"write_page_checksum": True}
 """Bytes that changed on the disk are noticed when they are read."""
+
+
+_ESTIMATES = {
+    "accuracy": "accuracy",
+    "strategy": "accuracy",
+    "diagnostics": "value",
+    "prm_skill": "f1",
+    "calibration": "right",
+    "failures": "share",
+}
+"""Column that the interval from `low` to `high` covers."""
 
 
 class TableError(StudyError):

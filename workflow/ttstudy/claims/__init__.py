@@ -201,7 +201,7 @@ REGISTRY: tuple[Claim, ...] = (
         "PRMs overlook wrong steps (error neglect)",
         "article; Figures 14 and 15",
         _LABELS,
-        study=named.flaw("error_neglect", 0.02, "share of wrong steps scored above 0.5"),
+        study=named.flaw("error_neglect", 0.02, "share of first wrong steps scored above 0.5"),
     ),
     Claim(
         20,
@@ -209,7 +209,7 @@ REGISTRY: tuple[Claim, ...] = (
         "article; Figure 16",
         _LABELS,
         study=named.flaw(
-            "localisation_bias", 0.02, "share of wrong solutions whose lowest step is not the error"
+            "localisation_bias", 0.02, "share of first errors that score above a right step before them"
         ),
     ),
     Claim(
@@ -217,7 +217,7 @@ REGISTRY: tuple[Claim, ...] = (
         "PRMs score a step by its length",
         "article; Figures 17 and 18",
         _LABELS,
-        study=named.flaw("length_bias", 0.0, "fall of the score per doubling of a step's tokens"),
+        study=named.flaw("length_bias", 0.0, "fall of the score when a step is twice as long"),
     ),
     Claim(
         22,

@@ -140,21 +140,29 @@ def mostly_easy(study: Study, published: Published) -> Finding:
 
 
 def flaw(name: str, least: float, what: str) -> Check:
-    """A PRM flaw in the diagnostics table: every PRM's rate, and whether one is clearly above `least`."""
+    """A PRM flaw in the diagnostics table: every PRM's rate, and whether one is clearly above `least`.
+
+    Over all policies of each benchmark, where the table has such rows.
+    """
 
     def check(study: Study, published: Published) -> Finding:
         table = study.table("diagnostics")
         rows = table[table["flaw"] == name] if "flaw" in table else table.iloc[:0]
+        if "policy" in rows:
+            rows = rows[rows["policy"] == "all"]
         if rows.empty:
             raise Missing(f"{name} in the diagnostics table (step labels)")
         rows = rows.sort_values("value", kind="stable")
         worst: pd.Series = rows.iloc[-1]
         clear = int((rows["low"] > least).sum())
         verdict: Verdict = "holds" if clear else "not significant" if worst["value"] > least else "fails"
+        where = f" on {worst['benchmark']}" if "benchmark" in rows and rows["benchmark"].nunique() > 1 else ""
+        of = "PRMs" if not where else "pairs of a PRM and labelled problems"
+        each = ", ".join(f"{row.prm} {row.value:.3f}" for row in rows.itertuples()) if not where else ""
         return Finding(
             verdict,
-            f"{what}: {worst['value']:.3f} with {worst['prm']}, clearly above {least:g} for {clear} of "
-            f"{len(rows)}",
+            f"{what}: at most {worst['value']:.3f} ({worst['prm']}{where}), clearly above {least:g} for {clear} of "
+            f"{len(rows)} {of}" + (f" ({each})" if each else ""),
             f"above {least:g}",
             f"{worst['value']:.3f} ({worst['prm']})",
             float(worst["low"]),

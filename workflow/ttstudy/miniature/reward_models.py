@@ -43,6 +43,7 @@ from ttstudy.miniature.training import Clock, Progress, Schedule, optimise, reco
 from ttstudy.rewards.formats import Format, make_format
 from ttstudy.rewards.text import TextTokenizer
 from ttstudy.seeds import derive
+from ttstudy.statistics import area_under_curve
 
 ARCHITECTURES = {"qwen": "Qwen2ForProcessRewardModel", "skywork": "Qwen2ForPrmModel"}
 _IGNORED = -100
@@ -289,17 +290,6 @@ def score_rollouts(
         for row, i in enumerate(chosen):
             scores[i] = odds[row, list(examples[i].positions)].tolist()
     return scores
-
-
-def area_under_curve(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
-    """Probability that a right one scores above a wrong one, ties half (Mann-Whitney); None without both kinds."""
-    truth, values = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float)
-    positives, negatives = int(truth.sum()), int((~truth).sum())
-    if not positives or not negatives:
-        return None
-    ordered = np.sort(values)
-    ranks = (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") + 1) / 2
-    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
 def evaluate(rollouts: Sequence[Rollout], scores: Sequence[Sequence[float]]) -> dict[str, Any]:

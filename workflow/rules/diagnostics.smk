@@ -1,0 +1,60 @@
+"""Flaws of the PRMs, on steps that are known to be right or wrong. No models but for scoring labelled sets.
+
+INPUTS: blocks of the pool with their scores, search trees; labelled solutions from files.
+OUTPUTS: .../FIRST-LAST.labels.parquet; results/labelled/NAME-SPEC/; the study's tables about flaws.
+"""
+
+
+rule label:
+    input:
+        benchmark=lambda w: layout.benchmark(w.benchmark),
+        responses=f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.parquet",
+    output:
+        f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.labels.parquet",
+    params:
+        spec=lambda w: layout.label_spec(),
+    shell:
+        """
+        python {SCRIPTS}/label.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
+            --responses {input.responses:q} --output {output:q}
+        """
+
+
+rule labelled:
+    output:
+        f"{study.results}/labelled/{{labelled}}-{{spec}}/solutions.parquet",
+    params:
+        spec=spec,
+    shell:
+        "python {SCRIPTS}/labelled.py --spec {params.spec:q} --output {output:q}"
+
+
+rule score_labelled:
+    input:
+        solutions=lambda w: layout.labelled(w.labelled),
+        prm=lambda w: layout.prm(w.prm),
+    output:
+        f"{study.results}/labelled/{{labelled}}-{{solutions}}/scores/{{prm}}-{{spec}}.parquet",
+    log:
+        f"{study.results}/logs/score/labelled/{{labelled}}-{{solutions}}/{{prm}}-{{spec}}.log",
+    priority: 40
+    params:
+        spec=spec,
+    shell:
+        """
+        python {SCRIPTS}/score.py --spec {params.spec:q} --responses {input.solutions:q} \
+            --prm "$(dirname {input.prm:q})" --output {output:q} --log {log:q}
+        """
+
+
+rule diagnostics:
+    input:
+        layout.diagnostics_inputs(),
+    output:
+        [layout.table(name) for name in FLAW_TABLES],
+    params:
+        spec=lambda w: layout.diagnostics_spec(),
+    shell:
+        """
+        python {SCRIPTS}/diagnostics.py --spec {params.spec:q} --tables "$(dirname {output[0]:q})"
+        """
