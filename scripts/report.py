@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 
 from ttstudy import provenance, report, steps, tables
-from ttstudy.layout import GRADER_TABLES, STUDY_TABLES, Layout
+from ttstudy.layout import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES, Layout
 from ttstudy.report import page
 from ttstudy.study import from_mapping
 
@@ -23,7 +23,7 @@ def step() -> None:
     parser.add_argument("--provenance", required=True, type=Path)
     args = parser.parse_args()
     spec = args.spec
-    names = (*STUDY_TABLES, *GRADER_TABLES, "claims", "explorer", "trees")
+    names = dict.fromkeys((*STUDY_TABLES, *GRADER_TABLES, *FLAW_TABLES, "claims", "explorer", "trees"))
     paths = {name: Path(spec["tables"].format(name=name)) for name in names}
     found = {name: tables.read(name, path) for name, path in paths.items()}
     found["nodes"] = found.pop("trees")

@@ -51,6 +51,8 @@ def world(
             loss = 0.9 * (size / 2e4) ** -0.4
             out["training"].append((name, kind, size, tokens, 6 * size * tokens, size / 900, loss, auc))
     out["claims"] = CLAIM_ROWS
+    for benchmark in benchmarks:
+        _flaws(out, benchmark, list(policies), prms)
     frames = {name: pd.DataFrame(out[name], columns=columns.split()) for name, columns in TABLES.items()}
     return frames
 
@@ -166,6 +168,30 @@ def _explore(out, rng, benchmark, policy, prm, method, ids, worth) -> None:
                 front = kept
 
 
+def _flaws(out, benchmark, policies, prms) -> None:
+    """Flaws that grow as the PRM's AUC falls, and a worked case of each."""
+    for (prm, (_, auc, _)), policy in product(prms.items(), ["all", *policies]):
+        worse = 1 - auc
+        rates = {"over_criticism": worse, "error_neglect": worse / 2, "localisation_bias": 0.8 * worse,
+                 "localisation_late": 0.5, "length_bias": worse / 4}  # fmt: skip
+        for flaw, value in rates.items():
+            out["diagnostics"].append((benchmark, policy, prm, flaw, value, value / 2, value + 0.05, 400))
+        skill = (400, 160, 2000, auc, auc - 0.1, auc - 0.2, auc, 0.5, auc - 0.1, auc - 0.15, auc - 0.05, worse / 3)
+        out["prm_skill"].append((benchmark, policy, prm, *skill))
+        for tenth in range(10):
+            right = tenth / 10 * (1 - worse) + 0.05
+            row = (tenth, 200, tenth / 10 + 0.05, right, right - 0.03, right + 0.03)
+            out["calibration"].append((benchmark, policy, prm, *row))
+        causes = {"not_drawn": 1 - worse, "pruned": worse, "over_criticism": worse / 2, "error_neglect": worse / 3,
+                  "localisation_bias": worse / 4, "length_bias": 0.0}  # fmt: skip
+        for cause, share in causes.items():
+            out["failures"].append((benchmark, policy, prm, "beam_search", 16, 100, 40, cause, share, share / 2, share))
+    for prm in prms:
+        steps = ["5*7=35, so 12+35-5.", "12+35=48, so 48-5.", "48-5=43, so \\boxed{43}"]
+        row = ("Compute 12+5*7-5.", 2, steps, [0.93, 0.71, 0.05], 1)
+        out["cases"].append((benchmark, policies[0], prm, "error_neglect", f"{benchmark}-0001", *row))
+
+
 _CELL = "benchmark policy prm method budget"
 TABLES = {
     "benchmark": "benchmark problem_id problem answer level subject",
@@ -183,6 +209,12 @@ TABLES = {
     "other_timed_out",
     "grader_accuracy": f"{_CELL} score vote problems accuracy other changed difference",
     "grader_answers": "benchmark policy problem_id gold answer other_answer correct other_correct responses",
+    "diagnostics": "benchmark policy prm flaw value low high count",
+    "prm_skill": "benchmark policy prm solutions wrong_solutions steps auc f1 low high threshold f1_at_half "
+    "error_found right_passed calibration_error",
+    "calibration": "benchmark policy prm bin steps score right low high",
+    "failures": f"{_CELL} trees failures cause share low high",
+    "cases": "benchmark policy prm flaw problem_id problem sample steps step_scores first_error",
     "explorer": f"{_CELL} problem_id problem gold sample response steps step_scores answer correct finish",
     "nodes": f"{_CELL} problem_id tree node parent depth text tokens score kept finish",
 }

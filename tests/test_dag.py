@@ -13,7 +13,9 @@ import pytest
 
 from tests.studies import ROOT, copy_repository, fresh, planned, smoke, snakemake, write
 
-ANALYSIS = {"outcomes", "ledger", "accuracy", "graders", "strategy", "claims", "explorer", "report"}
+ANALYSIS = {
+    *("label", "diagnostics", "outcomes", "ledger", "accuracy", "graders", "strategy", "claims", "explorer", "report")
+}
 MODEL_STEPS = {"train_policy", "train_reward_model", "benchmark", "sample", "score", "search"}
 
 
@@ -77,6 +79,24 @@ def test_a_new_prm_draws_nothing_but_its_own_search(clone):
     assert plan.pop("score") == len(config["policies"]) * 1
     assert plan.pop("search") == plan.pop("grade_search")
     assert set(plan) <= ANALYSIS | {"training"}
+
+
+def test_a_labelled_set_is_scored_by_every_prm_and_runs_nothing_else(clone):
+    rows = [("Compute 2+3+4.", ["2+3=5, so 5+4", "5+4=8, so \\boxed{8}"], 1)]
+    rows += [("Compute 2+3.", ["2+3=5, so \\boxed{5}"], -1)]
+    lines = [{"problem": p, "steps": steps, "label": label, "generator": "hand"} for p, steps, label in rows]
+    (clone / "hand.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    changed = write(clone, smoke(labelled={"hand": {"path": "hand.jsonl", "format": "processbench"}}), "changed.yaml")
+    prms = list(smoke()["prms"])
+    plan = planned(clone, changed)
+    assert plan.pop("labelled") == 1 and plan.pop("score_labelled") == len(prms)
+    assert set(plan) == {"diagnostics", "claims", "report"}
+    snakemake(clone, changed, "results/studies/smoke/tables/diagnostics.parquet")
+    skill = pd.read_parquet(clone / "results/studies/smoke/tables/prm_skill.parquet")
+    hand = skill[(skill["benchmark"] == "hand") & (skill["policy"] == "hand")].set_index("prm")
+    assert sorted(hand.index) == sorted(prms) and (hand["steps"] == 3).all() and (hand["wrong_solutions"] == 1).all()
+    flaws = pd.read_parquet(clone / "results/studies/smoke/tables/diagnostics.parquet")
+    assert set(flaws["benchmark"]) == {"sums", "hand"}
 
 
 def test_one_policys_temperature_runs_that_policys_chain_alone(clone):

@@ -278,6 +278,7 @@ def test_missing_tables_cost_their_sections_only(world, tmp_path):
         "No model was trained by this study",
         "Not there: this study did not count cut",
         "Not there: no samples were given to this report.",
+        "Not there: no steps of this study are labelled right or wrong.",
         "Not there: the table of compute-optimal strategies is missing or empty.",
     ):
         assert sentence in text
@@ -319,6 +320,18 @@ def test_too_large_a_report_is_refused_in_one_sentence(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_flaws_are_told_with_intervals_and_worked_cases_show_scores_in_words_and_colour(page, built, world):
+    told = page.tables["diagnostics-data"]
+    assert len(told["rows"]) == len(world["diagnostics"]) and {"value", "low", "high"} <= set(told["names"])
+    html = built.read_text(encoding="utf-8")
+    section = html[html.index('<section id="flaws"') :].split("</section>")[0]
+    steps = re.findall(r'<span class="score (s\d)" title="[^"]+">([\d.]+)</span><span dir="auto">(.*?)</span>', section)
+    assert len(steps) == 3 * len(world["cases"])
+    for colour, score, text in steps:  # the number and, at the error, a word: never colour alone
+        assert colour == f"s{int(float(score) * 5)}" and ("first error" in text) == (score == "0.71")
+    assert section.count("<figure") == 2 and all(prm in section for prm in PRMS)
+
+
 HOSTILE = (
     "</script><script>window.ran=1</script><img src=x onerror=window.ran=2><svg "
     "onload=window.ran=3><style>*{display:none}"
@@ -332,11 +345,12 @@ def hostile(world, tmp_path_factory) -> Path:
     tables = {name: frame.copy() for name, frame in world.items()}
     for name, columns in {"explorer": ["problem", "gold", "response", "answer", "finish"], "nodes": ["text", "finish"],
                           "claims": ["title", "source", "published", "ours", "text", "needs"],
-                          "benchmark": ["problem", "answer"],
+                          "cases": ["problem"], "benchmark": ["problem", "answer"],
                           "grader_answers": ["gold", "answer", "other_answer"]}.items():  # fmt: skip
         for column in columns:
             tables[name][column] = tables[name][column].where(tables[name][column].isna(), HOSTILE)
     tables["explorer"]["steps"] = [[HOSTILE, HOSTILE] for _ in range(len(tables["explorer"]))]
+    tables["cases"]["steps"] = [[HOSTILE] * 3 for _ in range(len(tables["cases"]))]
     for name in ("accuracy", "outcomes", "ledger", "strategy", "difficulty", "explorer", "nodes", "training", "counts"):
         for column in ("policy", "prm", "model"):
             if column in tables[name]:

@@ -38,12 +38,14 @@ rule score_labelled:
     log:
         f"{study.results}/logs/score/labelled/{{labelled}}-{{solutions}}/{{prm}}-{{spec}}.log",
     priority: 40
+    resources:
+        **asked("prm"),
     params:
         spec=spec,
     shell:
         """
-        python {SCRIPTS}/score.py --spec {params.spec:q} --responses {input.solutions:q} \
-            --prm "$(dirname {input.prm:q})" --output {output:q} --log {log:q}
+        {LAUNCH} {resources.gpu} python {SCRIPTS}/score.py --spec {params.spec:q} \
+            --responses {input.solutions:q} --prm "$(dirname {input.prm:q})" --output {output:q} --log {log:q}
         """
 
 

@@ -25,7 +25,10 @@ rule explorer:
 
 rule report:
     input:
-        tables=[layout.table(name) for name in (*STUDY_TABLES, *GRADER_TABLES, "claims", "explorer", "trees")],
+        tables=[
+            layout.table(name)
+            for name in (*STUDY_TABLES, *GRADER_TABLES, *FLAW_TABLES[1:], "claims", "explorer", "trees")
+        ],
         benchmarks=[layout.benchmark(benchmark) for benchmark in study.benchmarks],
     output:
         report=report(layout.report(), caption="../../reports/captions/report.rst", category="Report"),

@@ -28,10 +28,14 @@ def _one_each(table: pd.DataFrame) -> np.ndarray:
 Rule = tuple[str, Callable[[pd.DataFrame], Any]]
 _SCORES: Rule = ("a step score is not a number in [0, 1]", lambda t: _shares(t["step_scores"]))
 _LENGTH: Rule = ("there are not as many step scores as steps", _one_each)
-_COVERED: Rule = (
-    "the interval does not cover its estimate",
-    lambda t: (t["low"] <= t["accuracy"] + 1e-9) & (t["accuracy"] <= t["high"] + 1e-9),
-)
+
+
+def _covered(estimate: str) -> Rule:
+    """The interval from `low` to `high` covers the column `estimate`."""
+    text = "the interval does not cover its estimate"
+    return text, lambda t: ~((t["low"] > t[estimate] + 1e-9) | (t[estimate] > t["high"] + 1e-9))
+
+
 _DISCARDED: Rule = (
     "more tokens are discarded than drawn",
     lambda t: ~(t["discarded_tokens"] > t["response_tokens"] + 1e-6),
@@ -57,8 +61,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
             lambda t: (t["pass_at_1"] * t["samples"] - t["correct"]).abs() < 1e-6 * (1 + t["samples"]),
         ),
     ),
-    "accuracy": (_COVERED,),
-    "strategy": (_COVERED,),
+    "accuracy": (_covered("accuracy"),),
+    "strategy": (_covered("accuracy"),),
+    "diagnostics": (_covered("value"),),
+    "prm_skill": (_covered("f1"),),
+    "calibration": (_covered("right"),),
+    "failures": (_covered("share"),),
+    "cases": (_SCORES, _LENGTH),
     "ledger": (
         (
             "flops_total is smaller than the sum of its parts",

@@ -129,17 +129,6 @@ WHOLE = {"write_page_checksum": True}
 """Bytes that changed on the disk are noticed when they are read."""
 
 
-_ESTIMATES = {
-    "accuracy": "accuracy",
-    "strategy": "accuracy",
-    "diagnostics": "value",
-    "prm_skill": "f1",
-    "calibration": "right",
-    "failures": "share",
-}
-"""Column that the interval from `low` to `high` covers."""
-
-
 class TableError(StudyError):
     """A table breaks its contract; the message names the table, the column and the first bad row."""
 

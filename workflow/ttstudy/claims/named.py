@@ -161,7 +161,7 @@ def flaw(name: str, least: float, what: str) -> Check:
         each = ", ".join(f"{row.prm} {row.value:.3f}" for row in rows.itertuples()) if not where else ""
         return Finding(
             verdict,
-            f"{what}: at most {worst['value']:.3f} ({worst['prm']}{where}), clearly above {least:g} for {clear} of "
+            f"{what}: highest {worst['value']:.3f} ({worst['prm']}{where}), clearly above {least:g} for {clear} of "
             f"{len(rows)} {of}" + (f" ({each})" if each else ""),
             f"above {least:g}",
             f"{worst['value']:.3f} ({worst['prm']})",

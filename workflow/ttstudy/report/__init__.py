@@ -23,6 +23,7 @@ LARGEST = 15_000_000
 EVIDENCE = {
     1: "small-large", 2: "small-large", 3: "levels", 5: "scaling", 6: "prms", 7: "scaling", 8: "small-large",
     9: "small-large", 10: "small-large", 12: "gains", 13: "gains", 14: "flops", 15: "small-large", 16: "small-large",
+    18: "flaws", 19: "flaws", 20: "flaws", 21: "flaws",
     22: "prms", 24: "small-large", 26: "scaling", 28: "flops", 29: "flops", 30: "votes", 31: "prms", 32: "scaling",
     33: "prms", 34: "levels", 35: "levels", 36: "levels", 37: "cot", 38: "gains", 39: "gains", 40: "optimism",
     41: "scaling", 45: "small-large",

@@ -17,10 +17,11 @@ from ttstudy.report.cells import Column, Table
 
 @dataclass(frozen=True)
 class Block:
-    """A figure with the table behind it, or a table alone."""
+    """A figure with the table behind it, a table alone, or worked cases."""
 
     table: Table | None = None
     figure: Figure | None = None
+    cases: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -124,11 +125,15 @@ def headline(results: Results) -> list[Block]:
 
 def build(results: Results, context: Mapping[str, Any]) -> list[Section]:
     """All sections between the claims and the explorer, in the order of the report."""
+    from ttstudy.report import flaws
+
     makers = (
         _cot, _scaling, _small_large, _gains, _prms, _levels, _groups, _votes, _flops, _optimism, _training, _counts,
         _graders,
     )  # fmt: skip
-    return [section for make in makers if (section := make(results, context)) is not None]
+    built = [section for make in makers if (section := make(results, context)) is not None]
+    place = 1 + [section.key for section in built].index("prms")
+    return [*built[:place], flaws.section(results.study), *built[place:]]
 
 
 def _cot(results: Results, context: Mapping[str, Any]) -> Section:

@@ -1,0 +1,169 @@
+"""The report's section about the PRMs' flaws: rates, calibration, failures of search, worked cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ttstudy.figures import flaws as figures
+from ttstudy.report import views
+from ttstudy.report.answer import percent
+from ttstudy.report.cells import Column as C
+from ttstudy.report.sections import Block, Section
+
+EVERYONE = "all"
+NAMES = {
+    "over_criticism": "Right steps scored below 0.5",
+    "error_neglect": "First errors scored above 0.5",
+    "localisation_bias": "Errors scored above a right step before them",
+    "length_bias": "Fall of the score per doubling of length",
+    "localisation_late": "Lowest score after the error",
+}
+CAUSES = {
+    "not_drawn": "Policy: no right step was drawn",
+    "pruned": "PRM: right paths were dropped",
+    "over_criticism": "of these, by over-criticism",
+    "error_neglect": "by error neglect",
+    "localisation_bias": "by localisation bias",
+    "length_bias": "by length bias",
+}
+WORDS = {
+    "over_criticism": "Over-criticism: every step is right, and one scores as if it were wrong",
+    "error_neglect": "Error neglect: a wrong step scores as if it were right",
+    "localisation_bias": "Localisation bias: a right step scores below the error that follows it",
+    "length_bias": "Length bias: every step is right, and the score falls with a longer step",
+}
+METHOD_TEXT = (
+    "A step is right when all steps up to it are; on the miniature this is checked exactly, elsewhere it is what the "
+    "labels say. Only steps up to the first error count. Intervals are over problems. Length bias compares steps that "
+    "are equally right and stand at the same place; length is in words, numbers and signs. F1 is ProcessBench's, with "
+    "each threshold chosen on other problems than those it judges. A search fails where a tree returns no right "
+    "answer; its last round with a right candidate is pruned again with right steps scored 1 and wrong ones 0 (is it "
+    "the PRM's fault?), then with one flaw repaired at a time. Flaws may share a failure. Worked cases are the "
+    "clearest ones, not typical ones."
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A solution with its scores: `steps` are (text, score, class of its colour, whether it is the first error)."""
+
+    title: str
+    source: str
+    problem: str
+    steps: Sequence[tuple[str, str, str, bool]]
+
+
+def section(study: views.Study) -> Section:
+    """The section; it says so where no step of the study is labelled."""
+    title, rows = "PRM diagnostics: what the reward models get wrong", study.table("diagnostics")
+    if not len(rows):
+        return Section("flaws", title, "Not there: no steps of this study are labelled right or wrong.")
+    everyone = rows[rows["policy"] == EVERYONE]
+    blocks: list[Block] = []
+    benchmarks = list(dict.fromkeys(rows["benchmark"]))
+    for number, benchmark in enumerate(benchmarks):
+        blocks += _of_benchmark(study, everyone[everyone["benchmark"] == benchmark], benchmark, number)
+    names = [C("benchmark", "Labelled steps of", facet=True), C("prm", "PRM", facet=True)]
+    policy = C("policy", "Policy", facet=True)
+    skill, failures = study.table("prm_skill"), study.table("failures")
+    if len(skill):
+        shares = [
+            C("solutions", "Solutions", "count"), C("wrong_solutions", "with an error", "count"),
+            C("auc", "Step AUC", "auc"), C("f1", "ProcessBench F1, %", "percent"), C("low", "95 % low", "percent"),
+            C("high", "95 % high", "percent"), C("threshold", "Threshold", "number"),
+            C("f1_at_half", "F1 at 0.5, %", "percent"), C("error_found", "Errors found, %", "percent"),
+            C("right_passed", "Right ones passed, %", "percent"), C("calibration_error", "Calibration error", "auc"),
+        ]  # fmt: skip
+        blocks.append(_block("prm-skill-data", "Finding the first error", [*names, policy, *shares], skill))
+    values = [
+        C("flaw", "Flaw", facet=True), C("value", "Rate or slope", "number"), C("low", "95 % low", "number"),
+        C("high", "95 % high", "number"), C("count", "Cases", "count"),
+    ]  # fmt: skip
+    told = rows.assign(flaw=rows["flaw"].map(NAMES))
+    blocks.append(_block("diagnostics-data", "Flaws by PRM and policy", [*names, policy, *values], told, folded=True))
+    if len(failures):
+        blocks.append(_failures(failures, [names[0], names[1]]))
+    if cases := _cases(study):
+        blocks.append(Block(cases=cases))
+    return Section("flaws", title, _finding(everyone, failures), blocks, METHOD_TEXT)
+
+
+def _block(key: str, caption: str, columns: Sequence[C], frame: pd.DataFrame, **more: Any) -> Block:
+    from ttstudy.report.sections import _table
+
+    return Block(_table(key, caption, columns, frame, **more))
+
+
+def _of_benchmark(study: views.Study, rows: pd.DataFrame, benchmark: str, number: int) -> list[Block]:
+    """Rates and calibration on one benchmark or labelled set."""
+    prms = [prm for prm in study.prms if prm in set(rows["prm"])]
+    prms += [prm for prm in dict.fromkeys(rows["prm"]) if prm not in prms]
+    labels = {flaw: text for flaw, text in NAMES.items() if flaw != "localisation_late"}
+    blocks = [Block(figure=figures.rates(rows, labels, prms, benchmark, f"flaws-{number}"))]
+    bins = study.table("calibration")
+    bins = bins[(bins["benchmark"] == benchmark) & (bins["policy"] == EVERYONE)] if len(bins) else bins
+    if len(bins):
+        figure = figures.calibration(bins, prms, benchmark, f"calibration-{number}")
+        columns = [
+            C("prm", "PRM", facet=True), C("bin", "Tenth", "plain"), C("steps", "Steps", "count"),
+            C("score", "Mean score", "auc"), C("right", "Right, %", "percent"), C("low", "95 % low", "percent"),
+            C("high", "95 % high", "percent"),
+        ]  # fmt: skip
+        block = _block(f"calibration-{number}-data", figure.title, columns, bins, folded=True)
+        blocks.append(Block(block.table, figure))
+    return blocks
+
+
+def _failures(failures: pd.DataFrame, names: Sequence[C]) -> Block:
+    """Share of failed trees by cause, a column each; the numbers with intervals are in the table to save."""
+    keys = ["benchmark", "prm", "policy", "method", "budget", "trees", "failures"]
+    wide = failures.pivot(index=keys, columns="cause", values="share").reset_index()
+    order = {key: place for place, key in enumerate(dict.fromkeys(map(tuple, failures[keys].to_numpy().tolist())))}
+    wide = wide.iloc[sorted(range(len(wide)), key=lambda i: order[tuple(wide[keys].iloc[i].tolist())])]
+    columns = [
+        *names, C("policy", "Policy", facet=True), C("method", "Method", facet=True), C("budget", "N", "plain"),
+        C("trees", "Trees", "count"), C("failures", "without a right answer", "count"),
+        *(C(cause, f"{text}, %", "percent") for cause, text in CAUSES.items()),
+    ]  # fmt: skip
+    return _block("failures-data", "Why searches fail: share of the trees without a right answer", columns, wide)
+
+
+def _finding(rows: pd.DataFrame, failures: pd.DataFrame) -> str:
+    """The range of each flaw over PRMs, and how many failures are the PRM's."""
+    parts = []
+    for flaw, text in NAMES.items():
+        part = rows[rows["flaw"] == flaw].sort_values("value", kind="stable")
+        if flaw == "localisation_late" or part.empty:
+            continue
+        write = percent if flaw != "length_bias" else (lambda value: f"{value:+.2f}".replace("-", "−"))
+        ends = [f"{write(row['value'])} ({row['prm']})" for _, row in part.iloc[[0, -1]].iterrows()]
+        parts.append(f"{text[:1].lower() + text[1:]}: {' to '.join(dict.fromkeys(ends))}")
+    finding = "; ".join(parts) + "."
+    finding = finding[:1].upper() + finding[1:]
+    mine = failures[(failures["policy"] == EVERYONE)] if len(failures) else failures
+    if len(mine):
+        weight = mine["share"] * mine["failures"]
+        total = mine.loc[mine["cause"] == "pruned", "failures"].sum()
+        shares = [f"{percent(weight[mine['cause'] == cause].sum() / total)} {text}" for cause, text in (
+            ("pruned", "are the PRM's"), ("over_criticism", "would be mended without over-criticism"),
+            ("error_neglect", "without error neglect"), ("localisation_bias", "without localisation bias"),
+        )]  # fmt: skip
+        finding += f" Of {total:,} search trees without a right answer, {', '.join(shares)}."
+    return finding
+
+
+def _cases(study: views.Study) -> list[Case]:
+    found = []
+    for row in study.table("cases").to_dict("records"):
+        scores, error = [float(score) for score in row["step_scores"]], int(row["first_error"])
+        steps = [
+            (str(text), f"{score:.2f}", f"s{min(4, int(score * 5))}", index == error)
+            for index, (text, score) in enumerate(zip(row["steps"], scores, strict=True))
+        ]
+        source = f"{row['prm']} on a solution of {row['policy']} ({row['benchmark']}, sample {row['sample']})"
+        found.append(Case(WORDS.get(row["flaw"], str(row["flaw"])), source, str(row["problem"]), steps))
+    return found
