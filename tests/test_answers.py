@@ -348,6 +348,16 @@ def test_vote_classes_merge_equal_answers_whatever_their_order():
     )
 
 
+@relaxed
+@given(st.lists(answers, min_size=1, max_size=5), st.randoms())
+def test_vote_classes_depend_neither_on_order_nor_on_how_often_an_answer_stands(drawn, random):
+    mixed = drawn * 2
+    random.shuffle(mixed)
+    one = dict(zip(drawn, vote_classes(drawn), strict=True))
+    other = dict(zip(mixed, vote_classes(mixed), strict=True))
+    assert all((one[a] == one[b]) == (other[a] == other[b]) for a in drawn for b in drawn)
+
+
 def test_an_answer_without_unit_joins_a_class_only_where_one_unit_is_stated():
     assert vote_classes(["15", r"15\text{ cm}"]) == [0, 0]
     assert vote_classes(["15", r"15\text{ cm}", r"15\text{ in}"]) == [0, 1, 2]

@@ -287,6 +287,12 @@ def test_a_table_keeps_its_rows_and_says_why_an_answer_is_missing():
         grade_table(responses, benchmark, grader="kind")
 
 
+def test_classes_do_not_depend_on_the_gold_answer():
+    answers = [r"\sqrt{9}", "3", "6/2", "15", r"15\text{ cm}", r"\frac12", "0.5", "x=3", "4"]
+    found = [grade_table(*_tables(answers, gold)).canonical.tolist() for gold in ("3", "nothing", r"15\text{ in}")]
+    assert found[0] == found[1] == found[2] and len(set(found[0])) == 4
+
+
 def test_a_percent_sign_may_be_left_out_only_where_the_problem_asks_for_a_percentage():
     responses, benchmark = _tables([r"10\%", "10", "0.1", "1000"], gold="10")
     assert grade_table(responses, benchmark).correct.tolist() == [False, True, False, False]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
-from ttstudy.answers import expressions as ex
+from ttstudy.answers import values
 from ttstudy.answers.keys import needs_algebra
 
 
@@ -50,16 +51,16 @@ def _values(expression: Any) -> str | None:
     from mpmath import mp
 
     names = sorted(expression.free_symbols, key=str)
-    values = []
-    for index in range(ex.POINTS if names else 1):
-        at = {name: ex.point(str(name), index) for name in names}
+    found: list[Any] = []
+    for index in range(values.POINTS if names else 1):
+        at = {name: values.point(str(name), index) for name in names}
         value = expression.subs({name: sympy.Rational(v.numerator, v.denominator) for name, v in at.items()})
         if value.is_Rational:
-            values.append(ex.Fraction(int(value.p), int(value.q)))
+            found.append(Fraction(int(value.p), int(value.q)))
             continue
-        real, imaginary = sympy.N(value, ex.DIGITS).as_real_imag()
+        real, imaginary = sympy.N(value, values.DIGITS).as_real_imag()
         if not all(part.is_Float or part.is_Rational for part in (real, imaginary)):
             return None
-        with mp.workdps(ex.DIGITS):
-            values.append(mp.mpc(str(real), str(imaginary)))
-    return ex.texts(values, complex_values=expression.has(sympy.I))
+        with mp.workdps(values.DIGITS):
+            found.append(mp.mpc(str(real), str(imaginary)))
+    return values.texts(found, complex_values=expression.has(sympy.I))

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from ttstudy.answers.cleaning import clean
 from ttstudy.answers.extraction import extract
-from ttstudy.answers.keys import Keys, Undecided, keys_of, meet, same
+from ttstudy.answers.keys import Keys, keys_of, meet, same
 from ttstudy.answers.reading import simple
 from ttstudy.answers.showing import canonical
+from ttstudy.answers.values import Undecided
 from ttstudy.answers.workers import SECONDS, Lost, Pool, shared
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ from fractions import Fraction
 
 from ttstudy.answers import expressions as ex
 from ttstudy.answers import forms as fm
-from ttstudy.answers.expressions import Undecided
+from ttstudy.answers import latex, values
+from ttstudy.answers.formulas import read
 from ttstudy.answers.reading import parse
 from ttstudy.answers.sets import settle
 from ttstudy.answers.showing import show
-from ttstudy.answers.tokens import Unread, read, tokenize
+from ttstudy.answers.tokens import Unread, tokenize
 
 COMMON = 3
 
@@ -58,7 +59,7 @@ def keys_of(
 ) -> Keys:
     """Keys of an answer as written.
 
-    With `numeric` off only exact arithmetic is done, in bounded time; raises `Undecided` where more is
+    With `numeric` off only exact arithmetic is done, in bounded time; raises `values.Undecided` where more is
     needed. With it on (in a worker) values are taken to 150 digits; `fallback` reads text that our rules do
     not.
     """
@@ -71,21 +72,21 @@ class _Keys:
 
     def leaf(self, node: ex.Node) -> str:
         if node[0] == "n":
-            return ex.shown_fraction(node[1])
+            return values.shown_fraction(node[1])
         if node == ex.symbol("infty"):
             return "+inf"
         if node == ex.negate(ex.symbol("infty")):
             return "-inf"
         try:
-            return ex.sample(node, numeric=self.numeric)
+            return values.sample(node, numeric=self.numeric)
         except (OverflowError, ValueError):
-            return f"t:{ex.show(node)}"
+            return f"t:{latex.show(node)}"
 
     def scaled(self, node: ex.Node, *, signed: bool) -> str:
         try:
-            return ex.sample_up_to_factor(node, numeric=self.numeric, signed=signed)
+            return values.sample_up_to_factor(node, numeric=self.numeric, signed=signed)
         except (OverflowError, ValueError):
-            return f"t:{ex.show(node)}"
+            return f"t:{latex.show(node)}"
 
     def of(self, form: fm.Form) -> Keys:
         match form:
@@ -194,13 +195,13 @@ class _Keys:
 
     def set_expression(self, form: fm.SetExpression) -> Keys:
         if not self.numeric:
-            raise Undecided
+            raise values.Undecided
         from mpmath import mp
 
         def number(node: ex.Node):
-            value = ex.evaluate(node, {})
-            fraction = ex.rational(value)
-            with mp.workdps(ex.SHOWN):
+            value = values.evaluate(node, {})
+            fraction = values.rational(value)
+            with mp.workdps(values.SHOWN):
                 return (
                     +mp.re(value) if fraction is None else mp.mpf(fraction.numerator) / fraction.denominator
                 )
@@ -224,7 +225,7 @@ class _Keys:
             if found is not None:
                 return Keys(found)
         elif not self.numeric and needs_algebra(text):
-            raise Undecided
+            raise values.Undecided
         return Keys(f"t:{''.join(text.split())}")
 
 

@@ -1,7 +1,7 @@
 r"""From text to form: `parse` reads an answer, outermost structure first, and never fails.
 
 What it cannot read is `Opaque`. Sets of numbers are worked out in `sets`, words in `wording`, expressions in
-`tokens`.
+`formulas`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from ttstudy.answers.forms import (
     Value,
     value,
 )  # fmt: skip
+from ttstudy.answers.formulas import read
 from ttstudy.answers.sets import join, solve
-from ttstudy.answers.tokens import FUNCTIONS, RELATIONS, Token, Unread, read, split_top, tokenize
+from ttstudy.answers.tokens import FUNCTIONS, RELATIONS, Token, Unread, split_top, tokenize
 from ttstudy.answers.units import SCALES, unit
 
 OPENING = {"(": ")", "[": "]", r"\{": r"\}", r"\langle": r"\rangle"}

@@ -15,11 +15,12 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 
-from ttstudy.answers import expressions as ex
+from ttstudy.answers import values
 from ttstudy.answers.cleaning import LONGEST
 from ttstudy.answers.extraction import NUMBER
+from ttstudy.answers.formulas import read
 from ttstudy.answers.keys import same
-from ttstudy.answers.tokens import read, tokenize
+from ttstudy.answers.tokens import tokenize
 from ttstudy.answers.units import UNITS
 
 STEP_MARK = "ки"
@@ -226,10 +227,10 @@ def value(text: str, fallback: Callable[[str], str | None] | None = None) -> str
         nodes = []
     if len(nodes) != 1:
         if fallback is None:
-            raise ex.Undecided
+            raise values.Undecided
         return fallback(part) or f"t:{text}"
     try:
-        return ex.sample(nodes[0], numeric=fallback is not None)
+        return values.sample(nodes[0], numeric=fallback is not None)
     except (OverflowError, ValueError):
         return f"t:{text}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ttstudy.answers import expressions as ex
 from ttstudy.answers.forms import Bracket, Form, Items, RealSet, SetExpression, Value
+from ttstudy.answers.polynomials import coefficients, real_roots
 from ttstudy.answers.tokens import Unread
 
 FLIP = {"<": ">", ">": "<", "<=": ">=", ">=": "<=", "!=": "!="}
@@ -143,11 +144,11 @@ def _pieces(held: set[int], ends: list[ex.Node]) -> RealSet:
 
 def _polynomial_set(node: ex.Node, sign: str, name: str) -> RealSet | None:
     """Where a polynomial in one variable is below, above or beside zero; None where its roots are not found."""
-    coefficients = ex.coefficients(node, name)
-    roots = None if coefficients is None else ex.real_roots(coefficients)
+    polynomial = coefficients(node, name)
+    roots = None if polynomial is None else real_roots(polynomial)
     if roots is None:
         return None
-    positive = coefficients[-1] > 0
+    positive = polynomial[-1] > 0
     wanted, held = {"<": (False,), ">": (True,), "!": (False, True)}[sign[0]], set()
     for at in range(len(roots), -1, -1):
         # From above the largest root downwards, each root of odd count turns the sign.

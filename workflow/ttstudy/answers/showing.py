@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ttstudy.answers import expressions as ex
+from ttstudy.answers import latex
 from ttstudy.answers.cleaning import LONGEST, clean
 from ttstudy.answers.forms import (
     Based,
@@ -30,10 +31,10 @@ def show(form: Form) -> str:
     """LaTeX of a form, the same for forms that differ in spelling only; `parse` gives the form back."""
     match form:
         case Value(node):
-            return ex.show(node)
+            return latex.show(node)
         case Quantity(inner, _, base, size):
             name, _, power = base.partition("^")
-            amount = ex.show(ex.mul(inner.node, ex.number(size)))
+            amount = latex.show(ex.mul(inner.node, ex.number(size)))
             amount = f"({amount})" if inner.node[0] == "+" else amount
             return rf"{amount}\text{{ {name}}}" + (f"^{{{power}}}" if power else "")
         case Based(digits, base):
@@ -57,19 +58,19 @@ def show(form: Form) -> str:
                 return rf"{name}\in {show(inner)}" if name else show(inner)
             return f"{name}={show(inner)}" if name else show(inner)
         case Equation(node):
-            return f"{ex.show(_leading_one(node, signed=False))}=0"
+            return f"{latex.show(_leading_one(node, signed=False))}=0"
         case Inequality(node, strict):
-            return f"{ex.show(_leading_one(node, signed=True))}{'>' if strict else '>='}0"
+            return f"{latex.show(_leading_one(node, signed=True))}{'>' if strict else '>='}0"
         case RealSet(pieces):
             return r"\cup ".join(map(_show_piece, pieces)) if pieces else r"\emptyset "
         case SetExpression(operation, parts):
             joint = {"cup": r"\cup ", "cap": r"\cap ", "minus": r"\setminus "}[operation]
             return joint.join(map(show, parts))
         case Matrix(rows):
-            body = r" \\ ".join(" & ".join(map(ex.show, row)) for row in rows)
+            body = r" \\ ".join(" & ".join(map(latex.show, row)) for row in rows)
             return rf"\begin{{pmatrix}}{body}\end{{pmatrix}}"
         case Ratio(parts):
-            return ":".join(map(ex.show, parts))
+            return ":".join(map(latex.show, parts))
         case Opaque(text):
             return text
 
@@ -84,9 +85,9 @@ def _leading_one(node: ex.Node, *, signed: bool) -> ex.Node:
 def _show_piece(piece: tuple) -> str:
     low, high, from_low, to_high = piece
     if low is not None and low == high:
-        return rf"\{{{ex.show(low)}\}}"
-    start = r"-\infty" if low is None else ex.show(low)
-    stop = r"\infty" if high is None else ex.show(high)
+        return rf"\{{{latex.show(low)}\}}"
+    start = r"-\infty" if low is None else latex.show(low)
+    stop = r"\infty" if high is None else latex.show(high)
     return f"{'[' if from_low else '('}{start},{stop}{']' if to_high else ')'}"
 
 
