@@ -59,6 +59,8 @@ $(VENV)/ready: $(VENV)/python-made pyproject.toml constraints.txt
 
 $(VENV)/ready-test: $(VENV)/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/axe || echo "axe-core could not be installed; the accessibility test will skip"; \
+	else echo "npm is missing; the accessibility test will skip"; fi
 	@touch $@
 
 # vLLM stands apart: its tokenizer library wants an older numpy than the study's tables are tested with.

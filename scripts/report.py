@@ -14,6 +14,8 @@ from ttstudy.study import from_mapping
 
 PACKAGES = ("snakemake", "torch", "transformers", "pandas", "scipy", "math-verify", "ttstudy")
 
+SAMPLES = {"explorer": "explorer", "nodes": "trees"}
+
 
 def step() -> None:
     """Read every table, add where it came from, render."""
@@ -23,10 +25,10 @@ def step() -> None:
     parser.add_argument("--provenance", required=True, type=Path)
     args = parser.parse_args()
     spec = args.spec
-    names = dict.fromkeys((*STUDY_TABLES, *GRADER_TABLES, *FLAW_TABLES, "claims", "explorer", "trees"))
+    names = dict.fromkeys((*STUDY_TABLES, *GRADER_TABLES, *FLAW_TABLES, "claims"))
     paths = {name: Path(spec["tables"].format(name=name)) for name in names}
     found = {name: tables.read(name, path) for name, path in paths.items()}
-    found["nodes"] = found.pop("trees")
+    found |= {name: steps.concat(kind, spec["samples"][name]) for name, kind in SAMPLES.items()}
     problems = {name: tables.read("benchmark", path) for name, path in spec["benchmarks"].items()}
     found["benchmark"] = pd.concat(
         [frame.assign(benchmark=name) for name, frame in problems.items()], ignore_index=True

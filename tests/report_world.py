@@ -33,6 +33,8 @@ def world(
     benchmarks: tuple[str, ...] = ("miniature",),
     explored: int = 3,
     seed: int = 0,
+    steps: int = 4,
+    words: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """All tables of a study, optional ones included."""
     rng = np.random.default_rng(seed)
@@ -43,7 +45,7 @@ def world(
         for i, key in enumerate(ids):
             out["benchmark"].append((benchmark, key, f"Compute {i}+{i * 7 % 61}-3*{i % 9}.", str(i * 3), "2", "mini"))
         for rank, (policy, size) in enumerate(policies.items()):
-            _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budgets, explored)
+            _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budgets, explored, steps, words)
     for kind, models in (("policy", policies), ("prm", prms)):
         for name, value in models.items():
             size, auc = (value, None) if kind == "policy" else (value[0], value[1])
@@ -53,11 +55,14 @@ def world(
     out["claims"] = CLAIM_ROWS
     for benchmark in benchmarks:
         _flaws(out, benchmark, list(policies), prms)
+    cells = pd.DataFrame(out["outcomes"], columns=TABLES["outcomes"].split())
+    out["outcomes"] = cells.explode(["problem_id", "level", "value"], ignore_index=True)
     frames = {name: pd.DataFrame(out[name], columns=columns.split()) for name, columns in TABLES.items()}
+    frames["outcomes"]["value"] = frames["outcomes"]["value"].astype(float)
     return frames
 
 
-def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budgets, explored) -> None:
+def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budgets, explored, depth, words) -> None:
     n = len(ids)
     share = 1 / (1 + np.exp(hardness - 0.95 * rank + 2.2))
     right = rng.binomial(16, share)
@@ -67,7 +72,7 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
 
     def cell(prm, method, budget, score, vote, values) -> None:
         key = (benchmark, policy, prm, method, budget, score, vote)
-        out["outcomes"].extend((*key, ids[i], level[i], float(values[i])) for i in range(n))
+        out["outcomes"].append((*key, ids, level, values))
         for name in ("all", "easy", "medium", "hard"):
             chosen = values if name == "all" else values[level == name]
             if len(chosen):
@@ -104,7 +109,7 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
                     values = chance if method == "best_of_n" else (rng.random(n) < chance).astype(float)
                     cell(prm, method, budget, score, vote, values)
                 cost(prm, method, budget, prm_size)
-            _explore(out, rng, benchmark, policy, prm, method, ids[:explored], worth)
+            _explore(out, rng, benchmark, policy, prm, method, ids[:explored], worth, depth, words)
         for budget in budgets:
             for name, loss in (("naive", 0.0), ("cross_fitted", 0.02), ("author_rule", 0.03)):
                 chosen = "beam_search" if rank < 2 and budget <= 64 else "best_of_n"
@@ -124,10 +129,15 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
     out["grader_answers"].append((benchmark, policy, ids[0], "0.5", "50", "50", False, True, more + 1))
 
 
-def _explore(out, rng, benchmark, policy, prm, method, ids, worth) -> None:
+def _prose(rng, words) -> str:
+    """Text that packs about as well as a model's."""
+    return " ".join(_WORDS[k] for k in rng.integers(0, len(_WORDS), words)) if words else ""
+
+
+def _explore(out, rng, benchmark, policy, prm, method, ids, worth, deep, words) -> None:
     for i, key in enumerate(ids):
-        for sample in range(4):
-            steps = [f"{k}*7={7 * k}, so 12+{7 * k}-5." for k in range(2, 5)] + [
+        for sample in range(6 if words else 4):
+            steps = [f"{k}*7={7 * k}, so 12+{7 * k}-5. {_prose(rng, words)}".strip() for k in range(2, 1 + deep)] + [
                 f"12+28-5=35, so \\boxed{{{35 + sample % 2}}}"
             ]
             scores = np.round(np.clip(rng.beta(6, 2, len(steps)) + 0.1 * worth, 0, 1), 4)
@@ -140,7 +150,7 @@ def _explore(out, rng, benchmark, policy, prm, method, ids, worth) -> None:
             continue
         for tree in range(1 if method == "beam_search" else 2):
             number, front = 0, [-1]
-            for depth in range(1, 5):
+            for depth in range(1, deep + 1):
                 kept = []
                 for parent in front:
                     for child in range(4):
@@ -158,9 +168,9 @@ def _explore(out, rng, benchmark, policy, prm, method, ids, worth) -> None:
                                 number,
                                 parent,
                                 depth,
-                                f"step {depth}.{child}",
+                                f"step {depth}.{child} {_prose(rng, words)}".strip(),
                             )
-                            + (9, score, stays, "eos" if depth == 4 else "open")
+                            + (9, score, stays, "eos" if depth == deep else "open")
                         )
                         if stays:
                             kept.append(number)
@@ -192,6 +202,7 @@ def _flaws(out, benchmark, policies, prms) -> None:
         out["cases"].append((benchmark, policies[0], prm, "error_neglect", f"{benchmark}-0001", *row))
 
 
+_WORDS = "let we have the so then find now sum of x y angle value equation factor prime both sides since thus".split()
 _CELL = "benchmark policy prm method budget"
 TABLES = {
     "benchmark": "benchmark problem_id problem answer level subject",

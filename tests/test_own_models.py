@@ -100,7 +100,8 @@ def test_the_study_reaches_its_report_with_every_method(root):
     assert set(accuracy["policy"]) == {"llama", "qwen"} and set(accuracy["benchmark"]) == {"mine"}
     page = (root / "results/studies/own/report.html").read_text()
     assert "<b>Say" not in page
-    explorer = pd.read_parquet(root / "results/studies/own/tables/explorer.parquet")
+    cells = root.glob("results/studies/own/cells/*/*.explorer.parquet")
+    explorer = pd.concat(pd.read_parquet(path) for path in cells)
     assert explorer["problem"].str.contains("<b>Say</b>", regex=False).all()
 
 

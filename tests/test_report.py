@@ -162,6 +162,94 @@ def test_votes_training_claims_counts_and_ledger_are_those_of_their_tables(page,
     same(page.table("ledger-data"), each, key, parts)
 
 
+def test_headline_gains_and_prms_are_those_of_accuracy_strategy_and_ledger(page, world):
+    accuracy = world["accuracy"][world["accuracy"]["level"] == "all"]
+    greedy = accuracy[accuracy["method"] == "cot"].set_index("policy")["accuracy"]
+    fitted = world["strategy"].query("selection == 'cross_fitted' and prm == 'prm-good'")
+    ledger = world["ledger"].assign(flops=world["ledger"]["flops_total"] / world["ledger"]["problems"])
+    headline = page.table("headline-0-data")
+    interval = ["accuracy", "low", "high"]
+    tts, cot = headline[headline["kind"] == "tts"], headline[headline["kind"] == "cot"]
+    same(cot, accuracy[accuracy["method"] == "cot"], ["policy", "method", "budget"], interval)
+    same(tts, fitted, ["policy", "method", "budget"], interval)
+    price = ledger[(ledger["method"] == "cot")]
+    same(cot, price, ["policy", "method", "budget"], ["flops"])
+    same(tts, ledger[ledger["prm"] == "prm-good"].merge(fitted, on=["policy", "method", "budget"]),
+         ["policy", "method", "budget"], ["flops"])  # fmt: skip
+    assert not any(  # nothing on the front is both dearer and no better than another
+        ((headline["flops"] <= row.flops) & (headline["accuracy"] > row.accuracy)).any()
+        for row in headline[headline["pareto"] == 1].itertuples()
+    )
+    top = fitted[fitted["budget"] == 16].set_index("policy")
+    vote = accuracy[(accuracy["method"] == "majority") & (accuracy["budget"] == 16)].set_index("policy")["accuracy"]
+    for row in page.table("gains-0-data").itertuples():
+        assert (row.cot, row.majority) == (greedy[row.policy], vote[row.policy])
+        assert (row.tts, row.tts_low, row.tts_high) == tuple(top.loc[row.policy, interval])
+        assert row.gain == pytest.approx(row.tts / row.cot - 1)
+    rule = (accuracy["score"] == "last") & (accuracy["vote"] == "prm_vote") & (accuracy["budget"] == 16)
+    prms = page.table("prms-0-data")
+    same(prms, accuracy[rule], ["policy", "prm", "method", "budget"], interval)
+    np.testing.assert_allclose(prms["gain"], prms["accuracy"] - prms["policy"].map(greedy))
+    trained = world["training"].dropna(subset="auc").rename(columns={"model": "prm"})
+    same(prms.drop_duplicates("prm"), trained, ["prm"], ["auc"])
+
+
+def test_levels_best_methods_costs_optimism_graders_and_audit_are_those_of_their_tables(page, world):
+    difficulty, outcomes = world["difficulty"], world["outcomes"]
+    counted = difficulty.groupby(["policy", "level"]).agg(problems=("level", "size"), pass_at_1=("pass_at_1", "mean"))
+    levels = page.table("levels-0-data")
+    same(levels[levels["problems"] > 0], counted.reset_index(), ["policy", "level"], ["problems", "pass_at_1"])
+    assert levels.groupby("policy")["share"].sum().tolist() == pytest.approx([1.0] * len(POLICIES))
+    label = {text[0]: name for name, text in METHOD.items()}
+    ruled = outcomes.query("score == 'last' and vote == 'prm_vote' or method == 'majority'")
+    best = page.table("best-0-data")
+    assert len(best)
+    for row in best.itertuples():
+        here = ruled[(ruled["policy"] == row.policy) & (ruled["budget"] == row.budget)]
+        here = here[here["prm"].isin([row.prm, "none"])]
+        here = here if row.level == "all" else here[here["level"] == row.level]
+        means = here.groupby("method")["value"].mean().sort_values(ascending=False)
+        assert row.accuracy == pytest.approx(means.iloc[0]) == pytest.approx(means[label[row.method]])
+        assert row.difference == pytest.approx(means.iloc[0] - means[label[row.second]])
+        assert row.low <= row.difference <= row.high and bool(row.significant) == (row.low > 0)
+    parts = page.table("flops-0-data")
+    np.testing.assert_allclose(parts[["prompt", "kept", "discarded", "PRM"]].sum(axis=1), parts["flops_total"])
+    ledger = world["ledger"].assign(flops_total=world["ledger"]["flops_total"] / world["ledger"]["problems"])
+    shown = parts.assign(method=parts["method"].replace(label)).merge(
+        ledger[ledger["prm"].isin(["prm-good", "none"])], on=["policy", "method", "budget"], suffixes=("", "_source")
+    )
+    assert len(shown) == len(parts)
+    np.testing.assert_array_equal(shown["flops_total"], shown["flops_total_source"])
+    key = ["policy", "prm", "budget"]
+    same(page.table("optimism-0-data"), world["optimism"], key, ["naive", "cross_fitted", "optimism", "low", "high"])
+    same(page.table("graders-data"), world["graders"], ["policy"], ["responses", "differ"])
+    audit = page.table("audit-data")
+    told = world["claims"].set_index("claim")
+    assert audit["claim"].tolist() == [8, 11, 14]
+    assert audit["ours"].tolist() == [told.loc[claim, "ours"] for claim in audit["claim"]]
+
+
+CHECKED = set(
+    "headline claims cot scaling matrix gains prms levels best votes flops ledger optimism training counts graders "
+    "audit versions steps checksums".split()
+)
+
+
+def test_no_table_of_the_report_is_left_out_of_these_tests(page):
+    assert {re.sub(r"(-\d+)?-data$", "", key) for key in page.tables} == CHECKED
+
+
+def test_claim_cards_say_what_the_claims_table_says(built, world):
+    html = built.read_text(encoding="utf-8")
+    for row in world["claims"].itertuples():
+        card = re.search(rf'<li[^>]* id="claim-{row.claim}">(.*?)</li>', html, re.DOTALL)[1]
+        text = re.sub(r"<[^>]+>", "", card).replace("&gt;", ">")
+        assert row.title in text
+        if row.verdict != "not run":
+            assert row.verdict in text and row.ours in text and row.text in text
+            assert pd.isna(row.low) or f"{row.low:.4g} to {row.high:.4g}".replace("-", "−") in text
+
+
 def test_every_shown_number_is_its_exact_value_written_as_its_kind_says(page):
     seen = 0
     for found in page.tables.values():
@@ -494,3 +582,34 @@ def test_the_graders_section_says_how_many_verdicts_and_accuracies_differ(world,
     assert f"On {frame['differ'].sum():,} of {frame['responses'].sum():,} responses" in text
     first = effects.loc[effects["difference"].abs().idxmax()]
     assert f"the most by {100 * first['difference']:+.1f} points ({first['policy']}" in text
+
+
+AXE = Path(__file__).resolve().parent / "axe/node_modules/axe-core/axe.min.js"
+
+
+def violations(browser: Browser, rule: str | None = None) -> list[str]:
+    """What axe-core finds wrong in the page (by all its rules, or by one), as `rule: element`."""
+    options = json.dumps({"runOnly": [rule]} if rule else {})
+    found = browser.js(f"axe.run(document, {options}).then((r) => ({{ passes: r.passes.length, violations: "
+                       "r.violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.target)) }))")  # fmt: skip
+    assert found["violations"] or found["passes"] >= (1 if rule else 20)
+    return found["violations"]
+
+
+@needs_chromium
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed (npm ci --prefix tests/axe)")
+def test_axe_finds_nothing_that_a_screen_reader_or_the_eye_would_stumble_over(built):
+    with Browser(390, 844) as browser:
+        browser.media("dark")
+        browser.open(built)
+        browser.until("document.querySelectorAll('.response').length > 0")
+        browser.js("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        pick(browser, "Method", "beam_search")
+        browser.until("document.querySelectorAll('.tree g[role=button]').length > 0")
+        browser.call("Runtime.evaluate", expression=AXE.read_text(encoding="utf-8"))
+        assert violations(browser) == []
+        browser.media("light")
+        assert violations(browser, "color-contrast") == []
+        # A page with a fault is told apart.
+        browser.js("document.querySelector('.picker label').replaceWith(document.createElement('select'))")
+        assert violations(browser, "select-name") != []

@@ -48,7 +48,7 @@ rule training:
     input:
         layout.model_files(),
     output:
-        layout.table("training"),
+        shown("training"),
     params:
         spec=lambda w: layout.training_spec(),
     shell:
@@ -62,11 +62,11 @@ rule accuracy:
         ledger=layout.cells("ledger"),
         counts=layout.cells("counts"),
     output:
-        accuracy=layout.table("accuracy"),
-        outcomes=layout.table("outcomes"),
-        difficulty=layout.table("difficulty"),
-        ledger=layout.table("ledger"),
-        counts=layout.table("counts"),
+        accuracy=shown("accuracy"),
+        outcomes=shown("outcomes"),
+        difficulty=shown("difficulty"),
+        ledger=shown("ledger"),
+        counts=shown("counts"),
     params:
         spec=lambda w: layout.study_spec("accuracy"),
     shell:
@@ -89,7 +89,7 @@ rule graders:
             for path in layout.files(benchmark, policy, "grades", "scores", "answers", grader=grader)
         ],
     output:
-        [layout.table(name) for name in GRADER_TABLES],
+        [shown(name) for name in GRADER_TABLES],
     params:
         spec=lambda w: layout.graders_spec(),
     shell:
@@ -105,8 +105,8 @@ rule strategy:
         difficulty=rules.accuracy.output.difficulty,
         training=rules.training.output,
     output:
-        strategy=layout.table("strategy"),
-        optimism=layout.table("optimism"),
+        strategy=shown("strategy"),
+        optimism=shown("optimism"),
     params:
         spec=lambda w: layout.study_spec("strategy"),
     shell:
@@ -119,7 +119,7 @@ rule claims:
     input:
         tables=[layout.table(name) for name in STUDY_TABLES],
     output:
-        layout.table("claims"),
+        shown("claims"),
     params:
         spec=lambda w: layout.claims_spec(),
     shell:

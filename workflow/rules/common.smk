@@ -63,6 +63,16 @@ def spec(wildcards):
     return layout.spec(wildcards.spec)
 
 
+def shown(name):
+    """A table of the study, as `snakemake --report` shows it."""
+    return report(
+        layout.table(name),
+        caption=f"../../reports/captions/{name}.rst",
+        category="Tables",
+        labels={"table": name, "study": study.study},
+    )
+
+
 def block(wildcards):
     """Sample block of the output's path."""
     return int(wildcards.first), int(wildcards.last)
@@ -83,3 +93,6 @@ onstart:
         preflight.told(lambda: revisions.require(study, study_file))
         preflight.told(refuse_above_the_limit)
         preflight.told(lambda: hold_results(study.results))
+
+
+report: "../../reports/captions/workflow.rst"

@@ -28,6 +28,7 @@ if compared:
                 f"{sides.output(compared)}/comparison.html",
                 caption="../../reports/captions/comparison.rst",
                 category="Comparison",
+                labels={"studies": ", ".join(side.name for side in compared)},
             ),
             tables=directory(f"{sides.output(compared)}/tables"),
         params:

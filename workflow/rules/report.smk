@@ -1,38 +1,46 @@
 """One HTML file with the answer, the evidence and where it came from.
 
-INPUTS: the study's tables, templates. OUTPUTS: results/studies/STUDY/{tables/explorer.parquet,figures/,report.html,provenance.json}.
+INPUTS: the study's tables, templates. OUTPUTS: results/studies/STUDY/{cells/BENCHMARK/POLICY.{explorer,trees}.parquet,figures/,report.html,provenance.json}.
 """
 
 
 rule explorer:
     input:
-        benchmarks=[layout.benchmark(benchmark) for benchmark in study.benchmarks],
-        tables=[
-            path
-            for benchmark, policy in layout.pairs()
-            for path in layout.files(benchmark, policy, "responses", "grades", "scores", "answers", "nodes")
-        ],
+        benchmark=lambda w: layout.benchmark(w.benchmark),
+        tables=lambda w: layout.files(
+            w.benchmark, w.policy, "responses", "grades", "scores", "answers", "nodes"
+        ),
     output:
-        explorer=layout.table("explorer"),
-        trees=layout.table("trees"),
+        explorer=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.explorer.parquet",
+        trees=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.trees.parquet",
     params:
-        spec=lambda w: layout.explorer_spec(),
+        spec=lambda w: layout.cell_spec("explorer", w.benchmark, w.policy),
     shell:
         """
-        python {SCRIPTS}/explorer.py --spec {params.spec:q} --output {output.explorer:q} --trees {output.trees:q}
+        python {SCRIPTS}/explorer.py --spec {params.spec:q} --problems {input.benchmark:q} \
+            --output {output.explorer:q} --trees {output.trees:q}
         """
 
 
 rule report:
     input:
-        tables=[
-            layout.table(name)
-            for name in (*STUDY_TABLES, *GRADER_TABLES, *FLAW_TABLES[1:], "claims", "explorer", "trees")
-        ],
+        tables=[layout.table(name) for name in (*STUDY_TABLES, *GRADER_TABLES, *FLAW_TABLES[1:], "claims")],
+        samples=[*layout.cells("explorer"), *layout.cells("trees")],
         benchmarks=[layout.benchmark(benchmark) for benchmark in study.benchmarks],
     output:
-        report=report(layout.report(), caption="../../reports/captions/report.rst", category="Report"),
-        figures=directory(f"{layout.folder}/figures"),
+        report=report(
+            layout.report(),
+            caption="../../reports/captions/report.rst",
+            category="Report",
+            labels={"study": study.study},
+        ),
+        figures=report(
+            directory(f"{layout.folder}/figures"),
+            patterns=["{figure}.svg"],
+            caption="../../reports/captions/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "study": study.study},
+        ),
         provenance=layout.provenance(),
     params:
         spec=lambda w: layout.report_spec(),

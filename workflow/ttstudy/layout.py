@@ -482,9 +482,9 @@ class Layout:
         for rule, kind in (("sample", "responses"), ("search", "answers"), ("score", "scores"), ("grade", "grades")):
             for benchmark, policy in self.pairs():
                 yield from ((rule, Path(path)) for path in self.files(benchmark, policy, kind, grader=GRADERS[0]))
-        for rule in ("difficulty", "outcomes", "ledger"):
+        for rule in ("difficulty", "outcomes", "ledger", "explorer"):
             yield from ((rule, Path(path)) for path in self.cells(rule))
-        for rule in ("training", "accuracy", "graders", "strategy", "claims", "explorer"):
+        for rule in ("training", "accuracy", "graders", "strategy", "claims"):
             yield rule, Path(self.table(rule))
 
     def difficulty_spec(self, benchmark: str, policy: str) -> str:
@@ -542,15 +542,6 @@ class Layout:
             budgets=self.study.budgets.model_dump(exclude_none=True),
             beam_width=self.study.search.beam_width,
         )
-
-    def explorer_spec(self) -> str:
-        """Spec of the sample explorer's data."""
-        cells = [
-            {"benchmark": benchmark, "policy": policy, "sources": self.sources(benchmark, policy)}
-            for benchmark, policy in self.pairs()
-        ]
-        benchmarks = {benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks}
-        return self.study_spec("explorer", cells=cells, benchmarks=benchmarks)
 
     def diagnosed(self) -> list[tuple[str, str]]:
         """Every (benchmark, policy) whose steps can be labelled exactly and are scored by a PRM."""
@@ -613,6 +604,7 @@ class Layout:
             # Canonical JSON sorts keys; the report shows models in the order of the configuration.
             order={"policies": list(self.study.policies), "prms": list(self.study.prms)},
             tables=self.table("{name}"),
+            samples={"explorer": self.cells("explorer"), "nodes": self.cells("trees")},
             benchmarks={benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks},
         )
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 PHONE_SAFE = 560
 """Figures at least this wide scroll sideways on a phone instead of shrinking."""
 
+CONSTRAINED = 30
+"""Panels that matplotlib may arrange by itself; its time grows steeply with their number."""
+
 
 def _percent(axes: Axes, which: str = "y") -> None:
     from matplotlib.ticker import PercentFormatter
@@ -195,7 +198,11 @@ def scaling(
     policies = [name for name in policies if name in set(frame["policy"])]
     columns = list(prms) or ["none"]
     budgets = sorted(set(frame["budget"]))
-    figure = canvas(max(PHONE_SAFE, 90 + 205 * len(columns)), 90 + 165 * len(policies))
+    width, height = max(PHONE_SAFE, 90 + 205 * len(columns)), 90 + 165 * len(policies)
+    many = len(policies) * len(columns) > CONSTRAINED
+    figure = canvas(width, height, None if many else "constrained")
+    if many:
+        figure.subplots_adjust(80 / width, 50 / height, 1 - 8 / width, 1 - 85 / height, wspace=0.08, hspace=0.12)
     grid = figure.subplots(len(policies), len(columns), sharex=True, sharey=True, squeeze=False)
     base = dict(zip(greedy["policy"], greedy["accuracy"], strict=True))
     for i, policy in enumerate(policies):
@@ -229,8 +236,9 @@ def scaling(
         for axes in row:
             handles.update(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(
-        handles.values(), handles.keys(), loc="outside upper left", ncols=3, columnspacing=1.4, handlelength=3
-    )
+        handles.values(), handles.keys(), loc="upper left" if many else "outside upper left", ncols=3,
+        columnspacing=1.4, handlelength=3,
+    )  # fmt: skip
     description = (
         f"Small multiples of accuracy on {benchmark} against N: one row per policy, smallest first, one column "
         "per PRM. "

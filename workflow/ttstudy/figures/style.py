@@ -136,12 +136,12 @@ class Figure:
         return self.svg.replace("<svg ", f'<svg xmlns="{_SVG[1:-1]}" font-family="DejaVu Sans, sans-serif" ', 1) + "\n"
 
 
-def canvas(width: float, height: float) -> Canvas:
+def canvas(width: float, height: float, layout: str | None = "constrained") -> Canvas:
     """Empty figure of a size in CSS pixels (one unit of the SVG each), without pyplot's global state."""
     seaborn()
     from matplotlib.figure import Figure as Canvas
 
-    return Canvas(figsize=(width / 72, height / 72), layout="constrained")
+    return Canvas(figsize=(width / 72, height / 72), layout=layout)
 
 
 WIDE = 1000

@@ -27,6 +27,7 @@ def packed(tables: Mapping[str, pd.DataFrame], room: int = ROOM) -> list[dict[st
     for name in sorted(names, key=lambda n: (len(tables[n]) * len(tables[n].columns), n)):
         frame = tables[name]
         entry: dict[str, Any] = {"name": name, "rows": len(frame), "columns": list(map(str, frame.columns))}
+        entry |= {"csv": None, "parquet": None}
         buffer = io.BytesIO()
         frame.reset_index(drop=True).to_parquet(buffer, engine="pyarrow", compression="zstd", index=False)
         for kind, content in (("parquet", buffer.getvalue), ("csv", lambda frame=frame: csv_bytes(frame))):

@@ -29,56 +29,49 @@ def build(samples: pd.DataFrame, nodes: pd.DataFrame, largest: int = LARGEST) ->
     if not len(samples):
         return Explorer([], {})
     samples, nodes = (frame if "budget" in frame else frame.assign(budget=0) for frame in (samples, nodes))
-    groups = [(key, part) for key, part in samples.groupby(GROUP, sort=False, observed=True)]
     trees = dict(list(nodes.groupby(GROUP, sort=False, observed=True))) if len(nodes) else {}
+    groups = [
+        (key, _problems(part, trees.get(key))) for key, part in samples.groupby(GROUP, sort=False, observed=True)
+    ]
+    there = sum(len(problems) for _, problems in groups)
     share = 1.0
     while True:
-        index, blocks, shown, there = [], {}, 0, 0
-        for number, (key, part) in enumerate(groups):
-            names = list(dict.fromkeys(part["problem_id"]))
-            kept = names[: max(1, math.ceil(share * len(names)))]
-            shown, there = shown + len(kept), there + len(names)
-            name = f"samples-{number}"
-            blocks[name] = pack([_problem(part, trees.get(key), problem) for problem in kept])
-            index.append(dict(zip(GROUP, map(str, key), strict=True)) | {"data": name, "problems": kept})
-        size = sum(map(len, blocks.values()))
+        kept = [problems[: max(1, math.ceil(share * len(problems)))] for _, problems in groups]
+        packed = [pack(problems) for problems in kept]
+        size, shown = sum(map(len, packed)), sum(map(len, kept))
         if size <= largest or shown <= len(groups):
             break
         share *= min(0.9, 0.95 * largest / size)
+    index = [
+        dict(zip(GROUP, map(str, key), strict=True))
+        | {"data": f"samples-{number}", "problems": [problem["id"] for problem in kept[number]]}
+        for number, (key, _) in enumerate(groups)
+    ]
     left = there - shown
     note = (
         f"{left} of {there} (problem, policy, PRM, method, N) entries are left out to keep this file small."
         if left
         else ""
     )
-    return Explorer(index, blocks, note)
+    return Explorer(index, {f"samples-{number}": text for number, text in enumerate(packed)}, note)
 
 
-def _problem(part: pd.DataFrame, tree: pd.DataFrame | None, problem: str) -> dict[str, Any]:
-    rows = part[part["problem_id"] == problem]
-    first = rows.iloc[0]
-    out: dict[str, Any] = {
-        "id": str(problem),
-        "problem": _text(first["problem"]),
-        "gold": _text(first["gold"]),
-        "responses": [_response(row) for row in rows.to_dict("records")],
-    }
-    if tree is not None:
-        mine = tree[tree["problem_id"] == problem]
-        if len(mine):
-            out["nodes"] = [
-                [
-                    int(r["tree"]),
-                    int(r["node"]),
-                    int(r["parent"]),
-                    int(r["depth"]),
-                    _text(r["text"]),
-                    _number(r["score"]),
-                ]
-                + [bool(r["kept"]), _text(r["finish"])]
-                for r in mine.to_dict("records")
-            ]
-    return out
+def _problems(part: pd.DataFrame, tree: pd.DataFrame | None) -> list[dict[str, Any]]:
+    """One group's problems with their responses and the nodes of their search tree, in the order of the samples."""
+    out: dict[str, dict[str, Any]] = {}
+    for row in part.to_dict("records"):
+        problem = str(row["problem_id"])
+        if problem not in out:
+            head = {"id": problem, "problem": _text(row["problem"]), "gold": _text(row["gold"])}
+            out[problem] = head | {"responses": []}
+        out[problem]["responses"].append(_response(row))
+    columns = ["problem_id", "tree", "node", "parent", "depth", "text", "score", "kept", "finish"]
+    for row in [] if tree is None else tree[columns].itertuples(index=False):
+        found = out.get(str(row.problem_id))
+        if found is not None:
+            node = [int(row.tree), int(row.node), int(row.parent), int(row.depth), _text(row.text), _number(row.score)]
+            found.setdefault("nodes", []).append([*node, bool(row.kept), _text(row.finish)])
+    return list(out.values())
 
 
 def _response(row: dict[str, Any]) -> dict[str, Any]:

@@ -388,13 +388,14 @@ def best_methods(study: Study) -> pd.DataFrame:
             if not shared or here["method"].nunique() < 2:
                 continue
             budget = max(shared)
-            here = here[here["budget"] == budget]
+            here = here[here["budget"] == budget].set_index(["problem_id", "method"])
+            every = here["value"].unstack("method").dropna()
+            every = every[[m for m in CURVES if m in every]]
+            of = here["level"].groupby(level="problem_id").first().reindex(every.index)
             for level in ("all", *LEVELS):
-                cells = here if level == "all" else here[here["level"] == level]
-                wide = cells.pivot_table(index="problem_id", columns="method", values="value", observed=True).dropna()
+                wide = every if level == "all" else every[of == level]
                 if len(wide) < 2:
                     continue
-                wide = wide[[m for m in CURVES if m in wide]]
                 first, second = wide.mean().sort_values(ascending=False, kind="stable").index[:2]
                 gap = statistics.paired_difference(wide[first].to_numpy(), wide[second].to_numpy(), seed=study.seed)
                 rows.append({
