@@ -222,7 +222,13 @@ def test_levels_best_methods_costs_optimism_graders_and_audit_are_those_of_their
     np.testing.assert_array_equal(shown["flops_total"], shown["flops_total_source"])
     key = ["policy", "prm", "budget"]
     same(page.table("optimism-0-data"), world["optimism"], key, ["naive", "cross_fitted", "optimism", "low", "high"])
-    same(page.table("graders-data"), world["graders"], ["policy"], ["responses", "differ"])
+    amounts = ["responses", "differ", "only_other", "only_grader"]
+    summed = world["graders"].groupby("policy")[amounts].sum().reset_index()
+    same(page.table("graders-data"), summed, ["policy"], amounts)
+    cell = ["policy", "prm", "method", "budget"]
+    effects = world["grader_accuracy"].query("changed > 0")
+    same(page.table("graders-effect"), effects, cell, ["accuracy", "other", "difference", "changed"])
+    same(page.table("graders-answers"), world["grader_answers"], ["policy", "problem_id", "answer"], ["responses"])
     audit = page.table("audit-data")
     told = world["claims"].set_index("claim")
     assert audit["claim"].tolist() == [8, 11, 14]
@@ -231,7 +237,7 @@ def test_levels_best_methods_costs_optimism_graders_and_audit_are_those_of_their
 
 CHECKED = set(
     "headline claims cot scaling matrix gains prms levels best votes flops ledger optimism training counts graders "
-    "audit versions steps checksums".split()
+    "graders-effect graders-answers audit versions steps checksums".split()
 )
 
 
