@@ -235,9 +235,22 @@ def test_levels_best_methods_costs_optimism_graders_and_audit_are_those_of_their
     assert audit["ours"].tolist() == [told.loc[claim, "ours"] for claim in audit["claim"]]
 
 
+def test_flaws_of_prms_are_those_of_their_tables(page, world):
+    key = ["prm", "policy"]
+    same(page.table("prm-skill-data"), world["prm_skill"], key, ["auc", "f1", "low", "high", "f1_at_half"])
+    told = page.table("diagnostics-data").assign(flaw=[flaw for flaw in world["diagnostics"]["flaw"]])
+    same(told, world["diagnostics"], [*key, "flaw"], ["value", "low", "high", "count"])
+    bins = world["calibration"].query("policy == 'all'")
+    same(page.table("calibration-0-data"), bins, ["prm", "bin"], ["steps", "score", "right", "low", "high"])
+    wide = page.table("failures-data")
+    for row in world["failures"].itertuples():
+        shown = wide[(wide["prm"] == row.prm) & (wide["policy"] == row.policy)]
+        assert shown[row.cause].tolist() == [row.share] and shown["failures"].tolist() == [row.failures]
+
+
 CHECKED = set(
     "headline claims cot scaling matrix gains prms levels best votes flops ledger optimism training counts graders "
-    "graders-effect graders-answers audit versions steps checksums".split()
+    "graders-effect graders-answers prm-skill diagnostics calibration failures audit versions steps checksums".split()
 )
 
 

@@ -53,7 +53,7 @@ rule diagnostics:
     input:
         layout.diagnostics_inputs(),
     output:
-        [layout.table(name) for name in FLAW_TABLES],
+        [shown(name) for name in FLAW_TABLES],
     params:
         spec=lambda w: layout.diagnostics_spec(),
     shell:
