@@ -113,6 +113,10 @@ two-thirds ~ \frac23
 2\text{ to }3 ~ 4:6
 \operatorname{cis}(90^\circ) ~ i
 \text{A and C} ~ C, A
+x\neq -1,2 ~ x \ne -1, x\ne 2
+\frac{n!}{(n-1)!} ~ n
+\log_4 9 ~ \log_2 3
+3.0\times 10^8\text{ m/s} ~ 300000000
 \text{The answer is } 12 ~ 12
 """.strip().splitlines()
 DIFFERENT = r"""
@@ -185,6 +189,9 @@ one half ~ 2
 \text{Infinitely many} ~ \infty
 \text{A and C} ~ \text{A}
 \overline{AB} ~ \overline{AC}
+x\neq -1,2 ~ \mathbb{R}
+x\neq -1,2 ~ x\ne -1
+\frac{n!}{(n-1)!} ~ n-1
 """.strip().splitlines()
 
 

@@ -82,6 +82,12 @@ class _Keys:
         except (OverflowError, ValueError):
             return f"t:{latex.show(node)}"
 
+    def sampled(self, node: ex.Node) -> frozenset[str]:
+        """Values of a variable, which is its own key: formulas that amount to it have these."""
+        if node[0] != "s" or node[1] in ex.CONSTANTS:
+            return frozenset()
+        return frozenset((values.texts(values.values(node, numeric=False), complex_values=False),))
+
     def scaled(self, node: ex.Node, *, signed: bool) -> str:
         try:
             return values.sample_up_to_factor(node, numeric=self.numeric, signed=signed)
@@ -91,7 +97,7 @@ class _Keys:
     def of(self, form: fm.Form) -> Keys:
         match form:
             case fm.Value(node):
-                return Keys(self.leaf(node))
+                return Keys(self.leaf(node), self.sampled(node))
             case fm.Quantity(inner, written, base, size):
                 loose = {self.leaf(inner.node)}
                 if len(written) == 1:

@@ -132,15 +132,25 @@ def _listed(tokens: list[Token]) -> Form | None:
     parts = [piece for piece, _ in pieces if piece]
     if len(parts) == 1:
         return compose(parts[0])
-    forms = [compose(part) for part in parts]
+    unequal = _unequal(parts)
+    forms = [compose(part) for part in unequal or parts]
     if all(
         isinstance(form, RealSet | SetExpression | Inequality) or _set_like(form) for form in forms
     ) and any(isinstance(_bare(form), RealSet | SetExpression) for form in forms):
-        joint = "cap" if "and" in marks and "or" not in marks else "cup"
+        joint = "cap" if unequal or "and" in marks and "or" not in marks else "cup"
         names = {form.name for form in forms if isinstance(form, Named)}
         joined = join(joint, [_bare(form) for form in forms])
         return Named(names.pop(), joined) if len(names) == 1 else joined
     return _same_names(forms)
+
+
+def _unequal(parts: list[list[Token]]) -> list[list[Token]] | None:
+    r"""Parts of `x \ne 1, 2` or `x \ne 1, x \ne 2`, each with its own sign; None for other lists."""
+    texts = [[token.text for token in part] for part in parts]
+    if r"\ne" not in texts[0] or any(RELATIONS.get(text, "!=") != "!=" for part in texts for text in part):
+        return None
+    start = parts[0][: texts[0].index(r"\ne") + 1]
+    return [part if r"\ne" in row else [*start, *part] for part, row in zip(parts, texts, strict=True)]
 
 
 def _bare(form: Form) -> Form:
