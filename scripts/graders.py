@@ -32,7 +32,7 @@ def step() -> None:
         rows = graders.answers(pd.concat(pairs, ignore_index=True)).assign(**at)
         differing.append(rows.assign(gold=rows["problem_id"].map(golds[at["benchmark"]])))
         values = outcomes.of_files(
-            cell["sources"], list(levels["problem_id"]), spec["budgets"], spec["beam_width"], spec["seed"]
+            cell["sources"], list(levels["problem_id"]), cell["budgets"], spec["beam_width"], spec["seed"]
         )
         others.append(outcomes.table(*at.values(), values, levels))
     names = {"grader": spec["grader"], "other": spec["other"]}

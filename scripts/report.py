@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from ttstudy import provenance, report, steps, tables
+from ttstudy import provenance, published, report, steps, tables
 from ttstudy.layout import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES, Layout
 from ttstudy.report import page
 from ttstudy.study import from_mapping
@@ -53,6 +53,7 @@ def step() -> None:
     context = known | {
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "order": spec["order"],
+        "published": published.accuracies(config["published"]),
         "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],
     }
     report.build(found, context, args.output, args.figures)

@@ -39,6 +39,12 @@ def test_every_study_in_the_repository_is_accepted(path):
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_every_study_written_out_in_full_is_the_same_study(path):
+    study = load(path)
+    assert from_mapping(study.model_dump(mode="json")) == study
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
 def test_every_study_names_the_schema_for_editors(path):
     first = path.read_text().splitlines()[0]
     assert first.startswith("# yaml-language-server: $schema=")

@@ -28,7 +28,7 @@ rule recorded_responses:
         policy=one_of(RECORDED_POLICIES),
     resources:
         # Only checked against what there is: a larger budget changes no byte of a block.
-        largest=study.budgets.pool,
+        largest=lambda w: study.budgets_for(w.policy).pool,
     params:
         spec=spec,
         block=lambda w: list(block(w)),

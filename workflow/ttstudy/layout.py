@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, wraps
 from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,19 @@ def _content(path: Path) -> str:
         return file_digest(stream, "sha256").hexdigest()
 
 
+def remembered(method: Callable[..., Any]) -> Callable[..., Any]:
+    """A method of `Layout` whose answers are kept: a study does not change, and rules ask the same again and again."""
+
+    @wraps(method)
+    def answer(self: Layout, *names: str | None, **more: str | None) -> Any:
+        key = (method.__name__, *names, *more.items())
+        if key not in self._kept:
+            self._kept[key] = method(self, *names, **more)
+        return self._kept[key]
+
+    return answer
+
+
 def checkpoint_digest(folder: Path, key: str) -> str:
     """Digest of a checkpoint folder's configuration, tokenizer and weights; StudyError when it is not one."""
     if not (folder / "config.json").is_file():
@@ -95,6 +108,7 @@ class Layout:
     root: Path = field(default_factory=Path)
     _specs: dict[str, str] = field(default_factory=dict)
     _files: dict[str, str] = field(default_factory=dict)
+    _kept: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
     # -- specs -------------------------------------------------------------------------------------------------
 
@@ -146,6 +160,7 @@ class Layout:
         settings = getattr(self.study, group)[name]
         return f"{self.study.results}/imported/{self._imported(settings.path, f'{group}.{name}.path')}.parquet"
 
+    @remembered
     def _benchmark_digest(self, benchmark: str) -> str:
         settings = self.study.benchmarks[benchmark]
         spec = settings.model_dump() | {"step": "benchmark", "version": fingerprint.VERSIONS["benchmark"]}
@@ -182,6 +197,7 @@ class Layout:
             }
         return definition
 
+    @remembered
     def _model_digest(self, name: str, group: str) -> str:
         settings = (self.study.policies if group == "policies" else self.study.prms)[name]
         if isinstance(settings, TrainedPolicy | TrainedPRM):
@@ -255,6 +271,7 @@ class Layout:
         """Options of a policy's engine that change no result, as canonical JSON: a resource, no part of a spec."""
         return canonical(getattr(self.study.policies[policy], "machine", {}))
 
+    @remembered
     def pool_folder(self, benchmark: str, policy: str, pool: str) -> str:
         """Folder of a pool of responses: `pilot`, `cot` (one greedy response) or `samples`."""
         spec = self._drawing(benchmark, policy, "cot" if pool == "cot" else "responses")
@@ -262,10 +279,11 @@ class Layout:
         spec |= {"step": step, "version": fingerprint.VERSIONS[step], "pool": pool}
         return f"{self.study.results}/{benchmark}/{policy}/{pool}-{self._named(spec)}"
 
-    def pool_blocks(self, pool: str) -> list[tuple[int, int]]:
-        """Blocks (first, last sample index) of a pool."""
+    def pool_blocks(self, policy: str, pool: str) -> list[tuple[int, int]]:
+        """Blocks (first, last sample index) of a policy's pool."""
         if pool == "samples":
-            return blocks(self.study.budgets.pool, self.study.first_block) if self.study.budgets.pool else []
+            size = self.study.budgets_for(policy).pool
+            return blocks(size, self.study.first_block) if size else []
         return [(0, 0 if pool == "cot" else self.study.pilot_samples - 1)]
 
     def responses(self, benchmark: str, policy: str, pool: str, block: tuple[int, int]) -> str:
@@ -321,6 +339,7 @@ class Layout:
         """Spec of labelling steps."""
         return self._light("label")
 
+    @remembered
     def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
         """Folder of one method's searches with a PRM, one set of files per budget."""
         options = self.study.search.model_dump(exclude={"problems_per_block"})
@@ -334,9 +353,9 @@ class Layout:
         }
         return f"{self.study.results}/{benchmark}/{policy}/{method}/{prm}-{self._named(spec)}"
 
-    def search_budgets(self, method: str) -> list[int]:
+    def search_budgets(self, policy: str, method: str) -> list[int]:
         """Budgets that are run: every one of beam search; the largest of DVTS, whose trees serve the smaller."""
-        budgets = sorted(getattr(self.study.budgets, method) or [])
+        budgets = sorted(getattr(self.study.budgets_for(policy), method) or [])
         return budgets if method == "beam_search" else budgets[-1:]
 
     def search(self, benchmark: str, policy: str, prm: str, method: str, budget: int, table: str = "answers") -> str:
@@ -388,18 +407,24 @@ class Layout:
         return ((benchmark, policy) for benchmark in self.study.benchmarks for policy in self.study.policies)
 
     def pools(self, benchmark: str, policy: str, pool: str) -> list[str]:
-        """Responses of every block of a pool: none for the CoT of a policy recorded without greedy responses."""
+        """Responses of every block of a pool: none for the CoT of a policy recorded without greedy responses.
+
+        A reference has no pilot: its CoT stands in, so that its levels are those of its one answer.
+        """
+        if pool == "pilot" and policy in self.study.references:
+            pool = "cot"
         if pool == "cot" and not getattr(self.study.policies[policy], "greedy", True):
             return []
-        return [self.responses(benchmark, policy, pool, block) for block in self.pool_blocks(pool)]
+        return [self.responses(benchmark, policy, pool, block) for block in self.pool_blocks(policy, pool)]
 
     def searches(self, policy: str) -> Iterator[tuple[str, str, int]]:
         """Every (prm, method, budget) that is run with a policy."""
         for prm in self.study.prms_of(policy) if self.study.can_search(policy) else []:
             for method in SEARCHES:
-                for budget in self.search_budgets(method):
+                for budget in self.search_budgets(policy, method):
                     yield prm, method, budget
 
+    @remembered
     def sources(self, benchmark: str, policy: str, grader: str | None = None) -> dict[str, Any]:
         """Files behind one (benchmark, policy), by what they are: what the analysis steps read."""
         pool = [
@@ -410,16 +435,16 @@ class Layout:
                 "scores": {
                     prm: self.scores(benchmark, policy, prm, block)
                     for prm in self.study.prms_of(policy)
-                    if self.study.budgets.best_of_n
+                    if self.study.budgets_for(policy).best_of_n
                 },
             }
             for block, responses in zip(
-                self.pool_blocks("samples"), self.pools(benchmark, policy, "samples"), strict=True
+                self.pool_blocks(policy, "samples"), self.pools(benchmark, policy, "samples"), strict=True
             )
         ]
         single = {
             name: {"responses": path, "grades": self.grades(path, grader)}
-            for name in ("pilot", "cot")
+            for name in (("cot",) if policy in self.study.references else ("pilot", "cot"))
             for path in self.pools(benchmark, policy, name)
         }
         searches = []
@@ -499,7 +524,7 @@ class Layout:
             benchmark=benchmark,
             policy=policy,
             sources=self.sources(benchmark, policy),
-            budgets=self.study.budgets.model_dump(exclude_none=True),
+            budgets=self.study.budgets_for(policy).model_dump(exclude_none=True),
             beam_width=self.study.search.beam_width,
             seed=self.study.seed,
             **settings,
@@ -532,14 +557,15 @@ class Layout:
             graded = []
             for one, two in zip(_graded(used), _graded(other), strict=True):
                 graded.append(one | {"other": two["grades"]})
-            cells.append({"benchmark": benchmark, "policy": policy, "graded": graded, "sources": other})
+            budgets = self.study.budgets_for(policy).model_dump(exclude_none=True)
+            cell = {"benchmark": benchmark, "policy": policy, "graded": graded, "sources": other, "budgets": budgets}
+            cells.append(cell)
         return self.study_spec(
             "graders",
             grader=self.study.grader,
             other=self.other_grader,
             cells=cells,
             benchmarks={benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks},
-            budgets=self.study.budgets.model_dump(exclude_none=True),
             beam_width=self.study.search.beam_width,
         )
 

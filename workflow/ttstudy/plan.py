@@ -71,13 +71,17 @@ def expectation(layout: Layout, settings: Mapping[str, Any], benchmark: str, pol
     problems = _problems(layout, priors, benchmark)
     pilot = layout.sources(benchmark, policy).get("pilot")
     path = layout.root / pilot["responses"] if pilot else None
-    if path is not None and path.exists():
-        frame = tables.read("responses", path, ["problem_id", "sample", "prompt_tokens", "response_tokens", "steps"])
+    columns = ["problem_id", "sample", "prompt_tokens", "response_tokens", "steps"]
+    frame = tables.read("responses", path, columns) if path is not None and path.exists() else None
+    # Tokens of recorded responses may not be known.
+    if frame is not None and frame[["prompt_tokens", "response_tokens"]].notna().all(axis=None):
         count = frame["problem_id"].nunique()
         return Expected(
             count, frame["response_tokens"].mean(), frame["prompt_tokens"].mean(), _distinct(frame), "pilot"
         )
     settings_of_policy = layout.study.policies[policy]
+    if settings_of_policy.source == "recorded":
+        return Expected(problems, priors["response_tokens"]["default"], priors["prompt_tokens"], lambda n: 1.0, "prior")
     limit = layout.study.sampling_of(policy, "responses")["max_tokens"]
     if settings_of_policy.source == "trained" and layout.study.benchmarks[benchmark].source == "miniature":
         prompt, response = _solution_tokens(layout, benchmark)

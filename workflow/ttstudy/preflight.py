@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ttstudy import checkpoints, integrity
+from ttstudy import checkpoints, integrity, published
 from ttstudy.errors import StudyError, one_line
 from ttstudy.layout import Layout, open_layout
 from ttstudy.miniature import definitions
@@ -55,6 +55,7 @@ def check(layout: Layout) -> None:
 
             with naming(f"labelled.{name}"):
                 read_labelled(layout.root / settings.path, settings.format, settings.solutions)
+    published.check(study.published)
     for name, policy in study.policies.items():
         if isinstance(policy, TrainedPolicy):
             with naming(f"policies.{name}.definition.model"):

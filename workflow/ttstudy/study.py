@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -215,9 +215,10 @@ class _LocalPolicy(_PolicyCommon):
 
     @model_validator(mode="after")
     def _engine_fits(self) -> _LocalPolicy:
-        if self.engine != "vllm" and "vllm" in self.model_fields_set:
+        # Compared by value: a configuration that was written out in full, defaults too, must be readable again.
+        if self.engine != "vllm" and self.vllm != VllmOptions():
             raise ValueError("has options under `vllm`, but its engine is transformers; add `engine: vllm`")
-        if self.engine == "vllm" and "device" in self.model_fields_set:
+        if self.engine == "vllm" and self.device != "cpu":
             raise ValueError("`device` is for the transformers engine; vLLM finds its GPUs itself, so leave it out")
         return self
 
@@ -415,6 +416,16 @@ class Study(_Section):
         default_factory=dict, description="solutions labelled step by step, on which PRMs are diagnosed"
     )
     budgets: Budgets
+    budgets_of: dict[Name, Budgets] = Field(
+        default_factory=dict, description="policy: its own budgets, in the place of `budgets`"
+    )
+    references: list[Name] = Field(
+        default_factory=list, description="policies that answer once (CoT) and are only compared with"
+    )
+    published: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field(
+        default_factory=list,
+        description="models of reports/published.csv whose published accuracies the report shows beside ours",
+    )
     sampling: Sampling = Sampling()
     pilot_samples: int = Field(default=16, ge=1, le=1_000_000, description="responses per problem for difficulty alone")
     first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")
@@ -431,13 +442,12 @@ class Study(_Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Study:
+        self._policies_named()
         width = self.search.beam_width
-        for method in ("beam_search", "dvts"):
-            for budget in getattr(self.budgets, method) or []:
+        for place, method, budgets in self._searches():
+            for budget in budgets:
                 if budget % width:
-                    raise ValueError(
-                        f"budgets.{method}: {budget} is not a multiple of search.beam_width ({width})"
-                    )
+                    raise ValueError(f"{place}.{method}: {budget} is not a multiple of search.beam_width ({width})")
         for benchmark in self.benchmarks:
             if benchmark in RESERVED:
                 raise ValueError(f"benchmarks.{benchmark}: this name is kept for a folder of results; choose another")
@@ -475,7 +485,9 @@ class Study(_Section):
     def _recorded_fits(self) -> None:
         for policy, settings in self.policies.items():
             recorded = isinstance(settings, RecordedPolicy)
-            if recorded and not self.budgets.pool:
+            if recorded and policy in self.references and not settings.greedy:
+                raise ValueError(f"references: {policy!r} has no greedy responses recorded, so it cannot be one")
+            if recorded and policy not in self.references and not self.budgets_for(policy).pool:
                 raise ValueError(f"policies.{policy}: recorded responses need budgets.majority or budgets.best_of_n")
             for prm in self.prms_of(policy):
                 if isinstance(self.prms[prm], RecordedPRM) and not recorded:
@@ -483,9 +495,31 @@ class Study(_Section):
                         f"prms.{prm}: its scores are recorded, but the policy {policy!r} is not; "
                         f"list only recorded policies under pairs.{prm}"
                     )
-        searched = [method for method in ("beam_search", "dvts") if getattr(self.budgets, method)]
+        searched = next(self._searches(), None)
         if searched and not any(self.can_search(policy) for policy in self.policies):
-            raise ValueError(f"budgets.{searched[0]}: no policy here can be searched with; leave this method out")
+            raise ValueError(f"{'.'.join(searched[:2])}: no policy here can be searched with; leave this method out")
+
+    def _policies_named(self) -> None:
+        for key in ("budgets_of", "references"):
+            for policy in getattr(self, key):
+                if policy not in self.policies:
+                    raise ValueError(f"{key}: {policy!r} is not defined under policies")
+        if both := sorted(set(self.budgets_of) & set(self.references)):
+            raise ValueError(f"budgets_of.{both[0]}: this policy is one of `references`, which draw no pool")
+        if set(self.references) == set(self.policies):
+            raise ValueError("references: every policy is one, so there is nothing to compare; leave one out")
+
+    def _searches(self) -> Iterator[tuple[str, str, list[int]]]:
+        """(key, method, budgets) of every search in the configuration."""
+        every = {"budgets": self.budgets} | {f"budgets_of.{name}": item for name, item in self.budgets_of.items()}
+        for place, budgets in every.items():
+            for method in ("beam_search", "dvts"):
+                if getattr(budgets, method):
+                    yield place, method, getattr(budgets, method)
+
+    def budgets_for(self, policy: str) -> Budgets:
+        """Budgets of one policy: its own, the study's, or none for a reference."""
+        return Budgets() if policy in self.references else self.budgets_of.get(policy, self.budgets)
 
     def sampling_of(self, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
         """Settings for one policy and use: the study's or its prompt family's, its own changes applied."""
@@ -505,7 +539,9 @@ class Study(_Section):
         return [prm for prm, settings in self.prms.items() if not isinstance(settings, RecordedPRM)]
 
     def prms_of(self, policy: str) -> list[str]:
-        """PRMs that judge and steer a policy."""
+        """PRMs that judge and steer a policy; none for a reference."""
+        if policy in self.references:
+            return []
         return [prm for prm in self.prms if self.pairs is None or policy in self.pairs.get(prm, [])]
 
 

@@ -128,8 +128,8 @@ def build(results: Results, context: Mapping[str, Any]) -> list[Section]:
     from ttstudy.report import flaws
 
     makers = (
-        _cot, _scaling, _small_large, _gains, _prms, _levels, _groups, _votes, _flops, _optimism, _training, _counts,
-        _graders,
+        _cot, _scaling, _small_large, _gains, _published, _prms, _levels, _groups, _votes, _flops, _optimism,
+        _training, _counts, _graders,
     )  # fmt: skip
     built = [section for make in makers if (section := make(results, context)) is not None]
     place = 1 + [section.key for section in built].index("prms")
@@ -288,6 +288,25 @@ def _gains(results: Results, context: Mapping[str, Any]) -> Section:
         "samples, not FLOPs."
     )
     return Section("gains", title, finding, blocks, method)
+
+
+def _published(results: Results, context: Mapping[str, Any]) -> Section | None:
+    """Only where the study names published models to be shown."""
+    frame = views.beside_published(results.study, context.get("published", pd.DataFrame()))
+    if not len(frame):
+        return None
+    theirs = frame[frame["source"] != "this study"]
+    finding = (
+        f"{_joined(sorted(set(theirs['model']), key=str.casefold))} were not run: their accuracies are the published "
+        "ones, without intervals, under the prompts and graders of those who published them."
+    )
+    columns = [
+        _BENCHMARK, C("model", "Model"), C("what", "What"), *_ACCURACY, C("source", "Source", facet=True),
+    ]  # fmt: skip
+    title = "Published numbers beside ours"
+    caption = "Accuracies of this study and published ones"
+    method = "Two numbers from different hands differ in more than the model: read them as a place, not as a contest."
+    return Section("published", title, finding, [Block(_table("published-data", caption, columns, frame))], method)
 
 
 def _prms(results: Results, context: Mapping[str, Any]) -> Section:

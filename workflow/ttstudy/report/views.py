@@ -305,6 +305,8 @@ def levels(study: Study) -> pd.DataFrame:
     frame = study.table("difficulty")
     if not len(frame):
         return pd.DataFrame()
+    # One answer, all that a reference gives, is no measure of difficulty.
+    frame = frame[frame["samples"] > 1]
     out = frame.groupby(["benchmark", "policy", "level"], observed=True).agg(
         problems=("problem_id", "size"), pass_at_1=("pass_at_1", "mean")
     )
@@ -357,6 +359,40 @@ def groups(study: Study, most: int = 40) -> pd.DataFrame:
     number = pd.to_numeric(frame["group"], errors="coerce")
     frame = frame.assign(number=number).sort_values(["kind", "number", "group"], kind="stable").drop(columns="number")
     return _ranked(study, frame)
+
+
+def beside_published(study: Study, published: pd.DataFrame) -> pd.DataFrame:
+    """Published accuracies and this study's own on the same benchmarks, best first.
+
+    `published` has model, benchmark, method, where and accuracy. Columns: benchmark, model, what, accuracy, low, high
+    (missing for published numbers), source.
+    """
+    if not len(published) or not published["benchmark"].isin(study.benchmarks).any():
+        return pd.DataFrame()
+    keys = ["benchmark", "model", "method", "accuracy"]
+    theirs = published[published["benchmark"].isin(study.benchmarks)].groupby(keys, sort=False)["where"]
+    theirs = theirs.agg(lambda names: ", ".join(dict.fromkeys(names))).reset_index()
+    what = theirs["method"].map(_PUBLISHED).fillna("as published")
+    theirs = theirs.assign(source="published: " + theirs["where"], what=what)
+    ours = [cot(study).rename(columns={"policy": "model"}).assign(what=study.one[0])]
+    tts = gains(study)
+    if len(tts):
+        tts = tts[["benchmark", "policy", "tts", "tts_low", "tts_high", "budget"]].copy()
+        tts.columns = ["benchmark", "model", "accuracy", "low", "high", "budget"]
+        ours.append(tts.assign(what="TTS, N = " + tts["budget"].astype(str)))
+    ours = pd.concat(ours, ignore_index=True).assign(source="this study")
+    frame = pd.concat([ours, theirs], ignore_index=True)
+    frame = frame.reindex(columns=["benchmark", "model", "what", "accuracy", "low", "high", "source"])
+    place = {name: i for i, name in enumerate(study.benchmarks)}
+    frame = frame.assign(place=frame["benchmark"].map(place)).sort_values(
+        ["place", "accuracy", "model"], ascending=[True, False, True], kind="stable"
+    )
+    return frame.drop(columns="place").reset_index(drop=True)
+
+
+_PUBLISHED = {"cot": "CoT", "majority": "majority vote", "tts": "TTS", "trained_reasoner": "trained to reason",
+              "reference": "one answer"}  # fmt: skip
+"""What a published accuracy is of."""
 
 
 def _ranked(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
