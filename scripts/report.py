@@ -55,6 +55,7 @@ def step() -> None:
         "order": spec["order"],
         "published": published.accuracies(config["published"]),
         "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],
+        "endpoints": [name for name, policy in config["policies"].items() if policy["source"] == "openai"],
     }
     report.build(found, context, args.output, args.figures)
 

@@ -61,6 +61,22 @@ def test_an_engine_moves_its_policys_responses_and_only_options_that_decide_them
     assert len({vllm, *(folders({"engine": "vllm", "vllm": {key: value}}) for key, value in deciding.items())}) == 5
 
 
+def test_an_endpoints_pool_moves_with_its_model_and_not_with_how_it_is_asked():
+    def pool(**settings) -> tuple[str, str]:
+        config = copy.deepcopy(small())
+        config["policies"]["far"] = {"source": "openai", "model": "m"} | settings
+        layout = layout_of(config)
+        assert layout.model_file("far") is None and not layout.sources("sums", "far")["searches"]
+        return layout.pool_folder("sums", "far", "samples"), layout.pool_folder("sums", "tiny", "samples")
+
+    plain = pool()
+    asking = {"concurrency": 1, "requests_per_minute": 5.0, "timeout_s": 9.0, "attempts": 2, "key_variable": None}
+    assert pool(**asking, parameters=1e9, pretraining_tokens=1e12) == plain
+    deciding = {"model": "n", "base_url": "http://host/v1", "reasoning": True, "system": "Think.", "prompt": "qwen"}
+    moved = [pool(**{key: value}) for key, value in deciding.items()]
+    assert len({plain, *moved}) == 6 and {tiny for _, tiny in moved} == {plain[1]}
+
+
 def test_temperature_of_responses_moves_responses_and_scores_but_not_cot_search_or_models():
     before, after = changed(
         lambda c: c["policies"]["tiny"].update(sampling={"responses": {"temperature": 0.9}})

@@ -64,6 +64,15 @@ def test_one_policys_sampling_changes_only_what_it_names():
     assert study.sampling_of("tiny", "search")["temperature"] == 0.7
 
 
+def test_a_study_of_endpoints_alone_refuses_search_in_one_sentence():
+    config = small() | {"policies": {"far": {"source": "openai", "model": "m"}}}
+    config["prms"]["good"] = {"source": "checkpoint", "path": "prm"}
+    with pytest.raises(StudyError, match="budgets.beam_search: no policy here can be searched with"):
+        from_mapping(config)
+    config["budgets"] = {"majority": [4], "best_of_n": [4]}
+    assert not from_mapping(config).can_search("far")
+
+
 def test_a_study_may_vary_another(tmp_path):
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(small()))
     (tmp_path / "more.yaml").write_text("base: base.yaml\nstudy: more\nbudgets: {majority: [4, 64]}\n")
@@ -112,6 +121,16 @@ MISTAKES = {
     "zero beam width": (("search", "beam_width"), 0, "search.beam_width"),
     "seed a word": (("seed",), "lucky", "seed"),
     "policies a list": (("policies",), ["tiny"], "policies"),
+    "a key in an address": (
+        ("policies", "tiny"),
+        {"source": "openai", "model": "m", "base_url": "https://user:secret@host/v1"},
+        "policies.tiny.base_url: must be $NAME or an address",
+    ),
+    "a key for its variable": (
+        ("policies", "tiny"),
+        {"source": "openai", "model": "m", "key_variable": "sk-123"},
+        "policies.tiny.key_variable",
+    ),
     "unknown engine": (("policies", "tiny", "engine"), "sglang", "policies.tiny.engine"),
     "vllm options without vllm": (("policies", "tiny", "vllm"), {"tensor_parallel": 2}, "add `engine: vllm`"),
     "no GPU in parallel": (

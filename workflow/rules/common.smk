@@ -50,6 +50,7 @@ wildcard_constraints:
 
 
 RECORDED_POLICIES = [name for name, settings in study.policies.items() if settings.source == "recorded"]
+ENDPOINTS = [name for name, settings in study.policies.items() if settings.source == "openai"]
 RECORDED_PRMS = [name for name, settings in study.prms.items() if settings.source == "recorded"]
 
 

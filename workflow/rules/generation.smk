@@ -29,7 +29,7 @@ rule sample:
     log:
         f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
-        policy=one_of([policy for policy in study.policies if policy not in RECORDED_POLICIES]),
+        policy=one_of([policy for policy in study.policies if policy not in (*RECORDED_POLICIES, *ENDPOINTS)]),
     priority: 50
     resources:
         **asked("policy"),
@@ -43,6 +43,29 @@ rule sample:
             --benchmark {input.benchmark:q} \
             --policy "$(dirname {input.policy:q})" --machine {resources.machine:q} \
             --block {params.block} --output {output:q} --log {log:q}
+        """
+
+
+rule ask:
+    input:
+        benchmark=lambda w: layout.benchmark(w.benchmark),
+    output:
+        f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
+    log:
+        f"{study.results}/logs/ask/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
+    wildcard_constraints:
+        policy=one_of(ENDPOINTS),
+    priority: 50
+    resources:
+        **asked("light"),
+        machine=lambda w: layout.machine(w.policy),
+    params:
+        spec=spec,
+        block=lambda w: list(block(w)),
+    shell:
+        """
+        python {SCRIPTS}/ask.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
+            --machine {resources.machine:q} --block {params.block} --output {output:q} --log {log:q}
         """
 
 

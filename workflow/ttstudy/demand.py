@@ -70,6 +70,8 @@ def billions(study: Study, name: str, root: Path = Path()) -> float:
     0 for a model that needs no machine of ours: the miniature's, an endpoint, recorded responses.
     """
     settings = study.policies.get(name) or study.prms[name]
+    if settings.source in ("openai", "recorded"):
+        return 0.0
     if (given := getattr(settings, "parameters", None)) is not None:
         return float(given) / 1e9
     if settings.source == "checkpoint":

@@ -18,6 +18,7 @@ ROOT = LIBRARY.parent.parent
 SCRIPTS = ROOT / "scripts"
 
 VERSIONS = {
+    "ask": 1,
     "benchmark": 1,
     "labelled": 1,
     "recorded": 1,

@@ -25,6 +25,7 @@ from ttstudy.study import (
     HubPolicy,
     HubPRM,
     MiniatureBenchmark,
+    OpenAIPolicy,
     RecordedBenchmark,
     RecordedPolicy,
     RecordedPRM,
@@ -257,6 +258,16 @@ class Layout:
                 "engine": "recorded",
                 "pilot": self.study.pilot_samples,
             }
+        if isinstance(settings, OpenAIPolicy):
+            return {
+                "seeds": [self.study.seed, benchmark, policy],
+                "benchmark": self._benchmark_digest(benchmark),
+                "engine": "openai",
+                "endpoint": settings.model_dump(include={"model", "base_url", "reasoning"}),
+                "prompt": settings.prompt,
+                "system": settings.system,
+                "sampling": self.study.sampling_of(policy, use),
+            }
         return {
             "seeds": [self.study.seed, benchmark, policy],
             "benchmark": self._benchmark_digest(benchmark),
@@ -275,7 +286,7 @@ class Layout:
     def pool_folder(self, benchmark: str, policy: str, pool: str) -> str:
         """Folder of a pool of responses: `pilot`, `cot` (one greedy response) or `samples`."""
         spec = self._drawing(benchmark, policy, "cot" if pool == "cot" else "responses")
-        step = "recorded_responses" if spec["engine"] == "recorded" else "sample"
+        step = {"recorded": "recorded_responses", "openai": "ask"}.get(spec["engine"], "sample")
         spec |= {"step": step, "version": fingerprint.VERSIONS[step], "pool": pool}
         return f"{self.study.results}/{benchmark}/{policy}/{pool}-{self._named(spec)}"
 
@@ -471,9 +482,9 @@ class Layout:
         return [path for row in rows for kind in kinds if kind in row for path in _paths(row[kind])]
 
     def model_file(self, name: str) -> str | None:
-        """Checkpoint file of a policy or PRM, or table of recorded responses; None for recorded scores."""
+        """Checkpoint file of a policy or PRM, or table of recorded responses; None for endpoints, recorded scores."""
         if name in self.study.policies:
-            return self.policy(name)
+            return None if isinstance(self.study.policies[name], OpenAIPolicy) else self.policy(name)
         return None if self.recorded_prm(name) else self.prm(name)
 
     def model_files(self, *names: str) -> list[str]:
@@ -660,7 +671,7 @@ def open_layout(study: Study, root: Path | str = ".") -> Layout:
         for name in study.labelled:
             layout.labelled(name)
         for name in study.policies:
-            layout.policy(name)
+            layout.model_file(name)
         for name in study.prms:
             layout.model_file(name)
             if name in study.policies:

@@ -245,6 +245,8 @@ def _parameters(layout: Layout, name: str) -> float:
             return float(checkpoints.parameters(path.parent))
     if item.source == "trained":
         return _of_definition(study, item.definition.model)
+    if item.source == "openai":
+        return item.parameters or 0.0
     return demand.billions(study, name, layout.root) * 1e9
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ttstudy.engines.protocol import Engine, Progress, Request, Sampling
 from ttstudy.prompts import messages, split_steps
 from ttstudy.seeds import derive
+
+if TYPE_CHECKING:
+    from ttstudy.engines.openai_engine import Answer, Endpoint
 
 
 def draw(
@@ -49,3 +53,42 @@ def draw(
             "finish": [completion.finish for completion in completions],
         }
     )
+
+
+def requests(
+    endpoint: Endpoint, problems: pd.DataFrame, samples: Sequence[int], spec: Mapping[str, Any]
+) -> list[tuple[tuple[str, int], dict[str, Any]]]:
+    """((problem_id, sample), request body) of every response to ask an endpoint for; `spec` as for `draw`.
+
+    `spec["system"]`, where it is not null, takes the place of the family's system message.
+    """
+    sampling = Sampling(**spec["sampling"])
+    jobs = []
+    for problem_id, problem in zip(problems["problem_id"], problems["problem"], strict=True):
+        chat = messages(spec["prompt"], problem)
+        if spec["system"] is not None:
+            chat = [{"role": "system", "content": spec["system"]}, *(m for m in chat if m["role"] != "system")]
+        for sample in samples:
+            seed = derive(*spec["seeds"], spec["pool"], problem_id, sample)
+            jobs.append(((problem_id, sample), endpoint.body(chat, sampling, seed)))
+    return jobs
+
+
+def asked(answers: Mapping[tuple, Answer], problems: pd.DataFrame, samples: Sequence[int]) -> pd.DataFrame:
+    """The `responses` table of an endpoint's answers by (problem_id, sample); counts it did not tell are missing."""
+    keys = [(problem_id, sample) for problem_id in problems["problem_id"] for sample in samples]
+    found = [answers[key] for key in keys]
+    frame = pd.DataFrame(
+        {
+            "problem_id": [key[0] for key in keys],
+            "sample": [key[1] for key in keys],
+            "response": [answer.text for answer in found],
+            "steps": [split_steps(answer.text) for answer in found],
+            "prompt_tokens": pd.array([answer.prompt_tokens for answer in found], dtype="Int64"),
+            "response_tokens": pd.array([answer.tokens for answer in found], dtype="Int64"),
+            "logprob": pd.array([answer.logprob for answer in found], dtype="Float64").to_numpy(float, na_value=np.nan),
+            "finish": [answer.finish for answer in found],
+        }
+    )
+    known = [column for column in ("prompt_tokens", "response_tokens") if not frame[column].isna().any()]
+    return frame.astype(dict.fromkeys(known, "int64"))

@@ -14,7 +14,16 @@ from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ttstudy.errors import StudyError
 from ttstudy.prompts import SAMPLING
@@ -65,6 +74,7 @@ def _plain(options: Any, place: str = "") -> Any:
 VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 Options = Annotated[dict[str, Any], AfterValidator(_plain)]
 """Options that are checked where they are used; see `ttstudy.miniature.definitions`."""
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_plain_path)]
 RecordedPath = Annotated[
     str,
@@ -281,7 +291,50 @@ class RecordedPolicy(_Section):
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
 
 
-Policy = Annotated[TrainedPolicy | CheckpointPolicy | HubPolicy | RecordedPolicy, Field(discriminator="source")]
+class OpenAIPolicy(_PolicyCommon):
+    """A model behind an OpenAI-compatible endpoint; it can be voted on, never searched with."""
+
+    source: Literal["openai"]
+    model: str = Field(min_length=1, max_length=200, description="the model's name at the endpoint")
+    base_url: str = Field(
+        default="https://api.openai.com/v1",
+        max_length=1000,
+        description="address before /chat/completions, or $NAME: the environment variable NAME holds it",
+    )
+    key_variable: EnvironmentName | None = Field(
+        default="OPENAI_API_KEY", description="environment variable that holds the key; null: the endpoint needs none"
+    )
+    reasoning: bool = Field(default=False, description="a model that thinks first: no temperature, thoughts count")
+    system: str | None = Field(default=None, max_length=20_000, description="in the place of the family's instruction")
+    concurrency: int = Field(default=16, ge=1, le=1000, description="most requests under way")
+    requests_per_minute: float | None = Field(default=None, gt=0, le=1e6, description="most requests begun")
+    timeout_s: float = Field(default=600, gt=0, le=86_400, description="longest silence of the endpoint, in seconds")
+    attempts: int = Field(default=12, ge=1, le=1000, description="tries of one request before the job gives up")
+    parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
+    active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
+    pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        if VARIABLE.fullmatch(value):
+            return value
+        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
+            raise ValueError(
+                "must be $NAME or an address like https://host/v1, without user, key or query: the key comes from "
+                "the environment variable that `key_variable` names"
+            )
+        return value
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """How the endpoint is asked: nothing of it changes a result."""
+        return self.model_dump(include={"key_variable", "concurrency", "requests_per_minute", "timeout_s", "attempts"})
+
+
+Policy = Annotated[
+    TrainedPolicy | CheckpointPolicy | HubPolicy | RecordedPolicy | OpenAIPolicy, Field(discriminator="source")
+]
 
 
 class TrainedPRM(_Section):
@@ -530,8 +583,8 @@ class Study(_Section):
         return base | change.model_dump(exclude_none=True)
 
     def can_search(self, policy: str) -> bool:
-        """Whether a policy can go on from a partial response: recorded ones cannot."""
-        return not isinstance(self.policies[policy], RecordedPolicy)
+        """Whether a policy can go on from a partial response: recorded ones and those behind endpoints cannot."""
+        return not isinstance(self.policies[policy], RecordedPolicy | OpenAIPolicy)
 
     @property
     def scoring_prms(self) -> list[str]:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ttstudy.errors import StudyError
+
 if TYPE_CHECKING:
     from .protocol import Engine
 
@@ -23,6 +25,11 @@ def open_engine(path: str | Path, kind: str = "transformers", name: str | None =
         from .replicas import open_vllm
 
         return open_vllm(path, name, **options)
+    if kind == "openai":
+        raise StudyError(
+            "engine openai: an endpoint takes messages and cannot go on from tokens, so its policies can be voted on "
+            "but not searched with; leave them out of beam_search and dvts"
+        )
     raise ValueError(f"There is no engine {kind!r}; supported: {', '.join(KINDS)}.")
 
 

@@ -208,6 +208,12 @@ def _scaling(results: Results, context: Mapping[str, Any]) -> Section:
             f" The responses{whose} are recorded: beam search and DVTS are not possible with them, since nothing can "
             "go on from one of their steps."
         )
+    endpoints = [name for name in context.get("endpoints", []) if name in study.policies]
+    if endpoints:
+        finding += (
+            f" {_joined(endpoints)} answered from behind an endpoint, which cannot go on from a step: beam search and "
+            "DVTS are not possible there."
+        )
     return Section("scaling", title, finding, blocks, method)
 
 
