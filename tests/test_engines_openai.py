@@ -34,6 +34,7 @@ from ttstudy.engines.openai_engine import (
     retry_after,
 )
 from ttstudy.engines.padding import pad_heads
+from ttstudy.engines.protocol import Request, Sampling
 from ttstudy.errors import StudyError
 from ttstudy.sampling import asked, requests
 from ttstudy.specs import canonical
@@ -226,10 +227,17 @@ def test_what_no_further_try_can_mend_is_one_sentence(server, tmp_path, monkeypa
         drawn(endpoint("$TTSTUDY_TEST_URL"), tmp_path, count=1)
 
 
-def test_a_prompt_beyond_the_context_ends_as_on_the_other_engines(server, tmp_path):
-    spec = SPEC | {"system": "1+1=2. " * 200}
-    frame = drawn(endpoint(direct(server)), tmp_path, spec, range(2), 1)
-    assert frame["finish"].tolist() == ["context"] * 2 and frame["response"].tolist() == [""] * 2
+def test_a_full_context_ends_a_response_as_on_the_other_engines(server, ours, tmp_path):
+    texts = {"full": "1+1=2. " * 200, "tight": "1+1=2. " * 20, "fits": "Compute 1+1."}
+    chats = {name: [{"role": "user", "content": text}] for name, text in texts.items()}
+    far, sampling = endpoint(direct(server)), Sampling(max_tokens=250)
+    journal = Journal(tmp_path / "journal")
+    ask(far, [((name,), far.body(chat, sampling, 0)) for name, chat in chats.items()], journal)
+    local = ours.generate([Request(tuple(ours.encode_chat(chat)), sampling) for chat in chats.values()])
+    for name, mine in zip(texts, local, strict=True):
+        theirs = journal.answers[(name,)]
+        assert (theirs.finish, theirs.tokens, theirs.text) == (mine.finish, mine.tokens, mine.text)
+    assert local[0].finish == "context" and local[0].tokens == 0
 
 
 def test_a_reasoning_model_is_asked_for_completion_tokens_and_nothing_else(server, tmp_path):

@@ -56,6 +56,21 @@ def test_the_exported_schema_is_that_of_the_code():
     assert json.loads(schema())["properties"]["policies"]
 
 
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"source": "trained", "definition": DEFINITION},
+        {"source": "trained", "definition": DEFINITION, "engine": "vllm", "vllm": {"data_parallel": 2}},
+        {"source": "hub", "id": "a/b", "device": "cuda"},
+        {"source": "openai", "model": "m", "base_url": "$HOST", "key_variable": None},
+    ],
+    ids=lambda policy: policy.get("engine", policy["source"]),
+)
+def test_a_study_written_out_whole_is_the_same_study(policy):
+    study = from_mapping(small() | {"policies": {"tiny": small()["policies"]["tiny"], "other": policy}})
+    assert from_mapping(study.model_dump(mode="json")) == study
+
+
 def test_one_policys_sampling_changes_only_what_it_names():
     config = small()
     config["policies"]["tiny"]["sampling"] = {"responses": {"temperature": 1.0}}

@@ -15,7 +15,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any
@@ -256,10 +256,15 @@ class _Asking:
         if status == 200:
             return read_answer(bytes(content))
         self._refused(status, headers, self._told(bytes(content)))
-        return Answer("", 0, 0, None, "context")
+        # Too long for the context: with what room is left instead of max_tokens, as local engines do; else not at all.
+        room = {key: value for key, value in body.items() if key not in ("max_tokens", "max_completion_tokens")}
+        if len(room) == len(body):
+            return Answer("", None, 0, None, "context")
+        answer = await self._try(client, room)
+        return replace(answer, finish="context") if answer.finish == "length" else answer
 
     def _refused(self, status: int, headers: Mapping[str, str], told: str) -> None:
-        """Raise for a status that is no answer; return for a prompt that is longer than the context."""
+        """Raise for a status that is no answer; return where prompt and max_tokens are longer than the context."""
         place, said = self.endpoint.place, f" ({told})" if told else ""
         if status in (401, 403):
             variable = self.endpoint.key_variable
