@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ttstudy import hub, steps
+from ttstudy import fetching, steps
 
 
 def step() -> None:
@@ -12,7 +12,7 @@ def step() -> None:
     args = parser.parse_args()
     spec, clock = args.spec, steps.stopwatch()
     with steps.log(args.log) as log:
-        record = hub.fetch_model(spec["id"], spec["revision"], args.output)
+        record = fetching.fetch_model(spec["id"], spec["revision"], args.output)
         if log is not None:
             size = sum(file["bytes"] for file in record["files"].values())
             print(f"{spec['id']} at {spec['revision']}: {size / 1e9:.2f} GB in {clock()}", file=log)

@@ -49,7 +49,7 @@ SchedulerParameters=bf_interval=1,sched_interval=1,sched_min_interval=100000,bat
 MpiDefault=none
 SwitchType=switch/none
 ReturnToService=2
-MinJobAge=300
+MinJobAge=3600
 InactiveLimit=0
 KillWait=2
 SlurmdTimeout=60

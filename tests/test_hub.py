@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from tests import hub_server
 from tests.hub_server import COMMIT, TOKEN, Repository
 from tests.studies import ROOT
-from ttstudy import hub, revisions
+from ttstudy import checkpoints, revisions
 from ttstudy.layout import open_layout
 from ttstudy.study import StudyError, from_mapping
 
@@ -36,14 +36,14 @@ MODEL = {
 DRIVER = """
 import json, sys
 from pathlib import Path
-from ttstudy import hub
+from ttstudy import fetching, hub
 from ttstudy.study import StudyError
 for line in sys.stdin:
     function, arguments = json.loads(line)
     try:
         if function != "commit":
             arguments[-1] = Path(arguments[-1])
-        found = getattr(hub, function)(*arguments)
+        found = getattr(fetching if function == "fetch_model" else hub, function)(*arguments)
         answer = {"value": str(found)}
     except StudyError as error:
         answer = {"error": str(error)}
@@ -111,7 +111,7 @@ def test_a_model_arrives_whole_with_weights_tokenizer_and_configuration_alone(wo
     assert names == {"config.json", "tokenizer.json", "model.safetensors", "fetched.json"}
     assert (home / "good/model.safetensors").read_bytes() == MODEL["model.safetensors"]
     record = json.loads((home / "good/fetched.json").read_text())
-    assert record["revision"] == COMMIT and hub.origin(home / "good") == "good/model"
+    assert record["revision"] == COMMIT and checkpoints.origin(home / "good") == "good/model"
     assert record["files"]["model.safetensors"]["bytes"] == len(MODEL["model.safetensors"])
     assert not list(home.glob(".good*"))
 

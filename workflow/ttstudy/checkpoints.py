@@ -11,6 +11,9 @@ from typing import Any
 
 from ttstudy.errors import StudyError
 
+RECORD = "fetched.json"
+"""In a fetched model's folder: id, revision, and the size and SHA-256 of every file."""
+
 _LARGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
 
@@ -122,3 +125,11 @@ def describe(model: Mapping[str, Any]) -> dict[str, Any]:
         "tokens": None if tokens is None else float(tokens),
         "flops": None if tokens is None or active is None else 6.0 * active * tokens,
     } | ({"loss": None, "auc": None} | known)
+
+
+def origin(folder: Path) -> str | None:
+    """Hub id of a fetched checkpoint folder; None for any other folder."""
+    try:
+        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["id"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -7,8 +7,6 @@ Only a login node needs the hub (`snakemake fetch`); every other step reads fold
 from __future__ import annotations
 
 import glob
-import json
-import os
 import re
 import shutil
 import sys
@@ -21,20 +19,6 @@ from typing import Any, Literal, NamedTuple
 from ttstudy.study import StudyError
 
 Kind = Literal["model", "dataset"]
-RECORD = "fetched.json"
-"""In a fetched model's folder: id, revision, and the size and SHA-256 of every file."""
-
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
-_BESIDE_WEIGHTS = re.compile(
-    r"(config|generation_config|tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab|chat_template)\.json"
-    r"|merges\.txt|tokenizer\.model|[A-Za-z0-9_]*\.jinja"
-)
-_WEIGHTS = (
-    re.compile(r"model(-\d+-of-\d+)?\.safetensors"),
-    re.compile(r"[A-Za-z0-9_-]+\.safetensors"),
-    re.compile(r"pytorch_model(-\d+-of-\d+)?\.bin"),
-)
-"""Weights by preference; of the first kind that a repository has, all files are taken."""
 
 
 class Listed(NamedTuple):
@@ -67,22 +51,6 @@ def listing(kind: Kind, id: str, revision: str) -> list[Listed]:
     return sorted(found)
 
 
-def wanted_of_model(id: str, files: Sequence[Listed]) -> list[Listed]:
-    """Configuration, tokenizer and weights among a repository's files; StudyError where a part is missing."""
-    top = [file for file in files if _PLAIN_NAME.fullmatch(file.name)]
-    weights = next(
-        (found for pattern in _WEIGHTS if (found := [file for file in top if pattern.fullmatch(file.name)])), []
-    )
-    if not weights:
-        raise StudyError(f"{id}: has no weights as safetensors or pytorch_model.bin; choose a repository that has")
-    suffix = "safetensors" if weights[0].name.endswith(".safetensors") else "bin"
-    index = re.compile(rf"[A-Za-z0-9_]+\.{suffix}\.index\.json")
-    beside = [file for file in top if _BESIDE_WEIGHTS.fullmatch(file.name) or index.fullmatch(file.name)]
-    if not any(file.name == "config.json" for file in beside):
-        raise StudyError(f"{id}: has no config.json; give a model in the layout of transformers")
-    return sorted([*beside, *weights])
-
-
 def file_of_dataset(id: str, files: Sequence[Listed], name: str | None, split: str) -> Listed:
     """The file `name`, or the only JSONL or Parquet file of a split; StudyError says what there is."""
     tables = [file for file in files if file.name.endswith((".jsonl", ".parquet"))]
@@ -97,58 +65,22 @@ def file_of_dataset(id: str, files: Sequence[Listed], name: str | None, split: s
 # -- fetching ------------------------------------------------------------------------------------------------
 
 
-def fetch_model(id: str, revision: str | None, output: Path) -> dict[str, Any]:
-    """Write a model's checkpoint folder, whole or not at all, and return its record.
-
-    An interrupted download goes on where it was, the next time. Weights that are there only as `.bin` are converted
-    by torch's restricted loader, which reads tensors and nothing else. StudyError for whatever goes wrong.
-    """
-    revision = _pinned(id, revision)
-    partial = output.with_name(f".{output.name}.partial")
-    files = wanted_of_model(id, listing("model", id, revision))
-    _download("model", id, revision, files, partial)
-    converted = _as_safetensors(partial)
-    shutil.rmtree(partial / ".cache", ignore_errors=True)
-    for stray in partial.iterdir():
-        if stray.name not in {file.name for file in files} | set(converted):
-            stray.unlink() if stray.is_file() else shutil.rmtree(stray)
-    record = {
-        "id": id,
-        "revision": revision,
-        "files": {
-            path.name: {"bytes": path.stat().st_size, "sha256": _digest(path, sha256())}
-            for path in sorted(partial.iterdir())
-        },
-    }
-    (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n")
-    shutil.rmtree(output, ignore_errors=True)
-    os.replace(partial, output)
-    return record
-
-
-def fetch_dataset_file(id: str, revision: str | None, name: str | None, split: str, folder: Path) -> Path:
-    """Download one file of a data set into `folder` and return its path; StudyError for whatever goes wrong."""
-    revision = _pinned(id, revision)
-    file = file_of_dataset(id, listing("dataset", id, revision), name, split)
-    _download("dataset", id, revision, [file], folder)
-    return folder / file.name
-
-
-def _pinned(id: str, revision: str | None) -> str:
+def pinned(id: str, revision: str | None) -> str:
+    """The revision; StudyError where there is none."""
     if revision is None:
         raise StudyError(f"{id}: no revision is pinned; `python scripts/pin_revisions.py CONFIG` does that")
     return revision
 
 
-def origin(folder: Path) -> str | None:
-    """Hub id of a fetched checkpoint folder; None for any other folder."""
-    try:
-        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["id"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+def fetch_dataset_file(id: str, revision: str | None, name: str | None, split: str, folder: Path) -> Path:
+    """Download one file of a data set into `folder` and return its path; StudyError for whatever goes wrong."""
+    revision = pinned(id, revision)
+    file = file_of_dataset(id, listing("dataset", id, revision), name, split)
+    download("dataset", id, revision, [file], folder)
+    return folder / file.name
 
 
-def _download(kind: Kind, id: str, revision: str, files: Sequence[Listed], folder: Path) -> None:
+def download(kind: Kind, id: str, revision: str, files: Sequence[Listed], folder: Path) -> None:
     """Files of one commit, each compared with the hash that the hub lists; a file that differs is deleted."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import disable_progress_bars
@@ -174,7 +106,7 @@ def _download(kind: Kind, id: str, revision: str, files: Sequence[Listed], folde
         if not path.is_file():
             raise StudyError(f"{id}: {file.name} did not arrive; run `snakemake fetch` again")
         start = sha1(b"blob %d\0" % path.stat().st_size)
-        found = _digest(path, sha256()) if file.sha256 else _digest(path, start)
+        found = digest(path, sha256()) if file.sha256 else digest(path, start)
         if found != (file.sha256 or file.git_sha1):
             path.unlink()
             raise StudyError(
@@ -183,43 +115,12 @@ def _download(kind: Kind, id: str, revision: str, files: Sequence[Listed], folde
             )
 
 
-def _digest(path: Path, total: Any) -> str:
+def digest(path: Path, total: Any) -> str:
+    """Hexadecimal digest of a file's bytes, added to `total` (a hash that may have begun)."""
     with path.open("rb") as stream:
         while part := stream.read(2**22):
             total.update(part)
     return str(total.hexdigest())
-
-
-def _as_safetensors(folder: Path) -> list[str]:
-    """Names of the safetensors files and index that take the place of a folder's `.bin` weights."""
-    shards = sorted(folder.glob("pytorch_model*.bin"))
-    if not shards:
-        return []
-    from ttstudy.rewards.loading import convert
-
-    weights: dict[str, str] = {}
-    for shard in shards:
-        name = shard.name.replace("pytorch_model", "model", 1).removesuffix(".bin") + ".safetensors"
-        try:
-            os.replace(convert(shard, folder / ".cache" / "safetensors"), folder / name)
-        except ValueError as error:
-            raise StudyError(str(error)) from None
-        weights |= dict.fromkeys(_tensor_names(folder / name), name)
-    names = sorted(set(weights.values()))
-    for path in [*shards, *folder.glob("pytorch_model*.bin.index.json")]:
-        path.unlink()
-    if names == ["model.safetensors"]:
-        return names
-    index = {"metadata": {}, "weight_map": dict(sorted(weights.items()))}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=1) + "\n")
-    return [*names, "model.safetensors.index.json"]
-
-
-def _tensor_names(path: Path) -> list[str]:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="pt") as weights:
-        return list(weights.keys())
 
 
 # -- errors --------------------------------------------------------------------------------------------------

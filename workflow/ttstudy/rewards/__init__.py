@@ -61,7 +61,7 @@ def open_reward_model(
         raise ValueError(f"Unknown PRM engine {engine!r}; there are {', '.join(ENGINES)}.")
     import torch
 
-    from ttstudy import hub
+    from ttstudy import checkpoints
     from ttstudy.engines.checkpoint import UnsupportedArchitectureError
     from ttstudy.rewards import heads
     from ttstudy.rewards.backbone import Backbone, layout_of, tensor_shapes
@@ -73,7 +73,7 @@ def open_reward_model(
 
     folder = find_folder(path_or_name, revision)
     checkpoint = Checkpoint(folder, cache)
-    hub_id = hub.origin(folder) or str(path_or_name)
+    hub_id = checkpoints.origin(folder) or str(path_or_name)
     format = format or format_of(hub_id, checkpoint.config)
     known = CATALOGUE.get(hub_id)
     options = {"system": known.system if known else system} if format == "qwen" else {}
