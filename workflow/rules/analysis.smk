@@ -9,10 +9,14 @@ rule difficulty:
         pilot=lambda w: layout.grades(layout.pools(w.benchmark, w.policy, "pilot")[0]),
     output:
         f"{layout.folder}/cells/{{benchmark}}/{{policy}}.difficulty.parquet",
+    log:
+        f"{layout.folder}/logs/{{benchmark}}/{{policy}}.difficulty.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.difficulty_spec(w.benchmark, w.policy),
     shell:
-        "python {SCRIPTS}/difficulty.py --spec {params.spec:q} --pilot {input.pilot:q} --output {output:q}"
+        'python "$SCRIPTS/difficulty.py" --spec {params.spec:q} --pilot {input.pilot:q} --output {output:q} --log {log:q}'
 
 
 rule outcomes:
@@ -21,10 +25,14 @@ rule outcomes:
         tables=lambda w: layout.files(w.benchmark, w.policy, "grades", "scores", "answers"),
     output:
         f"{layout.folder}/cells/{{benchmark}}/{{policy}}.outcomes.parquet",
+    log:
+        f"{layout.folder}/logs/{{benchmark}}/{{policy}}.outcomes.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.cell_spec("outcomes", w.benchmark, w.policy),
     shell:
-        "python {SCRIPTS}/outcomes.py --spec {params.spec:q} --difficulty {input.difficulty:q} --output {output:q}"
+        'python "$SCRIPTS/outcomes.py" --spec {params.spec:q} --difficulty {input.difficulty:q} --output {output:q} --log {log:q}'
 
 
 rule ledger:
@@ -36,11 +44,15 @@ rule ledger:
     output:
         ledger=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.ledger.parquet",
         counts=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.counts.parquet",
+    log:
+        f"{layout.folder}/logs/{{benchmark}}/{{policy}}.ledger.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.ledger_spec(w.benchmark, w.policy),
     shell:
         """
-        python {SCRIPTS}/ledger.py --spec {params.spec:q} --output {output.ledger:q} --counts {output.counts:q}
+        python "$SCRIPTS/ledger.py" --spec {params.spec:q} --output {output.ledger:q} --counts {output.counts:q} --log {log:q}
         """
 
 
@@ -52,7 +64,7 @@ rule training:
     params:
         spec=lambda w: layout.training_spec(),
     shell:
-        "python {SCRIPTS}/training.py --spec {params.spec:q} --output {output:q}"
+        'python "$SCRIPTS/training.py" --spec {params.spec:q} --output {output:q} --log {log:q}'
 
 
 rule accuracy:
@@ -71,9 +83,9 @@ rule accuracy:
         spec=lambda w: layout.study_spec("accuracy"),
     shell:
         """
-        python {SCRIPTS}/accuracy.py --spec {params.spec:q} --outcomes {input.outcomes:q} \
+        python "$SCRIPTS/accuracy.py" --spec {params.spec:q} --outcomes {input.outcomes:q} \
             --difficulty {input.difficulty:q} --ledger {input.ledger:q} --counts {input.counts:q} \
-            --tables "$(dirname {output.accuracy:q})"
+            --tables "$(dirname {output.accuracy:q})" --log {log:q}
         """
 
 
@@ -94,7 +106,7 @@ rule graders:
         spec=lambda w: layout.graders_spec(),
     shell:
         """
-        python {SCRIPTS}/graders.py --spec {params.spec:q} --outcomes {input.outcomes:q} \
+        python "$SCRIPTS/graders.py" --spec {params.spec:q} --outcomes {input.outcomes:q} \
             --difficulty {input.difficulty:q} --tables "$(dirname {output[0]:q})"
         """
 
@@ -111,7 +123,7 @@ rule strategy:
         spec=lambda w: layout.study_spec("strategy"),
     shell:
         """
-        python {SCRIPTS}/strategy.py --spec {params.spec:q} --tables "$(dirname {output.strategy:q})"
+        python "$SCRIPTS/strategy.py" --spec {params.spec:q} --tables "$(dirname {output.strategy:q})" --log {log:q}
         """
 
 
@@ -123,4 +135,4 @@ rule claims:
     params:
         spec=lambda w: layout.claims_spec(),
     shell:
-        "python {SCRIPTS}/claims.py --spec {params.spec:q} --output {output:q}"
+        'python "$SCRIPTS/claims.py" --spec {params.spec:q} --output {output:q} --log {log:q}'

@@ -4,17 +4,9 @@
 INPUTS: tables and provenance of finished studies. OUTPUTS: results/comparisons/NAMES/{comparison.html,tables/}.
 """
 
-from snakemake.exceptions import WorkflowError
 from ttstudy import preflight, sides
 
 compared = preflight.told(lambda: sides.open_sides(sides.named(config)))
-
-
-def unnamed(wildcards):
-    """Say what is missing, when a comparison is asked for and no study named."""
-    raise WorkflowError(
-        "name the studies: snakemake compare --config baseline=FOLDER candidate=FOLDER[,FOLDER]"
-    )
 
 
 if compared:
@@ -31,10 +23,12 @@ if compared:
                 labels={"studies": ", ".join(side.name for side in compared)},
             ),
             tables=directory(f"{sides.output(compared)}/tables"),
+        conda:
+            "../../envs/analyse.yaml"
         params:
             spec=sides.spec(compared),
         shell:
-            "python {SCRIPTS}/compare.py --spec {params.spec:q} --output {output.report:q} --tables {output.tables:q}"
+            'python "$SCRIPTS/compare.py" --spec {params.spec:q} --output {output.report:q} --tables {output.tables:q}'
 
 else:
 

@@ -1,4 +1,4 @@
-"""The library, and the environment of every step.
+"""The library, the environment of every step, and what a comparison without studies says.
 
 Steps find the library and this environment's Python, also inside a Slurm job and without activation.
 """
@@ -8,11 +8,21 @@ import sys
 import time
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
+
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [str(Path(workflow.basedir) / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])]
+library, python = Path(workflow.basedir) / "workflow", Path(sys.executable).parent
+os.environ.update(
+    SCRIPTS=str(Path(workflow.basedir) / "scripts"),
+    PYTHONPATH=os.pathsep.join([str(library), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    PATH=os.pathsep.join([str(python), os.environ.get("PATH", os.defpath)]),
 )
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 # One start of Snakemake, so that a report can tell which of its jobs ran and which were found ready.
 os.environ.setdefault("TTSTUDY_RUN", f"{time.time_ns():x}-{os.getpid()}")
-SCRIPTS = str(Path(workflow.basedir) / "scripts")
+
+
+def unnamed(wildcards):
+    """Say what is missing, when a comparison is asked for and no study named."""
+    raise WorkflowError(
+        "name the studies: snakemake compare --config baseline=FOLDER candidate=FOLDER[,FOLDER]"
+    )

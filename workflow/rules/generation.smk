@@ -12,11 +12,13 @@ rule benchmark:
         f"{study.results}/benchmarks/{{benchmark}}-{{spec}}.parquet",
     log:
         f"{study.results}/logs/benchmark/{{benchmark}}-{{spec}}.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=spec,
     shell:
         """
-        python {SCRIPTS}/benchmark.py --spec {params.spec:q} --source {input.source:q} --output {output:q} --log {log:q}
+        python "$SCRIPTS/benchmark.py" --spec {params.spec:q} --source {input.source:q} --output {output:q} --log {log:q}
         """
 
 
@@ -31,6 +33,8 @@ rule sample:
     wildcard_constraints:
         policy=one_of([policy for policy in study.policies if policy not in (*RECORDED_POLICIES, *ENDPOINTS)]),
     priority: 50
+    conda:
+        "../../envs/generate.yaml"
     resources:
         **asked("policy"),
         machine=lambda w: layout.machine(w.policy),
@@ -39,7 +43,7 @@ rule sample:
         block=lambda w: list(block(w)),
     shell:
         """
-        {LAUNCH} {resources.gpu} python {SCRIPTS}/sample.py --spec {params.spec:q} \
+        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/sample.py" --spec {params.spec:q} \
             --benchmark {input.benchmark:q} \
             --policy "$(dirname {input.policy:q})" --machine {resources.machine:q} \
             --block {params.block} --output {output:q} --log {log:q}
@@ -78,10 +82,14 @@ rule grade:
             f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.{grading}"
             for grading in layout.gradings
         ],
+    log:
+        f"{study.results}/logs/grade/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.grade_spec(),
     shell:
         """
-        python {SCRIPTS}/grade.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
-            --responses {input.responses:q} --output {output:q} --cache {study.results:q}/cache
+        python "$SCRIPTS/grade.py" --spec {params.spec:q} --benchmark {input.benchmark:q} \
+            --responses {input.responses:q} --output {output:q} --cache {study.results:q}/cache --log {log:q}
         """

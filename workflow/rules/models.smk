@@ -22,11 +22,13 @@ rule fetch_model:
     log:
         f"{study.results}/logs/fetch_model/{{model}}-{{spec}}.log",
     priority: 100
+    conda:
+        "../../envs/score.yaml"
     params:
         spec=spec,
     shell:
         """
-        python {SCRIPTS}/fetch_model.py --spec {params.spec:q} --output "$(dirname {output:q})" --log {log:q}
+        python "$SCRIPTS/fetch_model.py" --spec {params.spec:q} --output "$(dirname {output:q})" --log {log:q}
         """
 
 
@@ -36,6 +38,8 @@ rule train_policy:
     log:
         f"{study.results}/logs/train_policy/{{policy}}-{{spec}}.log",
     priority: 100
+    conda:
+        "../../envs/score.yaml"
     resources:
         **asked("training"),
     params:
@@ -43,7 +47,7 @@ rule train_policy:
         name=lambda w: w.policy,
     shell:
         """
-        python {SCRIPTS}/train_policy.py --spec {params.spec:q} --name {params.name} \
+        python "$SCRIPTS/train_policy.py" --spec {params.spec:q} --name {params.name} \
             --output "$(dirname {output:q})" --log {log:q}
         """
 
@@ -56,6 +60,8 @@ rule train_reward_model:
     log:
         f"{study.results}/logs/train_reward_model/{{prm}}-{{spec}}.log",
     priority: 90
+    conda:
+        "../../envs/score.yaml"
     resources:
         **asked("training"),
     params:
@@ -66,6 +72,6 @@ rule train_reward_model:
         ],
     shell:
         """
-        python {SCRIPTS}/train_reward_model.py --spec {params.spec:q} --name {params.name} \
+        python "$SCRIPTS/train_reward_model.py" --spec {params.spec:q} --name {params.name} \
             --policy {params.policies:q} --output "$(dirname {output:q})" --log {log:q}
         """

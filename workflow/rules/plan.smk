@@ -12,16 +12,12 @@ localrules:
 
 # No declared output: it is made anew whenever it is asked for.
 rule plan:
+    log:
+        f"{layout.folder}/logs/plan.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: canonical(study.model_dump(mode="json", exclude_none=True)),
         output=f"{layout.folder}/plan.parquet",
     shell:
-        "python {SCRIPTS}/plan.py --spec {params.spec:q} --output {params.output:q}"
-
-
-def refuse_above_the_limit():
-    """StudyError when the plan needs more GPU-hours than the study allows."""
-    if study.max_gpu_hours is not None:
-        from ttstudy.plan import refuse_above
-
-        refuse_above(layout, study.max_gpu_hours)
+        'python "$SCRIPTS/plan.py" --spec {params.spec:q} --output {params.output:q} --log {log:q}'

@@ -12,10 +12,12 @@ rule recorded:
         f"{study.results}/imported/{{spec}}.parquet",
     log:
         f"{study.results}/logs/recorded/{{spec}}.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=spec,
     shell:
-        "python {SCRIPTS}/recorded.py --spec {params.spec:q} --file {input:q} --output {output:q} --log {log:q}"
+        'python "$SCRIPTS/recorded.py" --spec {params.spec:q} --file {input:q} --output {output:q} --log {log:q}'
 
 
 rule recorded_responses:
@@ -24,8 +26,12 @@ rule recorded_responses:
         recorded=lambda w: layout.imported(w.policy),
     output:
         f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
+    log:
+        f"{study.results}/logs/recorded/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
         policy=one_of(RECORDED_POLICIES),
+    conda:
+        "../../envs/analyse.yaml"
     resources:
         # Only checked against what there is: a larger budget changes no byte of a block.
         largest=lambda w: study.budgets_for(w.policy).pool,
@@ -34,8 +40,8 @@ rule recorded_responses:
         block=lambda w: list(block(w)),
     shell:
         """
-        python {SCRIPTS}/recorded_responses.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
-            --recorded {input.recorded:q} --block {params.block} --largest {resources.largest} --output {output:q}
+        python "$SCRIPTS/recorded_responses.py" --spec {params.spec:q} --benchmark {input.benchmark:q} \
+            --recorded {input.recorded:q} --block {params.block} --largest {resources.largest} --output {output:q} --log {log:q}
         """
 
 
@@ -45,12 +51,16 @@ rule recorded_scores:
         recorded=lambda w: layout.imported(w.policy),
     output:
         f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/scores/{{prm}}-{{spec}}/{{first}}-{{last}}.parquet",
+    log:
+        f"{study.results}/logs/recorded/{{benchmark}}/{{policy}}/{{folder}}/{{prm}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
         prm=one_of(RECORDED_PRMS),
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=spec,
     shell:
         """
-        python {SCRIPTS}/recorded_scores.py --spec {params.spec:q} --recorded {input.recorded:q} \
-            --responses {input.responses:q} --output {output:q}
+        python "$SCRIPTS/recorded_scores.py" --spec {params.spec:q} --recorded {input.recorded:q} \
+            --responses {input.responses:q} --output {output:q} --log {log:q}
         """

@@ -42,10 +42,14 @@ rule report:
             labels={"figure": "{figure}", "study": study.study},
         ),
         provenance=layout.provenance(),
+    log:
+        f"{layout.folder}/logs/report.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.report_spec(),
     shell:
         """
-        python {SCRIPTS}/report.py --spec {params.spec:q} --output {output.report:q} --figures {output.figures:q} \
-            --provenance {output.provenance:q}
+        python "$SCRIPTS/report.py" --spec {params.spec:q} --output {output.report:q} --figures {output.figures:q} \
+            --provenance {output.provenance:q} --log {log:q}
         """

@@ -8,7 +8,6 @@ import os
 from snakemake.resources import Resources
 from ttstudy import demand, preflight
 
-LAUNCH = f"python {SCRIPTS}/launch.py"
 site = preflight.told(demand.read_site)
 if site.scratch:
     os.environ.setdefault("TTSTUDY_SCRATCH", site.scratch)
@@ -37,3 +36,11 @@ def ask_for_the_rest(rules):
     for light in rules:
         if "runtime" not in light.resources:
             light.resources.update(Resources.from_mapping(asked("light")))
+
+
+def refuse_above_the_limit():
+    """StudyError when the plan needs more GPU-hours than the study allows."""
+    if study.max_gpu_hours is not None:
+        from ttstudy.plan import refuse_above
+
+        refuse_above(layout, study.max_gpu_hours)

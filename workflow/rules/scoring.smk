@@ -16,13 +16,15 @@ rule score:
     wildcard_constraints:
         prm=one_of([prm for prm in study.prms if prm not in RECORDED_PRMS]),
     priority: 40
+    conda:
+        "../../envs/score.yaml"
     resources:
         **asked("prm"),
     params:
         spec=spec,
     shell:
         """
-        {LAUNCH} {resources.gpu} python {SCRIPTS}/score.py --spec {params.spec:q} \
+        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/score.py" --spec {params.spec:q} \
             --benchmark {input.benchmark:q} \
             --responses {input.responses:q} --prm "$(dirname {input.prm:q})" --output {output:q} --log {log:q}
         """

@@ -16,6 +16,8 @@ rule search:
         cost=f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.cost.parquet",
     log:
         f"{study.results}/logs/search/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.log",
+    conda:
+        "../../envs/generate.yaml"
     resources:
         **asked("policy+prm"),
         # Blocks of problems and the machine's options change no byte, so they are not part of the spec.
@@ -26,7 +28,7 @@ rule search:
         budget=lambda w: int(w.budget),
     shell:
         """
-        {LAUNCH} {resources.gpu} python {SCRIPTS}/search.py --spec {params.spec:q} \
+        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/search.py" --spec {params.spec:q} \
             --budget {params.budget} \
             --benchmark {input.benchmark:q} --policy "$(dirname {input.policy:q})" \
             --prm "$(dirname {input.prm:q})" --machine {resources.machine:q} \
@@ -44,3 +46,5 @@ use rule grade as grade_search with:
             f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.{grading}"
             for grading in layout.gradings
         ],
+    log:
+        f"{study.results}/logs/grade/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.log",

@@ -69,6 +69,9 @@ def main(step: Callable[[], None]) -> None:
         words = sentence(error)
         if words is None:
             raise
+        with log(getattr(_Parser.arguments, "log", None)) as stream:
+            if stream is not None:
+                print(f"error: {words}", file=stream)
         sys.exit(f"error: {words}")
 
 
