@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache, wraps
 from hashlib import file_digest, sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ttstudy import fingerprint
 from ttstudy.specs import canonical, digest8
@@ -249,7 +249,7 @@ class Layout:
 
     # -- generation --------------------------------------------------------------------------------------------
 
-    def _drawing(self, benchmark: str, policy: str, use: str) -> dict[str, Any]:
+    def _drawing(self, benchmark: str, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
         settings = self.study.policies[policy]
         if isinstance(settings, RecordedPolicy):
             return {
@@ -305,7 +305,7 @@ class Layout:
         """Path of a PRM's step scores of one block of the pool."""
         folder = self.pool_folder(benchmark, policy, "samples")
         settings = self.study.prms[prm]
-        spec = {"responses": folder.rsplit("-", 1)[1]}
+        spec: dict[str, Any] = {"responses": folder.rsplit("-", 1)[1]}
         if isinstance(settings, RecordedPRM):
             version = fingerprint.VERSIONS["recorded_scores"]
             spec |= {"step": "recorded_scores", "version": version, "column": settings.column or prm}

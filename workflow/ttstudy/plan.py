@@ -101,7 +101,7 @@ def _problems(layout: Layout, priors: Mapping[str, Any], benchmark: str) -> int:
     if item.source == "file":
         from ttstudy import benchmarks
 
-        return len(benchmarks.read_file(layout.root / item.path, item.columns))
+        return len(benchmarks.read_file(layout.root / item.path, {str(k): v for k, v in item.columns.items()}))
     text = f"{benchmark} {getattr(item, 'id', '')}".lower()
     known = priors["problems"]
     return next((count for name, count in known.items() if name.lower() in text), known["default"])
@@ -113,7 +113,7 @@ def _solution_tokens(layout: Layout, benchmark: str) -> tuple[float, float]:
 
     from ttstudy.miniature import task, tokenizer
 
-    item = layout.study.benchmarks[benchmark]
+    item: Any = layout.study.benchmarks[benchmark]
     options = item.task or layout.study.miniature.task
     drawn = task.problems(item.seed, item.split, min(item.problems, 50), options)
     largest = task.Task.of(options).largest
