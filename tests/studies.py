@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-COPIED = ("Snakefile", "config.yaml", "workflow", "scripts", "reports")
+COPIED = ("Snakefile", "config.yaml", "workflow", "scripts", "reports", "envs")
 
 
 def copy_repository(target: Path, origin: Path = ROOT) -> Path:

@@ -107,7 +107,7 @@ rule graders:
     shell:
         """
         python "$SCRIPTS/graders.py" --spec {params.spec:q} --outcomes {input.outcomes:q} \
-            --difficulty {input.difficulty:q} --tables "$(dirname {output[0]:q})"
+            --difficulty {input.difficulty:q} --tables "$(dirname {output:q} | head -n 1)" --log {log:q}
         """
 
 

@@ -11,22 +11,30 @@ rule label:
         responses=f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.parquet",
     output:
         f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.labels.parquet",
+    log:
+        f"{study.results}/logs/label/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.label_spec(),
     shell:
         """
-        python {SCRIPTS}/label.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
-            --responses {input.responses:q} --output {output:q}
+        python "$SCRIPTS/label.py" --spec {params.spec:q} --benchmark {input.benchmark:q} \
+            --responses {input.responses:q} --output {output:q} --log {log:q}
         """
 
 
 rule labelled:
     output:
         f"{study.results}/labelled/{{labelled}}-{{spec}}/solutions.parquet",
+    log:
+        f"{study.results}/logs/labelled/{{labelled}}-{{spec}}.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=spec,
     shell:
-        "python {SCRIPTS}/labelled.py --spec {params.spec:q} --output {output:q}"
+        'python "$SCRIPTS/labelled.py" --spec {params.spec:q} --output {output:q} --log {log:q}'
 
 
 rule score_labelled:
@@ -38,13 +46,15 @@ rule score_labelled:
     log:
         f"{study.results}/logs/score/labelled/{{labelled}}-{{solutions}}/{{prm}}-{{spec}}.log",
     priority: 40
+    conda:
+        "../../envs/score.yaml"
     resources:
         **asked("prm"),
     params:
         spec=spec,
     shell:
         """
-        {LAUNCH} {resources.gpu} python {SCRIPTS}/score.py --spec {params.spec:q} \
+        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/score.py" --spec {params.spec:q} \
             --responses {input.solutions:q} --prm "$(dirname {input.prm:q})" --output {output:q} --log {log:q}
         """
 
@@ -58,5 +68,5 @@ rule diagnostics:
         spec=lambda w: layout.diagnostics_spec(),
     shell:
         """
-        python {SCRIPTS}/diagnostics.py --spec {params.spec:q} --tables "$(dirname {output[0]:q})"
+        python "$SCRIPTS/diagnostics.py" --spec {params.spec:q} --tables "$(dirname {output:q} | head -n 1)" --log {log:q}
         """

@@ -86,10 +86,13 @@ rule grade:
         f"{study.results}/logs/grade/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     conda:
         "../../envs/analyse.yaml"
+    resources:
+        # Answers read and compared before; changes no byte.
+        cache=f"{study.results}/cache",
     params:
         spec=lambda w: layout.grade_spec(),
     shell:
         """
         python "$SCRIPTS/grade.py" --spec {params.spec:q} --benchmark {input.benchmark:q} \
-            --responses {input.responses:q} --output {output:q} --cache {study.results:q}/cache --log {log:q}
+            --responses {input.responses:q} --output {output:q} --cache {resources.cache:q} --log {log:q}
         """

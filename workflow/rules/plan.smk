@@ -17,7 +17,7 @@ rule plan:
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: canonical(study.model_dump(mode="json", exclude_none=True)),
+        spec=lambda w: canonical(study.model_dump(mode="json", exclude_unset=True)),
         output=f"{layout.folder}/plan.parquet",
     shell:
         'python "$SCRIPTS/plan.py" --spec {params.spec:q} --output {params.output:q} --log {log:q}'
