@@ -61,6 +61,10 @@ rule training:
         layout.model_files(),
     output:
         shown("training"),
+    log:
+        f"{layout.folder}/logs/training.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.training_spec(),
     shell:
@@ -79,6 +83,10 @@ rule accuracy:
         difficulty=shown("difficulty"),
         ledger=shown("ledger"),
         counts=shown("counts"),
+    log:
+        f"{layout.folder}/logs/accuracy.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.study_spec("accuracy"),
     shell:
@@ -102,6 +110,10 @@ rule graders:
         ],
     output:
         [shown(name) for name in GRADER_TABLES],
+    log:
+        f"{layout.folder}/logs/graders.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.graders_spec(),
     shell:
@@ -119,6 +131,10 @@ rule strategy:
     output:
         strategy=shown("strategy"),
         optimism=shown("optimism"),
+    log:
+        f"{layout.folder}/logs/strategy.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.study_spec("strategy"),
     shell:
@@ -132,6 +148,10 @@ rule claims:
         tables=[layout.table(name) for name in STUDY_TABLES],
     output:
         shown("claims"),
+    log:
+        f"{layout.folder}/logs/claims.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.claims_spec(),
     shell:

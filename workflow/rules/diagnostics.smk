@@ -64,6 +64,10 @@ rule diagnostics:
         layout.diagnostics_inputs(),
     output:
         [shown(name) for name in FLAW_TABLES],
+    log:
+        f"{layout.folder}/logs/diagnostics.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.diagnostics_spec(),
     shell:

@@ -13,12 +13,16 @@ rule explorer:
     output:
         explorer=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.explorer.parquet",
         trees=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.trees.parquet",
+    log:
+        f"{layout.folder}/logs/{{benchmark}}/{{policy}}.explorer.log",
+    conda:
+        "../../envs/analyse.yaml"
     params:
         spec=lambda w: layout.cell_spec("explorer", w.benchmark, w.policy),
     shell:
         """
-        python {SCRIPTS}/explorer.py --spec {params.spec:q} --problems {input.benchmark:q} \
-            --output {output.explorer:q} --trees {output.trees:q}
+        python "$SCRIPTS/explorer.py" --spec {params.spec:q} --problems {input.benchmark:q} \
+            --output {output.explorer:q} --trees {output.trees:q} --log {log:q}
         """
 
 
