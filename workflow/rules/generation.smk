@@ -60,6 +60,8 @@ rule ask:
     wildcard_constraints:
         policy=one_of(ENDPOINTS),
     priority: 50
+    conda:
+        "../../envs/analyse.yaml"
     resources:
         **asked("light"),
         machine=lambda w: layout.machine(w.policy),
@@ -68,7 +70,7 @@ rule ask:
         block=lambda w: list(block(w)),
     shell:
         """
-        python {SCRIPTS}/ask.py --spec {params.spec:q} --benchmark {input.benchmark:q} \
+        python "$SCRIPTS/ask.py" --spec {params.spec:q} --benchmark {input.benchmark:q} \
             --machine {resources.machine:q} --block {params.block} --output {output:q} --log {log:q}
         """
 
