@@ -23,7 +23,7 @@ from report_browser import Browser, find
 
 from ttstudy import report, strategy
 from ttstudy.figures.style import METHOD
-from ttstudy.report import answer, cells, explorer, views
+from ttstudy.report import answer, cells, explorer, paper, views
 
 POLICIES = {"mini-20k": 20_416, "mini-180k": 183_760, "mini-1200k": 1_203_200}
 PRMS = {name: report_world.PRMS[name] for name in ("prm-good", "prm-ood")}
@@ -246,6 +246,26 @@ def test_flaws_of_prms_are_those_of_their_tables(page, world):
     for row in world["failures"].itertuples():
         shown = wide[(wide["prm"] == row.prm) & (wide["policy"] == row.policy)]
         assert shown[row.cause].tolist() == [row.share] and shown["failures"].tolist() == [row.failures]
+
+
+def test_published_accuracies_stand_beside_those_of_policies_with_the_papers_names(world):
+    names = {"mini-20k": "Llama-3.2-1B-instruct", "miniature": "MATH-500"}
+    tables = {
+        name: frame.assign(**{c: frame[c].replace(names) for c in ("policy", "model", "benchmark") if c in frame})
+        for name, frame in world.items()
+    }
+    shown = paper.beside(views.Study(tables), pd.read_csv(report.PUBLISHED)).set_index(["where", "method"])
+    assert set(shown["policy"]) == {"Llama-3.2-1B-instruct"} and set(shown["benchmark"]) == {"MATH-500"}
+    five = shown.loc["Table 5"]
+    assert five["published"].to_dict() == {
+        "CoT (greedy)": 0.26, "Majority vote": 0.39, "Compute-optimal TTS": 0.662}  # fmt: skip
+    accuracy = tables["accuracy"].query("policy == 'Llama-3.2-1B-instruct' and level == 'all'")
+    greedy = accuracy.query("method == 'cot'").iloc[0]
+    assert five.loc["CoT (greedy)", "ours"] == greedy["accuracy"]
+    assert five.loc["CoT (greedy)", "inside"] == (greedy["low"] <= 0.26 <= greedy["high"])
+    vote = accuracy.query("method == 'majority' and budget == 16").iloc[0]
+    assert five.loc["Majority vote", "ours"] == vote["accuracy"]
+    assert "no number of its own" in paper.told(views.Study(world), pd.read_csv(report.PUBLISHED))[0]
 
 
 CHECKED = set(

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from ttstudy.figures import Figure
-from ttstudy.report import answer, downloads, explorer, page, sections, views
+from ttstudy.report import answer, downloads, explorer, page, paper, sections, views
 from ttstudy.report.cells import Column, Table
 
 __all__ = ["LARGEST", "ReportError", "build"]
@@ -32,6 +32,10 @@ EVIDENCE = {
 AUDITED = frozenset({4, 11, 12, 13, 14, 42, 43, 44})
 """Claims for which the published numbers are recomputed whatever a study runs."""
 _AUDIT_ONLY = frozenset({4, 11, 42, 43, 44})
+
+
+PUBLISHED = page.TEMPLATES.parent / "published.csv"
+"""The paper's numbers, each with its place in the paper."""
 
 
 class ReportError(ValueError):
@@ -83,6 +87,7 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         claims=_claims(study.table("claims")),
         sections=body,
         audit=_audit(study.table("claims")),
+        beside=paper.told(study, pd.read_csv(PUBLISHED)),
         explorer=samples,
         downloads=downloads.packed(tables),
         provenance=_provenance(context),

@@ -1,0 +1,80 @@
+"""The paper's numbers beside a study's own, for the policies and benchmarks that bear the paper's names."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ttstudy.report import views
+from ttstudy.report.cells import Column, Table
+
+TABLES = ("Table 3", "Table 5", "Table 6")
+"""Where the paper gives accuracies; its figures repeat them."""
+_COLUMNS = [
+    Column("where", "In the paper", facet=True), Column("benchmark", "Benchmark", facet=True),
+    Column("policy", "Policy", facet=True), Column("method", "Method", facet=True), Column("budget", "N", "plain"),
+    Column("published", "Published, %", "percent"), Column("ours", "Ours, %", "percent"),
+    Column("low", "95 % low", "percent"), Column("high", "95 % high", "percent"),
+    Column("difference", "Ours less published, points", "points"), Column("inside", "Published within ours", "flag"),
+]  # fmt: skip
+_METHODS = {
+    "cot": "CoT (greedy)",
+    "reference": "CoT (greedy)",
+    "majority": "Majority vote",
+    "tts": "Compute-optimal TTS",
+}
+
+
+def beside(study: views.Study, published: pd.DataFrame) -> pd.DataFrame:
+    """Every published accuracy of which the study has its own, by policy and benchmark whatever the case of letters.
+
+    `published` is reports/published.csv. TTS is the cross-fitted strategy with the reference PRM; where the paper names
+    no N, the study's largest stands. Columns: where, benchmark, policy, method, budget, published, ours, low, high,
+    difference, inside (whether the published number lies within our interval).
+    """
+    wanted = published[
+        (published["quantity"] == "accuracy") & published["where"].isin(TABLES) & published["method"].isin(_METHODS)
+    ]
+    accuracy, strategy = study.table("accuracy"), study.table("strategy")
+    if len(accuracy):
+        accuracy = accuracy[accuracy["level"] == "all"]
+    if len(strategy):
+        strategy = strategy[
+            (strategy["selection"] == "cross_fitted") & (strategy["level"] == "all")
+            & (strategy["prm"] == study.reference_prm)
+        ]  # fmt: skip
+    rows = []
+    for row in wanted.itertuples(index=False):
+        frame, method = (strategy, None) if row.method == "tts" else (
+            accuracy, "majority" if row.method == "majority" else "cot"
+        )  # fmt: skip
+        if not len(frame):
+            continue
+        mine = frame[
+            (frame["benchmark"].str.casefold() == str(row.benchmark).casefold())
+            & (frame["policy"].str.casefold() == str(row.policy).casefold())
+        ]
+        mine = mine if method is None else mine[mine["method"] == method]
+        mine = mine if pd.isna(row.budget) else mine[mine["budget"] == int(row.budget)]
+        if not len(mine):
+            continue
+        best, share = mine.loc[mine["budget"].idxmax()], float(row.value) / 100
+        rows.append({
+            "where": row.where, "benchmark": best["benchmark"], "policy": best["policy"],
+            "method": _METHODS[row.method], "budget": int(best["budget"]), "published": share,
+            "ours": best["accuracy"], "low": best["low"], "high": best["high"],
+            "difference": best["accuracy"] - share, "inside": bool(best["low"] <= share <= best["high"]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def told(study: views.Study, published: pd.DataFrame) -> tuple[str, Table | None]:
+    """A sentence, and the table where there is one."""
+    frame = beside(study, published)
+    if not len(frame):
+        return "No policy of this study is one of the paper’s: no number of its own stands beside a published one.", None
+    inside = int(frame["inside"].sum())
+    sentence = (
+        f"{inside} of {len(frame)} published accuracies lie within our 95 % interval; the published ones have an error "
+        "of their own, which the paper does not give."
+    )
+    return sentence, Table("beside-data", "Published accuracies beside ours", _COLUMNS, frame)
