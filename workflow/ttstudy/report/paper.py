@@ -71,7 +71,7 @@ def told(study: views.Study, published: pd.DataFrame) -> tuple[str, Table | None
     """A sentence, and the table where there is one."""
     frame = beside(study, published)
     if not len(frame):
-        return "No policy of this study is one of the paper’s: no number of its own stands beside a published one.", None
+        return "No policy here is one of the paper’s: no number of its own stands beside a published one.", None
     inside = int(frame["inside"].sum())
     sentence = (
         f"{inside} of {len(frame)} published accuracies lie within our 95 % interval; the published ones have an error "
