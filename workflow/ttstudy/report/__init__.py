@@ -86,6 +86,7 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         headline=headline,
         claims=_claims(study.table("claims")),
         sections=body,
+        contents=sections.contents(body),
         audit=_audit(study.table("claims")),
         beside=paper.told(study, pd.read_csv(PUBLISHED)),
         explorer=samples,

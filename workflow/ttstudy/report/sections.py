@@ -123,6 +123,23 @@ def headline(results: Results) -> list[Block]:
     return _each(results.study, points_, "headline", columns, lambda b, k: plots.headline(points_, b, policies, k, one))
 
 
+CONTENTS = {
+    "Small against large": {
+        "small-large": "Small + TTS against large", "scaling": "Accuracy against N", "cot": "One greedy answer",
+        "gains": "CoT, majority, optimal", "flops": "What it costs", "published": "Published beside ours",
+    },
+    "What decides it": {
+        "levels": "Difficulty and method", "groups": "Subjects and levels", "prms": "The PRM",
+        "votes": "Score and vote",
+    },
+    "How far to trust it": {
+        "flaws": "PRM diagnostics", "optimism": "Choosing on the test set", "adaptive": "Predicted difficulty",
+        "graders": "Where graders disagree", "counts": "Cut and unanswered", "training": "Models and training",
+    },
+}  # fmt: skip
+"""Order of the sections, in groups, with the short titles of the table of contents; others come last in their order."""
+
+
 def build(results: Results, context: Mapping[str, Any]) -> list[Section]:
     """All sections between the claims and the explorer, in the order of the report."""
     from ttstudy.report import flaws
@@ -132,8 +149,20 @@ def build(results: Results, context: Mapping[str, Any]) -> list[Section]:
         _training, _counts, _graders,
     )  # fmt: skip
     built = [section for make in makers if (section := make(results, context)) is not None]
-    place = 1 + [section.key for section in built].index("prms")
-    return [*built[:place], flaws.section(results.study), *built[place:]]
+    built.append(flaws.section(results.study))
+    order = {key: place for place, key in enumerate(key for group in CONTENTS.values() for key in group)}
+    return sorted(built, key=lambda section: order.get(section.key, len(order)))
+
+
+def contents(sections: Sequence[Section]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The table of contents of these sections: (group, [(key, short title)])."""
+    titles = {section.key: section.title for section in sections}
+    groups = [
+        (name, [(key, short) for key, short in group.items() if key in titles]) for name, group in CONTENTS.items()
+    ]
+    known = {key for group in CONTENTS.values() for key in group}
+    rest = [(key, title) for key, title in titles.items() if key not in known]
+    return [(name, group) for name, group in [*groups, ("More", rest)] if group]
 
 
 def _cot(results: Results, context: Mapping[str, Any]) -> Section:
