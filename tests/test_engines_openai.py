@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import vllm_work
@@ -296,6 +296,7 @@ def test_retry_after_is_a_number_or_a_date_within_bounds(headers, seconds):
     assert retry_after(headers, lambda: 100.0) == seconds
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.text(max_size=8), st.integers(0, 3)), max_size=12), st.integers(0, 2000))
 def test_a_journal_cut_anywhere_keeps_its_whole_lines(tmp_path_factory, keys, cut):
     path = tmp_path_factory.mktemp("journal") / "j"
