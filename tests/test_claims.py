@@ -118,7 +118,7 @@ def study(seed: int = 0, problems: int = 150, twist: float = 1.0) -> dict[str, p
         share = 1 / (1 + np.exp(-(skill + ease)))
         level = np.where(share >= 0.5, "easy", np.where(share >= 0.1, "medium", "hard"))
         levels.append(pd.DataFrame({"benchmark": "toy", "policy": policy, "problem_id": ids, "samples": 16,
-                                    "correct": (16 * share).round().astype(int), "pass_at_1": share,
+                                    "correct": (16 * share).round().astype(int), "pass_at_1": (16 * share).round() / 16,
                                     "level": level}))  # fmt: skip
 
         def add(prm, method, budget, score, vote, logit, policy=policy, level=level, size=size):
