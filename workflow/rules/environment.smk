@@ -11,9 +11,10 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+SCRIPTS = str(Path(workflow.basedir) / "scripts")
 library, python = Path(workflow.basedir) / "workflow", Path(sys.executable).parent
 os.environ.update(
-    SCRIPTS=str(Path(workflow.basedir) / "scripts"),
+    SCRIPTS=SCRIPTS,
     PYTHONPATH=os.pathsep.join([str(library), *filter(None, [os.environ.get("PYTHONPATH")])]),
     PATH=os.pathsep.join([str(python), os.environ.get("PATH", os.defpath)]),
 )
