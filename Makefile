@@ -9,7 +9,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
 
-.PHONY: help study compare test retrain smoke dry-run lint clean vllm vllm-cpu
+.PHONY: help study compare test retrain smoke dry-run lint audit clean vllm vllm-cpu
 
 help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -45,8 +45,18 @@ lint: $(VENV)/ready-test ## style and types of the code, format and good practic
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c \
 		'ruff check . && mypy && snakefmt --check Snakefile workflow/rules && snakemake --lint'
 
+audit: $(VENV)-audit/ready ## look for weaknesses: in the source (bandit), in what is installed (pip-audit)
+	@$(VENV)-audit/bin/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive workflow scripts
+	@sh scripts/audit.sh $(VENV)-audit/bin/pip-audit $(BIN)
+
+# In an environment apart: neither tool is part of a study.
+$(VENV)-audit/ready: $(VENV)/ready
+	@$(PYTHON) -m venv $(VENV)-audit
+	@$(VENV)-audit/bin/python -m pip install --quiet --disable-pip-version-check bandit==1.9.4 pip-audit==2.10.1
+	@touch $@
+
 clean:          ## remove results and the environment
-	rm -rf results .snakemake $(VENV) .venv-vllm .venv-vllm-cpu
+	rm -rf results .snakemake $(VENV) $(VENV)-audit .venv-vllm .venv-vllm-cpu
 
 # pip, because it alone finds a CPU build of torch where one is provided beside the index.
 $(VENV)/python-made:

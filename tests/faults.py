@@ -10,7 +10,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.studies import ROOT, command, copy_repository, environment, snakemake, write
+from tests.studies import ROOT, command, copy_repository, environment, planned, snakemake, write
+
+__all__ = ["planned"]
 
 CORES = 2
 
@@ -65,7 +67,7 @@ def final(root: Path) -> dict[str, bytes]:
 def made(root: Path) -> dict[Path, int]:
     """Every whole result and what tells a rewritten one from the old: its inode."""
     return {
-        path.relative_to(root): path.stat().st_ino
+        path.relative_to(root): path.lstat().st_ino
         for path in (root / "results").rglob("*.parquet")
         if not any(part.startswith(".") for part in path.relative_to(root).parts)
     }
@@ -74,6 +76,23 @@ def made(root: Path) -> dict[Path, int]:
 def redone(before: dict[Path, int], after: dict[Path, int]) -> list[Path]:
     """Results of `before` that were made again."""
     return sorted(path for path, inode in before.items() if after.get(path) != inode)
+
+
+def jobs_of(paths: list[Path]) -> set[str]:
+    """Jobs that made these files: a search makes three files, the accuracy step five tables, and so on."""
+    groups = {name: "accuracy" for name in ("outcomes", "difficulty", "ledger", "counts", "accuracy")}
+    groups |= {"strategy": "strategy", "optimism": "strategy", "explorer": "explorer", "trees": "explorer"}
+    names = set()
+    for path in paths:
+        stem = path.name.removesuffix(".parquet")
+        if "tables" in path.parts:
+            names.add(groups.get(stem, stem))
+        else:
+            plain = (
+                stem.removesuffix(".answers").removesuffix(".nodes").removesuffix(".cost").replace(".counts", ".ledger")
+            )
+            names.add(str(path.parent / plain))
+    return names
 
 
 class Run:

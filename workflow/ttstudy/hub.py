@@ -105,7 +105,7 @@ def download(kind: Kind, id: str, revision: str, files: Sequence[Listed], folder
         path = folder / file.name
         if not path.is_file():
             raise StudyError(f"{id}: {file.name} did not arrive; run `snakemake fetch` again")
-        start = sha1(b"blob %d\0" % path.stat().st_size)
+        start = sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
         found = digest(path, sha256()) if file.sha256 else digest(path, start)
         if found != (file.sha256 or file.git_sha1):
             path.unlink()

@@ -46,7 +46,7 @@ GRADER_TABLES = ("graders", "grader_accuracy", "grader_answers")
 FLAW_TABLES = ("diagnostics", "prm_skill", "calibration", "failures", "cases")
 """Tables about the PRMs' flaws, made together."""
 _HEAD = 2**20
-_DIGEST = re.compile(r"-([0-9a-f]{8})(?=[/.])")
+_DIGEST = re.compile(r"[-/]([0-9a-f]{8})(?=[/.])")
 
 
 @cache

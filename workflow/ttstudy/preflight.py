@@ -25,6 +25,8 @@ from ttstudy.study import (
     CheckpointPRM,
     FileBenchmark,
     MiniatureBenchmark,
+    RecordedBenchmark,
+    RecordedPolicy,
     Study,
     TrainedPolicy,
     TrainedPRM,
@@ -49,6 +51,8 @@ def check(layout: Layout) -> None:
 
             with naming(f"benchmarks.{name}"):
                 benchmarks.load(json.loads(layout.spec(table.stem[-8:])))
+        elif isinstance(benchmark, RecordedBenchmark):
+            _recorded(layout, name, "benchmarks")
     for name, settings in study.labelled.items():
         if not (layout.root / layout.labelled(name)).exists():
             from ttstudy.diagnostics.labelled import read_labelled
@@ -61,6 +65,8 @@ def check(layout: Layout) -> None:
             with naming(f"policies.{name}.definition.model"):
                 definitions.check_model(policy.definition.model)
             _section(definitions.PolicyTraining, policy.definition.training, f"policies.{name}.definition.training")
+        elif isinstance(policy, RecordedPolicy):
+            _recorded(layout, name, "policies")
         elif isinstance(policy, CheckpointPolicy):
             checkpoints.check(layout.root / policy.path, f"policies.{name}.path", "policy")
     for name, prm in study.prms.items():
@@ -84,6 +90,15 @@ def _trained_prm(study: Study, name: str, prm: TrainedPRM) -> None:
                 raise StudyError(f"{place}.training.{part}.policies: {policy!r} is not one of prms.{name}.policies")
         with naming(f"{place}.training.{part}.task"):
             definitions.check_task({**study.miniature.task, **plan.get("task", {})})
+
+
+def _recorded(layout: Layout, name: str, group: str) -> None:
+    table = Path(layout.imported(name, group))
+    if not (layout.root / table).exists():
+        from ttstudy import recorded
+
+        with naming(f"{group}.{name}.path"):
+            recorded.load(Path(layout.recorded_file(table.stem)))
 
 
 def _section(section: type[BaseModel], options: Mapping[str, Any], place: str) -> None:

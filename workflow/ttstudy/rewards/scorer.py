@@ -12,6 +12,8 @@ from ttstudy.rewards.formats import Format
 from ttstudy.rewards.protocol import Encoded
 
 Overflow = Literal["warn", "error", "drop"]
+FAR = 4
+"""Contexts: what a model writes without end shall not cost a GPU-day, or its memory, to judge."""
 
 
 class StepScorer:
@@ -21,8 +23,8 @@ class StepScorer:
         name: for tables.
         format, engine: what to run.
         on_overflow: what happens to a solution longer than the model's context. `warn`: it is run all the same, as
-            the study's code did. `error`: ValueError. `drop`: steps that end past the context score 0. Nothing is
-            ever cut off on the left.
+            the study's code did, unless it is `FAR` times too long. `error`: ValueError. `drop`, and far too long:
+            steps that end past the context score 0. Nothing is ever cut off on the left.
     """
 
     def __init__(self, name: str, format: Format, engine: ScoringEngine, on_overflow: Overflow = "warn") -> None:
@@ -120,7 +122,7 @@ class StepScorer:
         text = f"A solution of {len(encoded.ids)} tokens is longer than the context of {self.name}, {self.context}"
         if self.on_overflow == "error":
             raise ValueError(f"{text}.")
-        if self.on_overflow == "warn":
+        if self.on_overflow == "warn" and len(encoded.ids) <= FAR * self.context:
             warnings.warn(f"{text}; it is scored all the same.", stacklevel=3)
             return encoded
         positions = [position for position in encoded.positions if position < self.context]

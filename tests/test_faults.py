@@ -1,0 +1,262 @@
+"""Runs that are killed, damaged, starved and crowded: the next one ends in the bytes of an undisturbed one."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import faults
+from tests.studies import ROOT, environment, snakemake
+from ttstudy import integrity
+from ttstudy.errors import StudyError
+from ttstudy.rewards.protocol import check_scores
+from ttstudy.runlock import hold_results
+
+KILLS = int(os.environ.get("TTSTUDY_KILLS", 4))
+"""`TTSTUDY_KILLS=20` for the long run."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    root, config = faults.set_up(tmp_path_factory.mktemp("undisturbed") / "run")
+    faults.again(root, config)
+    return root
+
+
+def test_killed_at_random_moments_a_run_ends_in_the_same_bytes(undisturbed, tmp_path):
+    choice = random.Random(20250206)
+    root, config = faults.set_up(tmp_path / "run0")
+    kills, before = 0, {}
+    while kills < KILLS:
+        run = faults.Run(root, config, TTSTUDY_RESPONSES_PER_PART="4")
+        if not run.wait_for_jobs():  # this study is finished: go on with another
+            run.process.wait()
+            assert run.process.returncode == 0
+            assert faults.final(root) == faults.final(undisturbed)
+            root, config = faults.set_up(tmp_path / f"run{kills}")
+            before = {}
+            continue
+        try:
+            run.process.wait(timeout=choice.uniform(0, 6))
+        except subprocess.TimeoutExpired:
+            kills += 1
+        # Of what was whole at the last kill, no more is made again than what was in flight.
+        now = faults.made(root)
+        assert len(faults.jobs_of(faults.redone(before, now))) <= faults.CORES
+        before = now
+        if kills % 4 == 3:
+            run.kill_a_job(choice)
+            before = {}  # the run itself went on
+        else:
+            run.kill()
+    faults.again(root, config)
+    assert len(faults.jobs_of(faults.redone(before, faults.made(root)))) <= faults.CORES
+    assert faults.final(root) == faults.final(undisturbed)
+    assert not list(root.glob("results/**/.*.parts")) and not list(root.glob("results/**/*.damaged"))
+
+
+def test_damaged_outputs_are_named_and_made_again(undisturbed, tmp_path):
+    root, config = faults.finished_copy(undisturbed, tmp_path / "run")
+    results = root / "results"
+    cut = next(results.glob("sums/tiny/samples-*/0002-0003.parquet"))
+    cut.write_bytes(cut.read_bytes()[:-30])
+    flipped = results / "studies/faults/tables/accuracy.parquet"
+    content = bytearray(flipped.read_bytes())
+    content[200] ^= 0xFF
+    flipped.write_bytes(bytes(content))
+    unreadable = next(results.glob("sums/tiny/beam_search/*/0004.nodes.parquet"))
+    unreadable.unlink()
+    unreadable.symlink_to(unreadable)  # nobody, not even root, reads a link to itself
+    page = results / "studies/faults/report.html"
+    page.write_bytes(page.read_bytes()[:5000])
+    before = faults.made(root)
+    output = faults.again(root, config)
+    for path in (cut, flipped, unreadable, page):
+        assert f"damaged: {path.relative_to(root)}: " in output
+        assert integrity.fault(path) is None
+    assert faults.final(root) == faults.final(undisturbed)
+    again = {path.name for path in faults.redone(before, faults.made(root))}
+    assert "0000-0001.parquet" not in again and "0000-0000.parquet" not in again  # other blocks, the greedy response
+    assert faults.planned(root, config) == {}
+
+
+@pytest.mark.parametrize("change", ["truncated", "emptied", "one byte"])
+def test_every_kind_of_result_tells_whether_it_is_whole(undisturbed, tmp_path, change):
+    figures = sorted((undisturbed / "results/studies/faults/figures").glob("*.svg"))
+    pages = [undisturbed / "results/studies/faults/report.html", *figures[:1]]
+    tables = [undisturbed / "results" / path for path in ("studies/faults/tables/ledger.parquet",)]
+    for path in [*pages, *tables]:
+        assert integrity.fault(path) is None
+        content = bytearray(path.read_bytes())
+        if change == "one byte":
+            content[60] ^= 1  # in a page: the footer is checked by its structure alone
+        (tmp_path / path.name).write_bytes(
+            content if change == "one byte" else content[: -9 if change[0] == "t" else 0]
+        )
+        assert integrity.fault(tmp_path / path.name) is not None
+    folder = tmp_path / "model"
+    shutil.copytree(ROOT / "workflow/checkpoints/mini-20k", folder)
+    integrity.write_checksums(folder)
+    assert integrity.fault(folder / "training.json") is None
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-5] ^= 1
+    (folder / "model.safetensors").write_bytes(weights if change == "one byte" else weights[:-9])
+    assert "model.safetensors" in integrity.fault(folder / "training.json")
+
+
+def step(root: Path, name: str, *arguments: str, before: str = "") -> subprocess.CompletedProcess:
+    """Run a step by hand; `before` is Python code that runs first in its process."""
+    script = str(ROOT / "scripts" / f"{name}.py")
+    code = f"{before}\nimport runpy, sys\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')"
+    return subprocess.run(
+        [sys.executable, "-c", code, script, *arguments],
+        cwd=root,
+        env=environment() | {"PYTHONPATH": str(ROOT / "workflow")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def one_sentence(run: subprocess.CompletedProcess, *words: str) -> None:
+    assert run.returncode == 1, run.stderr
+    assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1, run.stderr
+    assert all(word in run.stderr for word in words), run.stderr
+
+
+def test_an_input_that_is_damaged_after_the_start_is_never_read(undisturbed, tmp_path):
+    responses = next(undisturbed.glob("results/sums/tiny/samples-*/0000-0001.parquet"))
+    copy = tmp_path / "responses.parquet"
+    content = bytearray(responses.read_bytes())
+    content[300] ^= 0xFF
+    copy.write_bytes(bytes(content))
+    benchmark = next(undisturbed.glob("results/benchmarks/sums-*.parquet"))
+    spec = '{"grader":"strict","extraction":"boxed"}'
+    output = tmp_path / "grades.parquet"
+    run = step(
+        undisturbed, "grade", "--spec", spec, "--benchmark", str(benchmark), "--responses", str(copy),
+        "--output", str(output),
+    )  # fmt: skip
+    one_sentence(run, str(copy), "run again")
+    assert not output.exists() and not copy.exists() and copy.with_name("responses.parquet.damaged").exists()
+
+
+def score(root: Path, prm: Path, output: Path, before: str = "") -> subprocess.CompletedProcess:
+    responses = next(root.glob("results/sums/tiny/samples-*/0000-0001.parquet"))
+    benchmark = next(root.glob("results/benchmarks/sums-*.parquet"))
+    return step(
+        root, "score", "--spec", '{"format":null}', "--benchmark", str(benchmark), "--responses", str(responses),
+        "--prm", str(prm), "--output", str(output), before=before,
+    )  # fmt: skip
+
+
+def test_a_prm_that_gives_no_numbers_stops_its_step(undisturbed, tmp_path):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    prm = tmp_path / "prm"
+    shutil.copytree(ROOT / "workflow/checkpoints/prm-undertrained", prm)
+    weights = load_file(prm / "model.safetensors")
+    save_file(
+        {name: torch.full_like(value, float("nan")) for name, value in weights.items()}, prm / "model.safetensors"
+    )
+    output = tmp_path / "scores.parquet"
+    one_sentence(score(undisturbed, prm, output), "PRM prm gave step 1 of problem ", "nan, which is not in [0, 1]")
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("scores", "words"),
+    [
+        ([0.5], "1 scores for the 2 steps"),
+        ([0.5, 0.5, 0.5], "3 scores"),
+        ([], "0 scores"),
+        ([0.1, 1.1], "step 2 of r1"),
+    ],
+)
+def test_too_few_too_many_or_odd_scores_are_refused(scores, words):
+    with pytest.raises(StudyError, match=words):
+        check_scores("judge", scores, ["a", "b"], "r1")
+
+
+def test_memory_that_runs_out_in_a_job_costs_that_job(undisturbed, tmp_path):
+    prm = ROOT / "workflow/checkpoints/prm-undertrained"
+    starve = (
+        "import resource, torch, pandas, pandera.pandas, pyarrow.parquet\n"
+        "import ttstudy.rewards.light_engine as engine\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "def starved(*a, **k):\n"
+        "    resource.setrlimit(resource.RLIMIT_AS, (used, used))\n"
+        "    return torch.zeros(2**28)\n"
+        "engine.LightEngine.run = starved\n"
+    )
+    output = tmp_path / "scores.parquet"
+    one_sentence(score(undisturbed, prm, output, before=starve), "out of memory", "run again to go on")
+    assert not output.exists()
+    assert score(undisturbed, prm, output).returncode == 0
+    first = next(undisturbed.glob("results/sums/tiny/samples-*/scores/*/0000-0001.parquet"))
+    assert output.read_bytes() == first.read_bytes()
+
+
+def test_a_full_disk_is_named_and_room_is_all_it_takes(undisturbed, tmp_path):
+    root, config = faults.finished_copy(undisturbed, tmp_path / "run")
+    results, kept = root / "results", tmp_path / "kept"
+    (results / "studies/faults/report.html").unlink()
+    shutil.rmtree(results / "studies/faults/figures")
+    results.rename(kept)
+    results.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(results)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        subprocess.run(["cp", "-a", f"{kept}/.", str(results)], check=True)
+        size = shutil.disk_usage(results).used + 2**17
+        subprocess.run(["mount", "-o", f"remount,size={size}", str(results)], check=True)
+        output = snakemake(root, config, ok=False)
+        assert "No space left on device; make room and run again to go on" in output and "Traceback" not in output
+        subprocess.run(["mount", "-o", "remount,size=64m", str(results)], check=True)
+        output = faults.again(root, config)
+        assert integrity.fault(results / "studies/faults/report.html") is None
+        assert faults.final(root) == faults.final(undisturbed)
+    finally:
+        subprocess.run(["umount", str(results)], check=True)
+
+
+def test_a_lock_that_is_held_names_its_holder_and_one_that_is_left_blocks_nobody(tmp_path):
+    code = "import sys; from ttstudy.runlock import hold_results; hold_results(sys.argv[1]); print('held', flush=True)"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code + "; sys.stdin.read()", str(tmp_path)],
+        env=environment() | {"PYTHONPATH": str(ROOT / "workflow")}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(StudyError, match=rf"another run \(process {holder.pid} on .*wait for it, end it, or give"):
+        hold_results(tmp_path)
+    holder.kill()
+    holder.wait()
+    assert (tmp_path / ".run.lock").read_text().startswith(str(holder.pid))
+    hold_results(tmp_path)
+    assert (tmp_path / ".run.lock").read_text().startswith(str(os.getpid()))
+
+
+def test_what_a_run_makes_is_the_users_and_nobody_elses_to_write(tmp_path):
+    code = (
+        "import os, pandas as pd; from pathlib import Path; os.umask(0o027); from ttstudy import tables, runlock\n"
+        "from ttstudy.report import page; root = Path(os.sys.argv[1])\n"
+        "row = {'problem_id': ['a'], 'problem': ['b'], 'answer': ['c'], 'level': [None], 'subject': [None]}\n"
+        "tables.write('benchmark', pd.DataFrame(row), root / 'a/b.parquet'); page.write(root / 'a/b.html', b'x')\n"
+        "runlock.hold_results(root / 'c')"
+    )
+    environ = environment() | {"PYTHONPATH": str(ROOT / "workflow")}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], env=environ, check=True)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.rglob("*")}
+    assert modes == {"a": 0o750, "b.parquet": 0o640, "b.html": 0o640, "c": 0o750, ".run.lock": 0o640}
+
+
+def test_no_result_is_world_writable(undisturbed):
+    assert [path for path in (undisturbed / "results").rglob("*") if path.stat().st_mode & 0o002] == []
