@@ -104,6 +104,19 @@ def test_nothing_in_the_report_executes(run):
     assert not list(root.rglob(f"*{hostile.MARK}*"))
 
 
+def test_no_cell_of_a_download_starts_a_formula(run):
+    import csv
+
+    from ttstudy.report.cells import csv_bytes
+
+    root, _ = run
+    for name in ("difficulty", "outcomes", "explorer"):
+        table = tables.read(name, root / f"results/studies/hostile/tables/{name}.parquet")
+        cells = [cell for row in csv.reader(csv_bytes(table).decode().splitlines()) for cell in row]
+        assert any("=h0" in cell for cell in cells)
+        assert [cell for cell in cells if cell[:1] in ("=", "@", "\t", "\r")] == []
+
+
 def test_output_and_logs_carry_no_terminal_escape(run):
     root, output = run
     texts = {"output": output} | {
