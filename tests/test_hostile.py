@@ -110,7 +110,7 @@ def test_no_cell_of_a_download_starts_a_formula(run):
     from ttstudy.report.cells import csv_bytes
 
     root, _ = run
-    for name in ("difficulty", "outcomes", "explorer"):
+    for name in ("difficulty", "outcomes"):
         table = tables.read(name, root / f"results/studies/hostile/tables/{name}.parquet")
         cells = [cell for row in csv.reader(csv_bytes(table).decode().splitlines()) for cell in row]
         assert any("=h0" in cell for cell in cells)
