@@ -78,20 +78,29 @@ def redone(before: dict[Path, int], after: dict[Path, int]) -> list[Path]:
     return sorted(path for path, inode in before.items() if after.get(path) != inode)
 
 
+_TOGETHER = (
+    {"accuracy", "outcomes", "difficulty", "ledger", "counts"},
+    {"strategy", "optimism"},
+    {"graders", "grader_accuracy", "grader_answers"},
+    {"diagnostics", "calibration", "cases", "failures", "prm_skill"},
+)
+"""Tables of a study that one job makes."""
+_CELLS = {"counts": "ledger", "trees": "explorer"}
+
+
 def jobs_of(paths: list[Path]) -> set[str]:
     """Jobs that made these files: a search makes three files, the accuracy step five tables, and so on."""
-    groups = {name: "accuracy" for name in ("outcomes", "difficulty", "ledger", "counts", "accuracy")}
-    groups |= {"strategy": "strategy", "optimism": "strategy", "explorer": "explorer", "trees": "explorer"}
     names = set()
     for path in paths:
-        stem = path.name.removesuffix(".parquet")
+        first, *rest = path.name.removesuffix(".parquet").split(".")
+        kind = ".".join(rest)
         if "tables" in path.parts:
-            names.add(groups.get(stem, stem))
-        else:
-            plain = (
-                stem.removesuffix(".answers").removesuffix(".nodes").removesuffix(".cost").replace(".counts", ".ledger")
-            )
-            names.add(str(path.parent / plain))
+            first = min(next((group for group in _TOGETHER if first in group), {first}))
+        elif "cells" in path.parts:
+            kind = _CELLS.get(kind, kind)
+        elif kind:  # beside a block or a search: its own three tables, its labels, or its grades by each grader
+            kind = "search" if kind in ("answers", "nodes", "cost") else "labels" if "label" in kind else "grades"
+        names.add(f"{path.parent}/{first} {kind}")
     return names
 
 

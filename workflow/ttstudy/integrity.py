@@ -21,6 +21,7 @@ DAMAGED = ".damaged"
 CHECKSUMS = "checksums.json"
 _SEEN = ".seen.json"
 _MARKERS = ("training.json", "fetched.json")
+"""Files whose folder is a checkpoint."""
 _LARGE = 2**30
 """Bytes of a weight file above which its size and header, not its checksum, are looked at on every change."""
 
@@ -44,7 +45,10 @@ def fault(path: Path) -> str | None:
             return _parquet(path)
         if path.suffix in (".html", ".svg"):
             return _sealed(path.read_bytes())
-        return _checkpoint(path.parent, path.name)
+        if path.name in _MARKERS:
+            return _checkpoint(path.parent, path.name)
+        checkpoints.read_json(path)
+        return None
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
     except StudyError as error:
@@ -107,7 +111,8 @@ def _results(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith(".") and not name.endswith(DAMAGED)]
         for name in files:
             path = Path(place, name)
-            if not name.startswith(".") and (path.suffix in (".parquet", ".html", ".svg") or name in _MARKERS):
+            known = path.suffix in (".parquet", ".html", ".svg") or name in (*_MARKERS, "provenance.json")
+            if known and not name.startswith("."):
                 yield path
 
 
