@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ttstudy import steps
+from ttstudy import specs, steps
 from ttstudy.checkpoints import describe, parameters
 from ttstudy.study import StudyError
 
@@ -77,3 +77,13 @@ def test_a_checkpoint_is_described_from_its_headers(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"\x00\x01")
     with pytest.raises(StudyError, match="not a whole safetensors file"):
         parameters(tmp_path)
+
+
+def test_a_spec_too_long_for_one_argument_is_packed_and_reads_the_same():
+    paths = [f"results/MATH-500/policy-{k}/samples-{k:08x}/0000-0255.parquet" for k in range(8000)]
+    for spec in ({"step": "short"}, {"step": "graders", "cells": paths}):
+        text = specs.argument(specs.canonical(spec))
+        assert len(text) < 131_072 and specs.parse(text) == spec
+        # Linux itself takes it, with the shell's command around it.
+        command = [sys.executable, "-c", "import sys; print(len(sys.argv[1]))", text]
+        assert int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) == len(text)

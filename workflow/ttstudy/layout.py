@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ttstudy import fingerprint
-from ttstudy.specs import canonical, digest8
+from ttstudy.specs import argument, canonical, digest8
 from ttstudy.study import (
     GRADERS,
     FileBenchmark,
@@ -133,7 +133,7 @@ class Layout:
         return own and all(digest in self._specs for digest in _DIGEST.findall(path))
 
     def _light(self, step: str, **settings: Any) -> str:
-        return canonical({"step": step, "code": fingerprint.code(step)} | settings)
+        return argument(canonical({"step": step, "code": fingerprint.code(step)} | settings))
 
     # -- inputs of everything ----------------------------------------------------------------------------------
 

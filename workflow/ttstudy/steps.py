@@ -7,7 +7,6 @@ No table depends on it, so times and hardware change no result.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
 import sys
@@ -19,7 +18,7 @@ from typing import IO, Any, TypeVar
 
 import pandas as pd
 
-from ttstudy import integrity, provenance, tables
+from ttstudy import integrity, provenance, specs, tables
 from ttstudy.errors import StudyError, sentence
 
 Item = TypeVar("Item")
@@ -47,7 +46,7 @@ def took(**amounts: int) -> None:
 def parser(description: str | None) -> argparse.ArgumentParser:
     """Argument parser of a step: `--spec` (canonical JSON, all that decides the output) and `--log`."""
     result = _Parser(description=description)
-    result.add_argument("--spec", required=True, type=json.loads, help="canonical JSON: all that decides the output")
+    result.add_argument("--spec", required=True, type=specs.parse, help="canonical JSON: all that decides the output")
     result.add_argument("--log", type=Path, help="file for progress lines")
     return result
 
