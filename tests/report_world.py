@@ -70,6 +70,9 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
     for i, key in enumerate(ids):
         out["difficulty"].append((benchmark, policy, key, 16, int(right[i]), right[i] / 16, level[i]))
 
+        predicted = level[(3 * i) % n if i % 4 == 0 else i]
+        out["predicted"].append((benchmark, policy, "none", key, 0.7, 0.6, 0.42, predicted, level[i], 0.08))
+
     def cell(prm, method, budget, score, vote, values) -> None:
         key = (benchmark, policy, prm, method, budget, score, vote)
         out["outcomes"].append((*key, ids, level, values))
@@ -99,6 +102,9 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
         cell("none", "majority", budget, "none", "majority", sharp * 0.9)
         cell("none", "coverage", budget, "none", "none", 1 - (1 - share) ** budget)
         cost("none", "majority", budget, 0)
+        for scheme, gap in (("levels", 0.01), ("decided", 0.03)):
+            key = (benchmark, policy, "none", "majority", "none", "majority", scheme, budget, n, 0.8 * budget)
+            out["adaptive"].append((*key, 0.5 + gap, 0.5, gap, gap - 0.02, gap + 0.02))
     for prm, (prm_size, _, worth) in prms.items():
         for method, bonus in (("best_of_n", 0.0), ("beam_search", 0.32 - 0.14 * rank), ("dvts", 0.22 - 0.08 * rank)):
             for budget in budgets if method == "best_of_n" else [b for b in budgets if b <= 64]:
@@ -110,6 +116,9 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
                     cell(prm, method, budget, score, vote, values)
                 cost(prm, method, budget, prm_size)
             _explore(out, rng, benchmark, policy, prm, method, ids[:explored], worth, depth, words)
+        never = worth < 0
+        gain = (0.0, "never reached", 256.0, np.nan, 0.0, 3.0) if never else (12.8, "equal", 256.0, 20.0, 4.0, 31.0)
+        out["efficiency"].append((benchmark, policy, prm, n, *gain, 0.0, 0.9 * never))
         for budget in budgets:
             for name, loss in (("naive", 0.0), ("cross_fitted", 0.02), ("author_rule", 0.03)):
                 chosen = "beam_search" if rank < 2 and budget <= 64 else "best_of_n"
@@ -215,6 +224,10 @@ TABLES = {
     "training": "model kind parameters tokens flops cpu_seconds loss auc",
     "claims": "claim title source verdict published ours low high text needs",
     "optimism": "benchmark policy prm budget problems thetas naive cross_fitted optimism low high",
+    "predicted": "benchmark policy prm problem_id agreement trust predicted level true_level misbinned",
+    "adaptive": "benchmark policy prm method score vote scheme budget problems spent accuracy fixed difference low "
+    "high",
+    "efficiency": "benchmark policy prm problems value kind peak reached low high at_least never_reached",
     "counts": f"{_CELL} responses finished cut no_answer timed_out",
     "graders": "benchmark policy source prm budget grader other responses differ only_grader only_other timed_out "
     "other_timed_out",

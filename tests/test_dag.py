@@ -14,7 +14,8 @@ import pytest
 from tests.studies import ROOT, copy_repository, fresh, planned, smoke, snakemake, write
 
 ANALYSIS = {
-    *("label", "diagnostics", "outcomes", "ledger", "accuracy", "graders", "strategy", "claims", "explorer", "report")
+    *("label", "diagnostics", "outcomes", "ledger", "accuracy", "graders", "adaptive", "strategy", "claims"),
+    *("explorer", "report"),
 }
 MODEL_STEPS = {"train_policy", "train_reward_model", "benchmark", "sample", "score", "search"}
 
@@ -117,8 +118,21 @@ def test_one_policys_temperature_runs_that_policys_chain_alone(clone):
     plan = jobs(clone, policies=policies)
     assert plan["sample"] == plan["grade"] == 2  # its pilot and its block; not its greedy response
     assert plan["score"] == len(config["prms"])
-    assert plan["difficulty"] == plan["outcomes"] == plan["ledger"] == 1
+    assert plan["difficulty"] == plan["outcomes"] == plan["ledger"] == plan["adaptive"] == 1
     assert "search" not in plan and "train_policy" not in plan
+
+
+def test_levels_predicted_with_prms_score_the_pilot_and_nothing_else(clone):
+    config = smoke()
+    plan = jobs(clone, difficulty={"label_free": "prm"})
+    assert plan.pop("score") == len(config["policies"]) * len(config["prms"])
+    assert set(plan) <= ANALYSIS
+
+
+def test_quantile_levels_change_the_analysis_alone(clone):
+    plan = jobs(clone, difficulty={"scheme": "quantile"})
+    assert plan.pop("difficulty") == len(smoke()["policies"])
+    assert set(plan) <= ANALYSIS
 
 
 def test_a_setting_changed_back_finds_the_old_results(finished, tmp_path):

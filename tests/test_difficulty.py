@@ -94,6 +94,20 @@ def test_the_label_free_estimate_reads_no_label_and_still_ranks_problems():
     assert set(difficulty.label_free(nothing)["level"]) == {"hard"}
 
 
+def test_predicted_levels_stand_beside_the_true_ones_for_agreement_and_each_prm():
+    grades = pilot(np.linspace(0.02, 0.98, 60), samples=16, seed=3)
+    told = [[0.9 if right else 0.1] for right in grades["correct"]]
+    scores = grades[["problem_id", "sample"]].assign(step_scores=told)
+    known = difficulty.levels(grades, scheme="quantile")
+    names = {"benchmark": "toy", "policy": "tiny"}
+    table = difficulty.predicted(grades, {"sharp": scores}, known, scheme="quantile").assign(**names)
+    table = tables.check("predicted", table)
+    assert table["prm"].value_counts().to_dict() == {"none": 60, "sharp": 60}
+    agree = (table["level"] == table["true_level"]).groupby(table["prm"]).mean()
+    assert agree["sharp"] > 0.9 > 0.5 < agree["none"]  # a PRM that knows the answers finds nearly every level
+    assert table.groupby("prm")["level"].value_counts().min() > 10  # thirds
+
+
 def test_overlap_counts_problems_on_which_policies_agree():
     a = pd.DataFrame({"problem_id": ["x", "y", "z"], "level": ["easy", "easy", "hard"]})
     b = a.assign(level=["easy", "medium", "hard"])

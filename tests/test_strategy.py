@@ -149,6 +149,25 @@ def test_levels_predicted_without_labels_take_the_place_of_the_true_ones():
         strategy.predicted(outcomes(), known.iloc[1:])
 
 
+def test_a_prm_with_levels_of_its_own_uses_them():
+    known = outcomes()[["problem_id", "level"]].drop_duplicates()
+    turned = known.assign(level=known["level"].map({"easy": "hard", "medium": "easy", "hard": "medium"}))
+    one = known.assign(level="easy", prm="good")
+    both = pd.concat([turned.assign(prm="none"), one])
+    table = strategy.predicted(outcomes(), both, repeats=2, resamples=100)
+    for prm, own in (("good", one), ("bad", turned)):
+        alone = strategy.predicted(outcomes(), own[["problem_id", "level"]], repeats=2, resamples=100)
+        assert table[table["prm"] == prm].equals(alone[alone["prm"] == prm])
+
+
+def test_the_gain_of_a_study_is_that_of_its_curves():
+    table = tables.check("efficiency", strategy.efficiency(outcomes(), repeats=3, resamples=100))
+    assert len(table) == 4 and (table["low"] <= table["value"]).all() and (table["value"] <= table["high"]).all()
+    good = table[(table["policy"] == "small") & (table["prm"] == "good")].iloc[0]
+    assert (good["kind"], good["value"], good["peak"]) == ("at least", 4.0, 16.0)  # better at 4 than the vote at 16
+    assert len(strategy.efficiency(outcomes().query("budget == 4"))) == 0
+
+
 def test_budget_moves_to_the_problems_where_it_pays():
     """Samples help medium problems only, so they get them, at the same mean budget."""
     gain = {"easy": (0.9, 0.9, 0.9), "medium": (0.2, 0.5, 0.9), "hard": (0.0, 0.0, 0.0)}
@@ -185,3 +204,22 @@ def test_stopping_when_decided_gives_the_same_answers_for_fewer_samples():
     assert abs(bold["value"].mean() - full.mean()) < 0.05
     with pytest.raises(ValueError, match="budget 64 needs 64 responses"):
         strategy.early_stopping(pool, [64])
+
+
+def test_stopping_is_compared_with_a_fixed_budget_that_draws_as_many():
+    """Half of the problems are unanimous after a few draws, half are split: early stopping wins at equal compute."""
+    rng = np.random.default_rng(3)
+    share = np.where(np.arange(60) % 2, 0.98, 0.6)
+    correct = rng.random((60, 64)) < share[:, None]
+    pool = voting.Pool([f"p{i:02d}" for i in range(60)], correct, np.where(correct, 0, 1))
+    table = strategy.stopping(pool, [16, 64], seed=1)
+    for name in ("benchmark", "policy"):
+        table[name] = "toy"
+    table = tables.check("adaptive", table).set_index(["scheme", "budget"])
+    assert (table["spent"] < [16, 64, 16, 64]).all() and table.loc[("likely", 64), "spent"] < 30
+    assert (table["difference"] - (table["accuracy"] - table["fixed"])).abs().max() < 1e-9
+    assert table.loc[("likely", 16), "low"] > 0
+    for n in (16, 64):  # the fixed side lies between the exact votes at the whole N around what was spent
+        used = table.loc[("decided", n), "spent"]
+        ends = [voting.values(pool, [m], "majority")["value"].mean() for m in (int(used), int(used) + 1)]
+        assert min(ends) - 1e-9 <= table.loc[("decided", n), "fixed"] <= max(ends) + 1e-9

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from tests.studies import smoke
 from ttstudy import usage
+from ttstudy.layout import open_layout
+from ttstudy.study import from_mapping
 
 POOL = pd.DataFrame(
     {
@@ -56,3 +59,81 @@ def test_the_single_greedy_response_has_no_prm():
     row = usage.of_cot(POOL[POOL["sample"] == 0])
     assert (row["problems"], row["prompt_tokens"], row["response_tokens"]) == (2, 12, 40)
     assert row["prm_tokens"] == pytest.approx(0)
+
+
+def on_paths(nodes: pd.DataFrame, answers: pd.DataFrame) -> int:
+    """Tokens of the nodes on the way to an answer, each counted once."""
+    known = nodes.set_index(["problem_id", "tree", "node"])
+    above, tokens = known["parent"].to_dict(), known["tokens"].to_dict()
+    returned = set()
+    for row in answers.itertuples():
+        node = (row.problem_id, row.tree, row.node)
+        while node[2] != -1:
+            returned.add(node)
+            node = (*node[:2], above[node])
+    return sum(tokens[node] for node in returned)
+
+
+def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
+    """Every row of the ledger, from the responses, scores, nodes and answers that the study left."""
+    layout = open_layout(from_mapping(smoke()), finished)
+    table = pd.read_parquet(finished / layout.table("ledger"))
+    keys = ["policy", "prm", "method", "budget"]
+    ledger = table.set_index(keys)
+    assert not ledger.index.duplicated().any() and set(table["benchmark"]) == {"sums"}
+    trained = pd.read_parquet(finished / layout.table("training")).set_index("model")["parameters"]
+    seen = 0
+
+    def read(path: str) -> pd.DataFrame:
+        return pd.read_parquet(finished / path)
+
+    def agrees(key: tuple, prompt: int, **wanted: float) -> None:
+        nonlocal seen
+        row, seen = ledger.loc[key], seen + 1
+        zeros = dict.fromkeys(("response_tokens", "discarded_tokens", "prm_tokens"), 0.0)
+        for column, value in (zeros | wanted | {"prompt_tokens": prompt}).items():
+            assert row[column] == pytest.approx(value), (key, column)
+        policy, prm = trained[key[0]], trained.get(key[1], 0)
+        assert (row["policy_parameters"], row["prm_parameters"]) == (policy, prm)
+        assert row["flops_paper"] == 2 * policy * row["response_tokens"]  # all that the paper's table counts
+        added = 2 * policy * row["prompt_tokens"] + 2 * prm * row["prm_tokens"]
+        assert row["flops_total"] == pytest.approx(row["flops_paper"] + added)
+
+    for _, policy in layout.pairs():
+        sources = layout.sources("sums", policy)
+        cot = read(sources["cot"]["responses"])
+        prompt = int(cot["prompt_tokens"].sum())
+        agrees((policy, "none", "cot", 1), prompt, response_tokens=cot["response_tokens"].sum())
+        blocks = sources["samples"]
+        pool = pd.concat(read(block["responses"]) for block in blocks)
+        size, drawn = pool["sample"].nunique(), pool["response_tokens"].sum()
+        assert len(pool) == 16 * size
+        for n in (2, 8):
+            for method in ("majority", "coverage"):
+                agrees((policy, "none", method, n), prompt, response_tokens=drawn * n / size)
+            for prm in blocks[0]["scores"]:
+                scored = sum(read(block["scores"][prm])["prm_tokens"].sum() for block in blocks)
+                wanted = {"response_tokens": drawn * n / size, "prm_tokens": scored * n / size}
+                agrees((policy, prm, "best_of_n", n), prompt, **wanted)
+        for search in sources["searches"]:
+            nodes, answers, cost = read(search["nodes"]), read(search["answers"]), read(search["cost"]).iloc[0]
+            drawn = nodes["tokens"].sum()
+            lost = drawn - on_paths(nodes, answers)
+            assert (cost["response_tokens"], cost["discarded_tokens"]) == (drawn, lost) and 0 < lost < drawn
+            for n in [8] if search["method"] == "beam_search" else [4, 8]:
+                share = n / search["budget"]
+                wanted = {"response_tokens": drawn, "discarded_tokens": lost, "prm_tokens": cost["prm_tokens"]}
+                wanted = {column: share * total for column, total in wanted.items()}
+                agrees((policy, search["prm"], search["method"], n), prompt, **wanted)
+            assert cost["prm_tokens_reencoded"] >= cost["prm_tokens"] > nodes["tokens"].sum() / 2
+    assert seen == len(ledger)  # no row of the ledger is left unchecked
+
+
+def test_adaptive_tables_of_a_real_study_hold_together(finished):
+    folder = finished / open_layout(from_mapping(smoke()), finished).folder / "tables"
+    found = {name: pd.read_parquet(folder / f"{name}.parquet") for name in ("adaptive", "predicted", "strategy")}
+    assert "predicted" in set(found["strategy"]["selection"])
+    assert found["predicted"].groupby(["policy", "prm"]).size().eq(16).all()
+    adaptive = found["adaptive"]
+    assert set(adaptive["scheme"]) == {"levels", "decided", "likely"}
+    assert (adaptive["spent"] <= adaptive["budget"] + 1e-9).all()

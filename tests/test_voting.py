@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from itertools import combinations
 from math import comb
 from pathlib import Path
@@ -240,6 +241,12 @@ def test_recorded_scores_of_seven_reward_models_vote_as_computed_by_hand():
         canonical=[None if pd.isna(x) else repr(float(x)) for x in number],
         correct=number == pd.to_numeric(data["answer"].str.replace(",", "")),
     )
+    voted = by_key(voting.values(voting.Pool.build(grades), [1, 4, 16, 32], "majority"))
+    for problem, rows in grades.groupby("problem_id"):
+        canonical = [None if pd.isna(text) else text for text in rows["canonical"]]
+        for n in (1, 4, 16, 32):
+            wanted = majority_by_counting(canonical, rows["correct"].tolist(), n)
+            assert voted[n, "none", "majority", problem] == pytest.approx(wanted, abs=1e-9)
     few = sorted(set(grades["problem_id"]))[:30]
     names = [column for column in data.columns if column.startswith("scores.")]
     assert len(names) == 7
@@ -275,6 +282,30 @@ def test_recorded_scores_of_seven_reward_models_vote_as_computed_by_hand():
                         )
                         exact = best_by_counting(canonical, correct, scores, n)
                         assert prefixes[n, how, "prm_max", problem] == pytest.approx(exact, abs=1e-9)
+
+
+def majority_by_counting(canonical, correct, n):
+    """Expected correctness of the majority of n, over every way in which the classes can share n draws."""
+    right = {text: ok for text, ok in zip(canonical, correct, strict=True) if text is not None}
+    # ways[(votes of the right answer, most votes of another, how many others have them)] by number drawn so far
+    ways = {(0, 0, 0, 0): 1}
+    for text, size in [*Counter(text for text in canonical if text is not None).items(), (None, canonical.count(None))]:
+        more = Counter()
+        for (drawn, own, top, tied), count in ways.items():
+            for k in range(min(size, n - drawn) + 1):
+                state = (drawn + k, own, top, tied)
+                if text is not None and right[text]:
+                    state = (drawn + k, k, top, tied)
+                elif text is not None and k and k >= top:
+                    state = (drawn + k, own, k, tied + 1 if k == top else 1)
+                more[state] += count * comb(size, k)
+        ways = more
+    won = sum(
+        count * (1 if own > top else 1 / (tied + 1))
+        for (drawn, own, top, tied), count in ways.items()
+        if drawn == n and own and own >= top
+    )
+    return won / comb(len(canonical), n)
 
 
 def best_by_counting(canonical, correct, scores, n):

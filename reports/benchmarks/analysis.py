@@ -16,7 +16,9 @@ import time
 import numpy as np
 import pandas as pd
 
-from ttstudy import statistics, voting
+from ttstudy import statistics, strategy, voting
+
+BUDGETS = [4, 16, 64, 256]
 
 
 def paper_pool(rng: np.random.Generator) -> tuple[voting.Pool, list[dict[str, np.ndarray]]]:
@@ -37,24 +39,36 @@ def paper_pool(rng: np.random.Generator) -> tuple[voting.Pool, list[dict[str, np
 
 
 def speed() -> None:
-    """Time and memory of all values and intervals of one policy at paper size."""
+    """Time and memory of the mathematics of one policy at paper size."""
     pool, prms = paper_pool(np.random.default_rng(0))
-    budgets = [4, 16, 64, 256]
-    start, cpu = time.perf_counter(), time.process_time()
-    tables = [voting.values(pool, budgets, m).assign(method=m, prm="none") for m in ("majority", "coverage")]
+    clock = [(time.perf_counter(), time.process_time())]
+    print("| step | wall, s | CPU, s | rows |\n|---|--:|--:|--:|")
+
+    def told(name: str, rows: int, since: int = -2) -> None:
+        clock.append((time.perf_counter(), time.process_time()))
+        wall, cpu = (end - start for start, end in zip(clock[since], clock[-1], strict=True))
+        print(f"| {name} | {wall:.1f} | {cpu:.1f} | {rows:,} |", flush=True)
+
+    tables = [voting.values(pool, BUDGETS, m).assign(method=m, prm="none") for m in ("majority", "coverage")]
     for k, scores in enumerate(prms):
         scored = voting.Pool(pool.problem_ids, pool.correct, pool.answer_class, scores)
-        tables.append(voting.values(scored, budgets, "best_of_n").assign(method="best_of_n", prm=f"prm{k}"))
-    middle, middle_cpu = time.perf_counter(), time.process_time()
+        tables.append(voting.values(scored, BUDGETS, "best_of_n").assign(method="best_of_n", prm=f"prm{k}"))
     outcomes = pd.concat(tables, ignore_index=True).assign(benchmark="synthetic", policy="policy")
     share = pd.Series(pool.correct.mean(axis=1), index=pool.problem_ids)
     outcomes["level"] = outcomes["problem_id"].map(share.map(_level))
-    rows = len(statistics.accuracy_table(outcomes))
-    end, end_cpu = time.perf_counter(), time.process_time()
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"values     {middle - start:6.1f} s wall {middle_cpu - cpu:6.1f} s CPU  {len(outcomes)} rows")
-    print(f"intervals  {end - middle:6.1f} s wall {end_cpu - middle_cpu:6.1f} s CPU  {rows} rows")
-    print(f"both       {end - start:6.1f} s wall {end_cpu - cpu:6.1f} s CPU  {memory:.2f} GiB at most")
+    told("values", len(outcomes))
+    told("intervals, 10 000 resamples", len(statistics.accuracy_table(outcomes)))
+    told("values and intervals", 0, 0)
+    told("strategies", len(strategy.select(outcomes)))
+    told("optimism", len(strategy.optimism(outcomes)))
+    told("efficiency gain", len(strategy.efficiency(outcomes)))
+    levels = outcomes[["problem_id", "level"]].drop_duplicates()
+    rule = (outcomes["score"] == "min") & (outcomes["vote"] == "prm_vote")
+    headline = outcomes[rule | (outcomes["method"] == "majority")]
+    told("budgets by level", len(strategy.allocate(headline, levels)))
+    told("votes that stop early", len(strategy.stopping(pool, BUDGETS)))
+    told("all", 0, 0)
+    print(f"\n{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most")
 
 
 def _level(share: float) -> str:

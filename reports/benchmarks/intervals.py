@@ -305,16 +305,27 @@ def page(studies: int, sizes: Sequence[int], choices: int) -> str:
         "| estimate | interval | " + " | ".join(f"n = {n}" for n in sizes) + " |",
         "|---|---|" + "--:|" * len(sizes),
     ]
+    outside: dict[int, list[str]] = {n: [] for n in sizes}
     for name, (world, kind) in WORLDS.items():
         own = world in (allocation, correlation) or name.startswith(("optimism", "efficiency", "cross"))
         cells = []
         for n in sizes:
             found = cover(name, n, int(SLOW * studies) if own else studies)
             scale = 1 if name.startswith(("efficiency", "rank")) else 100
-            cells.append(f"{100 * found.held.mean():.1f} ({scale * found.width.mean():.3g})")
+            held = f"{100 * found.held.mean():.1f}"
+            cells.append(f"{held} ({scale * found.width.mean():.3g})")
+            if not 93 <= float(held) <= 97:
+                outside[n].append(f"{name} ({held})")
         lines.append(f"| {name} | {kind} | " + " | ".join(cells) + " |")
         print(lines[-1], flush=True)
+    lines += ["", "Outside 93 to 97 %:", ""]
+    lines += [f"- n = {n}: {'; '.join(names) or 'none'}." for n, names in outside.items()]
     lines += [
+        "",
+        "Above 97 % an interval is wider than it need be: few problems on which two methods differ, a gain of which "
+        "only a bound is there, a rank that hardly moves. Below 93 % it is too narrow: with 30 problems most of which "
+        "a method always solves, no interval from these values alone does better, and differences of adaptive budgets "
+        "are made of few problems.",
         "",
         "# What choosing on the test problems promises too much",
         "",

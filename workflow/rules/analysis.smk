@@ -123,14 +123,41 @@ rule graders:
         """
 
 
+rule adaptive:
+    input:
+        difficulty=rules.difficulty.output,
+        outcomes=rules.outcomes.output,
+        tables=lambda w: layout.files(w.benchmark, w.policy, "grades", "scores"),
+    output:
+        predicted=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.predicted.parquet",
+        adaptive=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.adaptive.parquet",
+    log:
+        f"{layout.folder}/logs/adaptive/{{benchmark}}/{{policy}}.log",
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        spec=lambda w: layout.adaptive_spec(w.benchmark, w.policy),
+    shell:
+        """
+        python "$SCRIPTS/adaptive.py" --spec {params.spec:q} --difficulty {input.difficulty:q} \
+            --outcomes {input.outcomes:q} --predicted {output.predicted:q} --output {output.adaptive:q} \
+            --log {log:q}
+        """
+
+
 rule strategy:
     input:
         outcomes=rules.accuracy.output.outcomes,
         difficulty=rules.accuracy.output.difficulty,
         training=rules.training.output,
+        predicted=layout.cells("predicted"),
+        adaptive=layout.cells("adaptive"),
     output:
         strategy=shown("strategy"),
         optimism=shown("optimism"),
+        predicted=shown("predicted"),
+        adaptive=shown("adaptive"),
+        efficiency=shown("efficiency"),
     log:
         f"{layout.folder}/logs/strategy.log",
     conda:
@@ -139,7 +166,8 @@ rule strategy:
         spec=lambda w: layout.study_spec("strategy"),
     shell:
         """
-        python "$SCRIPTS/strategy.py" --spec {params.spec:q} --tables "$(dirname {output.strategy:q})" --log {log:q}
+        python "$SCRIPTS/strategy.py" --spec {params.spec:q} --tables "$(dirname {output.strategy:q})" \
+            --predicted {input.predicted:q} --adaptive {input.adaptive:q} --log {log:q}
         """
 
 

@@ -39,7 +39,7 @@ wildcard_constraints:
     last="[0-9]{4,9}",
     budget="[0-9]{4,9}",
     pool="pilot|cot|samples",
-    folder="samples-[0-9a-f]{8}",
+    folder="(?:samples|pilot)-[0-9a-f]{8}",
     method="beam_search|dvts",
     benchmark="|".join(map(re.escape, study.benchmarks)),
     policy="|".join(map(re.escape, study.policies)),

@@ -47,7 +47,7 @@ rule recorded_responses:
 
 rule recorded_scores:
     input:
-        responses=lambda w: layout.responses(w.benchmark, w.policy, "samples", block(w)),
+        responses=lambda w: layout.responses(w.benchmark, w.policy, w.folder.split("-")[0], block(w)),
         recorded=lambda w: layout.imported(w.policy),
     output:
         f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/scores/{{prm}}-{{spec}}/{{first}}-{{last}}.parquet",

@@ -7,7 +7,7 @@ INPUTS: a block of responses, a PRM's checkpoint. OUTPUTS: .../samples-SPEC/scor
 rule score:
     input:
         benchmark=lambda w: layout.benchmark(w.benchmark),
-        responses=lambda w: layout.responses(w.benchmark, w.policy, "samples", block(w)),
+        responses=lambda w: layout.responses(w.benchmark, w.policy, w.folder.split("-")[0], block(w)),
         prm=lambda w: layout.prm(w.prm),
     output:
         f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/scores/{{prm}}-{{spec}}/{{first}}-{{last}}.parquet",

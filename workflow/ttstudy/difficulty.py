@@ -14,7 +14,7 @@ uses those samples.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -116,14 +116,17 @@ def _misbinned(level: np.ndarray, a: np.ndarray, b: np.ndarray, cuts: tuple[floa
 
 
 def label_free(
-    grades: pd.DataFrame, scores: pd.DataFrame | None = None, thresholds: tuple[float, float] = (50, 10)
+    grades: pd.DataFrame,
+    scores: pd.DataFrame | None = None,
+    thresholds: tuple[float, float] = (50, 10),
+    scheme: Scheme = "absolute",
 ) -> pd.DataFrame:
     """Difficulty predicted without an answer key, from the pilot's agreement and a PRM's scores if given.
 
     The predicted Pass@1 is the share of the leading answer (by the sum of PRM scores; by count without a
     PRM) times how far that answer is trusted: the mean PRM-Min of its responses, or its share again without
-    a PRM. The `correct` column of the grades is not read. Columns: problem_id, agreement, trust, predicted,
-    level.
+    a PRM. The `correct` column of the grades is not read. Scheme "quantile" cuts the predictions into thirds.
+    Columns: problem_id, agreement, trust, predicted, level.
     """
     blind = grades.assign(correct=False)
     pool = voting.Pool.build(blind, scores)
@@ -147,8 +150,27 @@ def label_free(
         rows.append((problem, counts[leader] / size, trust))
     table = pd.DataFrame(rows, columns=["problem_id", "agreement", "trust"])
     table["predicted"] = (table["agreement"] * table["trust"]).clip(0, 1)
-    table["level"] = level_of(table["predicted"].to_numpy(), thresholds)
+    expected = table["predicted"].to_numpy()
+    table["level"] = level_of(expected, thirds(expected) if scheme == "quantile" else thresholds)
     return table.astype({"problem_id": "str", "level": "str"})
+
+
+def predicted(
+    grades: pd.DataFrame,
+    scores: Mapping[str, pd.DataFrame],
+    known: pd.DataFrame,
+    thresholds: tuple[float, float] = (50, 10),
+    scheme: Scheme = "absolute",
+) -> pd.DataFrame:
+    """Label-free levels from a pilot's grades alone (prm "none") and with each PRM's scores, beside the true ones.
+
+    `known` is the difficulty table of the same pilot. Columns: prm, those of `label_free`, true_level and misbinned
+    (probability that the true level itself is wrong).
+    """
+    truth = known.set_index("problem_id")[["level", "misbinned"]].rename(columns={"level": "true_level"})
+    parts = [("none", None), *scores.items()]
+    tables = [label_free(grades, table, thresholds, scheme).assign(prm=prm) for prm, table in parts]
+    return pd.concat(tables, ignore_index=True).join(truth, on="problem_id")
 
 
 def confusion(true: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:

@@ -38,8 +38,9 @@ from ttstudy.study import (
 POOLS = ("pilot", "cot", "samples")
 SEARCHES = ("beam_search", "dvts")
 STUDY_TABLES = (
-    "accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism", "diagnostics",
-)  # fmt: skip
+    *("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism"),
+    *("predicted", "adaptive", "efficiency", "diagnostics"),
+)
 """Tables of a study that the claims are judged by."""
 GRADER_TABLES = ("graders", "grader_accuracy", "grader_answers")
 """Tables that set the study's grader beside the other one."""
@@ -301,9 +302,9 @@ class Layout:
         """Path of one block's responses."""
         return f"{self.pool_folder(benchmark, policy, pool)}/{block[0]:04d}-{block[1]:04d}.parquet"
 
-    def scores(self, benchmark: str, policy: str, prm: str, block: tuple[int, int]) -> str:
-        """Path of a PRM's step scores of one block of the pool."""
-        folder = self.pool_folder(benchmark, policy, "samples")
+    def scores(self, benchmark: str, policy: str, prm: str, block: tuple[int, int], pool: str = "samples") -> str:
+        """Path of a PRM's step scores of one block of a pool."""
+        folder = self.pool_folder(benchmark, policy, pool)
         settings = self.study.prms[prm]
         spec: dict[str, Any] = {"responses": folder.rsplit("-", 1)[1]}
         if isinstance(settings, RecordedPRM):
@@ -458,6 +459,11 @@ class Layout:
             for name in (("cot",) if policy in self.study.references else ("pilot", "cot"))
             for path in self.pools(benchmark, policy, name)
         }
+        if self.study.difficulty.label_free == "prm":
+            block = self.pool_blocks("pilot")[0]
+            single["pilot"]["scores"] = {
+                prm: self.scores(benchmark, policy, prm, block, "pilot") for prm in self.study.prms_of(policy)
+            }
         searches = []
         for prm, method, budget in self.searches(policy):
             answers = self.search(benchmark, policy, prm, method, budget)
@@ -518,15 +524,21 @@ class Layout:
         for rule, kind in (("sample", "responses"), ("search", "answers"), ("score", "scores"), ("grade", "grades")):
             for benchmark, policy in self.pairs():
                 yield from ((rule, Path(path)) for path in self.files(benchmark, policy, kind, grader=GRADERS[0]))
-        for rule in ("difficulty", "outcomes", "ledger", "explorer"):
+        for rule in ("difficulty", "outcomes", "ledger", "adaptive", "explorer"):
             yield from ((rule, Path(path)) for path in self.cells(rule))
         for rule in ("training", "accuracy", "graders", "strategy", "claims"):
             yield rule, Path(self.table(rule))
 
     def difficulty_spec(self, benchmark: str, policy: str) -> str:
         """Spec of the difficulty levels of one (benchmark, policy)."""
-        settings = self.study.difficulty.model_dump(mode="json")
+        settings = self.study.difficulty.model_dump(mode="json", exclude={"label_free"})
         return self._light("difficulty", benchmark=benchmark, policy=policy, difficulty=settings)
+
+    def adaptive_spec(self, benchmark: str, policy: str) -> str:
+        """Spec of the label-free levels and adaptive budgets of one (benchmark, policy)."""
+        settings = self.study.difficulty.model_dump(mode="json", exclude={"label_free"})
+        headline = {"score": self.study.score, "vote": self.study.vote}
+        return self.cell_spec("adaptive", benchmark, policy, difficulty=settings, headline=headline)
 
     def cell_spec(self, step: str, benchmark: str, policy: str, **settings: Any) -> str:
         """Spec of a step over one (benchmark, policy): which files it reads, and what they are."""

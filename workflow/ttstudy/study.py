@@ -431,6 +431,10 @@ class Difficulty(_Section):
     """Levels by a policy's own Pass@1 on the pilot (paper, section 3.2)."""
 
     scheme: Literal["absolute", "quantile"] = "absolute"
+    label_free: Literal["agreement", "prm"] = Field(
+        default="agreement",
+        description="levels predicted without labels: from the pilot's agreement, or with every PRM's scores of it too",
+    )
     thresholds: tuple[float, float] = Field(
         default=(50, 10), strict=False, description="percent: easy at or above the first, hard below the second"
     )

@@ -55,6 +55,12 @@ COLUMNS = {
     "claims": "claim:int title:str source:str verdict:verdict published:str? ours:str? low:float? high:float? "
     "text:str needs:str?",
     "optimism": "benchmark:str policy:str prm:str budget:int",
+    "predicted": "benchmark:str policy:str prm:str problem_id:str agreement:share trust:share predicted:share "
+    "level:level true_level:level misbinned:share",
+    "adaptive": "benchmark:str policy:str prm:str method:method score:score vote:vote scheme:str budget:int "
+    "problems:count spent:amount accuracy:share fixed:share difference:float low:float high:float",
+    "efficiency": "benchmark:str policy:str prm:str problems:count value:amount kind:str peak:amount reached:amount? "
+    "low:amount high:amount at_least:share never_reached:share",
     "explorer": "benchmark:str policy:str prm:str method:method budget:int problem_id:str problem:str gold:str "
     "sample:count response:str steps:texts step_scores:numbers answer:str? correct:bool finish:finish",
     "trees": "benchmark:str policy:str prm:str method:method budget:int problem_id:str tree:count node:count "
@@ -111,6 +117,8 @@ _KEYS = {
     "scores": ["problem_id", "sample"],
     "nodes": ["problem_id", "tree", "node"],
     "difficulty": ["benchmark", "policy", "problem_id"],
+    "predicted": ["benchmark", "policy", "prm", "problem_id"],
+    "adaptive": ["benchmark", "policy", "prm", "method", "score", "vote", "scheme", "budget"],
     "outcomes": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "problem_id"],
     "accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "level"],
     "ledger": ["benchmark", "policy", "prm", "method", "budget"],

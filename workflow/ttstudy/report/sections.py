@@ -145,7 +145,7 @@ def build(results: Results, context: Mapping[str, Any]) -> list[Section]:
     from ttstudy.report import flaws
 
     makers = (
-        _cot, _scaling, _small_large, _gains, _published, _prms, _levels, _groups, _votes, _flops, _optimism,
+        _cot, _scaling, _small_large, _gains, _published, _prms, _levels, _groups, _votes, _flops, _optimism, _adaptive,
         _training, _counts, _graders,
     )  # fmt: skip
     built = [section for make in makers if (section := make(results, context)) is not None]
@@ -312,15 +312,16 @@ def _gains(results: Results, context: Mapping[str, Any]) -> Section:
         C("tts", "TTS, %", "percent"),
         C("tts_low", "95 % low", "percent"), C("tts_high", "95 % high", "percent"), C("budget", "TTS N", "plain"),
         C("gain", f"Gain over {short}, %", "gain"), C("efficiency", "Efficiency over majority", "ratio"),
+        C("efficiency_kind", "which is"), C("efficiency_low", "95 % low", "ratio"),
+        C("efficiency_high", "95 % high", "ratio"),
     ]  # fmt: skip
     blocks = _each(study, frame, "gains", columns, lambda b, k: plots.gains(frame, b, k, study.one))
     blocks = [Block(Table(**{**vars(b.table), "folded": False}), b.figure) if b.table else b for b in blocks]
     method = (
         f"Compute-optimal scaling takes the best method for each difficulty and N with {study.reference_prm}, "
-        "chosen by "
-        f"cross-fitting. Gain is TTS / {short} − 1. Efficiency is the majority vote's N divided by the N at which the "
-        f"compute-optimal curve (linear in log N from {short} at N = 1) reaches the same accuracy; it counts "
-        "samples, not FLOPs."
+        f"chosen by cross-fitting. Gain is TTS / {short} − 1. Efficiency follows the authors' rule: the N at which the "
+        "majority vote is best, divided by the N at which the compute-optimal curve (linear between its budgets) is as "
+        "good; at least, where its smallest N is better already. It counts samples, not FLOPs."
     )
     return Section("gains", title, finding, blocks, method)
 
@@ -525,13 +526,52 @@ def _optimism(results: Results, context: Mapping[str, Any]) -> Section:
         _POLICY, _PRM, _N, C("thetas", "Strategies", "count"), C("naive", "Naive, %", "percent"),
         C("cross_fitted", "Cross-fitted, %", "percent"), C("optimism", "Optimism, points", "points"),
         C("low", "95 % low", "points"), C("high", "95 % high", "points"),
-        C("author_rule", "Authors' rule, %", "percent"),
+        C("author_rule", "Authors' rule, %", "percent"), C("predicted", "Levels without labels, %", "percent"),
     ]  # fmt: skip
     blocks = _each(study, frame, "optimism", columns, lambda b, k: plots.optimism(frame, b, k))
     method = (
-        "The cross-fitted number is the honest one. The authors' rule fixes the method by policy size and never looks."
+        "The cross-fitted number is the honest one. The authors' rule fixes the method by policy size and never looks. "
+        "The last column is cross-fitted over levels that were predicted without labels: what a deployment could do."
     )
     return Section("optimism", title, finding, blocks, method)
+
+
+SCHEMES = {"levels": "N by predicted level", "decided": "stop when decided", "likely": "stop at 95 %"}
+
+
+def _adaptive(results: Results, context: Mapping[str, Any]) -> Section:
+    frame, study = views.adaptive(results.study), results.study
+    title = "Budgets that adapt to the problem"
+    if not len(frame):
+        return Section("adaptive", title, "Not there: this study has no table of adaptive budgets.")
+    sure = frame[frame["low"] > 0]
+    finding = (
+        f"At the same mean number of responses, adapting is better beyond chance in {len(sure)} of {len(frame)} cells"
+        + (f", by up to {points(sure['difference'].max())}." if len(sure) else ".")
+    )
+    frame = frame.assign(scheme=frame["scheme"].map(SCHEMES).fillna(frame["scheme"]))
+    columns = [
+        _POLICY, _PRM, _METHOD, C("scheme", "Scheme", facet=True), _N, C("spent", "Mean N used", "amount"),
+        C("accuracy", "Adaptive, %", "percent"), C("fixed", "Fixed, %", "percent"), *_DIFFERENCE,
+    ]  # fmt: skip
+    blocks = _each(study, frame, "adaptive", columns, lambda b, k: None)
+    levels = views.predicted_levels(study)
+    if len(levels):
+        names = [
+            _POLICY, _PRM, C("level", "True level", facet=True),
+            *(C(level, f"predicted {level}", "count") for level in views.LEVELS),
+            C("misbinned", "True level wrong, %", "percent"),
+        ]  # fmt: skip
+        blocks += _each(study, levels, "predicted", names, lambda b, k: None)
+    method = (
+        "Levels are predicted without an answer key, from the pilot's agreement"
+        + (" and the PRM's scores of it" if len(levels) and (levels["prm"] != "none").any() else "")
+        + ". N by predicted level: each level gets one N, chosen on other problems, their mean at most the fixed N. "
+        "Stopping: a vote ends once the answers left to draw cannot change it, or once the leader leads with 95 %; it "
+        "is compared with a fixed N that draws as many on average. The last table counts problems by true and "
+        "predicted level, with the probability that the pilot itself put a problem into a wrong one."
+    )
+    return Section("adaptive", title, finding, blocks, method)
 
 
 def _training(results: Results, context: Mapping[str, Any]) -> Section:

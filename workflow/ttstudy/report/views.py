@@ -464,9 +464,8 @@ def votes(study: Study) -> pd.DataFrame:
 def gains(study: Study) -> pd.DataFrame:
     """CoT, majority and compute-optimal TTS (cross-fitted, reference PRM) of each policy, at the largest N of each.
 
-    `gain` is relative (TTS / CoT - 1, as the paper counts). `efficiency` is the majority's N over the N at which the
-    compute-optimal curve, linear in log N and starting at CoT with N = 1, reaches the majority's accuracy; it is a
-    lower bound where the curve starts above it, and missing where the curve never gets there.
+    `gain` is relative (TTS / CoT - 1, as the paper counts). `efficiency` is that of the efficiency table (authors'
+    rule), with its kind and interval; missing where there is none.
     """
     points, curves, greedy = frontier(study, unpriced=True), scaling(study), cot(study)
     if not len(points) or not len(study.table("strategy")):
@@ -493,29 +492,22 @@ def gains(study: Study) -> pd.DataFrame:
             out |= {
                 "majority": best["accuracy"], "majority_low": best["low"], "majority_high": best["high"],
                 "majority_budget": int(best["budget"]),
-                "efficiency": _efficiency(int(best["budget"]), best["accuracy"], row.accuracy, tts),
             }  # fmt: skip
         rows.append(out)
-    return pd.DataFrame(rows)
-
-
-def _efficiency(budget: int, target: float, start: float, tts: pd.DataFrame) -> float:
-    n = np.concatenate([[1.0], tts["budget"].to_numpy(dtype=float)])
-    accuracy = np.concatenate([[start], tts["accuracy"].to_numpy(dtype=float)])
-    for i in range(len(n)):
-        if accuracy[i] >= target:
-            if i == 0:
-                return float(budget)
-            part = (target - accuracy[i - 1]) / (accuracy[i] - accuracy[i - 1])
-            return float(budget / np.exp(np.log(n[i - 1]) + part * (np.log(n[i]) - np.log(n[i - 1]))))
-    return float("nan")
+    frame, known = pd.DataFrame(rows), study.table("efficiency")
+    if not len(frame) or not len(known):
+        return frame
+    names = {"value": "efficiency", "kind": "efficiency_kind", "low": "efficiency_low", "high": "efficiency_high"}
+    key = ["benchmark", "policy", "prm"]
+    return frame.drop(columns="efficiency").merge(known[[*key, *names]].rename(columns=names), on=key, how="left")
 
 
 def optimism(study: Study) -> pd.DataFrame:
     """What choosing and judging on the same problems adds, per benchmark, policy, PRM and N.
 
     From the study's optimism table (with its interval), else from naive and cross-fitted rows of the strategy table.
-    Columns: benchmark, policy, prm, budget, naive, cross_fitted, optimism, and low, high, author_rule where known.
+    Columns: benchmark, policy, prm, budget, naive, cross_fitted, optimism, and low, high, author_rule, predicted where
+    known.
     """
     key = ["benchmark", "policy", "prm", "budget"]
     frame, out = study.table("strategy"), study.table("optimism")
@@ -525,8 +517,9 @@ def optimism(study: Study) -> pd.DataFrame:
         wide = frame.pivot_table(index=key, columns="selection", values="accuracy", observed=True)
         wide = wide.reset_index().rename_axis(columns=None)
     if {"naive", "cross_fitted", "optimism"} <= set(out.columns):
-        if "author_rule" in wide:
-            out = out.merge(wide[[*key, "author_rule"]], on=key, how="left")
+        more = [name for name in ("author_rule", "predicted") if name in wide]
+        if more:
+            out = out.merge(wide[[*key, *more]], on=key, how="left")
     elif {"naive", "cross_fitted"} <= set(wide.columns):
         out = wide.assign(optimism=wide["naive"] - wide["cross_fitted"])
     else:
@@ -542,3 +535,34 @@ def grader_effects(study: Study) -> pd.DataFrame:
     frame = _sorted(study, study.headline(frame))
     order = frame["difference"].abs().sort_values(ascending=False, kind="stable").index
     return frame.loc[order].reset_index(drop=True)
+
+
+def adaptive(study: Study) -> pd.DataFrame:
+    """Budgets that adapt to the problem against the same N for all: the rows of the adaptive table that had a choice.
+
+    Of the PRMs the reference one. The smallest N leaves nothing to spread, so its rows of scheme "levels" are left out.
+    """
+    frame = study.table("adaptive")
+    if not len(frame):
+        return pd.DataFrame()
+    frame = frame[frame["prm"].isin(["none", study.reference_prm])]
+    least = frame.groupby(["benchmark", "policy", "prm", "method"])["budget"].transform("min")
+    return _sorted(study, frame[(frame["scheme"] != "levels") | (frame["budget"] > least)])
+
+
+def predicted_levels(study: Study) -> pd.DataFrame:
+    """Confusion of the levels predicted without labels: problems by true level (rows) and predicted one.
+
+    Columns: benchmark, policy, prm, level (true), easy, medium, hard, misbinned (mean probability that the true level
+    is itself wrong).
+    """
+    frame = study.table("predicted")
+    if not len(frame):
+        return pd.DataFrame()
+    key = ["benchmark", "policy", "prm", "true_level"]
+    counts = frame.groupby([*key, "level"], observed=True).size().unstack("level", fill_value=0)
+    counts = counts.reindex(columns=list(LEVELS), fill_value=0).astype(int)
+    out = counts.join(frame.groupby(key, observed=True)["misbinned"].mean()).reset_index()
+    rank = {level: place for place, level in enumerate(LEVELS)}
+    out = out.rename(columns={"true_level": "level"}).sort_values("level", key=lambda c: c.map(rank), kind="stable")
+    return _sorted(study, out)

@@ -24,10 +24,12 @@ import numpy as np
 import pandas as pd
 
 from ttstudy import statistics
-from ttstudy.strategy.adaptive import allocate, early_stopping, spread
-from ttstudy.strategy.choice import THETA, Grid, choice_variance, cross_fit, grids, naive, resampled
+from ttstudy.flops import efficiency_interval
+from ttstudy.strategy.adaptive import ADAPTIVE, allocate, early_stopping, spread, stopping
+from ttstudy.strategy.choice import THETA, Grid, choice_variance, cross_fit, grids, levels_of, naive, resampled
 
 __all__ = [
+    "ADAPTIVE",
     "THETA",
     "Grid",
     "allocate",
@@ -36,6 +38,7 @@ __all__ = [
     "choice_variance",
     "cross_fit",
     "early_stopping",
+    "efficiency",
     "grids",
     "naive",
     "on_paper_scale",
@@ -45,6 +48,7 @@ __all__ = [
     "predicted",
     "select",
     "spread",
+    "stopping",
 ]
 
 CELL = ["benchmark", "policy", "prm", "budget"]
@@ -138,16 +142,12 @@ def predicted(
 ) -> pd.DataFrame:
     """Strategy rows, selection "predicted": cross-fitted over levels that were predicted without labels.
 
-    `levels` has problem_id and level, and may have benchmark and policy (see `difficulty.label_free`). The
+    `levels` has problem_id and level, and may have benchmark, policy and prm (see `difficulty.predicted`). The
     rows are still reported by the true level. ValueError when a problem has no predicted level.
     """
     rows = []
     for grid in grids(outcomes):
-        part = levels
-        for key in ("benchmark", "policy"):
-            if key in part:
-                part = part[part[key] == grid.cell[key]]
-        named = part.set_index("problem_id")["level"].reindex(grid.problem_ids)
+        named = levels_of(levels, grid.cell).reindex(grid.problem_ids)
         if named.isna().any():
             raise ValueError(f"problem {named.index[named.isna()][0]} has no predicted level")
         groups = named.to_numpy(dtype=object)
@@ -287,3 +287,45 @@ def optimism_of(
     half = float(ndtri(0.5 + confidence / 2)) * error
     gap = round(best - fitted, 12)
     return Optimism(best, fitted, gap, gap - half, gap + half)
+
+
+# -- efficiency ----------------------------------------------------------------------------------------------
+
+
+def efficiency(
+    outcomes: pd.DataFrame, seed: int = 0, repeats: int = 20, folds: int = 5, resamples: int = 1000
+) -> pd.DataFrame:
+    """Efficiency gain of the cross-fitted strategy over majority voting, per (benchmark, policy, prm).
+
+    By the authors' rule (see `flops.efficiency_gain`); only where both were run at two budgets or more. Columns:
+    benchmark, policy, prm, problems, value, kind (equal, at least, never reached), peak, reached (missing where never),
+    low, high, at_least and never_reached (shares of the resamples).
+    """
+    rows = []
+    plain = outcomes[outcomes["method"] == "majority"]
+    fitted: dict[tuple[object, ...], dict[int, pd.Series]] = {}
+    for grid in grids(outcomes):
+        value = cross_fit(grid.values, grid.levels, folds, repeats, seed)[0]
+        key = tuple(grid.cell[name] for name in ("benchmark", "policy", "prm"))
+        fitted.setdefault(key, {})[int(str(grid.cell["budget"]))] = pd.Series(value, index=grid.problem_ids)
+    for (benchmark, policy, prm), curves in fitted.items():
+        own = plain[(plain["benchmark"] == benchmark) & (plain["policy"] == policy)]
+        majority = own.pivot(index="problem_id", columns="budget", values="value")
+        tts = pd.DataFrame(curves)
+        common = majority.dropna().index.intersection(tts.dropna().index).sort_values()
+        if min(majority.shape[1], tts.shape[1]) < 2 or common.empty:
+            continue
+        sides = [table.loc[common].sort_index(axis=1) for table in (majority, tts)]
+        found = efficiency_interval(
+            list(sides[0]), sides[0].to_numpy(), list(sides[1]), sides[1].to_numpy(), resamples=resamples, seed=seed
+        )
+        gain = found.gain
+        rows.append(
+            {"benchmark": benchmark, "policy": policy, "prm": prm, "problems": len(common)}
+            | {"value": gain.value, "kind": gain.kind, "peak": gain.peak}
+            | {"reached": gain.reached if np.isfinite(gain.reached) else np.nan}
+            | {"low": found.low, "high": found.high}
+            | {"at_least": found.at_least, "never_reached": found.never_reached}
+        )
+    columns = ["benchmark", "policy", "prm", "problems", "value", "kind", "peak", "reached", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "at_least", "never_reached"])

@@ -9,8 +9,15 @@ import numpy as np
 import pandas as pd
 
 from ttstudy import statistics
-from ttstudy.strategy.choice import METHODS, THETA, folds_of
-from ttstudy.voting import Pool
+from ttstudy.strategy.choice import METHODS, THETA, folds_of, levels_of
+from ttstudy.voting import Pool, values
+
+ADAPTIVE = [
+    *("benchmark", "policy", "prm", *THETA, "scheme", "budget", "problems"),
+    *("spent", "accuracy", "fixed", "difference", "low", "high"),
+]
+"""Columns of the adaptive table: `budget` is N, `spent` the mean number of responses used; the interval is that of the
+difference, accuracy less fixed."""
 
 
 def allocate(
@@ -26,9 +33,8 @@ def allocate(
 
     For one strategy at a time (a benchmark, policy, prm, method, score, vote with two budgets or more):
     each level gets one of the budgets, so that the mean is at most N and the accuracy on the other folds is
-    best; valued on the fold left out. `levels` as in `predicted`. Columns: the cell, budget (N), spent
-    (mean budget used), accuracy, fixed (accuracy at N for all), difference, low, high (interval of the
-    difference).
+    best; valued on the fold left out. `levels` as in `predicted`. Columns: `ADAPTIVE`; scheme is "levels",
+    `fixed` the accuracy at N for all, which spends at least as much.
     """
     keys = ["benchmark", "policy", "prm", *THETA]
     usable = outcomes[outcomes["method"].isin(METHODS)]
@@ -38,23 +44,25 @@ def allocate(
         grid = part.set_index(["problem_id", "budget"])["value"].unstack("budget").dropna().sort_index()
         if grid.shape[1] < 2 or grid.empty:
             continue
-        known = levels
-        for key in ("benchmark", "policy"):
-            known = known[known[key] == cell[key]] if key in known else known
-        groups = known.set_index("problem_id")["level"].reindex(grid.index).to_numpy(dtype=object)
-        budgets, values = grid.columns.to_numpy(dtype=float), grid.to_numpy()
+        groups = levels_of(levels, cell).reindex(grid.index).to_numpy(dtype=object)
+        budgets, table = grid.columns.to_numpy(dtype=float), grid.to_numpy()
         for k, budget in enumerate(budgets[:-1]):
-            shares = spread(values, groups, budgets, budget, folds, repeats, seed)
-            value, spent = (shares * values).sum(axis=1), shares @ budgets
-            paired = statistics.paired_difference(value, values[:, k], confidence, resamples, seed)
-            rows.append(
-                cell
-                | {"budget": int(budget), "spent": float(spent.mean()), "accuracy": float(value.mean())}
-                | {"fixed": float(values[:, k].mean()), "difference": paired.difference}
-                | {"low": paired.low, "high": paired.high}
-            )
-    columns = [*keys, "budget", "spent", "accuracy", "fixed", "difference", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+            shares = spread(table, groups, budgets, budget, folds, repeats, seed)
+            value, spent = (shares * table).sum(axis=1), shares @ budgets
+            paired = statistics.paired_difference(value, table[:, k], confidence, resamples, seed)
+            rows.append(cell | _row("levels", int(budget), spent, value, table[:, k], paired))
+    return pd.DataFrame(rows, columns=ADAPTIVE)
+
+
+def _row(
+    scheme: str, budget: int, spent: np.ndarray, value: np.ndarray, fixed: np.ndarray, paired: statistics.Paired
+) -> dict[str, object]:
+    means = {"spent": spent.mean(), "accuracy": np.clip(value.mean(), 0, 1), "fixed": fixed.mean()}
+    return (
+        {"scheme": scheme, "budget": budget, "problems": len(value)}
+        | {name: round(float(mean), 12) for name, mean in means.items()}
+        | {"difference": paired.difference, "low": paired.low, "high": paired.high}
+    )
 
 
 def spread(
@@ -104,24 +112,50 @@ def early_stopping(
     budget exceeds the pool.
     """
     size = int(min(pool.sizes, default=0))
-    tables = []
-    rng = np.random.default_rng(seed)
-    orders = rng.random((permutations, size)).argsort(axis=1)
     for budget in budgets:
         if budget > size:
             raise ValueError(
                 f"budget {budget} needs {budget} responses of every problem, but one has only {size}"
             )
-        left = budget - 1 - np.arange(budget)
-        sure = _surely(budget, confidence)
-        rows = np.array(
-            [_stopped(pool, i, orders[:, :budget], left, sure) for i in range(len(pool.problem_ids))]
-        )
-        value, used = rows.reshape(-1, 2).T
-        tables.append(
-            pd.DataFrame({"budget": budget, "problem_id": pool.problem_ids, "value": value, "used": used})
-        )
-    return pd.concat(tables, ignore_index=True)
+    orders = np.random.default_rng(seed).random((permutations, size)).argsort(axis=1)[:, : max(budgets)]
+    sure = {budget: _surely(budget, confidence) for budget in budgets}
+    rows = [
+        (budget, problem, *found)
+        for i, problem in enumerate(pool.problem_ids)
+        for budget, found in zip(budgets, _stopped(pool, i, orders, budgets, sure), strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=["budget", "problem_id", "value", "used"])
+    return table.sort_values("budget", kind="stable", ignore_index=True)
+
+
+def stopping(
+    pool: Pool,
+    budgets: Sequence[int],
+    permutations: int = 32,
+    seed: int = 0,
+    confidence: float = statistics.CONFIDENCE,
+    resamples: int = statistics.RESAMPLES,
+) -> pd.DataFrame:
+    """Majority voting that stops early, against a fixed N for all that spends exactly as much on average.
+
+    Columns: `ADAPTIVE`, without benchmark and policy. Scheme "decided" stops when what is left cannot change the
+    winner, "likely" when the leader leads with 95 % (see `early_stopping`). The fixed side is the exact majority at
+    the two whole N around the mean that was used, mixed.
+    """
+    rows = []
+    for scheme, sure in (("decided", 1.0), ("likely", 0.95)):
+        stopped = early_stopping(pool, budgets, sure, permutations, seed)
+        for budget, part in stopped.groupby("budget", sort=True):
+            used, value = part["used"].to_numpy(), part["value"].to_numpy()
+            spent = float(used.mean())
+            below = int(spent)
+            ends = values(pool, sorted({below, min(below + 1, int(budget))}), "majority")
+            table = ends.pivot(index="problem_id", columns="budget", values="value").loc[pool.problem_ids].to_numpy()
+            fixed = table[:, 0] + (spent - below) * (table[:, -1] - table[:, 0])
+            paired = statistics.paired_difference(value, fixed, confidence, resamples, seed)
+            cell = {"prm": "none", "method": "majority", "score": "none", "vote": "majority"}
+            rows.append(cell | _row(scheme, int(budget), used, value, fixed, paired))
+    return pd.DataFrame(rows, columns=ADAPTIVE[2:])
 
 
 def _surely(budget: int, confidence: float) -> np.ndarray:
@@ -135,23 +169,26 @@ def _surely(budget: int, confidence: float) -> np.ndarray:
 
 
 def _stopped(
-    pool: Pool, i: int, order: np.ndarray, left: np.ndarray, sure: np.ndarray
-) -> tuple[float, float]:
+    pool: Pool, i: int, order: np.ndarray, budgets: Sequence[int], sure: dict[int, np.ndarray]
+) -> list[tuple[float, float]]:
+    """(value, responses used) of one problem at each budget, means over the orders of drawing."""
     kept = np.arange(pool.correct.shape[1]) if pool.valid is None else np.flatnonzero(pool.valid[i])
     classes, right = pool.answer_class[i, kept], pool.correct[i, kept]
     names = np.unique(classes[classes >= 0])
     if not len(names):
-        return 0.0, float(len(left))
+        return [(0.0, float(budget)) for budget in budgets]
     worth = np.array([right[classes == name].mean() for name in names] + [0.0])
     member = classes[:, None] == np.array([*names, -2])
-    counts = member[order].cumsum(axis=1)
-    leading = np.partition(counts, -2, axis=2)[:, :, -2:]
-    decided = (
-        (leading[:, :, 1] - leading[:, :, 0] > left) | (left == 0) | sure[leading[:, :, 1], leading[:, :, 0]]
-    )
-    stop = decided.argmax(axis=1)
-    final = counts[np.arange(len(order)), stop]
-    top = final.max(axis=1, keepdims=True)
-    winners = (final == top) & (top > 0)
-    value = (winners @ worth) / np.maximum(winners.sum(axis=1), 1)
-    return float(value.mean()), float(stop.mean() + 1)
+    counts = member[order].cumsum(axis=1, dtype=np.int32)
+    second, first = np.partition(counts, -2, axis=2)[:, :, -2:].transpose(2, 0, 1)
+    found = []
+    for budget in budgets:
+        a, b = first[:, :budget], second[:, :budget]
+        left = budget - 1 - np.arange(budget)
+        stop = ((a - b > left) | (left == 0) | sure[budget][a, b]).argmax(axis=1)
+        final = counts[np.arange(len(order)), stop]
+        top = final.max(axis=1, keepdims=True)
+        winners = (final == top) & (top > 0)
+        value = (winners @ worth) / np.maximum(winners.sum(axis=1), 1)
+        found.append((float(value.mean()), float(stop.mean() + 1)))
+    return found

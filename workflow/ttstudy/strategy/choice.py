@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,6 +55,20 @@ def grids(outcomes: pd.DataFrame) -> Iterator[Grid]:
                 [tuple(table.columns[k]) for k in order],
                 table.to_numpy()[:, order],
             )
+
+
+def levels_of(levels: pd.DataFrame, cell: Mapping[str, object]) -> pd.Series:
+    """Level by problem_id for one cell, out of a table that may tell them by benchmark, policy and PRM.
+
+    A PRM without levels of its own takes those of prm "none".
+    """
+    for key in ("benchmark", "policy"):
+        if key in levels:
+            levels = levels[levels[key] == cell[key]]
+    if "prm" in levels:
+        own = (levels["prm"] == cell["prm"]).any()
+        levels = levels[levels["prm"] == (cell["prm"] if own else "none")]
+    return levels.set_index("problem_id")["level"]
 
 
 def _rank(theta: tuple[str, str, str]) -> tuple[int, int, int]:
