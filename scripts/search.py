@@ -23,6 +23,7 @@ def step() -> None:
     parser.add_argument("--machine", type=json.loads, default={}, help="engine options that change no byte (JSON)")
     parser.add_argument("--prm", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--problems-per-block", type=int, default=50)
+    parser.add_argument("--max-live", type=int, default=4096, help="most candidates in one model call")
     parser.add_argument("--answers", required=True, type=Path)
     parser.add_argument("--nodes", required=True, type=Path)
     parser.add_argument("--cost", required=True, type=Path)
@@ -34,6 +35,7 @@ def step() -> None:
         method=spec["method"],
         budget=args.budget,
         max_step_tokens=sampling.pop("max_tokens"),
+        max_live=args.max_live,
         **spec["options"],
         **sampling,
     )

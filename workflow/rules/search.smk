@@ -22,6 +22,7 @@ rule search:
         **asked("policy+prm"),
         # Blocks of problems and the machine's options change no byte, so they are not part of the spec.
         problems_per_block=study.search.problems_per_block,
+        max_live=study.search.max_live,
         machine=lambda w: layout.machine(w.policy),
     params:
         spec=spec,
@@ -32,7 +33,7 @@ rule search:
             --budget {params.budget} \
             --benchmark {input.benchmark:q} --policy "$(dirname {input.policy:q})" \
             --prm "$(dirname {input.prm:q})" --machine {resources.machine:q} \
-            --problems-per-block {resources.problems_per_block} \
+            --problems-per-block {resources.problems_per_block} --max-live {resources.max_live} \
             --answers {output.answers:q} --nodes {output.nodes:q} --cost {output.cost:q} --log {log:q}
         """
 

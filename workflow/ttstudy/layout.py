@@ -354,7 +354,7 @@ class Layout:
     @remembered
     def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
         """Folder of one method's searches with a PRM, one set of files per budget."""
-        options = self.study.search.model_dump(exclude={"problems_per_block"})
+        options = self.study.search.model_dump(exclude={"problems_per_block", "max_live"})
         spec = self._drawing(benchmark, policy, "search") | {
             "step": "search",
             "version": fingerprint.VERSIONS["search"],
@@ -641,7 +641,7 @@ class Layout:
 
     def diagnostics_spec(self) -> str:
         """Spec of the flaws of the PRMs."""
-        options = self.study.search.model_dump(exclude={"problems_per_block"})
+        options = self.study.search.model_dump(exclude={"problems_per_block", "max_live"})
         return self.study_spec("diagnostics", search=options, **self.diagnostics_sources())
 
     def report_spec(self) -> str:

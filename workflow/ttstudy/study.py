@@ -415,15 +415,31 @@ class Search(_Section):
 
     beam_width: int = Field(default=4, ge=1, le=1024, description="M: candidates drawn per kept beam and step")
     score: Score = Field(default="last", description="PRM score by which beams are pruned")
-    answers: Literal["beams", "candidates"] = "beams"
+    answers: Literal["beams", "candidates"] = Field(
+        default="beams",
+        description="beams: the N/M kept beams, as published; candidates: finished siblings of theirs too",
+    )
     semantics: Literal["default", "reference"] = Field(
         default="default", description="reference: the official code's behaviour, whatever the options below say"
     )
-    refill: bool = True
-    dedup: bool = False
-    stop_on_boxed: bool = False
-    lookahead: int = Field(default=0, ge=0, le=1000)
-    max_depth: int = Field(default=40, ge=1, le=10_000)
+    refill: bool = Field(
+        default=True,
+        description="a finished beam competes for its slot at every depth, so that the best N/M are kept; false: it "
+        "holds the slot for good",
+    )
+    dedup: bool = Field(
+        default=False, description="drop siblings with equal steps; not in the paper, and it makes N mean less"
+    )
+    stop_on_boxed: bool = Field(
+        default=False, description="end a path at a boxed text; a boxed intermediate result would end it half-way"
+    )
+    lookahead: int = Field(
+        default=0, ge=0, le=1000, description="k greedy steps rolled out before a candidate is scored"
+    )
+    max_depth: int = Field(default=40, ge=1, le=10_000, description="steps of the longest path")
+    max_live: int = Field(
+        default=4096, ge=1, le=10**6, description="most candidates in one model call: bounds memory, changes no result"
+    )
     problems_per_block: int = Field(default=50, ge=1, le=10**6, description="problems searched, and saved, together")
 
 
