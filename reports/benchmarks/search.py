@@ -150,6 +150,20 @@ def report(timings: list[Timing], args: argparse.Namespace) -> str:
             f"| {timing.tokens:,} | {timing.policy:.2f} | {timing.prm:.2f} | {timing.total:.2f} "
             f"| {timing.microseconds:.1f} | {timing.microseconds / base.microseconds:.2f}x | {slower} |"
         )
+    searches = [t for t in timings if t.method in ("beam_search", "dvts")]
+    dearest = max(t.microseconds / by_key["best_of_n", t.budget].microseconds for t in searches)
+    gains = []
+    for budget in dict.fromkeys(t.budget for t in searches):
+        found = [t for t in searches if t.budget == budget]
+        alone = [by_key[f"{t.method}, one at a time", budget].microseconds / t.microseconds for t in found]
+        gains.append(f"{min(alone):.1f} to {max(alone):.1f} times at N = {budget}")
+    lines += [
+        "",
+        f"A token of a search costs at most {dearest:.2f} times one of best-of-N at the same N. Engine calls equal the "
+        "depth of the deepest tree, whatever N and the number of problems. All problems together are faster than one "
+        f"at a time by {', '.join(gains)}. The larger N is, the better a single problem fills the batch by itself, and "
+        "the less there is to gain.",
+    ]
     return "\n".join([*lines, ""])
 
 
