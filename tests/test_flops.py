@@ -42,6 +42,7 @@ def test_the_ledger_counts_what_the_published_table_leaves_out():
     assert first["flops_prompt"] == 2 * 1000 * 100
     assert first["flops_prm"] == 2 * 7000 * 5000
     assert first["flops_total"] == 2 * (1000 * 4100 + 7000 * 5000)
+    assert first["flops_prm_reencoded"] == 2 * 7000 * 20000 and second["flops_prm_reencoded"] == 0
     assert second["flops_total"] == 2 * 1000 * 4100
     sparse = flops.ledger(pd.DataFrame(cells), active={"small": 250}).iloc[0]
     assert (sparse["flops_policy"], sparse["flops_paper"]) == (2 * 250 * 4000, 2 * 1000 * 4000)

@@ -54,7 +54,9 @@ def ledger(cells: pd.DataFrame, active: Mapping[str, float] | None = None) -> pd
     `cells` has benchmark, policy, prm, method, budget, problems, the token columns, policy_parameters and
     prm_parameters (0 without a PRM). `active` gives the active parameters of the models that are mixtures
     of experts; flops_paper keeps all parameters, as the study's table does. Optional columns
-    flops_attention_policy and flops_attention_prm are added to the totals. ValueError for negative tokens.
+    flops_attention_policy and flops_attention_prm are added to the totals. flops_prm_reencoded is what the PRM would
+    take if it read every candidate's prefix anew, as the official code does; no total has it. ValueError for
+    negative tokens.
     """
     table = cells.copy()
     for column in TOKENS:
@@ -70,6 +72,7 @@ def ledger(cells: pd.DataFrame, active: Mapping[str, float] | None = None) -> pd
     table["flops_prm"] = inference(1, prm * table["prm_tokens"]) + extra["prm"]
     table["flops_total"] = table["flops_policy"] + table["flops_prompt"] + table["flops_prm"]
     table["flops_paper"] = inference(1, table["policy_parameters"] * table["response_tokens"])
+    table["flops_prm_reencoded"] = inference(1, prm * table["prm_tokens_reencoded"])
     return table[[*COLUMNS, *(column for column in table if column not in COLUMNS)]]
 
 

@@ -22,6 +22,13 @@ TRAINED = {
 }
 """Nominal parameters and pretraining tokens by the models' cards; R1 with all experts, as in Table 4."""
 R1_ACTIVE = 37e9
+CHECKPOINTS = {
+    "Llama-3.2-3B-Instruct": 3.21e9,
+    "Llama-3.1-405B-Instruct": 406e9,
+    "DeepSeek-R1-Distill-Qwen-7B": 7.62e9,
+    "DeepSeek-R1": 671e9,
+}
+"""Parameters that the checkpoints have, in place of the sizes in their names."""
 PRM_SIZES = (7e9, 72e9)
 _HALF_UNIT = 0.05 + 1e-9
 """Rounding of a number printed with one decimal."""
@@ -174,13 +181,15 @@ def compute_table(published: Published) -> Finding:
     guided = [small._replace(prm_parameters=size, prm_tokens=small.inference_tokens) for size in PRM_SIZES]
     with_prm = [large.inference / model.inference for model in guided]
     active = r1._replace(active=R1_ACTIVE).total / distilled.total
+    true = [model._replace(parameters=CHECKPOINTS[name]).total for name, model in models.items()]
     good = worst <= 0.005 and all(low <= total <= high for total in totals)
     return Finding(
         "holds" if good else "fails",
         f"6ND gives the training FLOPs within {100 * worst:.1f} %; the total ratios are {totals[0]:.1f}x and "
         f"{totals[1]:.1f}x, the inference ratios {inferences[0]:.2f}x and {inferences[1]:.2f}x; one PRM pass "
         f"over the first pair's tokens makes its inference ratio {with_prm[0]:.2f}x (7B) or "
-        f"{with_prm[1]:.3f}x (72B), and R1's 37B active parameters make the second total {active:.1f}x",
+        f"{with_prm[1]:.3f}x (72B), and R1's 37B active parameters make the second total {active:.1f}x; with the "
+        f"checkpoints' own parameter counts the totals are {true[1] / true[0]:.1f}x and {true[3] / true[2]:.1f}x",
         f"{low:g}x to {high:g}x",
         f"{totals[0]:.1f}x and {totals[1]:.1f}x",
     )

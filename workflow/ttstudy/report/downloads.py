@@ -13,7 +13,8 @@ from ttstudy.report.cells import csv_bytes, pack_bytes
 ROOM = 6_000_000
 """Bytes that packed downloads may take."""
 _ORDER = (
-    "accuracy", "strategy", "ledger", "claims", "training", "difficulty", "counts", "optimism", "graders",
+    "accuracy", "strategy", "ledger", "claims", "training", "difficulty", "counts", "optimism",
+    "adaptive", "predicted", "efficiency", "graders",
     "grader_accuracy", "grader_answers", "benchmark",
     "outcomes",
 )  # fmt: skip

@@ -487,6 +487,7 @@ def _flops(results: Results, context: Mapping[str, Any]) -> Section:
         C("response_tokens", "Tokens generated", "amount"), C("discarded_tokens", "of them discarded", "amount"),
         C("prm_tokens", "PRM tokens", "amount"), C("flops_policy", "Policy FLOPs", "exponent"),
         C("flops_prompt", "Prompt FLOPs", "exponent"), C("flops_prm", "PRM FLOPs", "exponent"),
+        C("flops_prm_reencoded", "PRM FLOPs, prefixes read anew", "exponent"),
         C("flops_total", "All FLOPs", "exponent"), C("flops_paper", "FLOPs as the paper counts", "exponent"),
         C("over_paper", "All / paper", "ratio"),
     ]  # fmt: skip
