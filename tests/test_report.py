@@ -229,6 +229,14 @@ def test_levels_best_methods_costs_optimism_graders_and_audit_are_those_of_their
     effects = world["grader_accuracy"].query("changed > 0")
     same(page.table("graders-effect"), effects, cell, ["accuracy", "other", "difference", "changed"])
     same(page.table("graders-answers"), world["grader_answers"], ["policy", "problem_id", "answer"], ["responses"])
+    spent = world["adaptive"].query("scheme == 'decided'").assign(scheme="stop when decided")
+    shown = page.table("adaptive-0-data").query("scheme == 'stop when decided'")
+    same(shown, spent, ["policy", "scheme", "budget"], ["spent", "accuracy", "fixed", "difference", "low", "high"])
+    found = page.table("predicted-0-data").set_index(["policy", "level"])[["easy", "medium", "hard"]]
+    wanted = world["predicted"].groupby(["policy", "true_level", "level"]).size()
+    for (policy, level, predicted), count in wanted.items():
+        assert found.loc[(policy, level), predicted] == count
+    assert found.to_numpy().sum() == len(world["predicted"])
     audit = page.table("audit-data")
     told = world["claims"].set_index("claim")
     assert audit["claim"].tolist() == [8, 11, 14]
@@ -269,8 +277,8 @@ def test_published_accuracies_stand_beside_those_of_policies_with_the_papers_nam
 
 
 CHECKED = set(
-    "headline claims cot scaling matrix gains prms levels best votes flops ledger optimism training counts graders "
-    "graders-effect graders-answers prm-skill diagnostics calibration failures audit versions steps checksums".split()
+    "headline claims cot scaling matrix gains prms levels best votes flops ledger optimism adaptive predicted training counts "
+    "graders graders-effect graders-answers prm-skill diagnostics calibration failures audit versions steps checksums".split()
 )
 
 

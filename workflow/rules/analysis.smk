@@ -132,7 +132,7 @@ rule adaptive:
         predicted=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.predicted.parquet",
         adaptive=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.adaptive.parquet",
     log:
-        f"{layout.folder}/logs/adaptive/{{benchmark}}/{{policy}}.log",
+        f"{layout.folder}/logs/{{benchmark}}/{{policy}}.adaptive.log",
     conda:
         "../../envs/analyse.yaml"
     params:
