@@ -277,8 +277,9 @@ def test_published_accuracies_stand_beside_those_of_policies_with_the_papers_nam
 
 
 CHECKED = set(
-    "headline claims cot scaling matrix gains prms levels best votes flops ledger optimism adaptive predicted training counts "
-    "graders graders-effect graders-answers prm-skill diagnostics calibration failures audit versions steps checksums".split()
+    "headline claims cot scaling matrix gains prms levels best votes flops ledger optimism adaptive predicted training "
+    "counts graders graders-effect graders-answers prm-skill diagnostics calibration failures audit versions steps "
+    "checksums".split()
 )
 
 
