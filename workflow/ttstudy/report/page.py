@@ -58,7 +58,7 @@ def write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(sealed(content))
+        temporary.write_bytes(sealed(content) if path.suffix in (".html", ".svg") else content)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
