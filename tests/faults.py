@@ -104,6 +104,20 @@ def jobs_of(paths: list[Path]) -> set[str]:
     return names
 
 
+def processes_of(session: int) -> dict[int, bytes]:
+    """Command lines of the processes of a session, by process id."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                if int(fields[3]) == session and fields[0] != "Z":
+                    found[int(entry.name)] = (entry / "cmdline").read_bytes()
+            except (OSError, ValueError, IndexError):
+                continue
+    return found
+
+
 class Run:
     """A run in a session of its own, which can be killed whole or in part."""
 
@@ -122,17 +136,11 @@ class Run:
 
     def jobs(self) -> list[int]:
         """Processes of the session that run a step."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    session = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[3])
-                    line = (entry / "cmdline").read_bytes()
-                except (OSError, ValueError, IndexError):
-                    continue
-                if session == self.process.pid and b"/scripts/" in line and line.startswith(b"python\0"):
-                    found.append(int(entry.name))
-        return found
+        return [
+            process
+            for process, line in processes_of(self.process.pid).items()
+            if b"/scripts/" in line and line.startswith(b"python\0")
+        ]
 
     def wait_for_jobs(self, seconds: float = 120) -> bool:
         """Until a step runs; False when the run ended without one."""

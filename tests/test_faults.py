@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -24,8 +25,14 @@ KILLS = int(os.environ.get("TTSTUDY_KILLS", 4))
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
-    root, config = faults.set_up(tmp_path_factory.mktemp("undisturbed") / "run")
-    faults.again(root, config)
+    """A finished run, whose temporary folder was its own; it must leave no file there and no process."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    root, config = faults.set_up(folder / "run")
+    (folder / "tmp").mkdir()
+    run = faults.Run(root, config, TMPDIR=str(folder / "tmp"))
+    assert run.process.wait(timeout=900) == 0
+    assert [path for path in (folder / "tmp").rglob("*") if path.is_file()] == []
+    assert faults.processes_of(run.process.pid) == {}
     return root
 
 
@@ -88,6 +95,8 @@ def test_damaged_outputs_are_named_and_made_again(undisturbed, tmp_path):
 
 @pytest.mark.parametrize("change", ["truncated", "emptied", "one byte"])
 def test_every_kind_of_result_tells_whether_it_is_whole(undisturbed, tmp_path, change):
+    provenance = undisturbed / "results/studies/faults/provenance.json"
+    assert integrity.fault(provenance) is None and json.loads(provenance.read_text())["study"] == "faults"
     figures = sorted((undisturbed / "results/studies/faults/figures").glob("*.svg"))
     pages = [undisturbed / "results/studies/faults/report.html", *figures[:1]]
     tables = [undisturbed / "results" / path for path in ("studies/faults/tables/ledger.parquet",)]

@@ -54,7 +54,7 @@ def embed(value: Any) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a page or figure with its checksum at its end; it appears whole or not at all."""
+    """Write a file, a page or figure with its checksum at its end; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
