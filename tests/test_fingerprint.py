@@ -22,6 +22,10 @@ def copy(tmp_path):
     return tmp_path
 
 
+LIGHT = ("benchmark", "grade", "difficulty", "outcomes", "ledger", "training", "accuracy", "strategy", "claims")
+"""Steps that open no model, as far as what they import is told."""
+
+
 def codes(root: Path) -> dict[str, str]:
     program = (
         "import json; from ttstudy import fingerprint as f; "
@@ -57,6 +61,12 @@ def test_voting_changes_analysis_only(copy):
     assert not steps & {"sample", "score", "search", "grade", "benchmark", "train_policy"}
 
 
+def test_a_prms_and_an_engines_code_is_no_light_steps(copy):
+    for file, before in (("rewards/heads.py", "import torch"), ("engines/sampler.py", "import torch")):
+        steps = edited(copy, f"workflow/ttstudy/{file}", before, f"import json\n{before}")
+        assert "search" in steps and not steps & set(LIGHT), file
+
+
 def test_the_table_contracts_reach_every_step_that_writes_one(copy):
     steps = edited(copy, "workflow/ttstudy/tables.py", 'LEVELS = ("easy",', 'LEVELS = ("simple",')
     assert {"grade", "outcomes", "accuracy", "report"} <= steps
@@ -73,9 +83,6 @@ def test_steps_that_call_a_model_have_a_version_that_was_raised_with_their_code(
     assert {step: item["version"] for step, item in now.items()} == {
         step: item["version"] for step, item in recorded.items()
     }
-
-
-LIGHT = ("benchmark", "grade", "difficulty", "outcomes", "ledger", "training", "accuracy", "strategy", "claims")
 
 
 @pytest.mark.parametrize("step", [*LIGHT, "explorer", "report"])

@@ -18,10 +18,6 @@ _LARGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
 
 
-_JUDGES = ("ProcessRewardModel", "PrmModel", "RewardModel", "SequenceClassification", "TokenClassification")
-"""How the architectures end that score text and draw none."""
-
-
 def parameters(folder: Path) -> int:
     """Number of weights in a folder's safetensors files (tied weights are stored, and counted, once).
 
@@ -63,39 +59,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise StudyError(f"{path}: not a JSON object; copy or download it again")
     return content
-
-
-def check(folder: Path, key: str, kind: str, format: str | None = None) -> None:
-    """StudyError, beginning with `key`, where a folder is no checkpoint of a `policy` or a `prm` that we can open.
-
-    Reads headers and JSON only. `format` is the PRM's, None where config.json is to tell it.
-    """
-    try:
-        config = read_json(folder / "config.json")
-        if not isinstance(config.get("model_type"), str):
-            raise StudyError(f"{folder / 'config.json'}: names no model_type; give a Hugging Face checkpoint folder")
-        for index in sorted(folder.glob("*.safetensors.index.json")):
-            shards = read_json(index).get("weight_map")
-            shards = sorted({str(name) for name in shards.values()}) if isinstance(shards, dict) else []
-            lost = next((name for name in shards if Path(name).name != name or not (folder / name).is_file()), None)
-            if lost or not shards:
-                raise StudyError(f"{index}: names {lost or 'no file'}, which is not in the folder; download it again")
-        if not parameters(folder):
-            raise StudyError(f"{folder}: its safetensors files hold no weights; copy or download it again")
-        if not (folder / "tokenizer.json").is_file():
-            raise StudyError(f"{folder}: holds no tokenizer.json; save the tokenizer there")
-        read_json(folder / "tokenizer.json")
-        architecture = str((config.get("architectures") or [""])[0])
-        if kind == "policy" and architecture.endswith(_JUDGES):
-            raise StudyError(f"{folder}: is a reward model ({architecture}), not a policy; name it under prms")
-        if kind == "prm" and format is None:
-            from ttstudy.rewards.catalogue import format_of
-
-            format_of(str(folder), config)
-    except ValueError as error:  # StudyError is one
-        raise StudyError(f"{key}: {error}") from None
-    except OSError as error:
-        raise StudyError(f"{key}: {error.filename} cannot be read ({error.strerror})") from None
 
 
 def size(model: Mapping[str, Any]) -> float | None:

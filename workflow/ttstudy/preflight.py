@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ttstudy import checkpoints, integrity, published
+from ttstudy import checkpoint_check, integrity, published
 from ttstudy.errors import StudyError, one_line
 from ttstudy.layout import Layout, open_layout
 from ttstudy.miniature import definitions
@@ -68,12 +68,12 @@ def check(layout: Layout) -> None:
         elif isinstance(policy, RecordedPolicy):
             _recorded(layout, name, "policies")
         elif isinstance(policy, CheckpointPolicy):
-            checkpoints.check(layout.root / policy.path, f"policies.{name}.path", "policy")
+            checkpoint_check.check(layout.root / policy.path, f"policies.{name}.path", "policy")
     for name, prm in study.prms.items():
         if isinstance(prm, TrainedPRM):
             _trained_prm(study, name, prm)
         elif isinstance(prm, CheckpointPRM):
-            checkpoints.check(layout.root / prm.path, f"prms.{name}.path", "prm", prm.format)
+            checkpoint_check.check(layout.root / prm.path, f"prms.{name}.path", "prm", prm.format)
 
 
 def _trained_prm(study: Study, name: str, prm: TrainedPRM) -> None:
