@@ -454,13 +454,13 @@ class Layout:
                 self.pool_blocks(policy, "samples"), self.pools(benchmark, policy, "samples"), strict=True
             )
         ]
-        single = {
+        single: dict[str, dict[str, Any]] = {
             name: {"responses": path, "grades": self.grades(path, grader)}
             for name in (("cot",) if policy in self.study.references else ("pilot", "cot"))
             for path in self.pools(benchmark, policy, name)
         }
-        if self.study.difficulty.label_free == "prm":
-            block = self.pool_blocks("pilot")[0]
+        if self.study.difficulty.label_free == "prm" and "pilot" in single:
+            block = self.pool_blocks(policy, "pilot")[0]
             single["pilot"]["scores"] = {
                 prm: self.scores(benchmark, policy, prm, block, "pilot") for prm in self.study.prms_of(policy)
             }
