@@ -516,17 +516,23 @@ class Layout:
         return f"{self.folder}/provenance.json"
 
     def products(self) -> Iterator[tuple[str, Path]]:
-        """(rule, first output) of every job behind the report, in the order of the DAG."""
+        """(step, first output) of every job behind the report, in the order of the DAG."""
         for rule, names in (("train_policy", self.study.policies), ("train_reward_model", self.study.prms)):
             paths = self.model_files(*names) if names else []
             yield from ((rule, Path(path).parent) for path in paths if path.endswith("/training.json"))
+            yield from (("fetch_model", Path(path).parent) for path in paths if path.endswith("/fetched.json"))
         yield from (("benchmark", Path(self.benchmark(name))) for name in self.study.benchmarks)
         for rule, kind in (("sample", "responses"), ("search", "answers"), ("score", "scores"), ("grade", "grades")):
             for benchmark, policy in self.pairs():
                 yield from ((rule, Path(path)) for path in self.files(benchmark, policy, kind, grader=GRADERS[0]))
+        flaws = self.diagnostics_sources()
+        yield from (("label", Path(block["labels"])) for cell in flaws["cells"] for block in cell["pool"])
+        for labelled in flaws["labelled"]:
+            yield "labelled", Path(labelled["solutions"])
+            yield from (("score", Path(path)) for path in labelled["scores"].values())
         for rule in ("difficulty", "outcomes", "ledger", "adaptive", "explorer"):
             yield from ((rule, Path(path)) for path in self.cells(rule))
-        for rule in ("training", "accuracy", "graders", "strategy", "claims"):
+        for rule in ("training", "accuracy", "graders", "diagnostics", "strategy", "claims"):
             yield rule, Path(self.table(rule))
 
     def difficulty_spec(self, benchmark: str, policy: str) -> str:

@@ -91,18 +91,20 @@ def record(product: Path, seconds: float, amounts: Mapping[str, int]) -> None:
 
 
 def jobs(products: Iterable[tuple[str, Path]]) -> list[dict[str, Any]]:
-    """What the jobs behind a study took, by rule, from (rule, first output) pairs.
+    """What the jobs behind a study took, by step, from (step, first output) pairs; a record knows its step better.
 
-    Per rule: jobs, cached (not made by the run that asks), unrecorded (left no record), seconds, cpu_seconds, tokens
-    (summed) and peak_bytes (largest). A rule none of whose jobs left a record has None in their place.
+    Per step (column `rule`): jobs, cached (not made by the run that asks), unrecorded (left no record), seconds,
+    cpu_seconds, tokens (summed) and peak_bytes (largest). A step none of whose jobs left a record has None in
+    their place.
     """
     rules: dict[str, dict[str, Any]] = {}
     sums = ("seconds", "cpu_seconds", "tokens")
     for rule, product in products:
+        known = _read(_beside(product))
+        rule = known["step"] if known and "step" in known else rule
         row = rules.setdefault(rule, {"rule": rule, "jobs": 0, "cached": 0, "unrecorded": 0} | dict.fromkeys(
             (*sums, "peak_bytes")))  # fmt: skip
         row["jobs"] += 1
-        known = _read(_beside(product))
         row["cached"] += known is None or known.get("run") != os.environ.get(RUN, "")
         row["unrecorded"] += known is None
         for name in sums:
