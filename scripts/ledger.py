@@ -9,6 +9,7 @@ from ttstudy import checkpoints, flops, steps, tables, usage
 RESPONSES = ["problem_id", "sample", "prompt_tokens", "response_tokens", "finish"]
 SCORES = ["problem_id", "sample", "prm_tokens"]
 STATUS = ["problem_id", "sample", "status"]
+NODES = ["problem_id", "tree", "node", "parent", "depth", "tokens"]
 
 
 def step() -> None:
@@ -19,6 +20,7 @@ def step() -> None:
     args = parser.parse_args()
     spec, sources = args.spec, args.spec["sources"]
     sizes = {name: checkpoints.size(model) for name, model in spec["models"].items()}
+    shapes = {name: checkpoints.shape(model) for name, model in spec["models"].items()}
     active = {n: m["active_parameters"] for n, m in spec["models"].items() if m["active_parameters"] is not None}
 
     rows, endings = [], []
@@ -40,7 +42,8 @@ def step() -> None:
     for search in sources["searches"]:
         method, prm, budget = search["method"], search["prm"], search["budget"]
         cost = tables.read("search_cost", search["cost"])
-        rows += usage.of_search(method, prm, budget, cost, cot, spec["budgets"][method])
+        nodes = tables.read("nodes", search["nodes"], NODES)
+        rows += usage.of_search(method, prm, budget, cost, nodes, cot, spec["budgets"][method])
         answers = tables.read("search_responses", search["answers"], RESPONSES)
         grades = tables.read("grades", search["grades"], STATUS)
         endings.append(usage.endings(method, prm, budget, answers, grades))
@@ -50,7 +53,7 @@ def step() -> None:
     # A size that is not known is missing in the table, and so is all that follows from it.
     sized = ["policy_parameters", "prm_parameters"]
     cells = cells.astype({column: float for column in sized if cells[column].isna().any()})
-    tables.write("ledger", flops.ledger(cells, active), args.output)
+    tables.write("ledger", flops.ledger(cells, active, shapes), args.output)
     tables.write("counts", pd.DataFrame(endings).assign(**names), args.counts)
 
 

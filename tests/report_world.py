@@ -88,7 +88,7 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
         parts = (2.0 * size * drawn, 2.0 * size * n * 20, 2.0 * prm_size * scored)
         out["ledger"].append(
             (benchmark, policy, prm, method, budget, n, n * 20.0, drawn, lost, scored, scored * 2.4, size, prm_size)
-            + (*parts, sum(parts), parts[0])
+            + (*parts, sum(parts), parts[0], 0.04 * sum(parts))
         )
         got = n * (budget if method in ("cot", "majority", "best_of_n") else max(1, budget // 4))
         cut, none = rng.binomial(got, 0.02), rng.binomial(got, 0.05)
@@ -219,7 +219,8 @@ TABLES = {
     "outcomes": f"{_CELL} score vote problem_id level value",
     "accuracy": f"{_CELL} score vote level problems accuracy low high",
     "ledger": f"{_CELL} problems prompt_tokens response_tokens discarded_tokens prm_tokens prm_tokens_reencoded "
-    "policy_parameters prm_parameters flops_policy flops_prompt flops_prm flops_total flops_paper",
+    "policy_parameters prm_parameters flops_policy flops_prompt flops_prm flops_total flops_paper "
+    "flops_attention",
     "strategy": "benchmark policy prm budget level selection method score vote problems accuracy low high",
     "training": "model kind parameters tokens flops cpu_seconds loss auc",
     "claims": "claim title source verdict published ours low high text needs",

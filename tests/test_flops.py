@@ -46,15 +46,23 @@ def test_the_ledger_counts_what_the_published_table_leaves_out():
     assert second["flops_total"] == 2 * 1000 * 4100
     sparse = flops.ledger(pd.DataFrame(cells), active={"small": 250}).iloc[0]
     assert (sparse["flops_policy"], sparse["flops_paper"]) == (2 * 250 * 4000, 2 * 1000 * 4000)
-    long = flops.ledger(pd.DataFrame([cell(flops_attention_policy=1e6)])).iloc[0]
-    assert long["flops_policy"] == 2 * 1000 * 4000 + 1e6
+    met = {"prompt_positions": 10.0, "policy_positions": 200.0, "prm_positions": 300.0}
+    long = flops.ledger(pd.DataFrame([cell(**met)]), shapes={"small": (3, 8), "good": (5, 16)}).iloc[0]
+    assert long["flops_prompt"] == 2 * 1000 * 100 + 4 * 3 * 8 * 10
+    assert long["flops_policy"] == 2 * 1000 * 4000 + 4 * 3 * 8 * 200
+    assert long["flops_prm"] == 2 * 7000 * 5000 + 4 * 5 * 16 * 300
+    assert long["flops_prm_reencoded"] == 4 * long["flops_prm"] and long["flops_paper"] == 2 * 1000 * 4000
+    assert long["flops_total"] - first["flops_total"] == long["flops_attention"] == 96 * 210 + 320 * 300
+    remote = flops.ledger(pd.DataFrame([cell(**met)]), shapes={"small": None, "good": (5, 16)}).iloc[0]
+    assert np.isnan(remote["flops_attention"]) and np.isnan(first["flops_attention"])  # not known, never zero
+    assert remote["flops_total"] == first["flops_total"] + 320 * 300
     with pytest.raises(ValueError, match="prm_tokens is negative"):
         flops.ledger(pd.DataFrame([cell(prm_tokens=-1.0)]))
 
 
 def test_attention_is_the_sum_over_positions():
     summed = sum(4 * 3 * 64 * position for position in range(100, 300))
-    assert flops.attention(3, 64, 100, 300) == pytest.approx(summed, rel=5e-3)
+    assert flops.attention(3, 64, flops.positions(100, 300)) == pytest.approx(summed, rel=5e-3)
 
 
 def test_ratios_of_the_published_pairs_and_their_sensitivity():

@@ -53,6 +53,7 @@ def test_a_breach_names_file_table_and_column_and_writes_nothing(tmp_path, chang
 
 KEY = {"benchmark": "b", "policy": "p", "prm": "none", "method": "cot", "budget": 1}
 FLOPS = dict.fromkeys(("flops_policy", "flops_prompt", "flops_prm"), 1e12) | {"flops_total": 3e12, "flops_paper": 1e12}
+FLOPS["flops_attention"] = 1e11
 TOKENS = ("prompt_tokens", "response_tokens", "discarded_tokens", "prm_tokens", "prm_tokens_reencoded")
 ROWS = {
     "accuracy": KEY
@@ -86,6 +87,7 @@ NONSENSE = [
     ("ledger", {"response_tokens": -1.0}),
     ("ledger", {"response_tokens": float("inf")}),
     ("ledger", {"flops_prm": float("inf")}),
+    ("ledger", {"flops_attention": 3.1e12}),
     ("ledger", {"discarded_tokens": 6.0}),
     ("difficulty", {"correct": 5}),
     ("difficulty", {"pass_at_1": 0.5}),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 
 from tests.studies import smoke
-from ttstudy import usage
+from ttstudy import checkpoints, usage
 from ttstudy.layout import open_layout
 from ttstudy.study import from_mapping
 
@@ -17,6 +19,16 @@ POOL = pd.DataFrame(
         "prompt_tokens": [5, 5, 7, 7],
         "response_tokens": [10, 20, 30, 50],
         "finish": ["eos", "length", "eos", "context"],
+    }
+)
+NODES = pd.DataFrame(
+    {
+        "problem_id": ["a", "a", "a", "a", "a", "b"],
+        "tree": [0, 0, 0, 0, 1, 0],
+        "node": [0, 1, 2, 3, 0, 0],
+        "parent": [-1, 0, 0, 1, -1, -1],
+        "depth": [1, 2, 2, 3, 1, 1],
+        "tokens": [10, 20, 4, 2, 6, 8],
     }
 )
 SCORES = {"p": POOL[["problem_id", "sample"]].assign(prm_tokens=[16, 26, 38, 58])}
@@ -42,11 +54,33 @@ def test_dvts_at_a_smaller_n_uses_its_share_of_the_trees_and_beam_search_its_own
             "prm_tokens_reencoded": [4000],
         }
     )
-    rows = usage.of_search("dvts", "p", 16, cost, POOL, [4, 16])
+    rows = usage.of_search("dvts", "p", 16, cost, NODES, POOL, [4, 16])
     assert [row["response_tokens"] for row in rows] == [200, 800]
     assert [row["prm_tokens_reencoded"] for row in rows] == [1000, 4000]
-    (beam,) = usage.of_search("beam_search", "p", 16, cost, POOL, [4, 16])
+    (beam,) = usage.of_search("beam_search", "p", 16, cost, NODES, POOL, [4, 16])
     assert (beam["budget"], beam["discarded_tokens"], beam["prompt_tokens"]) == (16, 600, 12)
+
+
+def test_a_token_meets_its_prompt_and_what_came_before_it_on_its_own_path():
+    """p^2/2 for a prompt, ((p + r)^2 - p^2)/2 for a response or node; a sibling's tokens are never met."""
+    cot = usage.of_cot(POOL[POOL["sample"] == 0])
+    assert cot["prompt_positions"] == (5**2 + 7**2) / 2 == 37
+    assert cot["policy_positions"] == (15**2 - 5**2 + 37**2 - 7**2) / 2 == 760
+    assert cot["prm_positions"] == 0
+    rows = {row["method"]: row for row in usage.of_pool(POOL, SCORES, {"best_of_n": [1, 2]}) if row["budget"] == 2}
+    drawn = 760 + (25**2 - 5**2 + 57**2 - 7**2) / 2
+    assert rows["best_of_n"]["policy_positions"] == rows["coverage"]["policy_positions"] == drawn
+    assert rows["best_of_n"]["prm_positions"] == (16**2 + 26**2 + 38**2 + 58**2) / 2
+    assert rows["coverage"]["prm_positions"] == 0
+    # Tree 0 of a: 5 + 10, below it 15 + 20 and 15 + 4, then 35 + 2; tree 1: 5 + 6. Tree 0 of b: 7 + 8.
+    met = (15**2 - 5**2) + (35**2 - 15**2) + (19**2 - 15**2) + (37**2 - 35**2) + (11**2 - 5**2) + (15**2 - 7**2)
+    cost = pd.DataFrame({"problems": [2], "response_tokens": [50], "discarded_tokens": [4], "prm_tokens": [93]})
+    cost["prm_tokens_reencoded"] = 200
+    half, whole = usage.of_search("dvts", "p", 4, cost, NODES.iloc[::-1], POOL, [2, 4])
+    assert whole["policy_positions"] == met / 2 == 2 * half["policy_positions"]
+    assert whole["prm_positions"] == pytest.approx(93 / (12 + 50) * (37 + met / 2))
+    assert half["prm_positions"] == pytest.approx(whole["prm_positions"] / 2)
+    assert half["prompt_positions"] == whole["prompt_positions"] == 37
 
 
 def test_endings_are_counted_by_what_they_were():
@@ -59,6 +93,22 @@ def test_the_single_greedy_response_has_no_prm():
     row = usage.of_cot(POOL[POOL["sample"] == 0])
     assert (row["problems"], row["prompt_tokens"], row["response_tokens"]) == (2, 12, 40)
     assert row["prm_tokens"] == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("config", "shape"),
+    [
+        ({"num_hidden_layers": 28, "num_attention_heads": 16, "head_dim": 128, "hidden_size": 1024}, (28, 2048)),
+        ({"num_hidden_layers": 16, "num_attention_heads": 32, "head_dim": None, "hidden_size": 2048}, (16, 2048)),
+        ({"num_hidden_layers": 16, "hidden_size": 2048}, None),
+        (None, None),
+    ],
+)
+def test_layers_and_width_come_from_the_checkpoint_or_are_not_known(tmp_path, config, shape):
+    if config:
+        (tmp_path / "config.json").write_text(json.dumps(config))
+    assert checkpoints.shape({"path": str(tmp_path / "model.safetensors")}) == shape
+    assert checkpoints.shape({"path": None}) is None
 
 
 def on_paths(nodes: pd.DataFrame, answers: pd.DataFrame) -> int:
@@ -82,6 +132,11 @@ def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
     ledger = table.set_index(keys)
     assert not ledger.index.duplicated().any() and set(table["benchmark"]) == {"sums"}
     trained = pd.read_parquet(finished / layout.table("training")).set_index("model")["parameters"]
+    models = {name: layout.policy(name) for name in layout.study.policies}
+    models |= {name: layout.prm(name) for name in layout.study.prms}
+    files = {name: (finished / path).with_name("config.json") for name, path in models.items()}
+    configs = {name: json.loads(path.read_text()) for name, path in files.items()}
+    per_key = {name: 4 * made["num_hidden_layers"] * made["hidden_size"] for name, made in configs.items()}
     seen = 0
 
     def read(path: str) -> pd.DataFrame:
@@ -97,7 +152,10 @@ def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
         assert (row["policy_parameters"], row["prm_parameters"]) == (policy, prm)
         assert row["flops_paper"] == 2 * policy * row["response_tokens"]  # all that the paper's table counts
         added = 2 * policy * row["prompt_tokens"] + 2 * prm * row["prm_tokens"]
-        assert row["flops_total"] == pytest.approx(row["flops_paper"] + added)
+        assert row["flops_total"] == pytest.approx(row["flops_paper"] + added + row["flops_attention"])
+        met = per_key[key[0]] * (row["prompt_positions"] + row["policy_positions"])
+        met += per_key.get(key[1], 0) * row["prm_positions"]
+        assert 0 < met == pytest.approx(row["flops_attention"])
 
     for _, policy in layout.pairs():
         sources = layout.sources("sums", policy)

@@ -70,6 +70,22 @@ def size(model: Mapping[str, Any]) -> float | None:
     return counted or model["parameters"]
 
 
+def shape(model: Mapping[str, Any]) -> tuple[int, int] | None:
+    """(layers, attention heads times their size) of a model as its config.json says; None where none does.
+
+    `model` is as for `size`. Every layer counts as one of full attention.
+    """
+    path = None if model["path"] is None else Path(model["path"]).parent / "config.json"
+    if path is None or not path.is_file():
+        return None
+    config = read_json(path)
+    keys = ("num_hidden_layers", "num_attention_heads", "head_dim", "hidden_size")
+    layers, heads, head, hidden = (n if isinstance(n := config.get(key), int) and n > 0 else None for key in keys)
+    if layers is None or heads is None or (head is None and hidden is None):
+        return None
+    return layers, heads * (head or (hidden or 0) // heads)
+
+
 def describe(model: Mapping[str, Any]) -> dict[str, Any]:
     """`parameters`, `tokens`, `flops` (6ND), `loss` and `auc` of a model, None for what is not known.
 

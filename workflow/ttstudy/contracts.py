@@ -73,6 +73,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "flops_total is smaller than the sum of its parts",
             lambda t: ~(t["flops_total"] * (1 + 1e-9) + 1 < t["flops_policy"] + t["flops_prompt"] + t["flops_prm"]),
         ),
+        (
+            "attention takes more than flops_total",
+            lambda t: ~(t["flops_attention"] > t["flops_total"] * (1 + 1e-9) + 1),
+        ),
         _DISCARDED,
     ),
     "counts": (

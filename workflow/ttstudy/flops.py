@@ -10,7 +10,7 @@ problems; FLOPs likewise.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,13 @@ import pandas as pd
 from ttstudy.statistics import CONFIDENCE, resample_weights
 
 TOKENS = ["prompt_tokens", "response_tokens", "discarded_tokens", "prm_tokens", "prm_tokens_reencoded"]
+POSITIONS = ["prompt_positions", "policy_positions", "prm_positions"]
+"""Sums over tokens of the number of keys each meets: of the prompts, of what the policy generates, of the PRM."""
 COLUMNS = [
     *("benchmark", "policy", "prm", "method", "budget", "problems"),
     *TOKENS,
     *("policy_parameters", "prm_parameters", "flops_policy", "flops_prompt", "flops_prm", "flops_total"),
-    "flops_paper",
+    *("flops_paper", "flops_attention"),
 ]
 
 
@@ -36,27 +38,44 @@ def inference(parameters: float, tokens: float, active: float | None = None) -> 
     return 2.0 * (parameters if active is None else active) * tokens
 
 
-def attention(layers: int, width: int, start: float, stop: float) -> float:
-    """Attention's own operations for the tokens at positions start..stop of one sequence.
+Amount = TypeVar("Amount", float, pd.Series)
 
-    A token at position p meets p keys and p values of `width` in each layer, two operations each: 4 L d p.
-    Kaplan et al. 2020 (arXiv 2001.08361), table 1, counts the same term per token; 2 N leaves it out.
+
+def positions(start: Amount | float, stop: Amount) -> Amount:
+    """Sum of the positions of the tokens from `start` to `stop` of a sequence: how many keys they meet in all."""
+    return (stop * stop - start * start) / 2
+
+
+def attention(layers: int, width: int, met: float) -> float:
+    """Attention's own operations for tokens that meet `met` keys in all (see `positions`).
+
+    A token at position p meets p keys and p values of `width` (heads times their size) in each layer, two operations
+    each: 4 L d p. Kaplan et al. 2020 (arXiv 2001.08361), table 1, counts the same term per token; 2 N leaves it out.
     """
-    return 2.0 * layers * width * (stop * stop - start * start)
+    return 4.0 * layers * width * met
 
 
 # -- the ledger ----------------------------------------------------------------------------------------------
 
 
-def ledger(cells: pd.DataFrame, active: Mapping[str, float] | None = None) -> pd.DataFrame:
+def ledger(
+    cells: pd.DataFrame,
+    active: Mapping[str, float] | None = None,
+    shapes: Mapping[str, tuple[int, int] | None] | None = None,
+) -> pd.DataFrame:
     """The ledger's rows: cells with their token totals, and the FLOPs of each part.
 
     `cells` has benchmark, policy, prm, method, budget, problems, the token columns, policy_parameters and
     prm_parameters (0 without a PRM). `active` gives the active parameters of the models that are mixtures
-    of experts; flops_paper keeps all parameters, as the study's table does. Optional columns
-    flops_attention_policy and flops_attention_prm are added to the totals. flops_prm_reencoded is what the PRM would
-    take if it read every candidate's prefix anew, as the official code does; no total has it. ValueError for
-    negative tokens.
+    of experts; flops_paper keeps all parameters, as the study's table does.
+
+    `shapes` gives (layers, width) of the models that are known, and the columns POSITIONS the keys that their tokens
+    meet: their attention is part of flops_policy, flops_prompt and flops_prm, so of flops_total, and never of
+    flops_paper. flops_attention is the part of flops_total that it takes; it is missing where that of a model of the
+    cell is not known, and flops_total is then without it.
+
+    flops_prm_reencoded is what the PRM would take if it read every candidate's prefix anew, as the official code does,
+    its attention growing as its tokens do; no total has it. ValueError for negative tokens.
     """
     table = cells.copy()
     for column in TOKENS:
@@ -66,13 +85,18 @@ def ledger(cells: pd.DataFrame, active: Mapping[str, float] | None = None) -> pd
     active = dict(active or {})
     policy = _active(table["policy"], table["policy_parameters"], active)
     prm = _active(table["prm"], table["prm_parameters"], active)
-    extra = {name: table.get(f"flops_attention_{name}", 0.0) for name in ("policy", "prm")}
-    table["flops_policy"] = inference(1, policy * table["response_tokens"]) + extra["policy"]
-    table["flops_prompt"] = inference(1, policy * table["prompt_tokens"])
-    table["flops_prm"] = inference(1, prm * table["prm_tokens"]) + extra["prm"]
+    per_key = {name: attention(*shape, 1.0) for name, shape in (shapes or {}).items() if shape} | {"none": 0.0}
+    owners = zip(POSITIONS, ("policy", "policy", "prm"), strict=True)
+    met = [table[owner].map(per_key).astype(float) * table.get(column, np.nan) for column, owner in owners]
+    extra_prompt, extra_policy, extra_prm = (part.fillna(0.0) for part in met)
+    table["flops_policy"] = inference(1, policy * table["response_tokens"]) + extra_policy
+    table["flops_prompt"] = inference(1, policy * table["prompt_tokens"]) + extra_prompt
+    table["flops_prm"] = inference(1, prm * table["prm_tokens"]) + extra_prm
     table["flops_total"] = table["flops_policy"] + table["flops_prompt"] + table["flops_prm"]
     table["flops_paper"] = inference(1, table["policy_parameters"] * table["response_tokens"])
-    table["flops_prm_reencoded"] = inference(1, prm * table["prm_tokens_reencoded"])
+    table["flops_attention"] = sum(met)
+    anew = (table["prm_tokens_reencoded"] / table["prm_tokens"].where(table["prm_tokens"] > 0)).fillna(0.0)
+    table["flops_prm_reencoded"] = inference(1, prm * table["prm_tokens_reencoded"]) + extra_prm * anew
     return table[[*COLUMNS, *(column for column in table if column not in COLUMNS)]]
 
 

@@ -48,7 +48,7 @@ COLUMNS = {
     "ledger": "benchmark:str policy:str prm:str method:method budget:int problems:count prompt_tokens:amount? "
     "response_tokens:amount? discarded_tokens:amount? prm_tokens:amount? prm_tokens_reencoded:amount? "
     "policy_parameters:count? prm_parameters:count? flops_policy:amount? flops_prompt:amount? flops_prm:amount? "
-    "flops_total:amount? flops_paper:amount?",
+    "flops_total:amount? flops_paper:amount? flops_attention:amount?",
     "strategy": "benchmark:str policy:str prm:str budget:int level:level_or_all selection:str method:str score:str "
     "vote:str problems:count accuracy:share low:share high:share",
     "training": "model:str kind:str parameters:count? tokens:amount? flops:amount? loss:float? auc:float?",

@@ -482,13 +482,25 @@ def _flops(results: Results, context: Mapping[str, Any]) -> Section:
             f"{scaled['over_paper'].max():,.3g} times at most; the PRM takes {percent(prm_share.median())} of "
             "it in the median."
         )
+    priced = frame[frame["flops_total"].notna()]
+    aside = priced[priced["flops_attention"].isna()]
+    if len(aside):
+        finding += (
+            f" {len(aside)} cells, of {_joined(sorted(set(aside['policy'])))}, are without the attention of a model "
+            "whose layers no checkpoint tells: their totals are so much too small."
+        )
+    elif len(priced):
+        share = priced["flops_attention"] / priced["flops_total"]
+        finding += f" Attention is {percent(share.median())} of the full count in the median, "
+        finding += f"{percent(share.max())} at most."
     columns = [
         *([_BENCHMARK] if len(study.benchmarks) > 1 else []), _POLICY, _PRM, _METHOD, _N,
         C("response_tokens", "Tokens generated", "amount"), C("discarded_tokens", "of them discarded", "amount"),
         C("prm_tokens", "PRM tokens", "amount"), C("flops_policy", "Policy FLOPs", "exponent"),
         C("flops_prompt", "Prompt FLOPs", "exponent"), C("flops_prm", "PRM FLOPs", "exponent"),
         C("flops_prm_reencoded", "PRM FLOPs, prefixes read anew", "exponent"),
-        C("flops_total", "All FLOPs", "exponent"), C("flops_paper", "FLOPs as the paper counts", "exponent"),
+        C("flops_total", "All FLOPs", "exponent"), C("flops_attention", "of them attention", "exponent"),
+        C("flops_paper", "FLOPs as the paper counts", "exponent"),
         C("over_paper", "All / paper", "ratio"),
     ]  # fmt: skip
     blocks = []
@@ -507,9 +519,10 @@ def _flops(results: Results, context: Mapping[str, Any]) -> Section:
             blocks.append(Block(table, figure))
     blocks.append(Block(_table("ledger-data", "The ledger, per problem", columns, frame)))
     method = (
-        "A forward pass costs 2 FLOPs per parameter and token. The paper counts 2ND on the policy's response "
-        "tokens; the full "
-        "count adds prompts and the PRM, and includes tokens of beams that were dropped."
+        "A forward pass costs 2 FLOPs per parameter and token, and attention 4 per layer, unit of width, token and key "
+        "that the token meets. The paper counts 2ND on the policy's response tokens; the full count adds prompts, the "
+        "PRM and attention, and includes tokens of beams that were dropped. The PRM's attention in a search is the "
+        "policy's keys per token, for the tokens that the PRM read."
     )
     return Section("flops", title, finding, blocks, method)
 

@@ -180,7 +180,7 @@ def costs(study: Study) -> pd.DataFrame:
     if not len(frame):
         return pd.DataFrame()
     frame = _sorted(study, frame).copy()
-    amounts = [c for c in frame.columns if c.endswith("tokens") or c.startswith(("flops_", "prm_tokens"))]
+    amounts = [c for c in frame if c.endswith(("tokens", "positions")) or c.startswith(("flops_", "prm_tokens"))]
     frame[amounts] = frame[amounts].astype(float).div(frame["problems"].clip(lower=1), axis=0)
     frame["over_paper"] = frame["flops_total"] / frame["flops_paper"].where(frame["flops_paper"] > 0)
     return frame
