@@ -1,13 +1,15 @@
 """Score every step of a block of responses with a PRM, one pass per response."""
 
+import json
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from ttstudy import steps, tables
+from ttstudy.engines import environment
 from ttstudy.progress import bar
-from ttstudy.rewards import open_reward_model
+from ttstudy.rewards import open_prm, scoring_engine
 from ttstudy.rewards.protocol import check_scores
 
 RESPONSES_PER_PART = 8192
@@ -19,8 +21,10 @@ def step() -> None:
     parser.add_argument("--benchmark", type=Path, help="problems; by default the responses' own column `problem`")
     parser.add_argument("--responses", required=True, type=Path)
     parser.add_argument("--prm", required=True, type=Path, help="checkpoint folder")
+    parser.add_argument("--machine", type=json.loads, default={}, help="engine options that change no byte (JSON)")
     parser.add_argument("--output", required=True, type=Path)
     args = parser.parse_args()
+    environment.enter(scoring_engine(args.spec))
     columns = ["problem_id", "sample", "steps"]
     if args.benchmark:
         responses = tables.read("responses", args.responses, columns)
@@ -32,7 +36,7 @@ def step() -> None:
     clock = steps.stopwatch()
     with steps.log(args.log) as log, bar(label, len(responses), log) as progress:
         with steps.opening(args.prm):
-            model = open_reward_model(args.prm, format=args.spec["format"])
+            model = open_prm(args.prm, args.spec, args.machine)
         done = 0
 
         @cache  # many samples of a pool are the same response

@@ -10,7 +10,7 @@ from ttstudy import steps, tables
 from ttstudy.engines import environment, open_policy
 from ttstudy.progress import bar
 from ttstudy.prompts import messages
-from ttstudy.rewards import open_reward_model
+from ttstudy.rewards import open_prm, scoring_engine
 from ttstudy.search import Options, run
 
 
@@ -22,13 +22,14 @@ def step() -> None:
     parser.add_argument("--policy", required=True, type=Path, help="checkpoint folder")
     parser.add_argument("--machine", type=json.loads, default={}, help="engine options that change no byte (JSON)")
     parser.add_argument("--prm", required=True, type=Path, help="checkpoint folder")
+    parser.add_argument("--prm-machine", type=json.loads, default={}, help="as --machine, of the PRM's engine (JSON)")
     parser.add_argument("--problems-per-block", type=int, default=50)
     parser.add_argument("--max-live", type=int, default=4096, help="most candidates in one model call")
     parser.add_argument("--answers", required=True, type=Path)
     parser.add_argument("--nodes", required=True, type=Path)
     parser.add_argument("--cost", required=True, type=Path)
     args = parser.parse_args()
-    environment.enter(args.spec["engine"])
+    environment.enter(args.spec["engine"], scoring_engine(args.spec))
     spec = args.spec
     sampling = dict(spec["sampling"])
     options = Options(
@@ -46,7 +47,7 @@ def step() -> None:
         with steps.opening(args.policy):
             engine = open_policy(args.policy, spec, args.machine)
         with steps.opening(args.prm):
-            reward_model = open_reward_model(args.prm, format=spec["format"])
+            reward_model = open_prm(args.prm, spec, args.prm_machine)
         done = tokens = 0
 
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:

@@ -130,12 +130,12 @@ def test_the_sample_step_runs_under_vllms_python_in_two_copies_with_the_same_byt
 # -- without vLLM ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("family", ["llama", "mistral"])
 def test_padded_heads_change_no_token(tmp_path, family):
-    bias = {"attention_bias": True} if family == "qwen2" else {}
+    bias = {"attention_bias": True} if family == "llama" else {}
     small = make_checkpoint(tmp_path / "small", family, heads=3, head_dim=18, **bias)
     config = {"model_type": family, "head_dim": 18}
-    large = pad_heads(small, tmp_path / "large", padded_size(config))
+    large = pad_heads(small, tmp_path / "large", padded_size(config, small))
     sampling = [Sampling(0.8, max_tokens=40), Sampling(max_tokens=40)]
     before, after = open_engine(small), open_engine(large)
     requests = [Request(tuple(range(6, 6 + n)), s, n) for n in (3, 20, 70) for s in sampling]
@@ -145,8 +145,10 @@ def test_padded_heads_change_no_token(tmp_path, family):
 
 def test_only_heads_smaller_than_any_kernel_grow():
     llama = {"model_type": "llama", "hidden_size": 4096, "num_attention_heads": 32}
-    assert padded_size(llama) is None and padded_size(llama | {"head_dim": 16}) == KERNELS[0]
-    assert padded_size({"model_type": "gemma3", "head_dim": 16}) is None
+    assert padded_size(llama, POLICY) is None and padded_size(llama | {"head_dim": 16}, POLICY) == KERNELS[0]
+    assert padded_size({"model_type": "gemma3", "head_dim": 16}, POLICY) is None
+    with pytest.raises(StudyError, match="its Qwen2 cannot have them padded"):
+        padded_size({"model_type": "qwen2", "head_dim": 16}, POLICY)
 
 
 def test_copies_get_gpus_of_their_own_and_too_few_is_one_sentence(monkeypatch):

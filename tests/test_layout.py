@@ -61,6 +61,22 @@ def test_an_engine_moves_its_policys_responses_and_only_options_that_decide_them
     assert len({vllm, *(folders({"engine": "vllm", "vllm": {key: value}}) for key, value in deciding.items())}) == 5
 
 
+def test_a_prms_engine_moves_its_scores_and_searches_and_only_options_that_decide_them_do():
+    def folders(prm: dict) -> tuple[str, ...]:
+        layout = changed(lambda c: c["prms"]["good"].update(prm))[1]
+        scores = layout.scores("sums", "tiny", "good", (0, 3))
+        return scores, layout.search_folder("sums", "tiny", "good", "dvts"), layout.pool_folder("sums", "tiny", "cot")
+
+    plain, vllm = folders({}), folders({"engine": "vllm"})
+    assert folders({"engine": "transformers"}) == plain
+    assert set(plain) & set(vllm) == {plain[2]}
+    machine = {"max_model_len": 4096, "gpu_memory_utilization": 0.5, "kv_cache_gib": 2}
+    assert folders({"engine": "vllm", "vllm": machine}) == vllm
+    deciding = {"tensor_parallel": 2, "enforce_eager": True}
+    found = [folders({"engine": "vllm", "vllm": {key: value}}) for key, value in deciding.items()]
+    assert len({vllm[:2], *(each[:2] for each in found)}) == 3
+
+
 def test_an_endpoints_pool_moves_with_its_model_and_not_with_how_it_is_asked():
     def pool(**settings) -> tuple[str, str]:
         config = copy.deepcopy(small())

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.rewards_checkpoints import LAYOUTS, Shelf
 from tests.rewards_conformance import CLOSE, HOSTILE, gap
 from tests.vllm_session import ROOT, environment
+from ttstudy import tables
+from ttstudy.engines.environment import VARIABLE
 from ttstudy.rewards import open_reward_model
+from ttstudy.specs import canonical
 
 NAMES = ["math_shepherd", "rlhflow", "skywork-1.5b", "qwen"]
 HOSTILE_SOLUTION = ("\n".join(HOSTILE), HOSTILE)
@@ -65,6 +70,37 @@ def test_siblings_on_vllm_score_as_whole_solutions_do(scored, shelf, name):
     ours = open_reward_model(shelf.folder(name), format=LAYOUTS[name].format, device="cpu")
     for got, wanted in zip(scored[name]["last"], ours.score_last_batch(siblings(shelf)), strict=True):
         assert gap(got, wanted) < CLOSE and got[0] == got[2]
+
+
+def test_the_score_step_gives_the_scores_of_the_other_engine_and_takes_what_is_longer(vllm, shelf, tmp_path):
+    solutions = [*shelf.solutions, (shelf.solutions[0][0], ["Then 18+5=23. " * 20, "So it is 23. " * 60])]
+    labelled = pd.DataFrame(
+        {
+            "problem_id": [f"p{number}" for number in range(len(solutions))],
+            "sample": 0,
+            "problem": [problem for problem, _ in solutions],
+            "steps": [steps for _, steps in solutions],
+            "first_error": -1,
+            "policy": "p",
+        }
+    )
+    tables.write("labelled", labelled, tmp_path / "labelled.parquet")
+    frames = {}
+    machine = {"vllm": {"max_model_len": 1024, "kv_cache_gib": 0.25}, "transformers": {}}
+    for engine, options in machine.items():
+        spec = {"format": "qwen"} | ({"scoring": {"engine": "vllm", "tensor_parallel": 1}} if options else {})
+        run = subprocess.run(
+            [sys.executable, ROOT / "scripts/score.py", "--spec", canonical(spec), "--machine", json.dumps(options),
+             "--responses", tmp_path / "labelled.parquet", "--prm", shelf.folder("qwen"),
+             "--output", tmp_path / f"{engine}.parquet", "--log", tmp_path / "log"],
+            env=environment() | {VARIABLE: str(vllm)}, capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+        assert run.returncode == 0, run.stderr[-3000:]
+        frames[engine] = tables.read("scores", tmp_path / f"{engine}.parquet")
+    assert frames["vllm"]["prm_tokens"].tolist() == frames["transformers"]["prm_tokens"].tolist()
+    assert frames["vllm"]["prm_tokens"].max() > 512
+    pairs = zip(frames["vllm"]["step_scores"], frames["transformers"]["step_scores"], strict=True)
+    assert max(gap(list(one), list(other)) for one, other in pairs) < 1e-5
 
 
 def test_where_vllm_is_not_installed_opening_says_what_to_do(shelf):

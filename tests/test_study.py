@@ -148,6 +148,7 @@ MISTAKES = {
     ),
     "unknown engine": (("policies", "tiny", "engine"), "sglang", "policies.tiny.engine"),
     "vllm options without vllm": (("policies", "tiny", "vllm"), {"tensor_parallel": 2}, "add `engine: vllm`"),
+    "a PRM's options without vllm": (("prms", "good", "vllm"), {"tensor_parallel": 2}, "add `engine: vllm`"),
     "no GPU in parallel": (
         ("policies", "tiny"),
         {"source": "trained", "definition": DEFINITION, "engine": "vllm", "vllm": {"tensor_parallel": 0}},

@@ -50,12 +50,14 @@ rule score_labelled:
         "../../envs/score.yaml"
     resources:
         **asked("prm"),
+        machine=lambda w: layout.machine(w.prm),
     params:
         spec=spec,
     shell:
         """
         python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/score.py" --spec {params.spec:q} \
-            --responses {input.solutions:q} --prm "$(dirname {input.prm:q})" --output {output:q} --log {log:q}
+            --responses {input.solutions:q} --prm "$(dirname {input.prm:q})" --machine {resources.machine:q} \
+            --output {output:q} --log {log:q}
         """
 
 

@@ -20,11 +20,13 @@ rule score:
         "../../envs/score.yaml"
     resources:
         **asked("prm"),
+        machine=lambda w: layout.machine(w.prm),
     params:
         spec=spec,
     shell:
         """
         python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/score.py" --spec {params.spec:q} \
             --benchmark {input.benchmark:q} \
-            --responses {input.responses:q} --prm "$(dirname {input.prm:q})" --output {output:q} --log {log:q}
+            --responses {input.responses:q} --prm "$(dirname {input.prm:q})" --machine {resources.machine:q} \
+            --output {output:q} --log {log:q}
         """

@@ -24,6 +24,7 @@ rule search:
         problems_per_block=study.search.problems_per_block,
         max_live=study.search.max_live,
         machine=lambda w: layout.machine(w.policy),
+        prm_machine=lambda w: layout.machine(w.prm),
     params:
         spec=spec,
         budget=lambda w: int(w.budget),
@@ -33,6 +34,7 @@ rule search:
             --budget {params.budget} \
             --benchmark {input.benchmark:q} --policy "$(dirname {input.policy:q})" \
             --prm "$(dirname {input.prm:q})" --machine {resources.machine:q} \
+            --prm-machine {resources.prm_machine:q} \
             --problems-per-block {resources.problems_per_block} --max-live {resources.max_live} \
             --answers {output.answers:q} --nodes {output.nodes:q} --cost {output.cost:q} --log {log:q}
         """

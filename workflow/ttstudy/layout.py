@@ -279,9 +279,15 @@ class Layout:
             "sampling": self.study.sampling_of(policy, use),
         }
 
-    def machine(self, policy: str) -> str:
-        """Options of a policy's engine that change no result, as canonical JSON: a resource, no part of a spec."""
-        return canonical(getattr(self.study.policies[policy], "machine", {}))
+    def machine(self, name: str) -> str:
+        """Options of a model's engine that change no result, as canonical JSON: a resource, no part of a spec."""
+        return canonical(getattr(self.study.policies.get(name) or self.study.prms[name], "machine", {}))
+
+    def _judging(self, prm: str) -> dict[str, Any]:
+        """What of a PRM decides its scores."""
+        settings = self.study.prms[prm]
+        more = getattr(settings, "engine_spec", {})
+        return {"prm": self._model_digest(prm, "prms"), "format": getattr(settings, "format", None), **more}
 
     @remembered
     def pool_folder(self, benchmark: str, policy: str, pool: str) -> str:
@@ -314,8 +320,7 @@ class Layout:
             spec |= {
                 "step": "score",
                 "version": fingerprint.VERSIONS["score"],
-                "prm": self._model_digest(prm, "prms"),
-                "format": getattr(settings, "format", None),
+                **self._judging(prm),
             }
         return f"{folder}/scores/{prm}-{self._named(spec)}/{block[0]:04d}-{block[1]:04d}.parquet"
 
@@ -338,8 +343,7 @@ class Layout:
             "step": "score",
             "version": fingerprint.VERSIONS["score"],
             "responses": solutions,
-            "prm": self._model_digest(prm, "prms"),
-            "format": getattr(self.study.prms[prm], "format", None),
+            **self._judging(prm),
         }
         return f"{self.study.results}/labelled/{name}-{solutions}/scores/{prm}-{self._named(spec)}.parquet"
 
@@ -358,8 +362,7 @@ class Layout:
         spec = self._drawing(benchmark, policy, "search") | {
             "step": "search",
             "version": fingerprint.VERSIONS["search"],
-            "prm": self._model_digest(prm, "prms"),
-            "format": getattr(self.study.prms[prm], "format", None),
+            **self._judging(prm),
             "method": method,
             "options": options,
         }

@@ -192,19 +192,49 @@ class Definition(_Section):
     version: int = Field(default=1, ge=1, le=1_000_000, description="raise it to train again with new code")
 
 
-class VllmOptions(_Section):
-    """Options of the vLLM engine. Those of `MACHINE` change no result and may differ from run to run."""
-
+class _Vllm(_Section):
     tensor_parallel: int = Field(default=1, ge=1, le=64, description="GPUs that share one copy of the weights")
-    data_parallel: int = Field(default=1, ge=1, le=64, description="copies, each a process with GPUs of its own")
     max_model_len: int | None = Field(default=None, ge=16, description="context in tokens; null: the model's own")
-    batch_invariant: bool = Field(default=False, description="the same bits whatever the batch, on a GPU; slower")
     enforce_eager: bool = Field(default=False, description="no compilation: slower, quicker to start (always on a CPU)")
     gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1, description="share of each GPU's memory")
-    max_num_seqs: int | None = Field(default=None, ge=1, description="most responses drawn together; null: vLLM's own")
     kv_cache_gib: float | None = Field(default=None, gt=0, description="cache in GiB; null: what fits (CPU: 1)")
 
+
+class VllmOptions(_Vllm):
+    """Options of the vLLM engine. Those of `MACHINE` change no result and may differ from run to run."""
+
+    data_parallel: int = Field(default=1, ge=1, le=64, description="copies, each a process with GPUs of its own")
+    batch_invariant: bool = Field(default=False, description="the same bits whatever the batch, on a GPU; slower")
+    max_num_seqs: int | None = Field(default=None, ge=1, description="most responses drawn together; null: vLLM's own")
+
     MACHINE: ClassVar = frozenset({"data_parallel", "gpu_memory_utilization", "max_num_seqs", "kv_cache_gib"})
+
+
+class VllmPRMOptions(_Vllm):
+    """Options of a PRM on vLLM, as `VllmOptions`. A solution is scored whole or not at all, whatever the context."""
+
+    MACHINE: ClassVar = frozenset({"max_model_len", "gpu_memory_utilization", "kv_cache_gib"})
+
+
+class _OnEngine(_Section):
+    """A model whose weights are here, and what runs it. Subclasses have `vllm`, options of their own."""
+
+    engine: Literal["transformers", "vllm"] = Field(
+        default="transformers", description="transformers: CPU or one GPU; vllm: GPUs (and CPU, `make vllm-cpu`)"
+    )
+    vllm: Any
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> _OnEngine:
+        # Compared by value: a configuration that was written out in full, defaults too, must be readable again.
+        if self.engine != "vllm" and self.vllm != type(self.vllm)():
+            raise ValueError("has options under `vllm`, but its engine is transformers; add `engine: vllm`")
+        return self
+
+    @property
+    def machine(self) -> dict[str, Any]:
+        """Options of the engine that change no result."""
+        return self.vllm.model_dump(include=set(self.vllm.MACHINE)) if self.engine == "vllm" else {}
 
 
 class _PolicyCommon(_Section):
@@ -214,20 +244,14 @@ class _PolicyCommon(_Section):
     sampling: SamplingChanges = SamplingChanges()
 
 
-class _LocalPolicy(_PolicyCommon):
+class _LocalPolicy(_PolicyCommon, _OnEngine):
     """A policy whose weights are here: what runs it, and where."""
 
-    engine: Literal["transformers", "vllm"] = Field(
-        default="transformers", description="transformers: CPU or one GPU; vllm: GPUs (and CPU, `make vllm-cpu`)"
-    )
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where the transformers engine runs")
     vllm: VllmOptions = Field(default=VllmOptions(), description="options of engine vllm")
 
     @model_validator(mode="after")
-    def _engine_fits(self) -> _LocalPolicy:
-        # Compared by value: a configuration that was written out in full, defaults too, must be readable again.
-        if self.engine != "vllm" and self.vllm != VllmOptions():
-            raise ValueError("has options under `vllm`, but its engine is transformers; add `engine: vllm`")
+    def _device_fits(self) -> _LocalPolicy:
         if self.engine == "vllm" and self.device != "cpu":
             raise ValueError("`device` is for the transformers engine; vLLM finds its GPUs itself, so leave it out")
         return self
@@ -238,11 +262,6 @@ class _LocalPolicy(_PolicyCommon):
         if self.engine == "vllm":
             return {"engine": "vllm", "vllm": self.vllm.model_dump(exclude=set(VllmOptions.MACHINE))}
         return {"engine": "transformers"} | ({"device": self.device} if self.device != "cpu" else {})
-
-    @property
-    def machine(self) -> dict[str, Any]:
-        """Options of the engine that change no result."""
-        return self.vllm.model_dump(include=set(VllmOptions.MACHINE)) if self.engine == "vllm" else {}
 
     @property
     def gpus(self) -> int:
@@ -337,7 +356,25 @@ Policy = Annotated[
 ]
 
 
-class TrainedPRM(_Section):
+class _LocalPRM(_OnEngine):
+    """A PRM whose weights are here: what runs it."""
+
+    vllm: VllmPRMOptions = Field(default=VllmPRMOptions(), description="options of engine vllm")
+
+    @property
+    def engine_spec(self) -> dict[str, Any]:
+        """What of the engine decides the scores; nothing where it is transformers."""
+        if self.engine != "vllm":
+            return {}
+        return {"scoring": {"engine": "vllm"} | self.vllm.model_dump(exclude=set(VllmPRMOptions.MACHINE))}
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that the engine is told to take; 0: by the PRM's size."""
+        return self.vllm.tensor_parallel if self.engine == "vllm" else 0
+
+
+class TrainedPRM(_LocalPRM):
     """A PRM of the miniature, trained by the DAG or shipped."""
 
     source: Literal["trained"]
@@ -345,7 +382,7 @@ class TrainedPRM(_Section):
     policies: list[Name] = Field(min_length=1, description="policies whose checkpoints it is trained from")
 
 
-class CheckpointPRM(_Section):
+class CheckpointPRM(_LocalPRM):
     """A PRM checkpoint folder on this machine."""
 
     source: Literal["checkpoint"]
@@ -355,7 +392,7 @@ class CheckpointPRM(_Section):
     )
 
 
-class HubPRM(_HubModel):
+class HubPRM(_HubModel, _LocalPRM):
     """A PRM of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
     format: Literal["math_shepherd", "rlhflow", "skywork", "qwen"] | None = Field(
@@ -374,6 +411,7 @@ class RecordedPRM(_Section):
 
 
 PRM = Annotated[TrainedPRM | CheckpointPRM | HubPRM | RecordedPRM, Field(discriminator="source")]
+
 
 class Labelled(_Section):
     """Solutions whose first wrong step is known, from a JSONL or Parquet file; every PRM scores them."""

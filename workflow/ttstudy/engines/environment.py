@@ -11,6 +11,17 @@ from ttstudy.errors import StudyError
 
 LIBRARY = Path(__file__).resolve().parent.parent.parent
 VARIABLE = "TTSTUDY_VLLM_PYTHON"
+ENVIRONMENT = {
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # in this process: the same schedule, and so the same bits, at every run
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # OMP_NUM_THREADS decides; binding would put every process on the same core
+    "OMP_NUM_THREADS": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TORCH_CPP_LOG_LEVEL": "ERROR",
+}
+"""Set before vLLM, and torch, are imported, where the environment does not say otherwise."""
 OWN = tuple(LIBRARY.parent / name / "bin" / "python" for name in (".venv-vllm", ".venv-vllm-cpu"))
 
 
@@ -25,12 +36,12 @@ def vllm_python() -> Path | None:
     return next((python for python in OWN if python.exists()), None)
 
 
-def enter(engine: str) -> None:
-    """Go on in the engine's own environment: the process is replaced by the same command under its Python.
+def enter(*engines: str) -> None:
+    """Go on in the environment of vLLM if it is wanted: the process is replaced by the same command under its Python.
 
     StudyError where vLLM is wanted and nowhere installed.
     """
-    if engine != "vllm":
+    if "vllm" not in engines:
         return
     python = vllm_python()
     if python is None:
@@ -39,6 +50,8 @@ def enter(engine: str) -> None:
             f"without, or set {VARIABLE} to the Python that has it"
         )
     if python == Path(sys.executable):
+        for key, value in ENVIRONMENT.items():
+            os.environ.setdefault(key, value)
         return
     if os.environ.get("TTSTUDY_ENTERED") == str(python):
         raise StudyError(f"engine vllm: {python} has no vLLM; install it there or correct {VARIABLE}")

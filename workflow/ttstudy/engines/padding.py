@@ -13,6 +13,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ttstudy.errors import StudyError
+
 from .checkpoint import load_weights, read_config
 
 if TYPE_CHECKING:
@@ -23,12 +25,22 @@ KERNELS = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256)
 _FAMILIES = ("llama", "mistral", "qwen2")
 
 
-def padded_size(config: dict) -> int | None:
-    """Size that a checkpoint's heads must grow to by its config.json; None where they can stay."""
+def padded_size(config: dict, path: Path) -> int | None:
+    """Size that the heads of the checkpoint in `path` must grow to by its config.json; None where they can stay.
+
+    StudyError for Qwen2, which vLLM gives heads of hidden_size / num_attention_heads whatever head_dim says.
+    """
     if config.get("model_type") not in _FAMILIES:
         return None
     size = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
-    return None if size >= KERNELS[0] else KERNELS[0]
+    if size >= KERNELS[0]:
+        return None
+    if config["model_type"] == "qwen2":
+        raise StudyError(
+            f"{path}: vLLM's CPU attention has no heads of {size} numbers, and its Qwen2 cannot have them padded to "
+            f"{KERNELS[0]}; run this checkpoint with engine transformers"
+        )
+    return KERNELS[0]
 
 
 def pad_heads(source: Path, target: Path, size: int) -> Path:

@@ -18,20 +18,10 @@ from ttstudy.errors import StudyError
 
 from .chat import ChatTokenizer
 from .checkpoint import read_config, read_eos, weight_files
+from .environment import ENVIRONMENT
 from .padding import pad_heads, padded_size
 from .protocol import Completion, Finish, Progress, Request, check
 
-ENVIRONMENT = {
-    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # in this process: the same schedule, and so the same bits, at every run
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # OMP_NUM_THREADS decides; binding would put every process on the same core
-    "OMP_NUM_THREADS": "1",
-    "VLLM_LOGGING_LEVEL": "ERROR",
-    "VLLM_NO_USAGE_STATS": "1",
-    "HF_HUB_OFFLINE": "1",
-    "TOKENIZERS_PARALLELISM": "false",
-    "TORCH_CPP_LOG_LEVEL": "ERROR",
-}
-"""Set before vLLM is imported, where the environment does not say otherwise."""
 _CPU_CACHE = 1 << 30
 _CPU_BATCHED_TOKENS = 16384
 _SEEDS = (1 << 63) - 1  # vLLM keeps seeds as signed 64-bit numbers
@@ -97,7 +87,8 @@ class VllmEngine:
             }
         self._folder = tempfile.TemporaryDirectory(prefix="ttstudy-vllm-")
         model = self.path
-        if size := padded_size(config):
+        # vLLM's Qwen2 takes no padded heads; on a GPU it has attention for some small ones itself.
+        if (on_cpu or config.get("model_type") != "qwen2") and (size := padded_size(config, self.path)):
             model = pad_heads(self.path, Path(self._folder.name) / self.path.name, size)
         self._llm = self._open(model, options)
         settings = self._llm.llm_engine.model_config
@@ -106,8 +97,7 @@ class VllmEngine:
 
     def _platform(self, batch_invariant: bool) -> bool:
         """Import vLLM; whether it runs on a CPU."""
-        logging.getLogger("vllm.triton_utils.importing").setLevel(logging.ERROR)
-        warnings.filterwarnings("ignore", category=FutureWarning, module=r"vllm\.")
+        hush()
         try:
             from vllm.platforms import current_platform
         except ImportError as error:
@@ -148,14 +138,7 @@ class VllmEngine:
             raise self._told(error) from error
 
     def _told(self, error: BaseException) -> StudyError:
-        line = _first_line(error)
-        chain = f"{line} {error.__cause__ or ''} {error.__context__ or ''}"
-        if _NO_MEMORY.search(chain):
-            return StudyError(
-                f"policy {self.name} does not fit into memory under vLLM ({line}); raise vllm.tensor_parallel or "
-                "vllm.gpu_memory_utilization, or lower vllm.max_model_len or vllm.max_num_seqs"
-            )
-        return StudyError(f"vLLM cannot run policy {self.name} in {self.path} ({line})")
+        return told(error, f"policy {self.name}", self.path, "vllm.max_model_len or vllm.max_num_seqs")
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Token ids of the chat prompt, one BOS where the model has one, ready for the answer."""
@@ -247,6 +230,23 @@ class VllmEngine:
             llm.llm_engine.engine_core.shutdown()
         self._folder.cleanup()
         gc.collect()
+
+
+def hush() -> None:
+    """Keep what vLLM says as it is imported from the terminal."""
+    logging.getLogger("vllm.triton_utils.importing").setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"vllm\.")
+
+
+def told(error: BaseException, model: str, path: Path, lower: str) -> StudyError:
+    """What vLLM raised, as one sentence about a model (its kind and name); `lower`: options that save memory."""
+    line = _first_line(error)
+    if _NO_MEMORY.search(f"{line} {error.__cause__ or ''} {error.__context__ or ''}"):
+        return StudyError(
+            f"{model} does not fit into memory under vLLM ({line}); raise vllm.tensor_parallel or "
+            f"vllm.gpu_memory_utilization, or lower {lower}"
+        )
+    return StudyError(f"vLLM cannot run {model} in {path} ({line})")
 
 
 def _first_line(error: BaseException) -> str:

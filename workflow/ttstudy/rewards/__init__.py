@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ttstudy.rewards.catalogue import CATALOGUE, format_of
 from ttstudy.rewards.formats import FORMATS, QWEN_SYSTEM, FormatName, make_format
 from ttstudy.rewards.protocol import Encoded, RewardModel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ttstudy.rewards.loading import Checkpoint
     from ttstudy.rewards.scorer import Overflow, StepScorer
 
-__all__ = ["CATALOGUE", "FORMATS", "Encoded", "FormatName", "RewardModel", "open_reward_model"]
+__all__ = [
+    "CATALOGUE",
+    "FORMATS",
+    "Encoded",
+    "FormatName",
+    "RewardModel",
+    "open_prm",
+    "open_reward_model",
+    "scoring_engine",
+]
 
 ENGINES = ("transformers", "vllm")
 BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
@@ -36,7 +45,7 @@ def open_reward_model(
     cache_mib: float = 512,
     on_overflow: Overflow = "warn",
     backbone: Literal["auto", "light", "transformers"] = "auto",
-    max_model_len: int | None = None,
+    **options: Any,
 ) -> StepScorer:
     """Open a process reward model (PRM) without running any code of its checkpoint.
 
@@ -56,7 +65,8 @@ def open_reward_model(
         on_overflow: `warn`, `error` or `drop` (see `StepScorer`).
         backbone: `light` is our own forward pass (Llama, Mistral, Qwen2), `transformers` is AutoModel, `auto` the
             first that can run the checkpoint. For engine `transformers`.
-        max_model_len: tokens of the longest solution, for engine `vllm`; by default the model's context.
+        options: of engine `vllm`; see `ttstudy.rewards.vllm_engine.VllmScoring`. `max_model_len`, tokens of the
+            longest solution, is by default the model's context.
 
     Raises:
         ValueError: a format that cannot be told, a tensor that is missing or does not belong, a tokenizer without
@@ -64,6 +74,8 @@ def open_reward_model(
     """
     if engine not in ENGINES:
         raise ValueError(f"Unknown PRM engine {engine!r}; there are {', '.join(ENGINES)}.")
+    if options and engine != "vllm":
+        raise TypeError(f"{', '.join(options)}: no option of engine {engine}.")
     import torch
 
     from ttstudy import checkpoints
@@ -80,8 +92,8 @@ def open_reward_model(
     hub_id = checkpoints.origin(folder) or str(path_or_name)
     format = format or format_of(hub_id, checkpoint.config)
     known = CATALOGUE.get(hub_id)
-    options = {"system": known.system if known else system} if format == "qwen" else {}
-    encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **options)
+    prompt = {"system": known.system if known else system} if format == "qwen" else {}
+    encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **prompt)
     if engine == "vllm":
         from ttstudy.rewards.vllm_engine import VllmScoring, on_cpu
 
@@ -91,7 +103,7 @@ def open_reward_model(
         _known_backbone(checkpoint, heads.HEAD_KEYS[format], "auto")
         chosen = dtype or ("float32" if on_cpu() else stored_dtype(checkpoint.config) or "bfloat16")
         dtype_of(chosen)
-        vllm = VllmScoring(checkpoint, format, encoder, chosen, cache, max_model_len)
+        vllm = VllmScoring(checkpoint, format, encoder, chosen, cache, **options)
         checkpoint.close()
         return StepScorer(name or Path(path_or_name).name, encoder, vllm, on_overflow)
     if device == "auto":
@@ -107,6 +119,16 @@ def open_reward_model(
         scoring = TransformersEngine(checkpoint, head, head_keys, device, precision, budget)
     checkpoint.close()
     return StepScorer(name or Path(path_or_name).name, encoder, scoring, on_overflow)
+
+
+def scoring_engine(spec: Mapping[str, Any]) -> str:
+    """The engine that a step's spec wants its PRM to run on."""
+    return spec.get("scoring", {}).get("engine", "transformers")
+
+
+def open_prm(path: str | Path, spec: Mapping[str, Any], machine: Mapping[str, Any] | None = None) -> StepScorer:
+    """The PRM that a step's spec asks for; `machine` has the engine's options that change no result."""
+    return open_reward_model(path, format=spec["format"], **spec.get("scoring", {}), **(machine or {}))
 
 
 def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: str) -> bool:

@@ -25,8 +25,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
+from ttstudy.engines.environment import ENVIRONMENT
 from ttstudy.engines.padding import pad_heads, padded_size
-from ttstudy.engines.vllm_engine import ENVIRONMENT
+from ttstudy.engines.vllm_engine import hush, told
+from ttstudy.errors import StudyError
 from ttstudy.rewards import heads
 from ttstudy.rewards.engine import Siblings
 from ttstudy.rewards.formats import Format
@@ -43,7 +45,7 @@ def on_cpu() -> bool:
     """Whether vLLM runs on a CPU here; ValueError where it cannot be imported."""
     for key, value in ENVIRONMENT.items():
         os.environ.setdefault(key, value)
-    logging.getLogger("vllm.triton_utils.importing").setLevel(logging.ERROR)
+    hush()
     try:
         from vllm.platforms import current_platform
     except ImportError as error:
@@ -63,6 +65,7 @@ class VllmScoring:
         dtype: of the backbone; heads run in fp32.
         cache: folder for Skywork's re-packaged weights, written once.
         max_model_len: tokens of the longest solution; by default the model's context.
+        tensor_parallel, enforce_eager, gpu_memory_utilization, kv_cache_gib: see `ttstudy.study.VllmPRMOptions`.
     """
 
     def __init__(
@@ -73,6 +76,11 @@ class VllmScoring:
         dtype: str,
         cache: str | Path | None = None,
         max_model_len: int | None = None,
+        *,
+        tensor_parallel: int = 1,
+        enforce_eager: bool = False,
+        gpu_memory_utilization: float = 0.9,
+        kv_cache_gib: float | None = None,
     ) -> None:
         """Lay the checkpoint out for vLLM; the model is loaded when first asked for scores."""
         self.form, self.encoder, self.dtype = form, encoder, dtype
@@ -84,12 +92,17 @@ class VllmScoring:
         root = Path(self._scratch.name)
         self._folder = repackaged(checkpoint, cache) if form == "skywork" else _laid_out(checkpoint, root / "model")
         self._cpu = on_cpu()
-        if self._cpu and (size := padded_size(checkpoint.config)):
-            if checkpoint.config["model_type"] == "qwen2":
-                raise ValueError(
-                    f"vLLM's CPU attention has no heads smaller than {size}, and its Qwen2 cannot have padded ones: "
-                    f"score {checkpoint.folder} with engine transformers."
-                )
+        self.path = checkpoint.folder
+        self._options: dict[str, Any] = {
+            "tensor_parallel_size": tensor_parallel,
+            "enforce_eager": enforce_eager or self._cpu,
+            "gpu_memory_utilization": gpu_memory_utilization,
+        }
+        if kv_cache_gib or self._cpu:
+            self._options["kv_cache_memory_bytes"] = int(kv_cache_gib * 2**30) if kv_cache_gib else _CPU_CACHE
+        if self._cpu:
+            self._options["block_size"] = 32
+        if self._cpu and (size := padded_size(checkpoint.config, self.path)):
             self._folder = pad_heads(self._folder, root / "padded", size)
         self._open: tuple[str, Any] | None = None
 
@@ -129,15 +142,18 @@ class VllmScoring:
         if not prompts:
             return []
         if (length := max(map(len, prompts))) > self.longest:
-            raise ValueError(
-                f"A solution of {length} tokens is longer than vLLM was opened for, {self.longest}; open the PRM "
-                "with a larger max_model_len, or with on_overflow error or drop."
+            raise StudyError(
+                f"A solution of {length} tokens is longer than vLLM was opened for, {self.longest}; give the PRM "
+                f"a larger max_model_len (under `vllm` in a study), or score it with engine transformers."
             )
         if self._open is None or self._open[0] != task:
             self.close()
             self._open = (task, self._load(task))
         requests = [{"prompt_token_ids": ids} for ids in prompts]
-        outputs = self._open[1].encode(requests, pooling_task=task, use_tqdm=False)
+        try:
+            outputs = self._open[1].encode(requests, pooling_task=task, use_tqdm=False)
+        except Exception as error:  # vLLM raises anything here
+            raise self._told(error) from error
         self.tokens += sum(len(each.prompt_token_ids) - (each.num_cached_tokens or 0) for each in outputs)
         return [each.outputs.data.float().cpu() for each in outputs]
 
@@ -146,31 +162,37 @@ class VllmScoring:
         from vllm.config import PoolerConfig
 
         logging.getLogger("vllm").setLevel(os.environ["VLLM_LOGGING_LEVEL"])
+        changes: dict[str, Any] = {}
         if self.longest > self.context:
-            os.environ["VLLM_ALLOW_LONG_MAX_MODEL_LEN"] = "1"
-        options: dict[str, Any] = {"pooler_config": PoolerConfig(task=task)}
+            changes["max_position_embeddings"] = self.longest  # vLLM has rotary tables for so many positions only
+        options: dict[str, Any] = {"pooler_config": PoolerConfig(task=task), **self._options}
         if self.form in TWO_TOKENS:
-            names = {"classifier_from_token": list(TWO_TOKENS[self.form]), "method": "from_2_way_softmax"}
-            options |= {"convert": "classify", "hf_overrides": names}
+            changes |= {"classifier_from_token": list(TWO_TOKENS[self.form]), "method": "from_2_way_softmax"}
+            options["convert"] = "classify"
         elif self.form == "qwen":
             options["pooler_config"] = PoolerConfig(task=task, tok_pooling_type="STEP", step_tag_id=self.encoder.tag)
-        if self._cpu:
-            options |= {"enforce_eager": True, "block_size": 32, "kv_cache_memory_bytes": _CPU_CACHE}
-        return LLM(
-            str(self._folder),
-            runner="pooling",
-            dtype=self.dtype,
-            max_model_len=self.longest,
-            max_num_batched_tokens=max(self.longest, 16384),
-            enable_chunked_prefill=False,
-            enable_prefix_caching=task == "classify",
-            trust_remote_code=False,
-            load_format="safetensors",
-            use_tqdm_on_load=False,
-            disable_log_stats=True,
-            seed=0,
-            **options,
-        )
+        try:
+            return LLM(
+                str(self._folder),
+                runner="pooling",
+                dtype=self.dtype,
+                max_model_len=self.longest,
+                max_num_batched_tokens=max(self.longest, 16384),
+                hf_overrides=changes,
+                enable_chunked_prefill=False,
+                enable_prefix_caching=task == "classify",
+                trust_remote_code=False,
+                load_format="safetensors",
+                use_tqdm_on_load=False,
+                disable_log_stats=True,
+                seed=0,
+                **options,
+            )
+        except Exception as error:  # vLLM raises anything here
+            raise self._told(error) from error
+
+    def _told(self, error: BaseException) -> StudyError:
+        return told(error, f"PRM {self.path.name}", self.path, "vllm.max_model_len")
 
 
 def _parameters(checkpoint: Checkpoint, form: str) -> int:
@@ -225,5 +247,10 @@ def repackaged(checkpoint: Checkpoint, cache: str | Path | None = None) -> Path:
     config |= {"architectures": ["Qwen2ForTokenClassification"], "id2label": {"0": "right"}, "label2id": {"right": 0}}
     _link_tokenizer(checkpoint.folder, partial)
     (partial / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    partial.replace(folder)
+    try:
+        partial.replace(folder)
+    except OSError:
+        if not (folder / "config.json").is_file():
+            raise
+        shutil.rmtree(partial)  # another job was quicker
     return folder
