@@ -38,11 +38,15 @@ class Browser:
             a, b = os.dup(to_child), os.dup(from_child)
             os.dup2(a, 3)
             os.dup2(b, 4)
+            for descriptor in (3, 4):  # a copy that fell on its own place would be closed when Chromium starts
+                os.set_inheritable(descriptor, True)
 
-        self.process = subprocess.Popen(
-            [str(find()), *FLAGS, f"--user-data-dir={self.folder}", "about:blank"],
-            preexec_fn=wire, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        self._said = Path(self.folder, "said.txt")
+        with self._said.open("wb") as said:
+            self.process = subprocess.Popen(
+                [str(find()), *FLAGS, f"--user-data-dir={self.folder}", "about:blank"],
+                preexec_fn=wire, close_fds=False, stdout=subprocess.DEVNULL, stderr=said,
+            )  # fmt: skip
         os.close(to_child)
         os.close(from_child)
         self._buffer, self._id, self._session = b"", 0, None
@@ -75,7 +79,10 @@ class Browser:
         message = {"id": self._id, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
+        try:
+            os.write(self._write, json.dumps(message).encode() + b"\0")
+        except BrokenPipeError:
+            raise self._ended() from None
         while True:
             answer = self._next(300)
             if answer.get("id") == self._id:
@@ -91,12 +98,17 @@ class Browser:
                 raise TimeoutError("Chromium did not answer")
             data = os.read(self._read, 1 << 20)
             if not data:
-                raise RuntimeError("Chromium ended")
+                raise self._ended()
             self._buffer += data
         text, self._buffer = self._buffer.split(b"\0", 1)
         message = json.loads(text)
         self._note(message.get("method", ""), message.get("params", {}))
         return message
+
+    def _ended(self) -> RuntimeError:
+        """Chromium is gone: how, and its last words."""
+        code = self.process.wait(10)
+        return RuntimeError(f"Chromium ended with {code}: {self._said.read_text(errors='replace')[-600:].strip()}")
 
     def _note(self, method: str, parameters: dict[str, Any]) -> None:
         self.events.append(method)

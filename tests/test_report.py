@@ -608,6 +608,9 @@ def test_a_reader_can_sort_filter_save_explore_print_and_use_a_phone(built, worl
         # a link into a closed part opens it
         browser.js("location.hash = '#claim-9'")
         browser.until("document.getElementById('claim-9').closest('details').open")
+        # what is far away is not drawn until it is needed, but all of it on paper
+        drawn = "getComputedStyle(document.querySelector('#provenance')).contentVisibility"
+        assert browser.js(drawn) == "auto"
         # dark theme, print, phone
         light = browser.js("getComputedStyle(document.body).backgroundColor")
         browser.media("dark")
@@ -618,6 +621,7 @@ def test_a_reader_can_sort_filter_save_explore_print_and_use_a_phone(built, worl
         )
         browser.media("light", "print")
         assert browser.js("getComputedStyle(document.querySelector('nav')).display") == "none"
+        assert browser.js(drawn) == "visible"
         browser.media()
         browser.size(390, 844)
         browser.open(built)

@@ -1,6 +1,6 @@
 """Time, size and opening of the report at paper size, from made-up tables.
 
-PYTHONPATH=workflow:tests python reports/benchmarks/report.py [--problems 500] [--profile]
+PYTHONPATH=workflow:tests python reports/benchmarks/report.py [--share 1] [--keep FILE] [--profile]
 
 500 problems of one benchmark and 30 of another, 12 policies x 7 PRMs, best-of-N, beam search and DVTS with {min, last,
 avg} x {PRM-Max, PRM-Vote, majority} at N = 4 to 256, samples and search trees of six problems a benchmark. The report
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import os
 import pstats
 import resource
 import tempfile
@@ -64,12 +65,14 @@ def main() -> None:
     report.build(found, context, path, path.parent / "figures")
     profile.disable()
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"built   {time.perf_counter() - start:6.1f} s wall {time.process_time() - cpu:6.1f} s CPU, {memory:.2f} GiB")
+    wall, cpu, load = time.perf_counter() - start, time.process_time() - cpu, os.getloadavg()[0]
+    print(f"built   {wall:6.1f} s wall {cpu:6.1f} s CPU, {memory:.2f} GiB, load {load:.1f}")
     print(f"size    {path.stat().st_size / 1e6:6.2f} MB")
     if args.profile:
         pstats.Stats(profile).sort_stats("cumulative").print_stats(60)
     if find() is None:
         return print("opened  not measured: Chromium is not installed")
+    del found  # Chromium gets the memory
     with Browser() as browser:
         for _ in range(3):
             taken = browser.open(path)
@@ -78,7 +81,8 @@ def main() -> None:
             print(f"opened  {taken:6.2f} s; in the page: "
                   f"{used['ScriptDuration']:.2f} s script, {used['LayoutDuration']:.2f} s layout, "
                   f"{used['RecalcStyleDuration']:.2f} s style, {used['TaskDuration']:.2f} s in all, "
-                  f"{used['JSHeapUsedSize'] / 2**20:.0f} MiB, {used['Nodes']:.0f} nodes")  # fmt: skip
+                  f"{used['JSHeapUsedSize'] / 2**20:.0f} MiB, {used['Nodes']:.0f} nodes, "
+                  f"load {os.getloadavg()[0]:.1f}")  # fmt: skip
 
 
 if __name__ == "__main__":

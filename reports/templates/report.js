@@ -138,13 +138,19 @@
   }
 
   // ---- a link into a closed part opens it ---------------------------------------------------------------------------
-  const reveal = () => {
+  const reveal = (behavior) => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
     for (let node = target; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
-    if (target) target.scrollIntoView();
+    if (target) target.scrollIntoView({ behavior });
   };
-  addEventListener("hashchange", reveal);
-  reveal();
+  addEventListener("hashchange", () => reveal("auto"));
+  if (location.hash.length > 1) {
+    // Sections take their true height as they are drawn: a page opened at a link keeps to its place for a moment.
+    const hold = new ResizeObserver(() => requestAnimationFrame(() => reveal("instant")));
+    hold.observe(document.body);
+    for (const name of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(name, () => hold.disconnect(), { passive: true });
+    setTimeout(() => hold.disconnect(), 3000);
+  }
   const menu = document.querySelector(".menu");
   if (matchMedia("(max-width: 60rem)").matches) menu.open = false;
   menu.addEventListener("click", (event) => {

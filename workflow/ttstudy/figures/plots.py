@@ -204,6 +204,8 @@ def scaling(
     if many:
         figure.subplots_adjust(80 / width, 50 / height, 1 - 8 / width, 1 - 85 / height, wspace=0.08, hspace=0.12)
     grid = figure.subplots(len(policies), len(columns), sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat:  # limits are set once, at the end: every panel has to be told of each change
+        axes.set_autoscale_on(False)
     base = dict(zip(greedy["policy"], greedy["accuracy"], strict=True))
     for i, policy in enumerate(policies):
         for j, prm in enumerate(columns):
@@ -227,6 +229,9 @@ def scaling(
             if j == 0:
                 axes.set_ylabel(_plain(_wrap(policy)), fontweight="bold")
     _log(grid[-1][0], "", budgets)
+    for axes in grid.flat:
+        axes.set_autoscalex_on(True)
+    grid[-1][0].autoscale_view(scaley=False)
     _percent(grid[0][0])
     low, high = float(frame["low"].min()), float(frame["high"].max())
     grid[0][0].set_ylim(max(-0.02, low - 0.03), min(1.02, high + 0.03))

@@ -22,7 +22,10 @@ _NOT_OFFERED = ("explorer", "nodes")
 
 
 def packed(tables: Mapping[str, pd.DataFrame], room: int = ROOM) -> list[dict[str, Any]]:
-    """Every table as packed CSV and Parquet, smallest first, as long as they fit into `room` bytes."""
+    """Every table as packed CSV and Parquet, smallest first, as long as they fit into `room` bytes.
+
+    Where Parquet does not fit, CSV, which takes more, is not tried.
+    """
     names = [n for n in (*_ORDER, *sorted(set(tables) - set(_ORDER))) if n in tables and n not in _NOT_OFFERED]
     made = {}
     for name in sorted(names, key=lambda n: (len(tables[n]) * len(tables[n].columns), n)):
@@ -32,7 +35,7 @@ def packed(tables: Mapping[str, pd.DataFrame], room: int = ROOM) -> list[dict[st
         buffer = io.BytesIO()
         frame.reset_index(drop=True).to_parquet(buffer, engine="pyarrow", compression="zstd", index=False)
         for kind, content in (("parquet", buffer.getvalue), ("csv", lambda frame=frame: csv_bytes(frame))):
-            if len(frame) * len(frame.columns) > 40 * room:
+            if len(frame) * len(frame.columns) > 40 * room or (kind == "csv" and entry["parquet"] is None):
                 continue
             text = pack_bytes(content())
             if len(text) <= room:

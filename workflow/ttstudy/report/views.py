@@ -257,16 +257,17 @@ def matrix(study: Study) -> pd.DataFrame:
         tts = pd.Series(fitted, index=grid.problem_ids)
         share = pd.Series(chosen.sum(axis=0)).groupby([theta[0] for theta in grid.thetas]).sum()
         prices = [price.get((benchmark, policy, p, m, budget)) for m in share.index[share > 0] for p in (prm, "none")]
+        size = study.parameters.get(policy, 0)
+        pairs = []
         for larger in study.policies:
-            size, other = study.parameters.get(policy, 0), study.parameters.get(larger, 0)
+            other = study.parameters.get(larger, 0)
             if (benchmark, larger) not in greedy or (larger != policy and not 0 < size < other):
                 continue
             both = pd.concat([tts, greedy[benchmark, larger]], axis=1, keys=["tts", "cot"], join="inner").astype(float)
-            if not len(both):
-                continue
-            gap = statistics.paired_difference(
-                both["tts"].to_numpy(), both["cot"].to_numpy(), seed=study.seed, extra=extra
-            )
+            if len(both):
+                pairs.append((larger, other, both))
+        gaps = _gaps([both for *_, both in pairs], study.seed, extra)
+        for (larger, other, both), gap in zip(pairs, gaps, strict=True):
             rows.append({
                 "benchmark": benchmark, "prm": prm, "policy": policy, "larger": larger,
                 "ratio": other / size if size else np.nan, "method": share.idxmax(), "budget": budget,
@@ -281,6 +282,18 @@ def matrix(study: Study) -> pd.DataFrame:
     for _, group in frame[frame["policy"] != frame["larger"]].groupby(["benchmark", "prm"], sort=False):
         frame.loc[group.index, "p_holm"] = statistics.holm(group["p"].tolist())
     return _sorted(study, frame)
+
+
+def _gaps(pairs: list[pd.DataFrame], seed: int, extra: float) -> list[statistics.Paired]:
+    """Paired difference of `tts` and `cot` of each frame; those over equally many problems share their resamples."""
+    out: dict[int, statistics.Paired] = {}
+    for size in {len(both) for both in pairs}:
+        same = [k for k, both in enumerate(pairs) if len(both) == size]
+        sides = [np.column_stack([pairs[k][side] for k in same]) for side in ("tts", "cot")]
+        found = statistics.paired_difference(*sides, seed=seed, extra=extra)
+        fields = zip(*(np.atleast_1d(field).tolist() for field in found), strict=True)
+        out.update(zip(same, (statistics.Paired(*values) for values in fields), strict=True))
+    return [out[k] for k in range(len(pairs))]
 
 
 def prm_effect(study: Study) -> pd.DataFrame:
