@@ -73,14 +73,15 @@ def _each(
     key: str,
     columns: Sequence[Column],
     draw: Callable[[str, str], Figure | None],
+    what: str = "The numbers",
 ) -> list[Block]:
-    """A figure and its data per benchmark."""
+    """A figure and its data per benchmark; a table without a figure is captioned by `what` it shows."""
     blocks = []
     for number, benchmark in enumerate(study.benchmarks):
         part = frame[frame["benchmark"] == benchmark]
         if len(part):
             figure = draw(benchmark, f"{key}-{number}")
-            caption = figure.title if figure else f"The numbers on {benchmark}"
+            caption = figure.title if figure else f"{what} on {benchmark}"
             blocks.append(
                 Block(_table(f"{key}-{number}-data", caption, columns, part, folded=figure is not None), figure)
             )
@@ -576,7 +577,7 @@ def _adaptive(results: Results, context: Mapping[str, Any]) -> Section:
             *(C(level, f"predicted {level}", "count") for level in views.LEVELS),
             C("misbinned", "True level wrong, %", "percent"),
         ]  # fmt: skip
-        blocks += _each(study, levels, "predicted", names, lambda b, k: None)
+        blocks += _each(study, levels, "predicted", names, lambda b, k: None, "Predicted and true levels")
     method = (
         "Levels are predicted without an answer key, from the pilot's agreement"
         + (" and the PRM's scores of it" if len(levels) and (levels["prm"] != "none").any() else "")
