@@ -131,21 +131,24 @@ def small_beats_large(study: Study) -> Finding:
 
 def total_compute(study: Study) -> Finding:
     """Claim 14: all compute of a small policy with TTS against that of a larger one whose CoT it matches."""
-    ledger, trained = study.table("ledger"), study.table("training").set_index("model")["flops"].astype(float)
+    ledger, trained = study.table("ledger"), study.table("training").set_index("model")["flops"].astype(float).dropna()
     ledger = ledger[ledger["benchmark"] == study.benchmark]
-    matched = [
-        u for u in _upsets(study) if u.gap.difference >= 0 and {u.small, u.large} <= set(trained.index)
-    ]
+    matched = [u for u in _upsets(study) if u.gap.difference >= 0]
     if not matched:
         return Finding("fails", "no policy with TTS matches the CoT of a larger one", "100x to 1000x", "none")
-    upset = max(matched, key=lambda u: u.ratio)
+    known = [u for u in matched if {u.small, u.large} <= set(trained.index)]
+    if not known:
+        raise Missing(f"pretraining tokens of {matched[0].small} and {matched[0].large}")
+    upset = max(known, key=lambda u: u.ratio)
     tts = ledger[
         (ledger["policy"] == upset.small) & (ledger["budget"] == upset.budget) & (ledger["prm"] != "none")
     ]
     cot = ledger[(ledger["policy"] == upset.large) & (ledger["method"] == "cot")]
     if tts.empty or cot.empty:
         raise Missing(f"ledger rows of {upset.small} with TTS and {upset.large} with CoT")
-    costs = tts.assign(training=[trained.get(prm, 0.0) for prm in tts["prm"]])
+    costs = tts.assign(training=tts["prm"].map(trained)).dropna(subset=["training", "flops_total"])
+    if costs.empty:
+        raise Missing(f"training tokens of {', '.join(sorted(set(tts['prm'])))}")
     dearest = costs.loc[(costs["flops_total"] + costs["training"]).idxmax()]
     large = trained[upset.large] + float(cot["flops_total"].iloc[0])
     plain = (trained[upset.large] + float(cot["flops_paper"].iloc[0])) / (

@@ -68,10 +68,11 @@ def _judged(spec: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], pd.DataFr
 
 
 def _pool(cell: Mapping[str, Any], prm: str) -> pd.DataFrame:
-    """Labelled and scored solutions of a pool."""
+    """Labelled and scored solutions of a pool, in an order that does not depend on its blocks: sums are of floats."""
     labels = steps.concat("labels", [block["labels"] for block in cell["pool"]])
     scores = steps.concat("scores", [block["scores"][prm] for block in cell["pool"]])
-    return labels.merge(scores[[*_KEY, "step_scores"]], on=_KEY, validate="one_to_one")
+    both = labels.merge(scores[[*_KEY, "step_scores"]], on=_KEY, validate="one_to_one")
+    return both.sort_values(_KEY, ignore_index=True)
 
 
 def _pool_texts(cells: Sequence[Mapping[str, Any]]) -> Callable[[pd.DataFrame], pd.DataFrame]:
