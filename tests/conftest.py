@@ -16,8 +16,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.vllm_session import found, vllm  # noqa: E402, F401 - fixtures
 
-LONGEST_FIRST = ("test_dag.py", "test_recovery.py", "test_own_models.py")
-"""Files that run whole studies: started first, so that no worker idles at the end."""
+LONGEST_FIRST = (
+    "test_dag.py",
+    "test_recovery.py",
+    "test_slurm.py",
+    "test_faults.py",
+    "test_engines_vllm.py",
+    "test_hostile.py",
+    "test_own_models.py",
+    "test_recorded.py",
+)
+"""Files that run whole studies, or wait long: started first, so that no worker idles at the end."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
