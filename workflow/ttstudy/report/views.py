@@ -289,8 +289,8 @@ def _gaps(pairs: list[pd.DataFrame], seed: int, extra: float) -> list[statistics
     out: dict[int, statistics.Paired] = {}
     for size in {len(both) for both in pairs}:
         same = [k for k, both in enumerate(pairs) if len(both) == size]
-        sides = [np.column_stack([pairs[k][side] for k in same]) for side in ("tts", "cot")]
-        found = statistics.paired_difference(*sides, seed=seed, extra=extra)
+        tts, cot = (np.column_stack([pairs[k][side] for k in same]) for side in ("tts", "cot"))
+        found = statistics.paired_difference(tts, cot, seed=seed, extra=extra)
         fields = zip(*(np.atleast_1d(field).tolist() for field in found), strict=True)
         out.update(zip(same, (statistics.Paired(*values) for values in fields), strict=True))
     return [out[k] for k in range(len(pairs))]
