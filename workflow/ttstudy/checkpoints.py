@@ -50,14 +50,14 @@ def _header(path: Path) -> dict[str, Any]:
     return header
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object in a checkpoint folder; StudyError where it is none."""
+def read_json(path: Path, advice: str = "copy or download it again") -> dict[str, Any]:
+    """A JSON object in a file; StudyError, which ends in the advice, where it is none."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
-        raise StudyError(f"{path}: not a readable JSON file; copy or download it again") from None
+        raise StudyError(f"{path}: not a readable JSON file; {advice}") from None
     if not isinstance(content, dict):
-        raise StudyError(f"{path}: not a JSON object; copy or download it again")
+        raise StudyError(f"{path}: not a JSON object; {advice}")
     return content
 
 

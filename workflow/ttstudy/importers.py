@@ -12,7 +12,6 @@ than it is in a vote at a smaller N. Best-of-N and CoT runs of either program ar
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from typing import Any
 import yaml
 
 from ttstudy import recorded
+from ttstudy.checkpoints import read_json
 from ttstudy.errors import StudyError
 from ttstudy.prompts import SEPARATOR
 
@@ -155,13 +155,7 @@ def _numbers(values: Any, where: str) -> list[float]:
 
 
 def _object(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        raise StudyError(f"{path}: not a readable JSON file; give the folder of a finished run") from None
-    if not isinstance(content, dict):
-        raise StudyError(f"{path}: not a JSON object; give the folder of a finished run")
-    return content
+    return read_json(path, "give the folder of a finished run")
 
 
 def study(name: str, path: Path, prms: list[str], samples: int, greedy: bool) -> str:
