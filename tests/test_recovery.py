@@ -1,53 +1,84 @@
-"""The smoke study again: from nothing the same bytes, after a kill the same bytes, and two runs at once."""
+"""The smoke study again: in other blocks the same bytes, after a kill the same bytes, and two runs at once.
+
+Whole runs that are killed at any moment are in `test_faults.py`.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
-from tests.studies import command, copy_repository, environment, fresh, smoke, snakemake, tables, write
+from tests.studies import ROOT, command, environment, fresh, smoke, snakemake, tables
+from ttstudy.layout import Layout, open_layout
+from ttstudy.study import from_mapping
+
+KINDS = ("answers", "nodes", "cost")
+"""Tables of a search."""
 
 
-def test_a_run_from_nothing_with_other_blocks_on_one_core_gives_the_same_bytes(finished, tmp_path):
-    root = copy_repository(tmp_path / "again", finished)
-    search = smoke().get("search", {}) | {"problems_per_block": 3}
-    config = write(root, smoke(first_block=smoke()["first_block"] // 2, search=search))
+def test_a_run_with_other_blocks_on_one_core_gives_the_same_bytes(finished, tmp_path):
+    search = smoke()["search"] | {"problems_per_block": 3}
+    root, config = fresh(finished, tmp_path / "again", first_block=smoke()["first_block"] // 2, search=search)
     snakemake(root, config, cores=1)
     again, first = tables(root), tables(finished)
     assert again.keys() == first.keys() and len(first) >= 10
     assert [name for name in first if again[name] != first[name]] == []
 
 
+def step(layout: Layout, output: str, *arguments: str) -> list[str]:
+    """Command line of the step that draws `output`, here one policy's, steered by one PRM where it is a search."""
+    digest = re.findall(r"-([0-9a-f]{8})/", output)[-1]
+    policy = Path(layout.policy("smoke-40k")).parent
+    name = "search" if ".answers." in output else "sample"
+    line = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), "--spec", layout.spec(digest), *arguments]
+    return [*line, "--benchmark", layout.benchmark("sums"), "--policy", str(policy)]
+
+
 @pytest.mark.parametrize("victim", ["sample", "search"])
-def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(finished, tmp_path, victim):
-    root, config = fresh(finished, tmp_path / "killed", search=smoke().get("search", {}) | {"problems_per_block": 2})
-    run = subprocess.Popen(
-        command(config),
-        cwd=root,
-        env=environment() | {"TTSTUDY_RESPONSES_PER_PART": "16"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    pattern = "results/*/*/*/.*.parts/*" if victim == "sample" else "results/*/*/*/*/.*.parts/*"
-    deadline = time.monotonic() + 300
-    # Hidden names are parts still being written.
-    while all(path.name.startswith(".") for path in root.glob(pattern)):
-        assert run.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(run.pid, signal.SIGKILL)
+def test_a_killed_step_goes_on_after_its_last_finished_part(finished, tmp_path, victim):
+    layout = open_layout(from_mapping(smoke()), finished)
+    if victim == "sample":
+        made = [layout.responses("sums", "smoke-40k", "samples", (0, 7))]
+        paths = [str(tmp_path / "0000-0007.parquet")]
+        line = [*step(layout, made[0], "--block", "0", "7"), "--output", *paths]
+    else:
+        made = [layout.search("sums", "smoke-40k", "smoke-good", "beam_search", 8, kind) for kind in KINDS]
+        paths = [str(tmp_path / f"0008.{kind}.parquet") for kind in KINDS]
+        prm = ["--prm", str(Path(layout.prm("smoke-good")).parent), "--problems-per-block", "2"]
+        line = [*step(layout, made[0], "--budget", "8"), *prm]
+        line += [word for kind, path in zip(KINDS, paths, strict=True) for word in (f"--{kind}", path)]
+    env = environment() | {"TTSTUDY_RESPONSES_PER_PART": "16"}
+    run = subprocess.Popen(line, cwd=finished, env=env, stdout=subprocess.DEVNULL)
+
+    def parts() -> dict[str, int]:
+        # Hidden names are parts still being written.
+        return {part.name: part.stat().st_ino for part in tmp_path.glob(".*.parts/[!.]*")}
+
+    while len(parts()) < 2:
+        assert run.poll() is None, "the step ended before it could be killed"
+        time.sleep(0.01)
+    run.kill()
     run.wait()
-    parts = {path: path.stat().st_mtime_ns for path in root.glob(pattern) if not path.name.startswith(".")}
-    assert not (root / "results/studies/smoke/report.html").exists()
-    snakemake(root, config)
-    assert parts, "no finished block was there to go on from"
-    assert tables(root) == tables(finished)
-    assert not list(root.glob("results/**/.*.parts")) and not list(root.glob("results/**/.*.tmp"))
+    kept = parts()
+    assert 2 <= len(kept) < 8 and not any(Path(path).exists() for path in paths)
+    seen: dict[str, int] = {}
+    watched = subprocess.Popen(line, cwd=finished, env=env, stdout=subprocess.DEVNULL)
+    while watched.poll() is None:
+        if now := parts():
+            assert kept.items() <= now.items(), "a finished part was made again"
+            seen = now
+        time.sleep(0.01)
+    assert watched.returncode == 0 and len(seen) > len(kept)
+    for path, other in zip(paths, made, strict=True):
+        assert Path(path).read_bytes() == (finished / other).read_bytes()
+    assert not list(tmp_path.glob(".*.parts")) and not list(tmp_path.glob(".*.tmp"))
 
 
 def test_two_runs_on_one_results_folder_the_second_says_so(finished, tmp_path):
