@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy import importers, recorded
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 
 def main() -> None:

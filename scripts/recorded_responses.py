@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ttstudy import recorded, steps, tables
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 
 def step() -> None:

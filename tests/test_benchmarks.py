@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ttstudy import benchmarks, tables
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 GOOD = '{"problem_id": "p1", "problem": "1+1?", "answer": 2, "level": 1}\n'
 

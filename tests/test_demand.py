@@ -13,7 +13,7 @@ import pytest
 from tests.studies import ROOT
 from ttstudy import demand, gpus
 from ttstudy.demand import Demand, Site, billions_of_name, of_models, slurm
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from tests.test_search import ScriptedPolicy, ScriptedPRM
 from ttstudy import search, statistics, tables
 from ttstudy.diagnostics import failures, flaws, labelled, labels, worked_cases
 from ttstudy.diagnostics.flaws import Steps
+from ttstudy.errors import StudyError
 from ttstudy.miniature import task
 from ttstudy.search import Options
-from ttstudy.study import StudyError
 
 TASK = {"operations": [2, 8], "largest": 79, "products": 0.3}
 RATES = ("over_criticism", "error_neglect", "localisation_bias", "localisation_late")

@@ -17,8 +17,9 @@ from tests import hub_server
 from tests.hub_server import COMMIT, TOKEN, Repository
 from tests.studies import ROOT
 from ttstudy import checkpoints, revisions
+from ttstudy.errors import StudyError
 from ttstudy.layout import open_layout
-from ttstudy.study import StudyError, from_mapping
+from ttstudy.study import from_mapping
 
 WEIGHTS = {"layer.weight": torch.arange(60_000, dtype=torch.float32).reshape(200, 300)}
 CONFIG = b'{"model_type": "llama", "auto_map": {"AutoModel": "code.Evil"}}'
@@ -37,7 +38,7 @@ DRIVER = """
 import json, sys
 from pathlib import Path
 from ttstudy import fetching, hub
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 for line in sys.stdin:
     function, arguments = json.loads(line)
     try:

@@ -12,8 +12,8 @@ import pytest
 
 from tests.studies import ROOT
 from ttstudy import importers, recorded
+from ttstudy.errors import StudyError
 from ttstudy.revisions import load as load_study
-from ttstudy.study import StudyError
 
 
 def line(content: dict) -> str:

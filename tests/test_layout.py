@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_study import small
+from ttstudy.errors import StudyError
 from ttstudy.layout import blocks, open_layout
-from ttstudy.study import StudyError, from_mapping
+from ttstudy.study import from_mapping
 
 
 def layout_of(config: dict, root="."):

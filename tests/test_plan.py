@@ -13,8 +13,9 @@ import pytest
 from tests import slurm_cluster
 from tests.studies import command, copy_repository, environment, smoke, snakemake, write
 from ttstudy import plan, tables
+from ttstudy.errors import StudyError
 from ttstudy.layout import open_layout
-from ttstudy.study import StudyError, from_mapping
+from ttstudy.study import from_mapping
 
 LARGE = {
     "study": "large",

@@ -11,7 +11,8 @@ from tests.test_engines_checkpoint import write_tokenizer
 from tests.test_study import small
 from ttstudy import prompts
 from ttstudy.engines.chat import ChatTokenizer
-from ttstudy.study import _PolicyCommon, from_mapping
+from ttstudy.study import from_mapping
+from ttstudy.study.policies import PromptedPolicy
 
 BOXED = r"Please reason step by step, and put your final answer within \boxed{}."
 # What Llama-3.2's template does with the date and with a system message, shortened.
@@ -25,7 +26,7 @@ LLAMA = (
 
 
 def test_every_family_of_the_configuration_has_its_prompt_and_its_sampling():
-    families = set(get_args(_PolicyCommon.model_fields["prompt"].annotation))
+    families = set(get_args(PromptedPolicy.model_fields["prompt"].annotation))
     assert families == set(prompts.FAMILIES) == set(prompts.SAMPLING)
 
 

@@ -14,7 +14,8 @@ import yaml
 from tests.studies import ROOT, copy_repository, planned, snakemake, write
 from ttstudy import difficulty, outcomes, recorded, tables
 from ttstudy.answers import grade_table
-from ttstudy.study import StudyError, from_mapping
+from ttstudy.errors import StudyError
+from ttstudy.study import from_mapping
 
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared")) / "data/recorded/gsm8k-200.parquet"
 

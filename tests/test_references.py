@@ -11,8 +11,9 @@ from tests.report_world import world
 from tests.test_layout import layout_of
 from tests.test_study import DEFINITION, small
 from ttstudy import preflight, published
+from ttstudy.errors import StudyError
 from ttstudy.report import sections, views
-from ttstudy.study import StudyError, from_mapping
+from ttstudy.study import from_mapping
 
 
 def study(**changes) -> dict:

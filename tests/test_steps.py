@@ -12,7 +12,7 @@ import pytest
 
 from ttstudy import specs, steps
 from ttstudy.checkpoints import describe, parameters
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ttstudy.errors import StudyError
 from ttstudy.revisions import load
-from ttstudy.study import StudyError, from_mapping, read_yaml, schema
+from ttstudy.study import from_mapping, read_yaml, schema
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "workflow" / "studies").glob("*.yaml"))]

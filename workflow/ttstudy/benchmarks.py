@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 COLUMNS = ("problem_id", "problem", "answer", "level", "subject")
 REQUIRED = COLUMNS[:3]

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ttstudy import checkpoints
-from ttstudy.study import Study, StudyError, read_yaml
+from ttstudy.errors import StudyError
+from ttstudy.study import Study, read_yaml
 
 TABLE = Path(__file__).resolve().parent.parent / "resources.yaml"
 SITE = Path(__file__).resolve().parent.parent / "profiles" / "slurm" / "site.yaml"

@@ -13,8 +13,8 @@ from typing import Any
 
 from ttstudy import hub
 from ttstudy.checkpoints import RECORD
+from ttstudy.errors import StudyError
 from ttstudy.hub import Listed
-from ttstudy.study import StudyError
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _BESIDE_WEIGHTS = re.compile(

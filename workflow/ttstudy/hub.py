@@ -16,7 +16,7 @@ from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 Kind = Literal["model", "dataset"]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ttstudy import fingerprint
+from ttstudy.errors import StudyError
 from ttstudy.specs import argument, canonical, digest8
 from ttstudy.study import (
     GRADERS,
@@ -30,7 +31,6 @@ from ttstudy.study import (
     RecordedPolicy,
     RecordedPRM,
     Study,
-    StudyError,
     TrainedPolicy,
     TrainedPRM,
 )

@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 
 from ttstudy import checkpoints, demand, flops, tables
+from ttstudy.errors import StudyError
 from ttstudy.layout import Layout
 from ttstudy.miniature.shipping import find_shipped
-from ttstudy.study import StudyError
 
 Row = dict[str, Any]
 TOTALS = ["jobs", "jobs_done", "responses", "policy_tokens", "prm_tokens", "gpu_hours", "flops", "disk_gb"]

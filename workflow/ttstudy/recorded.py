@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ttstudy.errors import StudyError
 from ttstudy.prompts import split_steps
-from ttstudy.study import StudyError
 
 REQUIRED = ("problem_id", "problem", "answer", "sample", "response")
 OPTIONAL = ("steps", "greedy", "tokens", "prompt_tokens", "logprob", "finish", "level", "subject")

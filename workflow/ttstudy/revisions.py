@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from ttstudy.study import Study, StudyError, from_mapping, read_yaml, with_base
+from ttstudy.errors import StudyError
+from ttstudy.study import Study, from_mapping, read_yaml, with_base
 
 GROUPS = {"policies": "model", "prms": "model", "benchmarks": "dataset"}
 _HEADER = (

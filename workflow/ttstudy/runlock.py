@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import IO
 
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 _held: list[IO[str]] = []
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ttstudy.benchmarks import read_rows
 from ttstudy.diagnostics.labels import NO_ERROR
-from ttstudy.study import StudyError
+from ttstudy.errors import StudyError
 
 Solution = tuple[str, list[str], int, str]
 """(problem, steps, first_error, policy)."""

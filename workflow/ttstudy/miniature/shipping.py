@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ttstudy import integrity, progress, steps
+from ttstudy.errors import StudyError
 from ttstudy.specs import digest8
-from ttstudy.study import StudyError
 
 Progress = Callable[[int, int, float], None]
 """As in `ttstudy.miniature.training`, which a copy need not import: (tokens so far, tokens in all, mean loss)."""

@@ -1,0 +1,77 @@
+"""Kinds of values that the sections of a configuration are made of, and what every section is."""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""A name used in paths: letters, digits, dot, dash, underscore; starts with a letter or digit."""
+
+HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")]
+"""An id of the Hugging Face hub, owner/name."""
+Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+"""A commit; branches and tags move, so they are none."""
+
+Score = Literal["min", "last", "avg"]
+Grader = Literal["strict", "reference"]
+GRADERS: tuple[str, ...] = get_args(Grader)
+
+
+def _plain_path(path: str) -> str:
+    """A path that shells, arguments and Snakemake's patterns take as it is."""
+    odd = next((character for character in path if not character.isprintable() or character in "{}*?\"'\\$`"), None)
+    if odd is not None:
+        raise ValueError(f"a path may not hold {odd!r}")
+    if path.strip() != path or path[:1] in ("-", "~"):
+        raise ValueError(f"a path may not start with {path[:1]!r} or end with a space; write it out")
+    return path
+
+
+def _plain(options: Any, place: str = "") -> Any:
+    """Options that JSON can hold: finite numbers, texts, truth values, null, lists, and maps of names."""
+    if isinstance(options, dict):
+        for key, value in options.items():
+            if not isinstance(key, str):
+                raise ValueError(f"{place}{key!r} is not a name")
+            _plain(value, f"{place}{key}: ")
+    elif isinstance(options, list):
+        for value in options:
+            _plain(value, place)
+    elif not (options is None or isinstance(options, str | int) or isinstance(options, float) and isfinite(options)):
+        raise ValueError(f"{place}{str(options)[:40]!r} is not a finite number, a text, true, false or null")
+    return options
+
+
+VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
+"""The environment variable that holds a value, in the place of the value."""
+Options = Annotated[dict[str, Any], AfterValidator(_plain)]
+"""Options that are checked where they are used; see `ttstudy.miniature.definitions`."""
+EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
+FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_plain_path)]
+RecordedPath = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1000),
+    AfterValidator(lambda path: path if VARIABLE.fullmatch(path) else _plain_path(path)),
+    Field(description="JSONL or Parquet file, or $NAME: the environment variable NAME holds its path"),
+]
+
+
+class Section(BaseModel):
+    """A part of a configuration: no key but its own, nothing changed once it is checked."""
+
+    # Strict: `yes` is no number, "4" is none, and true is not 1.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class HubSource(Section):
+    """Something of the Hugging Face hub, at a commit."""
+
+    source: Literal["hub"]
+    id: HubId = Field(description="owner/name on the Hugging Face hub")
+    revision: Commit | None = Field(
+        default=None, description="commit of 40 hex digits; null: from the lock file that pin_revisions.py writes"
+    )

@@ -1,0 +1,67 @@
+"""PRMs, by where their weights or their recorded scores are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from ttstudy.study.fields import FilePath, Name, Section
+from ttstudy.study.models import Definition, HubModel, OnEngine, VllmPRMOptions
+
+
+class _LocalPRM(OnEngine):
+    """A PRM whose weights are here: what runs it."""
+
+    vllm: VllmPRMOptions = Field(default=VllmPRMOptions(), description="options of engine vllm")
+
+    @property
+    def engine_spec(self) -> dict[str, Any]:
+        """What of the engine decides the scores; nothing where it is transformers."""
+        if self.engine != "vllm":
+            return {}
+        return {"scoring": {"engine": "vllm"} | self.vllm.model_dump(exclude=set(VllmPRMOptions.MACHINE))}
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that the engine is told to take; 0: by the PRM's size."""
+        return self.vllm.tensor_parallel if self.engine == "vllm" else 0
+
+
+class TrainedPRM(_LocalPRM):
+    """A PRM of the miniature, trained by the DAG or shipped."""
+
+    source: Literal["trained"]
+    definition: Definition
+    policies: list[Name] = Field(min_length=1, description="policies whose checkpoints it is trained from")
+
+
+class CheckpointPRM(_LocalPRM):
+    """A PRM checkpoint folder on this machine."""
+
+    source: Literal["checkpoint"]
+    path: FilePath
+    format: Literal["math_shepherd", "rlhflow", "skywork", "qwen"] | None = Field(
+        default=None, description="input format; only needed where config.json does not tell"
+    )
+
+
+class HubPRM(HubModel, _LocalPRM):
+    """A PRM of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
+
+    format: Literal["math_shepherd", "rlhflow", "skywork", "qwen"] | None = Field(
+        default=None, description="input format; only needed where neither the id nor config.json tells"
+    )
+
+
+class RecordedPRM(Section):
+    """A PRM whose step scores stand in the recorded policies' files, in the column `scores.COLUMN`."""
+
+    source: Literal["recorded"]
+    column: str | None = Field(
+        default=None, min_length=1, max_length=200, description="what follows `scores.`; null: the PRM's name"
+    )
+    parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
+
+
+PRM = Annotated[TrainedPRM | CheckpointPRM | HubPRM | RecordedPRM, Field(discriminator="source")]

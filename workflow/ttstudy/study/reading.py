@@ -1,0 +1,98 @@
+"""From a mapping to a checked study: variations laid over their base, mistakes in words, and the JSON Schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ttstudy.errors import StudyError
+from ttstudy.study.whole import Study
+from ttstudy.yamlfile import read_yaml
+
+_HINTS = {
+    "extra_forbidden": "unknown key; see workflow/schemas/study.schema.json for those there are",
+    "missing": "is missing; give it a value",
+}
+_PATTERNS = {
+    "id": "is not an id of the hub, owner/name",
+    "revision": "is not a commit of 40 hex digits; leave it out and run scripts/pin_revisions.py",
+}
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    loc = list(error["loc"])
+    if len(loc) > 2 and loc[0] in ("benchmarks", "policies", "prms") and loc[2] != "[key]":
+        del loc[2]  # the source, by which pydantic chose what the entry must look like
+    path = ".".join(str(part) for part in loc if part != "[key]")
+    kind, context = error["type"], error.get("ctx", {})
+    if kind in _HINTS:
+        text = _HINTS[kind]
+    elif kind == "value_error":
+        text = str(context.get("error", error["msg"]))
+        return f"{path}: {text}" if path else text
+    elif kind == "union_tag_invalid":
+        text = f"source {context.get('tag')!r} is not one of {context.get('expected_tags')}"
+    elif kind == "union_tag_not_found":
+        text = "needs a `source`"
+    elif kind == "string_pattern_mismatch":
+        wanted = "is not a name: use letters, digits, dot, dash and underscore, at most 64"
+        text = f"{error.get('input')!r} {_PATTERNS.get(path.rsplit('.', 1)[-1], wanted)}"
+    else:
+        value = repr(error.get("input"))
+        text = f"{error['msg'][0].lower()}{error['msg'][1:]} (got {value[:60]})"
+    return f"{path}: {text}"
+
+
+def from_mapping(config: Mapping[str, Any], source: str = "configuration") -> Study:
+    """The checked study of a mapping; StudyError names `source`, each bad key's path and what is wanted."""
+    try:
+        return Study.model_validate(dict(config))
+    except ValidationError as error:
+        found = sentences(error)
+        more = f"; and {len(found) - 4} more mistakes" if len(found) > 4 else ""
+        raise StudyError(f"{source}: " + "; ".join(found[:4]) + more) from None
+
+
+def sentences(error: ValidationError, before: str = "") -> list[str]:
+    """Each mistake of a validation in words, its path with `before` put before it."""
+    return sorted({before + _sentence(item) for item in error.errors()})
+
+
+def with_base(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The mapping laid over the file that its `base` names (relative to `folder`), key by key; null removes."""
+    config = dict(config)
+    base = config.pop("base", None)
+    if base is None:
+        return config
+    if not isinstance(base, str):
+        raise StudyError(f"base: must be the path of another study's file, not {base!r}")
+    path = folder / base
+    return _laid_over(with_base(_once(path), path.parent), config)
+
+
+def _once(path: Path) -> dict[str, Any]:
+    content = read_yaml(path)
+    if "base" in content:
+        raise StudyError(f"{path}: has a `base` itself; a study may vary one that stands on its own")
+    return content
+
+
+def _laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, Mapping) and isinstance(result.get(key), Mapping)
+        result[key] = _laid_over(result[key], value) if both else value
+    # `null` takes an entry of the base away: a benchmark, a policy, a method.
+    return {key: value for key, value in result.items() if value is not None}
+
+
+def schema() -> str:
+    """JSON Schema (2020-12) of a study, as text ending in a newline; a study with a `base` need not be whole."""
+    content = Study.model_json_schema() | {"title": "ttstudy study"}
+    required = content.pop("required")
+    content |= {"if": {"required": ["base"]}, "then": {"required": ["study"]}, "else": {"required": required}}
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"

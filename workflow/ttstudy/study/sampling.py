@@ -1,0 +1,41 @@
+"""How tokens are drawn, for each use of a policy."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ttstudy.study.fields import Section
+
+
+class SamplingSettings(Section):
+    """How tokens are drawn."""
+
+    temperature: float = Field(ge=0, le=5, description="0 is greedy decoding")
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0, le=1_000_000, description="0 keeps every token")
+    max_tokens: int = Field(gt=0, le=1_000_000, description="most tokens of a response (of a step, in search)")
+
+
+class Sampling(Section):
+    """Settings by use; null: those of the policy's prompt family (`ttstudy.prompts.SAMPLING`)."""
+
+    cot: SamplingSettings | None = Field(default=None, description="one greedy response")
+    responses: SamplingSettings | None = Field(default=None, description="pilot and pool")
+    search: SamplingSettings | None = Field(default=None, description="steps")
+
+
+class SamplingChange(Section):
+    """One policy's own settings; what is not given stays as in `sampling`."""
+
+    temperature: float | None = Field(default=None, ge=0, le=5)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=0, le=1_000_000)
+    max_tokens: int | None = Field(default=None, gt=0, le=1_000_000)
+
+
+class SamplingChanges(Section):
+    """One policy's own settings by use."""
+
+    cot: SamplingChange = SamplingChange()
+    responses: SamplingChange = SamplingChange()
+    search: SamplingChange = SamplingChange()

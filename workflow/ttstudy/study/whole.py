@@ -1,0 +1,187 @@
+"""The whole study: its sections, how they fit together, and what follows from them for each policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, model_validator
+
+from ttstudy.prompts import SAMPLING
+from ttstudy.study.benchmarks import Benchmark, Labelled
+from ttstudy.study.fields import FilePath, Grader, Name, Options, Score, Section
+from ttstudy.study.methods import Budgets, Difficulty, Search
+from ttstudy.study.policies import OpenAIPolicy, Policy, RecordedPolicy, TrainedPolicy
+from ttstudy.study.prms import PRM, RecordedPRM
+from ttstudy.study.sampling import Sampling, SamplingChange, SamplingSettings
+
+RESERVED = ("benchmarks", "imported", "labelled", "models", "studies", "logs", "retrained", "cache")
+"""Folders of `results/` that a benchmark may not be named after."""
+
+
+class Miniature(Section):
+    """Options shared by the miniature's task, policies and PRMs."""
+
+    task: Options = Field(default_factory=dict)
+
+
+class Study(Section):
+    """A whole study. Lists and maps are grids: every benchmark with every policy, PRM, method and budget."""
+
+    base: str | None = Field(default=None, description="another study's file, of which this one is a variation")
+    study: Name
+    question: str = Field(
+        default="When does a small policy with test-time compute beat a larger one, and at what cost?", max_length=1000
+    )
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    results: FilePath = Field(default="results", description="folder of everything a run makes")
+    benchmarks: dict[Name, Benchmark] = Field(min_length=1)
+    policies: dict[Name, Policy] = Field(min_length=1)
+    prms: dict[Name, PRM] = Field(default_factory=dict)
+    pairs: dict[Name, list[Name]] | None = Field(
+        default=None, description="PRM: policies whose responses it scores and searches; null: every policy"
+    )
+    labelled: dict[Name, Labelled] = Field(
+        default_factory=dict, description="solutions labelled step by step, on which PRMs are diagnosed"
+    )
+    budgets: Budgets
+    budgets_of: dict[Name, Budgets] = Field(
+        default_factory=dict, description="policy: its own budgets, in the place of `budgets`"
+    )
+    references: list[Name] = Field(
+        default_factory=list, description="policies that answer once (CoT) and are only compared with"
+    )
+    published: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = Field(
+        default_factory=list,
+        description="models of reports/published.csv whose published accuracies the report shows beside ours",
+    )
+    sampling: Sampling = Sampling()
+    pilot_samples: int = Field(default=16, ge=1, le=1_000_000, description="responses per problem for difficulty alone")
+    first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")
+    score: Score = Field(default="last", description="PRM score of the headline numbers")
+    vote: Literal["prm_max", "prm_vote"] = Field(default="prm_vote", description="vote of the headline numbers")
+    grader: Grader = Field(default="strict", description="grader of all accuracies; the report compares both")
+    extraction: Literal["boxed", "last_number"] = "boxed"
+    search: Search = Search()
+    difficulty: Difficulty = Difficulty()
+    max_gpu_hours: float | None = Field(
+        default=None, ge=0, description="a run whose plan (`snakemake plan`) needs more does not start"
+    )
+    miniature: Miniature = Miniature()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Study:
+        # In this order: of several mistakes the first is told.
+        self._policies_named()
+        self._beams_filled()
+        self._names_free()
+        self._prms_named()
+        self._pairs_named()
+        self._recorded_fits()
+        return self
+
+    def _policies_named(self) -> None:
+        for key in ("budgets_of", "references"):
+            for policy in getattr(self, key):
+                if policy not in self.policies:
+                    raise ValueError(f"{key}: {policy!r} is not defined under policies")
+        if both := sorted(set(self.budgets_of) & set(self.references)):
+            raise ValueError(f"budgets_of.{both[0]}: this policy is one of `references`, which draw no pool")
+        if set(self.references) == set(self.policies):
+            raise ValueError("references: every policy is one, so there is nothing to compare; leave one out")
+
+    def _beams_filled(self) -> None:
+        width = self.search.beam_width
+        for place, method, budgets in self._searches():
+            for budget in budgets:
+                if budget % width:
+                    raise ValueError(f"{place}.{method}: {budget} is not a multiple of search.beam_width ({width})")
+
+    def _names_free(self) -> None:
+        for benchmark in self.benchmarks:
+            if benchmark in RESERVED:
+                raise ValueError(f"benchmarks.{benchmark}: this name is kept for a folder of results; choose another")
+        for name in self.labelled:
+            if name in self.benchmarks:
+                raise ValueError(f"labelled.{name}: a benchmark has the same name; choose another")
+            if not self.scoring_prms:
+                raise ValueError(f"labelled.{name}: no PRM is defined under prms that could score it")
+        if "all" in self.policies:
+            raise ValueError("policies.all: this name stands for all policies together; choose another")
+
+    def _prms_named(self) -> None:
+        needs_prm = [m for m in ("best_of_n", "beam_search", "dvts") if getattr(self.budgets, m)]
+        if needs_prm and not self.prms:
+            raise ValueError(f"prms: none is defined, but budgets.{needs_prm[0]} needs one")
+        for prm, settings in self.prms.items():
+            if prm == "none":
+                raise ValueError("prms.none: tables say `none` where no PRM is used; choose another name")
+            if len(set(getattr(settings, "policies", []))) < len(getattr(settings, "policies", [])):
+                raise ValueError(f"prms.{prm}.policies: lists a policy twice")
+            for policy in getattr(settings, "policies", []):
+                if policy not in self.policies:
+                    raise ValueError(f"prms.{prm}.policies: {policy!r} is not defined under policies")
+                if not isinstance(self.policies[policy], TrainedPolicy):
+                    raise ValueError(f"prms.{prm}.policies: {policy!r} is not a trained policy")
+
+    def _pairs_named(self) -> None:
+        for prm, policies in (self.pairs or {}).items():
+            if prm not in self.prms:
+                raise ValueError(f"pairs.{prm}: this PRM is not defined under prms")
+            if len(set(policies)) < len(policies):
+                raise ValueError(f"pairs.{prm}: lists a policy twice")
+            for policy in policies:
+                if policy not in self.policies:
+                    raise ValueError(f"pairs.{prm}: policy {policy!r} is not defined under policies")
+
+    def _recorded_fits(self) -> None:
+        for policy, settings in self.policies.items():
+            recorded = isinstance(settings, RecordedPolicy)
+            if recorded and policy in self.references and not settings.greedy:
+                raise ValueError(f"references: {policy!r} has no greedy responses recorded, so it cannot be one")
+            if recorded and policy not in self.references and not self.budgets_for(policy).pool:
+                raise ValueError(f"policies.{policy}: recorded responses need budgets.majority or budgets.best_of_n")
+            for prm in self.prms_of(policy):
+                if isinstance(self.prms[prm], RecordedPRM) and not recorded:
+                    raise ValueError(
+                        f"prms.{prm}: its scores are recorded, but the policy {policy!r} is not; "
+                        f"list only recorded policies under pairs.{prm}"
+                    )
+        searched = next(self._searches(), None)
+        if searched and not any(self.can_search(policy) for policy in self.policies):
+            raise ValueError(f"{'.'.join(searched[:2])}: no policy here can be searched with; leave this method out")
+
+    def _searches(self) -> Iterator[tuple[str, str, list[int]]]:
+        """(key, method, budgets) of every search in the configuration."""
+        every = {"budgets": self.budgets} | {f"budgets_of.{name}": item for name, item in self.budgets_of.items()}
+        for place, budgets in every.items():
+            for method in ("beam_search", "dvts"):
+                if getattr(budgets, method):
+                    yield place, method, getattr(budgets, method)
+
+    def budgets_for(self, policy: str) -> Budgets:
+        """Budgets of one policy: its own, the study's, or none for a reference."""
+        return Budgets() if policy in self.references else self.budgets_of.get(policy, self.budgets)
+
+    def sampling_of(self, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
+        """Settings for one policy and use: the study's or its prompt family's, its own changes applied."""
+        settings = self.policies[policy]
+        given: SamplingSettings | None = getattr(self.sampling, use)
+        base = SAMPLING[settings.prompt][use] if given is None else given.model_dump()
+        change: SamplingChange = getattr(settings.sampling, use)
+        return base | change.model_dump(exclude_none=True)
+
+    def can_search(self, policy: str) -> bool:
+        """Whether a policy can go on from a partial response: recorded ones and those behind endpoints cannot."""
+        return not isinstance(self.policies[policy], RecordedPolicy | OpenAIPolicy)
+
+    @property
+    def scoring_prms(self) -> list[str]:
+        """PRMs that can score any text: all but recorded ones."""
+        return [prm for prm, settings in self.prms.items() if not isinstance(settings, RecordedPRM)]
+
+    def prms_of(self, policy: str) -> list[str]:
+        """PRMs that judge and steer a policy; none for a reference."""
+        if policy in self.references:
+            return []
+        return [prm for prm in self.prms if self.pairs is None or policy in self.pairs.get(prm, [])]
