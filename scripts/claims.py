@@ -6,7 +6,7 @@ import pandas as pd
 
 from ttstudy import claims, steps, tables
 from ttstudy.fingerprint import ROOT
-from ttstudy.layout import STUDY_TABLES
+from ttstudy.names import STUDY_TABLES
 
 PUBLISHED = ROOT / "reports" / "published.csv"
 

@@ -8,7 +8,8 @@ import pandas as pd
 import yaml
 
 from ttstudy import provenance, published, report, steps, tables
-from ttstudy.layout import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES, Layout
+from ttstudy.layout import Layout
+from ttstudy.names import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES
 from ttstudy.report import page
 from ttstudy.study import from_mapping
 

@@ -149,9 +149,6 @@ def test_a_local_benchmark_moves_with_its_content(tmp_path):
     path.write_text('{"problem_id": 1, "problem": "1+1?", "answer": 2}\n')
     first = layout_of(config, tmp_path).benchmark("mine")
     path.write_text('{"problem_id": 1, "problem": "1+2?", "answer": 3}\n')
-    from ttstudy import layout as module
-
-    module._file_digest.cache_clear()
     assert layout_of(config, tmp_path).benchmark("mine") != first
 
 

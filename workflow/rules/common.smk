@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 
 from ttstudy import preflight, revisions
-from ttstudy.layout import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES, open_layout
+from ttstudy.layout import open_layout
+from ttstudy.names import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES
 from ttstudy.runlock import hold_results
 from ttstudy.study import from_mapping, read_yaml, with_base
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ttstudy import statistics
-from ttstudy.claims.evidence import SEARCHES, Cell, Finding, Missing, Study, average, judge, points
+from ttstudy.claims.evidence import Cell, Finding, Missing, Study, average, judge, points
+from ttstudy.names import SEARCHES
 from ttstudy.statistics import Paired
 
 RESAMPLES = 2000

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ttstudy import statistics, strategy
+from ttstudy.names import SEARCHES
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "reports" / "published.csv"
 """The numbers that the paper, its figures, its authors and the article state; one row each."""
@@ -19,7 +20,6 @@ PUBLISHED = Path(__file__).resolve().parents[3] / "reports" / "published.csv"
 Verdict = Literal["holds", "not significant", "fails", "not run"]
 PROBLEMS = {"MATH-500": 500, "AIME24": 30}
 SIGNIFICANT = 0.05
-SEARCHES = ("beam_search", "dvts")
 
 
 class Missing(Exception):

@@ -9,7 +9,8 @@ import pandas as pd
 
 from ttstudy import difficulty, statistics
 from ttstudy.claims.common import GUIDED, RESAMPLES, finding_above_zero, mean_over, resampled, spearman
-from ttstudy.claims.evidence import SEARCHES, Cell, Finding, Missing, Study, judge, percent, points
+from ttstudy.claims.evidence import Cell, Finding, Missing, Study, judge, percent, points
+from ttstudy.names import SEARCHES
 
 
 def flaws_hurt_search(study: Study) -> Finding:

@@ -16,7 +16,6 @@ import pandas as pd
 from ttstudy import difficulty, statistics, strategy
 from ttstudy.claims.common import GUIDED, mean_over, search_lead, spearman
 from ttstudy.claims.evidence import (
-    SEARCHES,
     SIGNIFICANT,
     Cell,
     Finding,
@@ -26,6 +25,7 @@ from ttstudy.claims.evidence import (
     judge,
     points,
 )
+from ttstudy.names import SEARCHES
 from ttstudy.statistics import Paired
 
 

@@ -1,0 +1,15 @@
+"""Names that steps and rules agree on. Nothing is imported here: every start of Snakemake reads it."""
+
+from __future__ import annotations
+
+SEARCHES = ("beam_search", "dvts")
+"""Methods that search step by step."""
+STUDY_TABLES = (
+    *("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism"),
+    *("predicted", "adaptive", "efficiency", "diagnostics"),
+)
+"""Tables of a study that the claims are judged by."""
+GRADER_TABLES = ("graders", "grader_accuracy", "grader_answers")
+"""Tables that set the study's grader beside the other one."""
+FLAW_TABLES = ("diagnostics", "prm_skill", "calibration", "failures", "cases")
+"""Tables about the PRMs' flaws, made together."""
