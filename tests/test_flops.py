@@ -116,3 +116,15 @@ def test_the_gains_interval_holds_it_and_tells_bounds_apart():
     assert result.low <= result.gain.value <= result.high
     assert 0 < result.at_least < 1
     assert result == flops.efficiency_interval([4, 16, 64], majority, [4, 16, 64], tts, resamples=300)
+
+
+def test_a_strategy_that_is_the_majority_vote_is_exactly_as_efficient():
+    """Its curve is the majority's, but for the order in which the same numbers were added."""
+    rng = np.random.default_rng(5)
+    budgets = [4, 16, 64, 256]
+    for seed in range(5):
+        majority = np.sort(rng.integers(0, 129, (60, 4)) / 128 * 0.3, axis=1)
+        tts = np.stack([np.broadcast_to(majority[:, k], (20, 60)).mean(axis=0) for k in range(4)], axis=1)
+        found = flops.efficiency_interval(budgets, majority, budgets, tts, resamples=300, seed=seed)
+        assert (found.gain.kind, found.never_reached, found.at_least) == ("equal", 0.0, 0.0)
+        assert (found.low, found.gain.value, found.high) == pytest.approx((1, 1, 1), abs=1e-6)

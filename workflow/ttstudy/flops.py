@@ -169,6 +169,10 @@ def pareto(points: pd.DataFrame, cost: str = "flops_total", gain: str = "accurac
 # -- efficiency gain -----------------------------------------------------------------------------------------
 
 
+_ROUNDING = 1e-9
+"""Difference below which two accuracies are the same mean, added in another order."""
+
+
 class Gain(NamedTuple):
     """Efficiency gain over majority voting, and how it is to be read.
 
@@ -194,22 +198,23 @@ def efficiency_gain(
 
     The rule of the study's authors (GitHub RyanLiu112/compute-optimal-tts, issue 11): linear interpolation
     between the two nearest TTS budgets. The first crossing counts, should the TTS curve cross more than
-    once.
+    once. Accuracies that differ by rounding are equal: the cross-fitted choice is often the majority vote itself.
     """
     majority, tts = np.asarray(majority, dtype=float), np.asarray(tts, dtype=float)
     order = np.argsort(majority_budgets)
     budgets, curve = np.asarray(majority_budgets, dtype=float)[order], majority[order]
-    peak, target = float(budgets[curve.argmax()]), float(curve.max())
+    target = float(curve.max())
+    peak = float(budgets[(curve >= target - _ROUNDING).argmax()])
     order = np.argsort(tts_budgets)
     budgets, curve = np.asarray(tts_budgets, dtype=float)[order], tts[order]
-    enough = np.flatnonzero(curve >= target)
+    enough = np.flatnonzero(curve >= target - _ROUNDING)
     if not len(enough):
         return Gain(0.0, "never reached", peak, float("inf"))
     k = int(enough[0])
     if k == 0:
-        kind: Literal["equal", "at least"] = "equal" if curve[0] == target else "at least"
+        kind: Literal["equal", "at least"] = "equal" if curve[0] <= target + _ROUNDING else "at least"
         return Gain(peak / float(budgets[0]), kind, peak, float(budgets[0]))
-    part = (target - curve[k - 1]) / (curve[k] - curve[k - 1])
+    part = min(1.0, (target - curve[k - 1]) / (curve[k] - curve[k - 1]))
     reached = float(budgets[k - 1] + part * (budgets[k] - budgets[k - 1]))
     return Gain(peak / reached, "equal", peak, reached)
 
