@@ -47,6 +47,7 @@ def step() -> None:
         "seeds": {"study": config["seed"]},
         "hardware": provenance.machines(products) or [provenance.hardware()],
         "steps": provenance.jobs(products),
+        "libraries": provenance.drawn_with(products),
         "checksums": provenance.checksums([*paths.values(), *map(Path, spec["benchmarks"].values())]),
         "problems": {name: provenance.problems(frame) for name, frame in problems.items()},
     }

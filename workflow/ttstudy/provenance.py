@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 RUN = "TTSTUDY_RUN"
 """Environment variable with the name of the run (one start of Snakemake) that a job belongs to."""
+LIBRARIES = ("vllm", "torch", "transformers", "tokenizers")
+"""Modules that decide what a model draws or scores."""
 
 
 def commit() -> str:
@@ -50,6 +53,18 @@ def hardware() -> str:
         return f"{model}, {os.cpu_count()} cores, {platform.system()}"
 
 
+def libraries(engines: Iterable[str] = ()) -> dict[str, str]:
+    """Version of each of `LIBRARIES` that this process loaded, by the name of the distribution that holds it.
+
+    `engines`: those that the job ran on; vLLM counts as loaded where copies of it ran in processes of their own. Not
+    the versions of the report's environment: vLLM may have one of its own, and its CPU build another name.
+    """
+    found = [name for name in LIBRARIES if name in sys.modules or name in set(engines)]
+    holders = packages_distributions() if found else {}
+    names = [holders[name][0] for name in found if name in holders]
+    return {name: version(name) for name in names}
+
+
 def checksums(paths: Iterable[Path]) -> dict[str, str]:
     """SHA-256 of files by path."""
     return {str(path): sha256(path.read_bytes()).hexdigest() for path in paths}
@@ -71,8 +86,11 @@ def _beside(product: Path) -> Path:
     return product.with_name(f".{product.name}.job.json")
 
 
-def record(product: Path, seconds: float, amounts: Mapping[str, int]) -> None:
-    """Leave what this process took beside its output; a job that was killed and went on counts its last process."""
+def record(product: Path, seconds: float, amounts: Mapping[str, int], engines: Iterable[str] = ()) -> None:
+    """Leave what this process took, and with which libraries, beside its output.
+
+    A job that was killed and went on counts its last process. `engines`: as in `libraries`.
+    """
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     torch = sys.modules.get("torch")
     devices = [torch.cuda.get_device_name()] if torch is not None and torch.cuda.is_initialized() else []
@@ -83,6 +101,7 @@ def record(product: Path, seconds: float, amounts: Mapping[str, int]) -> None:
         "cpu_seconds": round(sum(item.ru_utime + item.ru_stime for item in used), 2),
         "peak_bytes": max(item.ru_maxrss for item in used) * (1 if sys.platform == "darwin" else 1024),
         "hardware": ", ".join([*devices, hardware()]),
+        "libraries": libraries(engines),
     } | dict(amounts)
     path = _beside(product)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -119,6 +138,16 @@ def machines(products: Iterable[tuple[str, Path]]) -> list[str]:
     """Hardware of the jobs that left a record, each once, in the order met."""
     found = (_read(_beside(product)) for _, product in products)
     return list(dict.fromkeys(str(known["hardware"]) for known in found if known and "hardware" in known))
+
+
+def drawn_with(products: Iterable[tuple[str, Path]]) -> dict[str, dict[str, str]]:
+    """Libraries of the jobs behind a study by step, then distribution: their version, or all in the order met."""
+    met: dict[str, dict[str, dict[str, None]]] = {}
+    for rule, product in products:
+        known = _read(_beside(product)) or {}
+        for name, used in dict(known.get("libraries", {})).items():
+            met.setdefault(str(known.get("step", rule)), {}).setdefault(name, {})[str(used)] = None
+    return {rule: {name: ", ".join(found) for name, found in names.items()} for rule, names in met.items()}
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -60,7 +60,8 @@ def main(step: Callable[[], None]) -> None:
     try:
         step()
         if _Parser.arguments is not None:
-            provenance.record(_product(_Parser.arguments), time.monotonic() - clock, _amounts)
+            took = time.monotonic() - clock
+            provenance.record(_product(_Parser.arguments), took, _amounts, _engines(_Parser.arguments.spec))
     except Exception as error:
         if isinstance(error, tables.DamagedError):
             with suppress(OSError):
@@ -92,6 +93,11 @@ def _product(arguments: argparse.Namespace) -> Path:
     if isinstance(output, list):
         return output[0]
     return output or given["tables"] / f"{arguments.spec['step']}.parquet"
+
+
+def _engines(spec: Any) -> set[str]:
+    """Engines that a spec names, the policy's and the PRM's."""
+    return {str(part["engine"]) for part in (spec, spec.get("scoring", {})) if "engine" in part}
 
 
 @contextmanager

@@ -54,8 +54,8 @@ def build(
     `optimism`, `graders`, `grader_accuracy`, `grader_answers`, `explorer`, `nodes` and `counts`; a missing or empty
     one costs its section only.
     `context` gives study, question, config (YAML text), versions, commit, seeds, hardware, steps (rule, jobs,
-    seconds, cached), checksums, `headline` (the score and vote of the headline numbers) and `order` (names of policies
-    and prms as configured); any of them may be missing.
+    seconds, cached), libraries (by rule and name), checksums, `headline` (the score and vote of the headline numbers)
+    and `order` (names of policies and prms as configured); any of them may be missing.
     """
     html, drawn = render(tables, context)
     content = html.encode("utf-8", "replace")
@@ -181,11 +181,13 @@ def _provenance(context: Mapping[str, Any]) -> dict[str, Any]:
         )
     steps = pd.DataFrame(list(context.get("steps") or []))
     if len(steps):
+        libraries = context.get("libraries") or {}
+        steps["libraries"] = [_plain(libraries.get(rule, "")) for rule in steps["rule"]]
         columns = [
             Column("rule", "Rule"), Column("jobs", "Jobs", "count"), Column("cached", "found ready", "count"),
             Column("unrecorded", "without record", "count"), Column("seconds", "Seconds", "seconds"),
             Column("cpu_seconds", "CPU seconds", "seconds"), Column("tokens", "Tokens", "count"),
-            Column("peak_bytes", "Peak memory, bytes", "exponent"),
+            Column("peak_bytes", "Peak memory, bytes", "exponent"), Column("libraries", "Drawn or scored with"),
         ]  # fmt: skip
         tables.append(Table("steps-data", _STEPS, [c for c in columns if c.name in steps], steps))
     checksums = context.get("checksums") or {}

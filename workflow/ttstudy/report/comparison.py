@@ -29,8 +29,8 @@ _GAP = [
 ]  # fmt: skip
 _NAMES = {"majority": "majority voting", "best_of_n": "best-of-N", "beam_search": "beam search", "dvts": "DVTS",
           "cot": "one greedy answer", "coverage": "coverage"}  # fmt: skip
-_SECTIONS = {"config": "Configuration", "code": "Code", "versions": "Versions", "commit": "Commit", "seeds": "Seeds",
-             "hardware": "Hardware"}  # fmt: skip
+_SECTIONS = {"config": "Configuration", "code": "Code", "versions": "Versions", "libraries": "Libraries",
+             "commit": "Commit", "seeds": "Seeds", "hardware": "Hardware"}  # fmt: skip
 
 
 def tables(baseline: Study, candidates: Sequence[Study], seed: int = 0) -> dict[str, pd.DataFrame]:
