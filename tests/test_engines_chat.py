@@ -67,6 +67,21 @@ def test_a_special_token_in_a_message_is_text(tmp_path: Path, mark: str) -> None
     assert ids[:at] == harmless[:at] and ids[-(len(harmless) - at - 1) :] == harmless[at + 1 :]
 
 
+_NAMES = ["\ue0020\ue003", "\ue002\ue0021\ue003\ue002", "\ue0000\ue001", "\ue000\ue0001\ue001\ue000"]
+
+
+@pytest.mark.parametrize("names", _NAMES)
+def test_a_text_cannot_name_a_special_token_by_the_names_that_stand_in_for_them(tmp_path: Path, names: str) -> None:
+    write_tokenizer(tmp_path)
+    chat = ChatTokenizer(tmp_path)
+    text = f"{names}{SPECIAL[-1]}{names}{SPECIAL[0]}{names}"
+    assert all(index >= len(SPECIAL) for index in chat.encode_text(text))
+    ids = chat.encode_chat([{"role": "user", "content": text}, {"role": "assistant", "content": text}])
+    plain = chat.encode_chat([{"role": "user", "content": "X"}, {"role": "assistant", "content": "X"}])
+    assert [i for i in ids if i < len(SPECIAL)] == [i for i in plain if i < len(SPECIAL)]
+    assert chat.decode(ids).count(text) == 2
+
+
 def test_without_a_template_the_contents_follow_the_bos(tmp_path: Path) -> None:
     write_tokenizer(tmp_path, template=None)
     chat = ChatTokenizer(tmp_path)

@@ -27,6 +27,14 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is not valid JSON ({error}); fetch the checkpoint again.") from None
 
 
+def _run(character: str, texts: Sequence[str]) -> str:
+    """The shortest run of a private-use character that none of the texts holds."""
+    run = character
+    while any(run in text for text in texts):
+        run += character
+    return run
+
+
 class ChatTokenizer:
     """Text to ids and back for one checkpoint folder (tokenizer.json, tokenizer_config.json, chat template).
 
@@ -57,6 +65,7 @@ class ChatTokenizer:
             if value is not None:
                 self.special[name] = value
         self.template = self._read_template(config)
+        self._blinded: dict[str, Any] = {}
         self._special_texts = [
             token.content for token in self.tokenizer.get_added_tokens_decoder().values() if token.special
         ]
@@ -88,7 +97,7 @@ class ChatTokenizer:
 
     def encode_text(self, text: str) -> list[int]:
         """Ids of a text in which nothing is a special token; none are added."""
-        tokenizer = self._blind if self._looks_special(text) else self.tokenizer
+        tokenizer = self._blind(_run("\ue002", [text])) if self._looks_special(text) else self.tokenizer
         return tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -108,16 +117,19 @@ class ChatTokenizer:
             last = messages[-1]
             text += last["content"] if last["role"] == "assistant" else last["content"] + "\n\n"
             return ([] if bos is None else [bos]) + self.encode_text(text)
+        contents = [message["content"] for message in messages]
         hidden: dict[str, str] = {}
-        shown = [dict(message, content=self._hide(message["content"], hidden)) for message in messages]
+        opening, start = _run("\ue000", contents), _run("\ue002", contents)
+        shown = [dict(each, content=self._hide(each["content"], hidden, opening)) for each in messages]
         rendered = self.render(shown)
         if not hidden:
             return self.encode(rendered)
         # The template's own special tokens get private names; what looks like them in the messages is text.
-        rendered = self._special_pattern.sub(lambda match: self._private[match.group()], rendered)
+        private = self._private(start)
+        rendered = self._special_pattern.sub(lambda match: private[match.group()], rendered)
         for mark, text in hidden.items():
             rendered = rendered.replace(mark, text)
-        return self._blind.encode(rendered, add_special_tokens=False).ids
+        return self._blind(start).encode(rendered, add_special_tokens=False).ids
 
     def render(self, messages: Sequence[dict[str, str]]) -> str:
         """Text of a chat as the template writes it, with the special tokens spelled out."""
@@ -147,13 +159,13 @@ class ChatTokenizer:
     def _looks_special(self, text: str) -> bool:
         return any(special in text for special in self._special_texts)
 
-    def _hide(self, content: str, hidden: dict[str, str]) -> str:
-        """The content with each special-token text replaced by a private mark, noted in `hidden`."""
+    def _hide(self, content: str, hidden: dict[str, str], opening: str) -> str:
+        """The content with each special-token text replaced by a mark that begins with `opening`, noted in `hidden`."""
         if not self._looks_special(content):
             return content
 
         def mark(match: re.Match[str]) -> str:
-            name = f"\ue000{len(hidden)}\ue001"
+            name = f"{opening}{len(hidden)}\ue001"
             hidden[name] = match.group()
             return name
 
@@ -164,21 +176,25 @@ class ChatTokenizer:
         longest_first = sorted(self._special_texts, key=len, reverse=True)
         return re.compile("|".join(re.escape(text) for text in longest_first))
 
-    @cached_property
-    def _private(self) -> dict[str, str]:
-        """A private name for each special token."""
-        return {text: f"\ue002{index}\ue003" for index, text in enumerate(self._special_texts)}
+    def _private(self, start: str) -> dict[str, str]:
+        """A private name for each special token; `start`: what no text to be encoded holds."""
+        return {text: f"{start}{index}\ue003" for index, text in enumerate(self._special_texts)}
 
-    @cached_property
-    def _blind(self) -> Any:
+    def _blind(self, start: str) -> Any:
         """The same tokenizer with its special tokens renamed, so that their usual spelling is mere text."""
+        if start not in self._blinded:
+            self._blinded[start] = self._renamed(self._private(start))
+        return self._blinded[start]
+
+    def _renamed(self, private: dict[str, str]) -> Any:
+        """The tokenizer with other names for its special tokens."""
         from tokenizers import Tokenizer
 
         data = json.loads(self.tokenizer.to_str())
         data["post_processor"] = None  # it names special tokens, and only adds some
         model = data["model"]
         unknown = model.get("unk_token")  # the model itself looks this one up by name
-        names = {old: new for old, new in self._private.items() if old != unknown}
+        names = {old: new for old, new in private.items() if old != unknown}
         for token in data["added_tokens"]:
             token["content"] = names.get(token["content"], token["content"])
         vocabulary = model.get("vocab")
