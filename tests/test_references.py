@@ -13,6 +13,7 @@ from tests.test_study import DEFINITION, small
 from ttstudy import preflight, published
 from ttstudy.errors import StudyError
 from ttstudy.report import sections, views
+from ttstudy.report.sections import against
 from ttstudy.study import from_mapping
 
 
@@ -72,9 +73,9 @@ def test_published_numbers_stand_beside_ours_and_say_so():
     assert theirs["low"].isna().all() and set(theirs["what"]) == {"trained to reason"}
     assert frame["accuracy"].is_monotonic_decreasing and {"CoT"} < set(frame["what"])
     results = sections.Results.of(views.Study(tables))
-    section = sections._published(results, {"published": shown})
+    section = against.published(results, {"published": shown})
     assert section.finding.startswith("rStar-Math-7B and Satori-Qwen-7B were not run: their accuracies are the")
-    assert sections._published(results, {}) is None
+    assert against.published(results, {}) is None
 
 
 def test_a_benchmarks_own_subjects_and_levels_are_reported_on():

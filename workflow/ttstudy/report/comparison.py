@@ -13,7 +13,7 @@ from ttstudy.figures.comparisons import moved
 from ttstudy.report import downloads, page
 from ttstudy.report.answer import KeyNumber, percent, points
 from ttstudy.report.cells import FORMATS, Column, Table
-from ttstudy.report.sections import Block, Section, _named
+from ttstudy.report.sections.parts import Block, Section, named
 
 C = Column
 _WHERE = [
@@ -152,7 +152,7 @@ def _moved(groups: pd.DataFrame, names: Sequence[str]) -> Table:
         C("moved", "Cells moved", "count"), C("cells", "of", "count"),
     ]  # fmt: skip
     caption = "Groups of cells that moved beyond chance, the worst first, each by its clearest cell"
-    return Table("moved-data", caption, columns, _named(groups))
+    return Table("moved-data", caption, columns, named(groups))
 
 
 def _changes(frame: pd.DataFrame, baseline: Study, candidates: Sequence[Study]) -> Section:
@@ -190,7 +190,7 @@ def _costs(frame: pd.DataFrame, names: Sequence[str]) -> Section:
         *_candidate(names), *_WHERE, _N, C("before", "Baseline, FLOPs", "exponent"),
         C("after", "Candidate, FLOPs", "exponent"), C("ratio", "Ratio", "ratio"),
     ]  # fmt: skip
-    table = Table("costs-data", "FLOPs per problem, all tokens and the PRM, the dearer first", columns, _named(frame))
+    table = Table("costs-data", "FLOPs per problem, all tokens and the PRM, the dearer first", columns, named(frame))
     return Section("costs", title, finding, [Block(table)])
 
 
@@ -227,7 +227,7 @@ def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Section:
                 label = name if column.name == "after" else f"{name}: {column.label[0].lower()}{column.label[1:]}"
                 columns.append(C(f"{column.name}_{i}", f"{label}, %" if column.name == "after" else label, column.kind))
         shown = wide.sort_values([f"p_holm_{i}" for i in range(len(names))], kind="stable")
-    table = Table("cells-data", "All shared cells, the clearest first", columns, _named(shown))
+    table = Table("cells-data", "All shared cells, the clearest first", columns, named(shown))
     method = (
         "Problems are paired; intervals are BCa bootstraps over problems (Student’s below 60), p is a sign-flip "
         "test, bounded by Hoeffding’s inequality where 10,000 flips are too few, and corrected by Holm over every cell "
@@ -250,5 +250,5 @@ def _coverage(found: Mapping[str, pd.DataFrame], baseline: str, names: Sequence[
     blocks = [Block(Table("problems-data", "Problems on either side", columns, problems))]
     if len(alone):
         columns = [*_candidate(names), C("side", "Only in", facet=True), *_WHERE, C("cells", "Cells", "count")]
-        blocks.append(Block(Table("unshared-data", "Cells that one study alone has", columns, _named(alone))))
+        blocks.append(Block(Table("unshared-data", "Cells that one study alone has", columns, named(alone))))
     return Section("coverage", "What could be compared", finding, blocks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from ttstudy.figures import flaws as figures
 from ttstudy.report import views
 from ttstudy.report.answer import percent
 from ttstudy.report.cells import Column as C
-from ttstudy.report.sections import Block, Section
+from ttstudy.report.sections.parts import METHOD, POLICY, PRM, Block, N, Results, Section, named_table
 
 EVERYONE = "all"
 NAMES = {
@@ -57,9 +57,10 @@ class Case:
     steps: Sequence[tuple[str, str, str, bool]]
 
 
-def section(study: views.Study) -> Section:
+def section(results: Results, context: Mapping[str, Any]) -> Section:
     """The section; it says so where no step of the study is labelled."""
-    title, rows = "PRM diagnostics: what the reward models get wrong", study.table("diagnostics")
+    study, title = results.study, "PRM diagnostics: what the reward models get wrong"
+    rows = study.table("diagnostics")
     if not len(rows):
         return Section("flaws", title, "Not there: no steps of this study are labelled right or wrong.")
     everyone = rows[rows["policy"] == EVERYONE]
@@ -67,8 +68,7 @@ def section(study: views.Study) -> Section:
     benchmarks = list(dict.fromkeys(rows["benchmark"]))
     for number, benchmark in enumerate(benchmarks):
         blocks += _of_benchmark(study, everyone[everyone["benchmark"] == benchmark], benchmark, number)
-    names = [C("benchmark", "Labelled steps of", facet=True), C("prm", "PRM", facet=True)]
-    policy = C("policy", "Policy", facet=True)
+    names = [C("benchmark", "Labelled steps of", facet=True), PRM]
     skill, failures = study.table("prm_skill"), study.table("failures")
     if len(skill):
         shares = [
@@ -78,24 +78,19 @@ def section(study: views.Study) -> Section:
             C("f1_at_half", "F1 at 0.5, %", "percent"), C("error_found", "Errors found, %", "percent"),
             C("right_passed", "Right ones passed, %", "percent"), C("calibration_error", "Calibration error", "auc"),
         ]  # fmt: skip
-        blocks.append(_block("prm-skill-data", "Finding the first error", [*names, policy, *shares], skill))
+        blocks.append(Block(named_table("prm-skill-data", "Finding the first error", [*names, POLICY, *shares], skill)))
     values = [
         C("flaw", "Flaw", facet=True), C("value", "Rate or slope", "number"), C("low", "95 % low", "number"),
         C("high", "95 % high", "number"), C("count", "Cases", "count"),
     ]  # fmt: skip
     told = rows.assign(flaw=rows["flaw"].map(NAMES))
-    blocks.append(_block("diagnostics-data", "Flaws by PRM and policy", [*names, policy, *values], told, folded=True))
+    caption = "Flaws by PRM and policy"
+    blocks.append(Block(named_table("diagnostics-data", caption, [*names, POLICY, *values], told, folded=True)))
     if len(failures):
-        blocks.append(_failures(failures, [names[0], names[1]]))
+        blocks.append(_failures(failures, names))
     if cases := _cases(study):
         blocks.append(Block(cases=cases))
     return Section("flaws", title, _finding(everyone, failures), blocks, METHOD_TEXT)
-
-
-def _block(key: str, caption: str, columns: Sequence[C], frame: pd.DataFrame, **more: Any) -> Block:
-    from ttstudy.report.sections import _table
-
-    return Block(_table(key, caption, columns, frame, **more))
 
 
 def _of_benchmark(study: views.Study, rows: pd.DataFrame, benchmark: str, number: int) -> list[Block]:
@@ -109,12 +104,12 @@ def _of_benchmark(study: views.Study, rows: pd.DataFrame, benchmark: str, number
     if len(bins):
         figure = figures.calibration(bins, prms, benchmark, f"calibration-{number}")
         columns = [
-            C("prm", "PRM", facet=True), C("bin", "Tenth", "plain"), C("steps", "Steps", "count"),
+            PRM, C("bin", "Tenth", "plain"), C("steps", "Steps", "count"),
             C("score", "Mean score", "auc"), C("right", "Right, %", "percent"), C("low", "95 % low", "percent"),
             C("high", "95 % high", "percent"),
         ]  # fmt: skip
-        block = _block(f"calibration-{number}-data", figure.title, columns, bins, folded=True)
-        blocks.append(Block(block.table, figure))
+        table = named_table(f"calibration-{number}-data", figure.title, columns, bins, folded=True)
+        blocks.append(Block(table, figure))
     return blocks
 
 
@@ -125,11 +120,12 @@ def _failures(failures: pd.DataFrame, names: Sequence[C]) -> Block:
     order = {key: place for place, key in enumerate(dict.fromkeys(map(tuple, failures[keys].to_numpy().tolist())))}
     wide = wide.iloc[sorted(range(len(wide)), key=lambda i: order[tuple(wide[keys].iloc[i].tolist())])]
     columns = [
-        *names, C("policy", "Policy", facet=True), C("method", "Method", facet=True), C("budget", "N", "plain"),
+        *names, POLICY, METHOD, N,
         C("trees", "Trees", "count"), C("failures", "without a right answer", "count"),
         *(C(cause, f"{text}, %", "percent") for cause, text in CAUSES.items()),
     ]  # fmt: skip
-    return _block("failures-data", "Why searches fail: share of the trees without a right answer", columns, wide)
+    caption = "Why searches fail: share of the trees without a right answer"
+    return Block(named_table("failures-data", caption, columns, wide))
 
 
 def _finding(rows: pd.DataFrame, failures: pd.DataFrame) -> str:
