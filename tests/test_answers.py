@@ -118,6 +118,33 @@ x\neq -1,2 ~ x \ne -1, x\ne 2
 \log_4 9 ~ \log_2 3
 3.0\times 10^8\text{ m/s} ~ 300000000
 \text{The answer is } 12 ~ 12
+26000 ~ 26,000\text{ votes}
+\frac{20,000}{\pi} ~ \frac{20000}{\pi}
+\begin{pmatrix}1\\[4pt]2\end{pmatrix} ~ \begin{pmatrix}1\\2\end{pmatrix}
+\left[\begin{matrix}1&2\\3&4\end{matrix}\right] ~ \begin{pmatrix}1&2\\3&4\end{pmatrix}
+90^\circ ~ \angle ABC = 90
+x=5\text{ cm} ~ x=5
+m\angle ABC = 90^\circ ~ \angle ABC = 90^\circ
+f(-2)+f(1)=3 ~ 3
+[ABC]=12 ~ 12
+\overline{AB}=5 ~ AB=5
+\frac{dy}{dx}=2x ~ 2x
+\text{Area: }12\pi ~ 12\pi
+x=y=z=0 ~ (0,0,0)
+0<x<9, x\ne 3 ~ (0,3)\cup(3,9)
+x>0, x<5 ~ (0,5)
+x<-\sqrt2, x>\sqrt2 ~ x^2>2
+52_{(8)} ~ 52_8
+USD 32,348 ~ \$32,348
+5.4\,\text{¢} ~ 5.4\text{ cents}
+25\,\frac{\text{miles}}{\text{hour}} ~ 25\text{ mph}
+n\equiv 1\pmod 4 ~ n\equiv 1 \pmod{4}
+f(x)=2x\text{ for all }x ~ f(x)=2x
+\text{two lines} ~ \text{2 lines}
+\text{Graph C} ~ \text{(C)}
+\text{(A), (B), and (C)} ~ (C), (A), (B)
+7\checkmark ~ 7
+\text{4 or more} ~ 4\text{ or more}
 """.strip().splitlines()
 DIFFERENT = r"""
 9 ~ 9\%
@@ -192,6 +219,17 @@ one half ~ 2
 x\neq -1,2 ~ \mathbb{R}
 x\neq -1,2 ~ x\ne -1
 \frac{n!}{(n-1)!} ~ n-1
+(1,234) ~ 1234
+x=y=z=0 ~ (0,0,1)
+x=0 ~ x=y=0
+x>0, x<5 ~ \mathbb{R}
+x=5\text{ cm} ~ 5\text{ in}
+4 ~ 4\text{ or more}
+5 ~ 5\text{ squared}
+5 ~ 5\text{ is wrong}
+5 ~ 5\ldots
+\text{(A)} ~ \text{(A) or (B)}
+\text{two lines} ~ \text{three lines}
 """.strip().splitlines()
 
 
@@ -233,6 +271,7 @@ def test_the_page_of_rules_says_what_the_code_does():
         (r"\boxed{5} in the form \boxed{}.", "5"),
         (r"So $\boxed 72$.", "72"),
         (r"\boxed{\text{a } \boxed{9}}", r"\text{a } \boxed{9}"),
+        ("Final Answer: The final answer is $42$. I hope it is correct.", "The final answer is $42$"),
         ("Add them.\n\n**Final Answer:** 12", "12"),
         ("The total is 12.", None),
         ("", None),

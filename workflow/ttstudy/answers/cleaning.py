@@ -172,6 +172,14 @@ NAMES = {
 }
 BARE = {"lt", "gt", "colon", "lbrack", "rbrack", "lparen", "rparen", "percent"}
 CURRENCY = re.compile(r"([€£¥₹])\s*(\d[\d.,]*)")
+DOLLARS = re.compile(r"(?<![A-Za-z\\{])(?:USD|US(?=\s*\\?\$))\s*\\?\$?\s*(?=[\d.])")
+ROW_GAP = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
+"""A line break of a matrix with the space below it, `\\\\[4pt]`."""
+NESTED = re.compile(r"\\text\s*\{\s*(\\text\s*\{[^{}]*\})\s*\}")
+UNIT_RATE = re.compile(r"\\frac\s*\{\s*\\text\s*\{([A-Za-z ]+)\}\s*\}\s*\{\s*\\text\s*\{([A-Za-z ]+)\}\s*\}")
+MODULUS = re.compile(r"\\(?:pmod|mod)\s*(?:\{\s*(\w+)\s*\}|(\w))")
+DONE = re.compile(r"\s*(?:\\(?:checkmark|blacksquare|qed)(?![A-Za-z])|[✓✔✅■∎])\s*$")
+FOR_ALL = re.compile(r"(?:\\text ?\{[ ,]*|\b)for (?:all|every|any|each)\b")
 ENDLESS = re.compile(r"(?<=\d)\.{3,}")
 COMBINATIONS = (
     re.compile(r"(?:\{\})?[_^]\s*(\{\w+\}|\w+?)\s*C\s*_\s*(\{\w+\}|\w)"),
@@ -262,15 +270,21 @@ def clean(answer: str) -> str:
     text = CONTROL.sub("", answer)
     if len(text) > LONGEST:
         return " ".join(text.split())
+    text = DOLLARS.sub(r"\\$", DONE.sub("", ROW_GAP.sub(r"\\\\ ", text)))
     text = ENDLESS.sub(r"\\ldots ", CURRENCY.sub(r"\2\1", text)).translate(TRANSLATE)
     text = _dollars(text)
     text = GROUP.sub("", text).replace("\\!", "")
     text = COLOR.sub("", BOX.sub("", SIZE.sub("", text)))
     text = FONT.sub(r"\\text", LETTER.sub(r"\1\2", COMMAND.sub(_rename, text)))
+    text = UNIT_RATE.sub(r"\\text{ \1/\2}", NESTED.sub(r"\1", text))
+    text = MODULUS.sub(r"\\pmod{\1\2}", text)
     for pattern in COMBINATIONS:
         text = pattern.sub(r"\\binom{\1}{\2}", text)
     text = DEGREE.sub(r"\\degree ", text)
     text = re.sub(r"\{\s*,\s*\}", ",", text)
     text = SPACED.sub(lambda match: match[0].replace(" ", ""), SPACE.sub(" ", text))
+    if (end := FOR_ALL.search(text)) and "=" in text[: end.start()]:
+        # f(x) = 2x holds for all x that it is asked for.
+        text = text[: end.start()]
     text = trim(RATE.sub(r"\\text{ \1/\2}\3", trim(text)))
     return trim(LEAD.sub("", text, count=1)) or text

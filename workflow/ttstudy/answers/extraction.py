@@ -16,6 +16,7 @@ BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
 BRACE = re.compile(r"\\.|[{}]", re.S)
 UNBRACED = re.compile(r"[^\s{}$\\]+|\\[A-Za-z]+")
 LABEL = re.compile(r"^[\s*_#>-]*(?:final\s+)?answer\s*[*_]*\s*:\s*[*_]*\s*(\S.*?)[\s*_]*$", re.I)
+HOPE = re.compile(r"[\s.]*\bI hope it is correct\W*$", re.I)
 NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:\.\d+|(?<=\d))(?:/\d+)?")
 POLICIES = ("boxed", "last_number")
 
@@ -71,5 +72,5 @@ def extract(response: str, policy: str = "boxed") -> str | None:
         return box
     lines = response.strip().splitlines()
     if lines and (label := LABEL.match(lines[-1][:2000])):
-        return label[1]
+        return HOPE.sub("", label[1])
     return last_number(response) if policy == "last_number" else None

@@ -24,7 +24,7 @@ from ttstudy.answers.workers import SECONDS, Lost, Pool, shared
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = "1"
+VERSION = "2"
 
 
 class TimedOut(Exception):

@@ -37,9 +37,18 @@ def meet(one: Keys, other: Keys) -> bool:
     """Say whether two answers are equivalent."""
     if same(one.exact, other.exact):
         return True
+    if {_states(one), _states(other)} == {"name", "unit"} and one.loose & other.loose:
+        # x = 90 and 90 degrees: each leaves out what only the other states.
+        return True
     return any(same(one.exact, key) for key in other.loose) or any(
         same(other.exact, key) for key in one.loose
     )
+
+
+def _states(keys: Keys) -> str:
+    """What an answer states beside its value: a name without a unit, a unit without a name, anything else."""
+    named = keys.exact.startswith("e:") or keys.exact.startswith("n:") and ":u:" not in keys.exact
+    return "unit" if keys.exact.startswith("u:") else "name" if named else ""
 
 
 def same(one: str, other: str) -> bool:
@@ -161,8 +170,8 @@ class _Keys:
         loose = set() if exact == plain else {_unordered(plain, braces), _ordered("(", ")", plain)}
         if not braces and len(items) > 1:
             loose.add(_ordered("(", ")", exact))
-        if len(items) == 1 or len(set(exact)) == 1:
-            loose.add(exact[0])
+        if len(items) == 1 or len(set(plain)) == 1:
+            loose.add(exact[0] if len(set(exact)) == 1 else plain[0])
         return Keys(_unordered(exact, braces), frozenset(loose))
 
     def named(self, name: str, inner: fm.Form) -> Keys:
@@ -170,6 +179,8 @@ class _Keys:
         loose = frozenset((found.exact, *found.loose))
         if not name:
             return found
+        if isinstance(inner, fm.Quantity):
+            loose |= {self.named(name, inner.value).exact}
         names = name.strip("()").split(",")
         if isinstance(inner, fm.Bracket) and len(names) == len(inner.items) > 1:
             parts = tuple(fm.Named(*pair) for pair in zip(names, inner.items, strict=True))
@@ -235,11 +246,15 @@ class _Keys:
         return Keys(f"t:{''.join(text.split())}")
 
 
+UNFINISHED = (r"\text", r"\ldots", "...", "?")
+"""Marks of a text that a larger system would read a part of."""
+
+
 def needs_algebra(text: str) -> bool:
     """Say whether text that our rules do not read may be mathematics for a larger system: no words in it."""
     import re
 
-    if len(text) > 300 or "\\text" in text or text.count("{") > 60:
+    if len(text) > 300 or text.count("{") > 60 or any(mark in text for mark in UNFINISHED):
         return False
     bare = re.sub(r"\\[A-Za-z]+", " ", text)
     return not re.search(r"[A-Za-z]{3}", bare) and bool(re.search(r"[\dA-Za-z]", bare)) and "\\" in text

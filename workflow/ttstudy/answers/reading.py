@@ -30,7 +30,7 @@ from ttstudy.answers.forms import (
     value,
 )  # fmt: skip
 from ttstudy.answers.formulas import read
-from ttstudy.answers.sets import join, solve
+from ttstudy.answers.sets import can_be_empty, join, solve
 from ttstudy.answers.tokens import FUNCTIONS, RELATIONS, Token, Unread, split_top, tokenize
 from ttstudy.answers.units import SCALES, unit
 
@@ -38,7 +38,7 @@ OPENING = {"(": ")", "[": "]", r"\{": r"\}", r"\langle": r"\rangle"}
 THOUSANDS = re.compile(r"(?<![\d.,_])\d{1,3}(?:,\d{3})+(?![\d,])(?!\.\d*,)")
 PLAIN = re.compile(r"([+-]?)\s*(\d{1,3}(?:,\d{3})+|\d+)?(\.\d+)?\.?")
 SIMPLE = re.compile(r"([+-]?)\s*(?:\\frac\s*\{\s*([+-]?)\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d+)\s*/\s*(\d+))")
-TEXT_LEAD = re.compile(r"\\text\s*\{[A-Za-z' ,]*\b(?:is|are|equals|be)\s*:?\s*\}")
+TEXT_LEAD = re.compile(r"\\text\s*\{[A-Za-z' ,]*(?:\b(?:is|are|equals|be)\s*:?|[A-Za-z]{2}:)\s*\}")
 SENTENCE = re.compile(r"^[A-Za-z][A-Za-z' ]*\s(?:is|are|equals)\s+(?=[^a-zA-Z\s])")
 EXCEPT = re.compile(
     r"(?:\\text\s*\{\s*)?all\s+real(?:s|\s+numbers|\s+values)?(?:\s+[a-z]\b)?\s*,?\s*(?:except|but|other than)"
@@ -93,12 +93,22 @@ def structure(text: str) -> Form:
         return words
     if (choice := wording.choice(text, parse)) is not None:
         return choice
-    text = (
-        THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
-        if not re.search(r"[(\[{]", text)
-        else text
-    )
-    return compose(tokenize(text))
+    return compose(tokenize(_without_thousands_marks(text)))
+
+
+def _without_thousands_marks(text: str) -> str:
+    r"""Text without the commas of `26,000`, but for those in brackets, which stand between the items there."""
+    if "," not in text:
+        return text
+    kept, depth = [], 0
+    for piece in re.split(r"(\\?[(\[{]|\\?[)\]}])", text):
+        # Plain braces only group: `\frac{20,000}{3}`.
+        if piece in ("(", "[", r"\{", r"\[", r"\("):
+            depth += 1
+        elif piece in (")", "]", r"\}", r"\]", r"\)"):
+            depth = max(depth - 1, 0)
+        kept.append(piece if depth else THOUSANDS.sub(lambda match: match[0].replace(",", ""), piece))
+    return "".join(kept)
 
 
 def compose(tokens: list[Token]) -> Form:
@@ -137,9 +147,13 @@ def _listed(tokens: list[Token]) -> Form | None:
     if all(
         isinstance(form, RealSet | SetExpression | Inequality) or _set_like(form) for form in forms
     ) and any(isinstance(_bare(form), RealSet | SetExpression) for form in forms):
-        joint = "cap" if unequal or "and" in marks and "or" not in marks else "cup"
         names = {form.name for form in forms if isinstance(form, Named)}
-        joined = join(joint, [_bare(form) for form in forms])
+        parts_of = [_bare(form) for form in forms]
+        joint = "cap" if unequal or "and" in marks and "or" not in marks else "cup"
+        if "or" not in marks and all(map(_set_like, forms)) and not can_be_empty(parts_of):
+            # x > 0, x < 5: all hold, unless nothing satisfies them all (x < 2, x > 3).
+            joint = "cap"
+        joined = join(joint, parts_of)
         return Named(names.pop(), joined) if len(names) == 1 else joined
     return _same_names(forms)
 
@@ -189,11 +203,28 @@ def _related(tokens: list[Token]) -> Form | None:
     return _inequalities(sides, signs)
 
 
+def _without_area_brackets(tokens: list[Token]) -> list[Token]:
+    """`[ABC]`, the area of ABC, as the letters."""
+    inner = tokens[1:-1]
+    area = len(inner) > 2 and tokens[0].text + tokens[-1].text == "[]"
+    return inner if area and all(token.kind == "symbol" and token.text.isupper() for token in inner) else tokens
+
+
 def _name(tokens: list[Token]) -> str | None:
     """Name that stands for the answer: a variable, f(x), a sum or tuple of variables, words; else None."""
+    tokens = _without_area_brackets(tokens)
     texts = [token.text for token in tokens]
     if not tokens or any(token.kind == "number" for token in tokens[:1]):
         return None
+    if match := re.fullmatch(r"\\frac\{d\^?\d?([a-zA-Z])\}\{d([a-zA-Z])\^?\d?\}", "".join(texts)):
+        return match[0]
+    while texts[0] in (r"\overline", r"\vec", "m") and len(tokens) > 1 and (
+        texts[0] != "m" or texts[1] == r"\angle"
+    ):
+        # A segment and its length, an angle and its measure go by one name.
+        tokens, texts = tokens[1:], texts[1:]
+    while len(tokens) > 2 and texts[0] == "{" and texts[-1] == "}":
+        tokens, texts = tokens[1:-1], texts[1:-1]
     if all(token.kind == "text" for token in tokens):
         return " ".join(texts).casefold()
     allowed = {
@@ -234,7 +265,7 @@ def _name(tokens: list[Token]) -> str | None:
             continue
         if token.kind == "text" or token.text in allowed:
             continue
-        if token.kind == "number" and at and ("".join(texts[:at]).endswith(("_", "{", "(", "^", "{-"))):
+        if token.kind == "number" and at and ("".join(texts[:at]).endswith(("_", "{", "(", "^", "{-", "(-"))):
             continue
         return None
     return "".join(texts)
@@ -245,7 +276,12 @@ def _equation(sides: list[list[Token]]) -> Form:
     last = sides[-1]
     if len(sides) == 2 and (plain := _two_sided(sides, name)) is not None:
         return plain
-    applied = _applied(sides[0])
+    chain = [_name(side) for side in sides[:-1]]
+    if len(set(chain)) > 1 and all(len(side) == 1 and side[0].kind == "symbol" for side in sides[:-1]):
+        # x = y = z = 0 gives each its value.
+        form = compose(last)
+        return Items(tuple(Named(variable or "", form) for variable in chain), braces=False)
+    applied = _applied(sides[0]) or (name or "").startswith(r"\frac{d")
     if name is not None and not (len(sides) == 2 and not applied and _mentions(last, sides[0])):
         form = compose(last)
         return Named(name, form)
@@ -419,7 +455,10 @@ MATRICES = ("vmatrix", "matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix",
 def _matrix(tokens: list[Token]) -> Form | None:
     """A matrix with the factor that may stand before it, or a determinant."""
     if tokens[0].text + tokens[-1].text in ("()", "[]") and len(tokens) > 3:
-        if tokens[1].text == r"\begin{array}" and tokens[-2].text == r"\end{array}":
+        if any(
+            tokens[1].text == rf"\begin{{{kind}}}" and tokens[-2].text == rf"\end{{{kind}}}"
+            for kind in ("array", "matrix", "smallmatrix")
+        ):
             tokens = tokens[1:-1]
     starts = [
         at for at, token in enumerate(tokens) if token.kind == "env" and token.text.startswith(r"\begin")
@@ -471,8 +510,9 @@ def _based(tokens: list[Token]) -> Form | None:
         digits = digits[1:]
     if digits[0].text in ("(", "{") and digits[-1].text in (")", "}"):
         digits = digits[1:-1]
-    if base and base[0].text == "{" and base[-1].text == "}":
-        base = base[1:-1]
+    for opening, closing in ("{}", "()"):
+        if base and base[0].text == opening and base[-1].text == closing:
+            base = base[1:-1]
     if len(base) != 1 or not digits or any(token.kind not in ("number", "symbol", "text") for token in digits):
         return None
     run = "".join(token.text for token in digits).upper()
@@ -549,6 +589,8 @@ def _quantity(tokens: list[Token]) -> Form | None:
         raise Unread("numbers among words")
     if match := re.search(r"\s*\^\s*\{?(\d)\}?$", phrase):
         phrase, power = phrase[: match.start()], int(match[1])
+    if wording.STATES.match(phrase):
+        raise Unread("no unit")
     inner = _single(tokens[:start])
     scale, _, others = phrase.partition(" ")
     if scale in SCALES and isinstance(inner, Value) and power is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import e, fsum, pi, prod
+
 from ttstudy.answers import expressions as ex
 from ttstudy.answers.forms import Bracket, Form, Items, RealSet, SetExpression, Value
 from ttstudy.answers.polynomials import coefficients, real_roots
@@ -80,6 +82,33 @@ def join(operation: str, parts: list[Form]) -> Form:
         raise Unread("sets that are not of real numbers")
     form = SetExpression(operation, tuple(sets))
     return settle(form, lambda node: node[1] if node[0] == "n" else None) or form
+
+
+def can_be_empty(parts: list[Form]) -> bool:
+    """Say whether nothing may be in all of these sets: so it is, or their ends' order is not seen at once."""
+    sets = [part if isinstance(part, SetExpression) else as_set(part) for part in parts]
+    if any(part is None for part in sets):
+        return True
+    met = settle(SetExpression("cap", tuple(sets)), roughly)
+    return met is None or not met.pieces
+
+
+def roughly(node: ex.Node) -> float | None:
+    """Value of a sum or product of numbers and roots as a float, None for other nodes."""
+    kind = node[0]
+    try:
+        if kind == "n":
+            return float(node[1])
+        if kind == "s":
+            return {"pi": pi, "e": e}.get(node[1])
+        if kind == "^" and (base := roughly(node[1])) is not None and base > 0 and node[2][0] == "n":
+            return base ** float(node[2][1])
+        if kind in "+*":
+            found = [roughly(part) for part in node[1]]
+            return None if None in found else fsum(found) if kind == "+" else prod(found)
+    except OverflowError:
+        return None
+    return None
 
 
 def settle(form: Form, number) -> RealSet | None:

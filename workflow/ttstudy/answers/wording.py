@@ -10,6 +10,7 @@ from ttstudy.answers import expressions as ex
 from ttstudy.answers.cleaning import braced, trim
 from ttstudy.answers.forms import Based, Choice, Form, Items, Quantity, Ratio, RealSet, Value, Words, value
 from ttstudy.answers.tokens import is_word, tokenize
+from ttstudy.answers.units import unit
 
 Reader = Callable[[str], Form]
 
@@ -42,6 +43,7 @@ DATES = (
     re.compile(rf"{_MONTH}\s+{_DAY}{_YEAR}", re.I),
     re.compile(rf"(?P<day>{_DAY})\s+(?:of\s+)?(?P<month>{_MONTH}){_YEAR}", re.I),
 )
+OR_MORE = re.compile(r"(\d+)\s*(?:\\text\s*\{)?\s*or (more|greater|less|fewer|higher|lower)\s*\}?")
 RATIO = re.compile(r"(\d+)\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(\d+)")
 BASE_WORDS = re.compile(
     r"\(?\s*([0-9A-Za-z]+)\s*\)?\s*_?\s*\{?\s*\(?\s*(?:\\text\s*\{)?\s*\(?\s*(?:in\s+)?base[\s-]*\}?\s*"
@@ -50,9 +52,18 @@ BASE_WORDS = re.compile(
 )
 CODED = re.compile(r"0([xb])([0-9A-Fa-f]+)", re.I)
 PHRASE = re.compile(r"[A-Za-z][\w ,.'&-]*")
+STATES = re.compile(
+    r"(?:or|and|but|if|is|are|was|were|not|no|to|than|when|unless|squared|cubed|factorial|by|plus|minus)\b"
+)
+"""Words behind a number that say something else about it than what is counted: "4 or more", "5 is wrong"."""
 ALL_REALS = {"all real numbers", "all real number", "all reals", "real numbers", "real number"}
 ARTICLE = re.compile(r"^(?:an?|the)\s+")
-OPTION = re.compile(r"(?:\\text\s*\{\s*)?(?:option|choice)\s*\}?\s*(?:\\text\s*\{\s*)?\(?\s*([A-Z])\s*\)?\s*\}?", re.I)
+OPTION = re.compile(
+    r"(?:\\text\s*\{\s*)?(?:(?:option|choice|answer|graph|figure)\s*)\}?\s*(?:\\text\s*\{\s*)?"
+    r"\(?\s*([A-Z])\s*\)?\s*\}?",
+    re.I,
+)
+SEVERAL = re.compile(r"(?:,|\band\b|\bor\b|\\text\s*\{\s*(?:and|or)\s*\})+")
 CHOICE = re.compile(r"(?:\\text\s*\{\s*)?\(\s*([A-Z])\s*\)\s*\.?\s*\}?\s*(.*)", re.S)
 LETTER = re.compile(r"(?:\\text\s*\{\s*([A-Z])\s*[.):]?\s*\}|([A-Z])\s*[.):])\s*(.*)", re.S)
 
@@ -71,6 +82,8 @@ def fixed(text: str) -> Form | None:
         return date
     if ordinal := ORDINAL.fullmatch(plain):
         return _ordinal(int(ordinal[1][:30]))
+    if bound := OR_MORE.fullmatch(plain):
+        return Words(f"{int(bound[1][:30])} or {bound[2]}")
     if ratio := RATIO.fullmatch(plain):
         return Ratio((ex.number(int(ratio[1][:30])), ex.number(int(ratio[2][:30]))))
     if code := CODED.fullmatch(plain):
@@ -177,7 +190,20 @@ def worded(text: str, read: Reader, structure: Reader) -> Form | None:
         return RealSet(((None, None, False, False),))
     if plain in ORDINALS:
         return _ordinal(ORDINALS[plain])
-    return _plain_words(inner, _singular(plain), marked=marked)
+    if (counted := _counted(plain)) is not None:
+        return counted
+    return _plain_words(inner.removesuffix(" only"), _singular(plain.removesuffix(" only")), marked=marked)
+
+
+def _counted(plain: str) -> Quantity | None:
+    """Read "two lines": a number in words and what is counted; None for other words."""
+    words = plain.split()
+    for size in range(min(len(words) - 1, 6), 0, -1):
+        number, rest = number_word(" ".join(words[:size])), " ".join(words[size:])
+        if number is not None and words[size - 1] != "and" and not STATES.match(rest):
+            base, scale = unit(rest)
+            return None if base == "percent" else Quantity(value(number), rest, base, scale)
+    return None
 
 
 def _bare(text: str) -> str:
@@ -225,7 +251,10 @@ def phrase(text: str) -> Form | None:
 
 
 def choice(text: str, read: Reader) -> Form | None:
-    """`(B)`, `(B) 12`, `B. 12`: a choice and what stands beside it; None for anything else."""
+    """`(B)`, `(B) 12`, `B. 12`: a choice and what stands beside it, `(A) or (B)`: several; else None."""
+    parts = [part.strip(" {}") for part in SEVERAL.split(unwrapped(text)) if part.strip()] if len(text) < 200 else []
+    if len(parts) > 1 and all(re.fullmatch(r"(?:\\text\s*\{\s*)?\(\s*[A-Z]\s*\)", part) for part in parts):
+        return Items(tuple(Choice(re.sub(r"[^A-Z]", "", part.replace(r"\text", ""))) for part in parts), braces=False)
     for pattern in (CHOICE, LETTER):
         match = pattern.fullmatch(text)
         if match is None:
