@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from ttstudy import claims, flops, tables
+from ttstudy.claims import compute, evidence, rewards, strategies
+from ttstudy.claims.evidence import Missing
 
 AUDIT = {
     1: "not significant", 2: "not significant", 4: "holds", 8: "not significant", 9: "not significant",
@@ -283,3 +285,159 @@ def test_the_mathematics_imports_neither_torch_nor_scipy_stats():
         env={"PYTHONPATH": str(root / "workflow")},
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+# -- what each verdict must not do ---------------------------------------------------------------------------
+
+
+def values(cells, problems=100, benchmark="toy", level="easy"):
+    """Outcomes in which each (policy, prm, method, budget, score, vote) has its value, a list or one for all."""
+    frames = [
+        pd.DataFrame({"problem_id": [f"p{i:03d}" for i in range(problems)], "level": level, "value": value}).assign(
+            **dict(zip(["policy", "prm", "method", "budget", "score", "vote"], cell, strict=True)), benchmark=benchmark
+        )
+        for cell, value in cells.items()
+    ]
+    return pd.concat(frames, ignore_index=True).astype({"value": float})
+
+
+def sizes(**parameters):
+    """A ledger that tells sizes alone; None is not known."""
+    return pd.DataFrame({"policy": list(parameters), "policy_parameters": list(parameters.values()), "prm": "none",
+                         "prm_parameters": 0, "benchmark": "toy", "method": "cot", "budget": 1}).astype(
+                             {"policy_parameters": float})  # fmt: skip
+
+
+def test_a_policy_of_unknown_size_takes_no_place_among_the_sizes():
+    names = {"b": 3e9, "GPT": None, "a": 9e9, "c": 1e9}
+    seen = claims.Study({
+        "outcomes": values({(name, "none", "cot", 1, "none", "none"): 0.5 for name in names}),
+        "ledger": sizes(**names),
+    })  # fmt: skip
+    assert seen.ladder() == ["c", "b", "a"] and seen.policies == ["c", "b", "a", "GPT"]
+
+
+def test_a_level_that_a_policy_does_not_have_adds_nothing_to_the_spread_of_levels():
+    pivot = pd.DataFrame({"x": [0.9, 0.9, 0.05], "y": [0.8, 0.8, 0.02], "z": [0.01, 0.04, 0.04]})
+    levels = pd.DataFrame({"x": ["easy", "easy", "hard"], "y": ["easy", "easy", "hard"], "z": ["hard"] * 3})
+    easy, hard = 0.9 - 0.8, 0.05 - 0.02
+    assert rewards._spread(pivot, levels, np.ones((1, 3))) == pytest.approx([(easy + 0 + hard) / 3])
+
+
+def test_both_halves_of_a_claim_on_signs_must_be_beyond_chance():
+    """Search leads by far for the small policy; for the large one it trails by nothing that could be told from none."""
+    rng = np.random.default_rng(2)
+    cells = {}
+    for policy, lead in (("small", 0.3), ("large", -0.004)):
+        base = 0.4 + 0.2 * rng.random(100)
+        cells[policy, "good", "best_of_n", 4, "min", "prm_vote"] = base
+        cells[policy, "good", "dvts", 4, "min", "prm_vote"] = base + lead + rng.normal(0, 0.05, 100)
+    training = pd.DataFrame({"model": ["small", "large", "good", "bad"], "kind": ["policy"] * 2 + ["prm"] * 2,
+                             "parameters": [1e6, 1e8, 1e6, 1e6], "auc": [None, None, 0.9, 0.6]})  # fmt: skip
+    for policy in ("small", "large"):
+        cells[policy, "bad", "best_of_n", 4, "min", "prm_vote"] = 0.3
+    made = {"outcomes": values(cells), "training": training}
+    assert strategies.search_helps_small(claims.Study(made)).verdict == "not significant"
+    made["outcomes"].loc[lambda t: (t["policy"] == "large") & (t["method"] == "dvts"), "value"] -= 0.1
+    assert strategies.search_helps_small(claims.Study(made)).verdict == "holds"
+
+
+def test_recorded_responses_without_tokens_say_nothing_on_tokens():
+    rows = [
+        ("toy", policy, prm, method, 4, tokens)
+        for policy, method, known in (("run", "best_of_n", 9.0), ("run", "dvts", 8.0), ("recorded", "best_of_n", None))
+        for prm, tokens in (("good", known), ("bad", known and known + (method == "dvts")))
+    ]
+    ledger = pd.DataFrame(rows, columns=["benchmark", "policy", "prm", "method", "budget", "response_tokens"])
+    found = strategies.sampling_ignores_prm(claims.Study({"ledger": ledger.astype({"response_tokens": float})}))
+    assert (found.verdict, found.ours) == ("holds", "1/1 and 1/1")
+
+
+def test_a_lower_bound_on_the_gain_below_256_decides_nothing():
+    cells = {("p", "none", "majority", n, "none", "majority"): v for n, v in ((4, 0.2), (16, 0.4))}
+    cells |= {("p", "prm", "best_of_n", n, "min", "prm_vote"): v for n, v in ((4, 0.5), (16, 0.6))}
+    with pytest.raises(Missing, match="better than the best majority from its smallest N on; gains: p >4x"):
+        compute.more_efficient_than_majority(claims.Study({"outcomes": values(cells)}))
+    cells |= {("p", "prm", "best_of_n", n, "min", "prm_vote"): v for n, v in ((4, 0.3), (16, 0.6))}
+    assert compute.more_efficient_than_majority(claims.Study({"outcomes": values(cells)})).verdict == "fails"
+
+
+def test_where_nothing_can_be_recovered_no_share_of_it_is_told():
+    def side(benchmark, problems, tts, majority, coverage):
+        return values({("p", "prm", "best_of_n", 4, "min", "prm_vote"): tts,
+                       ("p", "none", "majority", 4, "none", "majority"): majority,
+                       ("p", "none", "coverage", 4, "none", "none"): coverage}, problems, benchmark)  # fmt: skip
+
+    math = side("MATH-500", 50, 0.7, 0.6, 0.9)
+    solved = claims.Study({"outcomes": pd.concat([math, side("AIME24", 30, 0.0, 0.0, 0.0)])})
+    with pytest.raises(Missing, match="room above the majority on AIME24"):
+        rewards.harder_benchmark_recovers_less(solved)
+    open_ = claims.Study({"outcomes": pd.concat([math, side("AIME24", 30, 0.1, 0.1, 0.4)])})
+    assert rewards.harder_benchmark_recovers_less(open_).verdict == "holds"
+
+
+def test_best_of_n_decides_which_policy_a_prm_guides_not_a_reference_that_answered_once():
+    rng = np.random.default_rng(0)
+    base = 0.4 + 0.2 * rng.random(100)
+    cells = {
+        ("mid", "prm", "best_of_n", 4, "min", "prm_vote"): base + 0.2,
+        ("mid", "none", "majority", 4, "none", "majority"): base,
+        ("huge", "none", "cot", 1, "none", "none"): 0.9,
+    }
+    training = pd.DataFrame({"model": ["mid", "huge", "prm"], "kind": ["policy", "policy", "prm"],
+                             "parameters": [7e10, 4e11, 7e9], "flops": 1.0, "auc": [None, None, 0.9]})  # fmt: skip
+    found = rewards.weak_guides_strong(claims.Study({"outcomes": values(cells), "training": training}))
+    assert found.verdict == "holds" and "mid, 10 times its size" in found.text
+
+
+def test_the_spread_of_a_choice_is_counted_through_means_and_differences():
+    rng = np.random.default_rng(4)
+    a, b = (pd.Series(rng.random(80)) for _ in range(2))
+    a.attrs["extra"], b.attrs["extra"] = 0.004, 0.001
+    assert evidence.less(a, b).attrs["extra"] == pytest.approx(0.005)
+    assert evidence.average([a, b]).attrs["extra"] == pytest.approx(0.005 / 4)
+    seen = claims.Study({})
+    whole, bare = seen.compare(evidence.less(a, b)), seen.compare(pd.Series((a - b).to_numpy()))
+    gap = (a - b).to_numpy()
+    wider = (1 + 0.005 / (gap.var(ddof=1) / 80)) ** 0.5
+    assert whole.high - whole.low == pytest.approx(wider * (bare.high - bare.low))
+
+
+def test_one_of_many_cells_that_is_worse_by_chance_does_not_refute_the_pattern():
+    """Methods that are all worth the same: in some of 18 cells the paper's is behind the luckiest of three."""
+    refuted = 0
+    for seed in range(5):
+        rng, cells = np.random.default_rng(seed), {}
+        names = [f"p{k}" for k in range(6)]
+        for name in names:
+            for method in ("best_of_n", "beam_search", "dvts"):
+                cells[name, "good", method, 4, "min", "prm_vote"] = (rng.random(150) < 0.5).astype(float)
+        for method in ("best_of_n", "dvts"):
+            cells["p0", "bad", method, 4, "min", "prm_vote"] = 0.5
+        made = values(cells, 150, level=np.array(["easy", "medium", "hard"])[np.arange(150) % 3])
+        models = [*names, "good", "bad"]
+        training = pd.DataFrame({"model": models, "kind": ["policy"] * 6 + ["prm"] * 2, "auc": [None] * 6 + [0.9, 0.6],
+                                 "parameters": [10.0**k for k in range(3, 9)] + [1e6, 1e6]})  # fmt: skip
+        found = strategies.difficulty_pattern(claims.Study({"outcomes": made, "training": training}))
+        refuted += found.verdict == "fails"
+    assert refuted <= 1
+
+
+def test_compute_that_is_not_known_is_no_verdict_on_compute():
+    rng = np.random.default_rng(1)
+    base = 0.3 + 0.2 * rng.random(100)
+    cells = {("small", "prm", "best_of_n", n, "min", "prm_vote"): base + 0.3 for n in (4, 16)}
+    cells |= {("large", "none", "cot", 1, "none", "none"): base}
+    training = pd.DataFrame({"model": ["small", "large", "prm"], "kind": ["policy", "policy", "prm"],
+                             "parameters": [1e6, 1e9, 1e6], "flops": [1e12, 1e18, 1e12]})  # fmt: skip
+    spent = {"benchmark": "toy", "flops_paper": 1e9, "policy_parameters": 1e6, "prm_parameters": 1e6}
+    ledger = pd.DataFrame([
+        spent | {"policy": "small", "prm": "prm", "method": "best_of_n", "budget": 16, "flops_total": 1e10},
+        spent | {"policy": "large", "prm": "none", "method": "cot", "budget": 1, "flops_total": None,
+                 "policy_parameters": 1e9},
+    ])  # fmt: skip
+    made = {"outcomes": values(cells), "training": training, "ledger": ledger.astype({"flops_total": float})}
+    with pytest.raises(Missing, match="ledger rows of small with TTS and large with CoT"):
+        compute.total_compute(claims.Study(made))
+    made["ledger"]["flops_total"] = made["ledger"]["flops_total"].fillna(1e12)
+    assert compute.total_compute(claims.Study(made)).verdict == "holds"

@@ -223,3 +223,29 @@ def test_stopping_is_compared_with_a_fixed_budget_that_draws_as_many():
         used = table.loc[("decided", n), "spent"]
         ends = [voting.values(pool, [m], "majority")["value"].mean() for m in (int(used), int(used) + 1)]
         assert min(ends) - 1e-9 <= table.loc[("decided", n), "fixed"] <= max(ends) + 1e-9
+
+
+def test_a_size_that_is_not_known_follows_no_rule():
+    known = strategy.on_paper_scale({"small": 1e9, "large": float("nan")}, {"small", "large"})
+    assert known == {"small": 1e9}
+    table = strategy.select(outcomes(), repeats=2, parameters={"large": float("nan")}, resamples=200)
+    assert "author_rule" not in set(table["selection"])
+
+
+def test_what_the_rule_forbids_adds_nothing_to_its_spread():
+    """One problem alone in its level leaves its choice no other problem: the first theta that is allowed is taken."""
+    rng = np.random.default_rng(0)
+    values, levels = rng.random((40, 6)), np.array(["easy"] * 39 + ["hard"], dtype=object)
+    kept = np.array([2, 3])
+    allowed = np.isin(np.arange(6), kept) & np.ones((40, 1), dtype=bool)
+    fitted = strategy.cross_fit(values[:, kept], levels)[0]
+    alone = strategy.choice_variance(values[:, kept], levels, fitted, seed=1)
+    assert strategy.choice_variance(values, levels, fitted, seed=1, allowed=allowed) == pytest.approx(alone)
+    cell = {"benchmark": "toy", "policy": "p", "prm": "good", "budget": 4}
+    methods = ["majority", "best_of_n", "beam_search", "beam_search", "dvts", "dvts"]
+    thetas = [(method, "min", str(k)) for k, method in enumerate(methods)]
+    grid = strategy.Grid(cell, [f"p{i}" for i in range(40)], levels, thetas, values)
+    ruled, _ = strategy.author_rule(grid, 1e9, seed=1)
+    assert strategy.author_variance(grid, 1e9, ruled, seed=1) == pytest.approx(
+        strategy.choice_variance(values[:, kept], levels, ruled, seed=1)
+    )

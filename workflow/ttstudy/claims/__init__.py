@@ -430,7 +430,10 @@ def _row(claim: Claim, study: Study, numbers: Published) -> dict[str, object]:
         needs = claim.needs
     elif claim.audit is None:
         needs = claim.needs
-    shown = findings[-1] if findings else Finding("not run", "not tested: it needs what is named under needs")
+    untested = "not tested: it needs what is named under needs"
+    if needs is not None and needs.startswith("nothing"):
+        untested = "a definition: there is nothing to test"
+    shown = findings[-1] if findings else Finding("not run", untested)
     text = "; ".join(finding.text for finding in findings) or shown.text
     return {
         "claim": claim.number,

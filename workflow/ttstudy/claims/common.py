@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ttstudy import statistics
-from ttstudy.claims.evidence import Cell, Finding, Missing, Study, average, judge, points
+from ttstudy.claims.evidence import Cell, Finding, Missing, Study, Verdict, average, judge, less, points
 from ttstudy.names import SEARCHES
 from ttstudy.statistics import Paired
 
@@ -23,11 +23,18 @@ def finding_above_zero(paired: Paired, text: str, published: str | None = None) 
     return Finding(verdict, text, published, points(paired.difference), 100 * paired.low, 100 * paired.high)
 
 
+def opposite_signs(up: Paired, down: Paired, apart: Paired) -> Verdict:
+    """Verdict on a claim that one difference is above 0 and another below; `apart` is the first less the second."""
+    if up.difference <= 0 or down.difference >= 0:
+        return "fails"
+    return "holds" if up.low > 0 > down.high and apart.low > 0 else "not significant"
+
+
 def search_lead(study: Study, policy: str, prm: str) -> pd.Series:
     """Value of the best search less that of best-of-N on each problem, at the largest budget of both."""
     cell = Cell(policy, prm, study.contested(policy, prm))
     searched, sampled = study.values(cell, SEARCHES), study.values(cell, ["best_of_n"])
-    return (searched - sampled).dropna()
+    return less(searched, sampled)
 
 
 def mean_over(policies: Sequence[str], value: Callable[[str], pd.Series]) -> pd.Series:

@@ -47,16 +47,23 @@ def gains_shrink(study: Study) -> Finding:
 
 
 def more_efficient_than_majority(study: Study) -> Finding:
-    """Claim 13: the efficiency gain over majority voting; the paper says up to 256 and beyond."""
+    """Claim 13: the efficiency gain over majority voting; the paper says up to 256 and beyond.
+
+    A lower bound below 256 says neither that nor the contrary.
+    """
     best: tuple[str, flops.GainInterval] | None = None
-    kinds = []
+    kinds, bounds = [], []
     for policy in study.policies:
         majority_budgets = study.budgets(policy, "majority")
         budgets = sorted({cell.budget for cell in study.grids if cell.policy == policy})
         if len(majority_budgets) < 2 or len(budgets) < 2:
             continue
-        majority = pd.concat([study.plain(policy, "majority", n) for n in majority_budgets], axis=1)
-        tts = pd.concat([study.tts(policy, n)[0] for n in budgets], axis=1).reindex(majority.index)
+        majority = pd.concat([study.plain(policy, "majority", n) for n in majority_budgets], axis=1, join="inner")
+        tts = pd.concat([study.tts(policy, n)[0] for n in budgets], axis=1, join="inner")
+        common = majority.index.intersection(tts.index).sort_values()
+        if common.empty:
+            continue
+        majority, tts = majority.loc[common], tts.loc[common]
         gain = flops.efficiency_interval(
             majority_budgets,
             majority.to_numpy(),
@@ -68,10 +75,16 @@ def more_efficient_than_majority(study: Study) -> Finding:
         sign = {"equal": "", "at least": ">", "never reached": ""}[gain.gain.kind]
         shown = "never" if gain.gain.kind == "never reached" else f"{sign}{gain.gain.value:.3g}x"
         kinds.append(f"{policy} {shown}")
+        bounds += [policy] if gain.gain.kind == "at least" else []
         if best is None or gain.gain.value > best[1].gain.value:
             best = (policy, gain)
     if best is None:
         raise Missing("majority and TTS at two budgets or more")
+    if best[1].gain.value < 256 and bounds:
+        raise Missing(
+            f"budgets that tell a gain of 256 from a smaller one: TTS of {', '.join(bounds)} is better than the best "
+            f"majority from its smallest N on; gains: {', '.join(kinds)}"
+        )
     policy, gain = best
     verdict = "fails" if gain.gain.value < 256 else "holds" if gain.low >= 256 else "not significant"
     mark = ">" if gain.gain.kind == "at least" else ""
@@ -130,7 +143,10 @@ def small_beats_large(study: Study) -> Finding:
 
 
 def total_compute(study: Study) -> Finding:
-    """Claim 14: all compute of a small policy with TTS against that of a larger one whose CoT it matches."""
+    """Claim 14: all compute of a small policy with TTS against that of a larger one whose CoT it matches.
+
+    It holds where the smaller policy is ahead beyond chance, too.
+    """
     ledger, trained = study.table("ledger"), study.table("training").set_index("model")["flops"].astype(float).dropna()
     ledger = ledger[ledger["benchmark"] == study.benchmark]
     matched = [u for u in _upsets(study) if u.gap.difference >= 0]
@@ -143,7 +159,7 @@ def total_compute(study: Study) -> Finding:
     tts = ledger[
         (ledger["policy"] == upset.small) & (ledger["budget"] == upset.budget) & (ledger["prm"] != "none")
     ]
-    cot = ledger[(ledger["policy"] == upset.large) & (ledger["method"] == "cot")]
+    cot = ledger[(ledger["policy"] == upset.large) & (ledger["method"] == "cot")].dropna(subset=["flops_total"])
     if tts.empty or cot.empty:
         raise Missing(f"ledger rows of {upset.small} with TTS and {upset.large} with CoT")
     costs = tts.assign(training=tts["prm"].map(trained)).dropna(subset=["training", "flops_total"])
@@ -157,8 +173,9 @@ def total_compute(study: Study) -> Finding:
     small = trained[upset.small] + float(dearest["training"]) + float(dearest["flops_total"])
     inference = float(cot["flops_total"].iloc[0]) / float(dearest["flops_total"])
     ratio = large / small
+    ahead = upset.gap.low > 0 and upset.gap.p < SIGNIFICANT
     return Finding(
-        "holds" if ratio >= 100 else "fails",
+        "fails" if ratio < 100 else "holds" if ahead else "not significant",
         f"in this study {upset.small} with TTS (N = {upset.budget}) against {upset.large}: total compute "
         f"{ratio:.3g}x with the PRM's training and every pass counted, {plain:.3g}x by the paper's "
         f"convention; inference {inference:.3g}x",

@@ -162,7 +162,7 @@ class Study:
 
     @cached_property
     def parameters(self) -> dict[str, float]:
-        """Parameters of every policy and PRM, from the ledger and the training table."""
+        """Parameters of the policies and PRMs whose size the ledger or the training table knows."""
         sizes: dict[str, float] = {}
         if "training" in self.tables:
             table = self.tables["training"]
@@ -172,18 +172,12 @@ class Study:
             sizes |= dict(zip(table["policy"], table["policy_parameters"].astype(float), strict=True))
             guided = table[table["prm"] != "none"]
             sizes |= dict(zip(guided["prm"], guided["prm_parameters"].astype(float), strict=True))
-        if not sizes:
-            raise Missing("the study's ledger or training table (parameter counts)")
-        return sizes
+        return {name: size for name, size in sizes.items() if not np.isnan(size)}
 
     @cached_property
     def policies(self) -> list[str]:
-        """Policies with outcomes, smallest first."""
-        names = sorted(set(self.outcomes["policy"]))
-        unknown = [name for name in names if name not in self.parameters]
-        if unknown:
-            raise Missing(f"the parameter count of {unknown[0]}")
-        return sorted(names, key=lambda name: (self.parameters[name], name))
+        """Policies with outcomes, smallest first; those of unknown size last."""
+        return sorted(set(self.outcomes["policy"]), key=lambda name: (self.parameters.get(name, np.inf), name))
 
     @cached_property
     def shared_policies(self) -> list[str]:
@@ -197,10 +191,13 @@ class Study:
         return [policy for policy in self.policies if policy in shared]
 
     def ladder(self, least: int = 2) -> list[str]:
-        """Policies, smallest first; Missing when there are fewer than `least`."""
-        if len(self.policies) < least:
+        """Policies of known size, smallest first; Missing when there are fewer than `least`."""
+        known = [name for name in self.policies if name in self.parameters]
+        if not known:
+            raise Missing("the study's ledger or training table (parameter counts)")
+        if len(known) < least:
             raise Missing(f"policies of at least {least} sizes")
-        return self.policies
+        return known
 
     @cached_property
     def quality(self) -> dict[str, float]:
@@ -315,8 +312,9 @@ class Study:
         """Budgets at which a method was run for a policy, ascending."""
         return sorted(set(self._rows(policy, method)["budget"].astype(int)))
 
-    def compare(self, a: pd.Series, b: pd.Series) -> statistics.Paired:
-        """Paired difference a - b on the problems that both have; the spread of a choice behind them is counted."""
+    def compare(self, a: pd.Series, b: pd.Series | None = None) -> statistics.Paired:
+        """Paired difference a - b (or a alone) on the problems that both have; the spread of choices is counted."""
+        b = pd.Series(0.0, index=a.index) if b is None else b
         extra = sum(side.attrs.get("extra", 0.0) for side in (a, b))
         both = pd.concat([a, b], axis=1, join="inner")
         if both.empty:
@@ -327,8 +325,17 @@ class Study:
 
 
 def average(columns: Sequence[pd.Series]) -> pd.Series:
-    """Mean of several values on each problem that all of them have."""
-    return pd.concat(list(columns), axis=1, join="inner").mean(axis=1)
+    """Mean of several values on each problem that all of them have; each was chosen on its own."""
+    mean = pd.concat(list(columns), axis=1, join="inner").mean(axis=1)
+    mean.attrs["extra"] = sum(column.attrs.get("extra", 0.0) for column in columns) / len(columns) ** 2
+    return mean
+
+
+def less(a: pd.Series, b: pd.Series) -> pd.Series:
+    """a - b on the problems that both have; the spread of either choice is part of the difference's."""
+    gap = (a - b).dropna()
+    gap.attrs["extra"] = a.attrs.get("extra", 0.0) + b.attrs.get("extra", 0.0)
+    return gap
 
 
 def points(value: float) -> str:

@@ -55,7 +55,7 @@ def _gap(
         return side.compare(tts, side.plain(large, "cot"))
     except Missing:
         reference = published.accuracy("Table 3", large, benchmark) / 100
-    low, high = statistics.interval(tts.to_numpy(), seed=study.seed)
+    low, high = statistics.interval(tts.to_numpy(), seed=study.seed, extra=tts.attrs.get("extra", 0.0))
     return statistics.Paired(tts.mean() - reference, low - reference, high - reference, np.nan)
 
 
@@ -71,7 +71,8 @@ def column(method: Literal["cot", "majority", "tts"]) -> Check:
                 values = side.tts(policy)[0] if method == "tts" else side.plain(policy, method)
             except Missing:
                 continue
-            low, high = statistics.interval(values.to_numpy(), seed=study.seed)
+            extra = values.attrs.get("extra", 0.0)
+            low, high = statistics.interval(values.to_numpy(), seed=study.seed, extra=extra)
             good = low <= stated <= high
             inside += good
             outside += [] if good else [policy]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ttstudy import difficulty, statistics
 from ttstudy.claims.common import GUIDED, RESAMPLES, finding_above_zero, mean_over, resampled, spearman
-from ttstudy.claims.evidence import Cell, Finding, Missing, Study, judge, percent, points
+from ttstudy.claims.evidence import Cell, Finding, Missing, Study, judge, less, percent, points
 from ttstudy.names import SEARCHES
 
 
@@ -20,12 +20,12 @@ def flaws_hurt_search(study: Study) -> Finding:
     def loss(policy: str, methods: Sequence[str]) -> pd.Series:
         cells = [Cell(policy, prm, study.contested(policy, prm)) for prm in (prms[0], prms[-1])]
         good, bad = (study.values(cell, methods) for cell in cells)
-        return (good - bad).dropna()
+        return less(good, bad)
 
     searched = mean_over(study.shared_policies, lambda policy: loss(policy, SEARCHES))
     sampled = mean_over(study.shared_policies, lambda policy: loss(policy, ["best_of_n"]))
     gap = study.compare(searched, sampled)
-    alone = study.compare(searched, searched * 0)
+    alone = study.compare(searched)
     verdict = judge(alone.difference, alone.low, alone.high)
     if verdict == "holds" and not gap.low > 0:
         verdict = "not significant" if gap.difference > 0 else "fails"
@@ -55,7 +55,7 @@ def over_optimisation(study: Study) -> Finding:
         return (few - many).dropna()
 
     falls = {prm: mean_over(study.shared_policies, lambda policy, prm=prm: fall(policy, prm)) for prm in prms}
-    gap = study.compare(falls[prms[-1]], falls[prms[-1]] * 0)
+    gap = study.compare(falls[prms[-1]])
     shown = ", ".join(f"{points(-falls[prm].mean())} with {prm}" for prm in prms)
     return Finding(
         judge(gap.difference, gap.low, gap.high),
@@ -125,7 +125,7 @@ def coverage_outgrows_tts(study: Study) -> Finding:
             raise Missing("coverage and TTS at two budgets or more")
         ends = both[0], both[-1]
         wide = study.plain(policy, "coverage", ends[1]) - study.plain(policy, "coverage", ends[0])
-        return wide, study.tts(policy, ends[1])[0] - study.tts(policy, ends[0])[0]
+        return wide, less(study.tts(policy, ends[1])[0], study.tts(policy, ends[0])[0])
 
     coverage = mean_over(study.policies, lambda policy: growth(policy)[0])
     tts = mean_over(study.policies, lambda policy: growth(policy)[1])
@@ -143,7 +143,11 @@ def harder_benchmark_recovers_less(study: Study) -> Finding:
         raise Missing("outcomes on MATH-500 and AIME24")
     sides = [Study(study.tables, study.seed, name) for name in names]
     shares = [_recovered(side) for side in sides]
-    rng = [statistics.resample_weights(len(table), RESAMPLES, study.seed) / len(table) for table in shares]
+    for name, table in zip(names, shares, strict=True):
+        if (table.mean() @ [0, -1, 1]) < 1e-9:
+            raise Missing(f"room above the majority on {name}: no N responses hold a right answer that it misses")
+    # the problems of the two are drawn apart, also where there are equally many
+    rng = [statistics.resample_weights(len(t), RESAMPLES, study.seed + k) / len(t) for k, t in enumerate(shares)]
     drawn = [_share((w @ table.to_numpy()).T) for w, table in zip(rng, shares, strict=True)]
     found = [float(_share(table.mean().to_numpy())) for table in shares]
     low, high = np.quantile(drawn[0] - drawn[1], [0.025, 0.975])
@@ -209,22 +213,26 @@ def absolute_levels_compare(study: Study) -> Finding:
 
 
 def _spread(pivot: pd.DataFrame, levels: pd.DataFrame, weights: np.ndarray) -> np.ndarray:
-    """Range over policies of the mean Pass@1 in a level, mean over levels; one number per row of weights."""
+    """Range over policies of the mean Pass@1 in a level, mean over levels; one number per row of weights.
+
+    A policy without problems in a level is no part of its range; a level of one policy has none.
+    """
     total = np.zeros(len(weights))
     for level in difficulty.LEVELS:
         inside = (levels == level).to_numpy(dtype=float)
         sizes = weights @ inside
-        means = np.where(sizes > 0, (weights @ (inside * pivot.to_numpy())) / np.maximum(sizes, 1), np.nan)
-        filled = np.where(
-            np.isnan(means), np.nanmean(np.where(sizes > 0, means, 0.0), axis=1, keepdims=True), means
-        )
-        total += filled.max(axis=1) - filled.min(axis=1)
+        means = (weights @ (inside * pivot.to_numpy())) / np.maximum(sizes, 1)
+        top, bottom = (np.where(sizes > 0, means, none) for none in (-np.inf, np.inf))
+        total += np.maximum(top.max(axis=1) - bottom.min(axis=1), 0.0)
     return total / len(difficulty.LEVELS)
 
 
 def weak_guides_strong(study: Study) -> Finding:
-    """Claim 41: a PRM smaller than the largest policy lifts its best-of-N above its majority."""
-    policy = study.policies[-1]
+    """Claim 41: a PRM smaller than the largest policy with best-of-N lifts it above that policy's majority."""
+    sampled = [policy for policy in study.ladder(1) if study.budgets(policy, "best_of_n")]
+    if not sampled:
+        raise Missing("best-of-N")
+    policy = sampled[-1]
     smaller = [prm for prm in study.quality if study.parameters.get(prm, np.inf) < study.parameters[policy]]
     if not smaller:
         raise Missing(f"a PRM smaller than {policy}, with a measured step AUC")

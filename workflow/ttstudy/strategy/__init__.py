@@ -35,6 +35,7 @@ __all__ = [
     "allocate",
     "author_method",
     "author_rule",
+    "author_variance",
     "choice_variance",
     "cross_fit",
     "early_stopping",
@@ -81,12 +82,9 @@ def select(
             "cross_fitted": _Choice(*fitted, choice_variance(grid.values, grid.levels, fitted[0], seed=seed)),
         }
         size = sizes.get(str(grid.cell["policy"]))
-        allowed = None if size is None else _ruled(grid, size)
-        if size is not None and allowed is not None:
-            ruled = author_rule(grid, size, folds, repeats, seed)
-            assert ruled is not None
-            never = np.where(allowed, grid.values, -1.0)
-            found["author_rule"] = _Choice(*ruled, choice_variance(never, grid.levels, ruled[0], seed=seed))
+        ruled = None if size is None else author_rule(grid, size, folds, repeats, seed)
+        if size is not None and ruled is not None:
+            found["author_rule"] = _Choice(*ruled, author_variance(grid, size, ruled[0], seed))
         rows += _rows(grid, found, confidence, resamples, seed)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -194,8 +192,8 @@ def onto_paper_scale(
 
 
 def on_paper_scale(parameters: Mapping[str, float], policies: set[str]) -> dict[str, float]:
-    """Sizes of the policies as the authors' rule reads them: their own, or moved if all are below 0.1B."""
-    known = {policy: float(size) for policy, size in parameters.items() if policy in policies}
+    """Known sizes of the policies as the authors' rule reads them: their own, or moved if all are below 0.1B."""
+    known = {policy: float(size) for policy, size in parameters.items() if policy in policies and size == size}
     return onto_paper_scale(known) if known and max(known.values()) < 1e8 else known
 
 
@@ -217,6 +215,11 @@ def author_rule(
         expected[rows], used = cross_fit(part, grid.levels[rows], folds, repeats, seed)
         chosen[np.ix_(rows, columns)] = used
     return expected, chosen
+
+
+def author_variance(grid: Grid, parameters: float, fitted: np.ndarray, seed: int = 0) -> float:
+    """`choice_variance` of the rule's scores and votes; `fitted` is the value that `author_rule` gave."""
+    return choice_variance(grid.values, grid.levels, fitted, seed=seed, allowed=_ruled(grid, parameters))
 
 
 def _ruled(grid: Grid, parameters: float) -> np.ndarray | None:

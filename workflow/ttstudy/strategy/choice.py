@@ -119,17 +119,24 @@ def _means(chosen: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def resampled(
-    values: np.ndarray, groups: np.ndarray, folds: int, repeats: int, resamples: int, seed: int
+    values: np.ndarray,
+    groups: np.ndarray,
+    folds: int,
+    repeats: int,
+    resamples: int,
+    seed: int,
+    allowed: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean naive and mean cross-fitted value when problems are drawn anew and both choices made anew: [resamples] each.
 
-    Copies of a problem stay in one fold.
+    Copies of a problem stay in one fold. `allowed` [P, T] tells the thetas that may be chosen, the same within a group.
     """
     weights = resample_weights(len(values), resamples, seed).astype(float)
     best, fitted = np.zeros(resamples), np.zeros(resamples)
     for group in sorted(set(groups)):
         rows = np.flatnonzero(groups == group)
-        w, v = weights[:, rows], values[rows]
+        columns = np.arange(values.shape[1]) if allowed is None else np.flatnonzero(allowed[rows[0]])
+        w, v = weights[:, rows], values[np.ix_(rows, columns)]
         best += (w @ v).max(axis=1)
         for fold_of in folds_of(groups[rows], folds, repeats, seed):
             for fold in range(folds):
@@ -148,6 +155,7 @@ def choice_variance(
     repeats: int = 3,
     resamples: int = 200,
     seed: int = 0,
+    allowed: np.ndarray | None = None,
 ) -> float:
     """Variance of a mean cross-fitted value that the spread of `fitted` over problems does not show.
 
@@ -156,7 +164,7 @@ def choice_variance(
     what it should be, since a resample tells as much as half as many distinct problems (see
     reports/benchmarks/intervals.md).
     """
-    drawn = resampled(values, groups, folds, repeats, resamples, seed)[1]
+    drawn = resampled(values, groups, folds, repeats, resamples, seed, allowed)[1]
     return max(0.0, float(drawn.var(ddof=1)) - float(fitted.var(ddof=1)) / len(fitted)) / 2
 
 
