@@ -16,6 +16,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any
@@ -23,12 +24,16 @@ from typing import IO, Any
 import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from ttstudy.errors import StudyError
+from ttstudy.errors import StudyError, one_line
 
 from .protocol import Finish, Progress, Sampling
 
 LARGEST_BODY = 64 * 2**20
 """Bytes of one answer; more is no answer."""
+SILENCES = 6
+"""An answer may take as long as so many of its longest silences: one that drips byte by byte has no end."""
+MOST_TOKENS = 10**9
+"""Tokens of one answer that can be meant; more is no count."""
 LONGEST_WAIT = 3600.0
 """Seconds that a server may ask us to wait."""
 _SEEDS = (1 << 53) - 1  # numbers that every JSON reader keeps
@@ -244,7 +249,13 @@ class _Asking:
     async def _try(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> Answer:
         await self._turn()
         try:
-            async with client.stream("POST", self.url, json=body) as response:
+            async with (
+                asyncio.timeout(SILENCES * self.endpoint.timeout_s),
+                client.stream("POST", self.url, json=body) as response,
+            ):
+                if "," in response.headers.get("content-encoding", ""):
+                    # Each layer may be a thousand times as large as the one around it.
+                    raise _PassingError("an answer that is packed more than once")
                 content = bytearray()
                 async for piece in response.aiter_bytes():
                     content += piece
@@ -253,8 +264,14 @@ class _Asking:
                 status, headers = response.status_code, response.headers
         except (httpx2.TransportError, httpx2.DecodingError) as error:
             raise _PassingError(f"{type(error).__name__}: no whole answer") from None
+        except TimeoutError:
+            raise _PassingError(f"no whole answer in {SILENCES * self.endpoint.timeout_s:g} s") from None
         if status == 200:
-            return read_answer(bytes(content))
+            try:
+                return read_answer(bytes(content))
+            except _PassingError as error:
+                told = self._told(bytes(content))
+                raise _PassingError(one_line(f"{error}: {told}" if told else str(error))) from None
         self._refused(status, headers, self._told(bytes(content)))
         # Too long for the context: with what room is left instead of max_tokens, as local engines do; else not at all.
         room = {key: value for key, value in body.items() if key not in ("max_tokens", "max_completion_tokens")}
@@ -307,20 +324,27 @@ def read_answer(content: bytes) -> Answer:
             raise TypeError
         usage = data.get("usage") or {}
         prompt, drawn = (_count(usage.get(key)) for key in ("prompt_tokens", "completion_tokens"))
-        model = str(data.get("model") or "")[:_SHOWN]
+        if len(data["choices"]) > 1:
+            # One was asked for; what the others took is in the count.
+            drawn = None
+        model = _text(str(data.get("model") or ""))[:_SHOWN]
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         raise _PassingError("a body that is no whole answer") from None
-    # Lone surrogates are valid JSON and no valid text.
-    text = (text or "").encode("utf-8", "replace").decode("utf-8")
+    text = _text(text or "")
     # Anything else (a filter, a tool call) ended the answer before its end.
     finish: Finish = _FINISH.get(ended, "stop")
     return Answer(text, prompt, drawn, _logprob(choice.get("logprobs")), finish, model)
 
 
+def _text(text: str) -> str:
+    """Text that UTF-8 can hold: lone surrogates are valid JSON and no valid text."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _count(value: Any) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_TOKENS:
         raise TypeError
     return value
 
@@ -329,7 +353,7 @@ def _logprob(logprobs: Any) -> float | None:
     """Sum over the answer's tokens; None where the endpoint gives none, or no numbers."""
     try:
         total = float(sum(token["logprob"] for token in logprobs["content"]))
-    except (TypeError, KeyError, ValueError):
+    except (TypeError, KeyError, ValueError, OverflowError):
         return None
     return total if math.isfinite(total) else None
 
@@ -344,8 +368,10 @@ def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.ti
             seconds = float(value) * scale
         except ValueError:
             try:
-                seconds = parsedate_to_datetime(value).timestamp() - clock()
-            except ValueError:
+                date = parsedate_to_datetime(value)
+                # Dates of HTTP are in GMT, also where they do not say so.
+                seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - clock()
+            except (ValueError, OverflowError):
                 continue
         if math.isfinite(seconds):
             return min(max(seconds, 0.0), LONGEST_WAIT)

@@ -99,7 +99,9 @@ class OpenAIPolicy(PromptedPolicy):
     system: str | None = Field(default=None, max_length=20_000, description="in the place of the family's instruction")
     concurrency: int = Field(default=16, ge=1, le=1000, description="most requests under way")
     requests_per_minute: float | None = Field(default=None, gt=0, le=1e6, description="most requests begun")
-    timeout_s: float = Field(default=600, gt=0, le=86_400, description="longest silence of the endpoint, in seconds")
+    timeout_s: float = Field(
+        default=600, gt=0, le=86_400, description="longest silence of the endpoint, in seconds; an answer may take six"
+    )
     attempts: int = Field(default=12, ge=1, le=1000, description="tries of one request before the job gives up")
     parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
     active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
