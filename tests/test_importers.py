@@ -52,6 +52,7 @@ def test_search_and_learn_comes_through_whole(tmp_path):
         ({"scores": [[0.1] * 7, [0.2], [0.3]]}, "has 7 scores, but 2 parts between blank lines and 3 lines"),
         ({"scores": ["x", [0.2], [0.3]]}, "scores of completion 0: not a list of numbers"),
         ({"completions": "text"}, "completions is not a list of texts"),
+        ({"completions": [], "scores": []}, "row 1: no completions; the problem would be missing"),
     ],
 )
 def test_a_row_of_search_and_learn_that_does_not_fit_is_named(tmp_path, change, words):
@@ -59,6 +60,13 @@ def test_a_row_of_search_and_learn_that_does_not_fit_is_named(tmp_path, change, 
     with pytest.raises(StudyError) as caught:
         list(importers.rows("search-and-learn", tmp_path / "b.jsonl"))
     assert words in str(caught.value) and "b.jsonl" in str(caught.value)
+
+
+def test_ids_that_count_from_zero_stay_apart(tmp_path):
+    problems = [line(sal(unique_id=None, id=number, problem=f"{number}+4?")) for number in range(3)]
+    (tmp_path / "b.jsonl").write_text("".join(problems))
+    rows = list(importers.rows("search-and-learn", tmp_path / "b.jsonl"))
+    assert [row["problem_id"] for row in rows] == ["0"] * 3 + ["1"] * 3 + ["2"] * 3
 
 
 def run(folder: Path, method: str = "best_of_n", temperature: float = 0.7, records: int = 4) -> Path:
@@ -104,6 +112,10 @@ def test_a_search_is_no_set_of_samples_and_a_broken_record_is_named(tmp_path):
     folder = run(tmp_path / "bon")
     (folder / "question_1/record_2.jsonl").write_text(line({"question": "q", "groundtruth": "1", "output": [{}]}))
     with pytest.raises(StudyError, match=r"question_1/record_2.jsonl: line 1: a path of its output has no text"):
+        list(importers.rows("compute-optimal-tts", folder))
+    (folder / "question_1/record_2.jsonl").unlink()
+    (folder / "question_5").mkdir()
+    with pytest.raises(StudyError, match="question_5: holds no response; end that run"):
         list(importers.rows("compute-optimal-tts", folder))
     with pytest.raises(StudyError, match="config.json: not a readable JSON file"):
         list(importers.rows("compute-optimal-tts", tmp_path))

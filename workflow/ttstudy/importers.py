@@ -55,10 +55,13 @@ def _search_and_learn(path: Path, prm: str | None) -> Iterator[Row]:
         tokens = content.get("completion_tokens")
         if not isinstance(completions, list) or not all(isinstance(text, str) for text in completions):
             raise StudyError(f"{where}: completions is not a list of texts")
+        if not completions:
+            raise StudyError(f"{where}: no completions; the problem would be missing from every accuracy")
         for name, values in (("scores", scores), ("completion_tokens", tokens)):
             if isinstance(values, list) and len(values) != len(completions):
                 raise StudyError(f"{where}: {name} has {len(values)} entries for {len(completions)} completions")
-        problem_id = next((content[key] for key in ("unique_id", "problem_id", "id") if content.get(key)), number)
+        ids = [content[key] for key in ("unique_id", "problem_id", "id") if content.get(key) not in (None, "")]
+        problem_id = ids[0] if ids else number
         for sample, text in enumerate(completions):
             row = {"problem_id": str(problem_id), "problem": content["problem"], "answer": str(content["answer"])}
             row |= {"sample": sample, "response": text} | _kept(content, "level", "subject")
@@ -114,6 +117,8 @@ def _compute_optimal(folder: Path, prm: str | None) -> Iterator[Row]:
                     row |= {"answer": str(content["groundtruth"]), "greedy": greedy}
                     yield row | _path(path, name, where)
                     sample += 1
+        if not sample:
+            raise StudyError(f"{question}: holds no response; end that run, or remove the folder (and the problem)")
 
 
 def _path(path: Any, prm: str, where: str) -> Row:
