@@ -145,6 +145,17 @@ f(x)=2x\text{ for all }x ~ f(x)=2x
 \text{(A), (B), and (C)} ~ (C), (A), (B)
 7\checkmark ~ 7
 \text{4 or more} ~ 4\text{ or more}
+\frac{AB}{CD}=\frac23 ~ \frac23
+P(X>2)=0.3 ~ 0.3
+\text{lcm}(4,6)=12 ~ 12
+N \bmod 7 = 3 ~ 3
+x_{1,2}=1\pm\sqrt2 ~ 1\pm\sqrt2
+2\text{ hours and }30\text{ minutes} ~ 150\text{ minutes}
+12\text{ cm and }13\text{ cm} ~ 12, 13
+\{2k : k\in\mathbb{Z}\} ~ \{2k \mid k \in \mathbb{Z}\}
+\left< 3,4 \right> ~ \langle 3,4\rangle
+1\text{ out of }6 ~ \frac16
+\varnothing ~ \text{the empty set}
 """.strip().splitlines()
 DIFFERENT = r"""
 9 ~ 9\%

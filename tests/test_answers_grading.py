@@ -205,6 +205,20 @@ def test_a_worker_out_of_memory_or_killed_is_replaced():
     assert not Path(f"/proc/{first}").exists(), "no zombie stays"
 
 
+def test_a_check_out_of_memory_is_stopped_by_the_worker_itself_and_the_batch_goes_on():
+    large, root = ({"op": "keys", "answers": [text]} for text in (r"\prod_{k=1}^{3} 2^{10^{10}+k}", r"\sqrt{4}"))
+    with Pool(1, seconds=60, memory_mb=512) as pool:
+        with pool.worker() as process:
+            with pytest.raises(Lost):
+                process.call(large)
+            status = Path(f"/proc/{process.process.pid}/status").read_text()
+        assert process.process.poll() is None, "it says so, and lives"
+        peak, used = (int(status.split(name)[1].split()[0]) >> 10 for name in ("VmPeak:", "VmHWM:"))
+        assert used <= peak <= 512
+        found = pool.map([large, root])
+        assert found[0] is Lost and found[1][0][0] == "q:2/1"
+
+
 def test_equivalence_works_in_threads():
     found: list[bool] = []
 

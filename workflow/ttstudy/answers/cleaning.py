@@ -175,6 +175,7 @@ CURRENCY = re.compile(r"([€£¥₹])\s*(\d[\d.,]*)")
 DOLLARS = re.compile(r"(?<![A-Za-z\\{])(?:USD|US(?=\s*\\?\$))\s*\\?\$?\s*(?=[\d.])")
 ROW_GAP = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
 """A line break of a matrix with the space below it, `\\\\[4pt]`."""
+ANGLE = re.compile(r"\\(?:left|right)\s*([<>])")
 NESTED = re.compile(r"\\text\s*\{\s*(\\text\s*\{[^{}]*\})\s*\}")
 UNIT_RATE = re.compile(r"\\frac\s*\{\s*\\text\s*\{([A-Za-z ]+)\}\s*\}\s*\{\s*\\text\s*\{([A-Za-z ]+)\}\s*\}")
 MODULUS = re.compile(r"\\(?:pmod|mod)\s*(?:\{\s*(\w+)\s*\}|(\w))")
@@ -274,6 +275,7 @@ def clean(answer: str) -> str:
     text = ENDLESS.sub(r"\\ldots ", CURRENCY.sub(r"\2\1", text)).translate(TRANSLATE)
     text = _dollars(text)
     text = GROUP.sub("", text).replace("\\!", "")
+    text = ANGLE.sub(lambda match: r"\langle " if match[1] == "<" else r"\rangle ", text)
     text = COLOR.sub("", BOX.sub("", SIZE.sub("", text)))
     text = FONT.sub(r"\\text", LETTER.sub(r"\1\2", COMMAND.sub(_rename, text)))
     text = UNIT_RATE.sub(r"\\text{ \1/\2}", NESTED.sub(r"\1", text))
@@ -281,7 +283,7 @@ def clean(answer: str) -> str:
     for pattern in COMBINATIONS:
         text = pattern.sub(r"\\binom{\1}{\2}", text)
     text = DEGREE.sub(r"\\degree ", text)
-    text = re.sub(r"\{\s*,\s*\}", ",", text)
+    text = re.sub(r"\{\s*([,:])\s*\}", r"\1", text)
     text = SPACED.sub(lambda match: match[0].replace(" ", ""), SPACE.sub(" ", text))
     if (end := FOR_ALL.search(text)) and "=" in text[: end.start()]:
         # f(x) = 2x holds for all x that it is asked for.

@@ -45,6 +45,7 @@ EXCEPT = re.compile(
     r"(?:\s+for)?(?:\s*\}|\b)\s*(.+)",
     re.I | re.S,
 )
+SUCH_THAT = re.compile(r"\\mid(?![A-Za-z])|(?<!\\)\|")
 REALS = RealSet(((None, None, False, False),))
 
 
@@ -74,6 +75,8 @@ def parse(answer: str) -> Form:
         return structure(text)
     except (ValueError, LookupError, ArithmeticError, RecursionError, StopIteration):
         # Whatever goes wrong in reading says the same: this is not an answer that the rules read.
+        if text.startswith(r"\{"):
+            text = SUCH_THAT.sub(":", text)
         return wording.phrase(text) or Opaque(re.sub(r" (?=\W)|(?<=\W) ", "", text))
 
 
@@ -155,7 +158,20 @@ def _listed(tokens: list[Token]) -> Form | None:
             joint = "cap"
         joined = join(joint, parts_of)
         return Named(names.pop(), joined) if len(names) == 1 else joined
+    if set(marks) == {"and"} and (whole := _sum_of_units(forms)) is not None:
+        return whole
     return _same_names(forms)
+
+
+def _sum_of_units(forms: list[Form]) -> Quantity | None:
+    """Read `2 hours and 30 minutes`, `5 dollars and 25 cents`: one kind, the larger unit first; else None."""
+    if not all(isinstance(form, Quantity) and form.base == forms[0].base for form in forms):
+        return None
+    sizes = [form.size for form in forms]
+    if any(small >= large for large, small in zip(sizes, sizes[1:], strict=False)):
+        return None
+    total = ex.add(*(ex.mul(form.value.node, ex.number(form.size)) for form in forms))
+    return Quantity(Value(total), forms[0].base, forms[0].base, Fraction(1))
 
 
 def _unequal(parts: list[list[Token]]) -> list[list[Token]] | None:
@@ -203,6 +219,17 @@ def _related(tokens: list[Token]) -> Form | None:
     return _inequalities(sides, signs)
 
 
+def _names_a_value(tokens: list[Token]) -> bool:
+    r"""Say whether these are no equation's side but what is asked for: `P(X>2)`, `\gcd(12,18)`, `\frac{AB}{CD}`."""
+    first, texts = tokens[0], [token.text for token in tokens]
+    if len(tokens) > 3 and texts[1] in ("(", "[") and _closes(tokens[1:]):
+        return first.kind == "text" or first.text in COMMAND_NAMES or first.kind == "symbol" and first.text.isupper()
+    if r"\bmod" in texts[1:-1]:
+        return texts.index(r"\bmod") == len(texts) - 2
+    letters = [token for token in tokens if token.kind != "op" and token.text not in (r"\frac", r"\overline")]
+    return first.text == r"\frac" and all(token.kind == "symbol" and token.text.isupper() for token in letters)
+
+
 def _without_area_brackets(tokens: list[Token]) -> list[Token]:
     """`[ABC]`, the area of ABC, as the letters."""
     inner = tokens[1:-1]
@@ -227,6 +254,8 @@ def _name(tokens: list[Token]) -> str | None:
         tokens, texts = tokens[1:-1], texts[1:-1]
     if all(token.kind == "text" for token in tokens):
         return " ".join(texts).casefold()
+    if _names_a_value(tokens):
+        return "".join(texts)
     allowed = {
         "(",
         ")",
@@ -265,7 +294,7 @@ def _name(tokens: list[Token]) -> str | None:
             continue
         if token.kind == "text" or token.text in allowed:
             continue
-        if token.kind == "number" and at and ("".join(texts[:at]).endswith(("_", "{", "(", "^", "{-", "(-"))):
+        if token.kind == "number" and at and ("".join(texts[:at]).endswith(("_", "{", "(", "^", "{-", "(-", ","))):
             continue
         return None
     return "".join(texts)
@@ -449,6 +478,7 @@ def _bracketed(tokens: list[Token]) -> Form | None:
     return Bracket(opening, closing, items)
 
 
+COMMAND_NAMES = (r"\gcd", r"\lcm", r"\min", r"\max", r"\deg", r"\Pr", r"\phi", r"\sigma", r"\tau")
 MATRICES = ("vmatrix", "matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "array")
 
 

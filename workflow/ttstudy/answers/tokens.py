@@ -138,6 +138,9 @@ def _words(content: str) -> list[Token]:
         return []
     if plain in ("i", "e", "d") or not re.search(r"[A-Za-z]", re.sub(r"\\[A-Za-z$%]+", "", plain)):
         return tokenize(plain)
+    *start, last = plain.split()
+    if start and last in ("and", "or"):
+        return [Token("text", " ".join(start)), Token("text", last)]
     return [Token("text", " ".join(plain.split()))]
 
 

@@ -44,6 +44,7 @@ DATES = (
     re.compile(rf"(?P<day>{_DAY})\s+(?:of\s+)?(?P<month>{_MONTH}){_YEAR}", re.I),
 )
 OR_MORE = re.compile(r"(\d+)\s*(?:\\text\s*\{)?\s*or (more|greater|less|fewer|higher|lower)\s*\}?")
+OUT_OF = re.compile(r"(\d+)\s*(?:\\text\s*\{)?\s*out of\b\s*\}?\s*(\d+)")
 RATIO = re.compile(r"(\d+)\s*(?:\\text\s*\{\s*to\s*\}|\bto\b)\s*(\d+)")
 BASE_WORDS = re.compile(
     r"\(?\s*([0-9A-Za-z]+)\s*\)?\s*_?\s*\{?\s*\(?\s*(?:\\text\s*\{)?\s*\(?\s*(?:in\s+)?base[\s-]*\}?\s*"
@@ -84,6 +85,8 @@ def fixed(text: str) -> Form | None:
         return _ordinal(int(ordinal[1][:30]))
     if bound := OR_MORE.fullmatch(plain):
         return Words(f"{int(bound[1][:30])} or {bound[2]}")
+    if (share := OUT_OF.fullmatch(plain)) and int(share[2][:30]):
+        return value(Fraction(int(share[1][:30]), int(share[2][:30])))
     if ratio := RATIO.fullmatch(plain):
         return Ratio((ex.number(int(ratio[1][:30])), ex.number(int(ratio[2][:30]))))
     if code := CODED.fullmatch(plain):
@@ -186,6 +189,11 @@ def worded(text: str, read: Reader, structure: Reader) -> Form | None:
         parts = [part for part in re.split(r"\s*\b(?:or|and)\b\s*", inner, flags=re.I) if part.strip()]
         if len(parts) > 1:
             return Items(tuple(read(part) for part in parts), braces=False)
+    if plain in ("infinity", "positive infinity", "negative infinity"):
+        infinity = ex.symbol("infty")
+        return Value(ex.negate(infinity) if plain.startswith("negative") else infinity)
+    if plain == "empty set":
+        return Items((), braces=True)
     if plain in ALL_REALS:
         return RealSet(((None, None, False, False),))
     if plain in ORDINALS:
