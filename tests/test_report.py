@@ -291,11 +291,13 @@ def test_claim_cards_say_what_the_claims_table_says(built, world):
     html = built.read_text(encoding="utf-8")
     for row in world["claims"].itertuples():
         card = re.search(rf'<li[^>]* id="claim-{row.claim}">(.*?)</li>', html, re.DOTALL)[1]
-        text = re.sub(r"<[^>]+>", "", card).replace("&gt;", ">")
+        text = re.sub(r"<[^>]+>", "", card).replace("&gt;", ">").replace("−", "-")
         assert row.title in text
         if row.verdict != "not run":
             assert row.verdict in text and row.ours in text and row.text in text
-            assert pd.isna(row.low) or f"{row.low:.4g} to {row.high:.4g}".replace("-", "−") in text
+            unit = " points" if "points" in row.ours else ""
+            ends = [f"{end:.1f}" if unit else f"{end:.3g}" for end in (row.low, row.high)]
+            assert pd.isna(row.low) or f"{ends[0]} to {ends[1]}{unit}" in text
 
 
 def test_every_shown_number_is_its_exact_value_written_as_its_kind_says(page):
@@ -354,6 +356,11 @@ def test_the_answer_says_what_the_comparisons_say(world):
             .startswith("No small policy with test-time scaling (TTS) beats")
         )
     assert f"3 of {len(pairs)} pairs" in answer.answers(study, won)[0].sentences[1]
+    # A small policy that was ahead with one answer already has overcome nothing with TTS.
+    own = won["policy"] == won["larger"]
+    led = answer.answers(study, won.assign(cot=np.where(own, 0.65, 0.6)))[0]
+    assert led.numbers[0].value == "none" and "unless it was ahead before" in led.sentences[0]
+    assert "3 of 3 pairs" in led.sentences[1] and "in 3 of which the smaller one’s own greedy answer" in led.sentences[1]
     assert "no result" in answer.answers(study, matrix[:0])[0].sentences[0]
 
 
@@ -600,12 +607,15 @@ def test_a_reader_can_sort_filter_save_explore_print_and_use_a_phone(built, worl
         browser.until("window.saved.length === 2")
         assert len(pd.read_csv(io.StringIO(browser.js("window.saved[1]")))) == len(world["claims"])
         # explorer
+        picked = browser.js("[...document.querySelectorAll('#explorer-app select')].slice(0, 4).map(s => s.value)")
+        own = views.matrix(views.Study(world)).query("policy == larger and prm == 'prm-good'").set_index("policy")
+        assert picked == ["miniature", own["difference"].idxmax(), "beam_search", "prm-good"]  # where there is a tree
+        pick(browser, "Policy", "mini-20k")
         pick(browser, "Method", "dvts")
-        browser.until("document.querySelectorAll('.tree g[role=button]').length > 0")
         nodes = world["nodes"]
         first = nodes[(nodes["policy"] == "mini-20k") & (nodes["method"] == "dvts") & (nodes["prm"] == "prm-good")]
         first = first[first["problem_id"] == "miniature-0000"]
-        assert browser.js("document.querySelectorAll('.tree g[role=button]').length") == len(first)
+        browser.until(f"document.querySelectorAll('.tree g[role=button]').length === {len(first)}")
         # a link into a closed part opens it
         browser.js("location.hash = '#claim-9'")
         browser.until("document.getElementById('claim-9').closest('details').open")

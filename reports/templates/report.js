@@ -7,7 +7,7 @@
       if (typeof value === "function") node.addEventListener(name, value);
       else if (value !== false && value != null) node.setAttribute(name, value === true ? "" : value);
     }
-    node.append(...children);
+    node.append(...children.filter((child) => child !== false));
     return node;
   };
   const draw = (tag, attributes = {}, ...children) => {
@@ -121,6 +121,7 @@
       );
       save([content.map(line).join("\r\n") + "\r\n"], `${table.dataset.key}.csv`, "text/csv");
     };
+    if (rows.length > 8) count.textContent = `${table.dataset.rows} rows`;
     tools.append(make("button", { type: "button", class: "do", click: csv }, "Save as CSV"), count);
   };
   document.querySelectorAll("table.data").forEach(enhance);
@@ -172,7 +173,7 @@
   const bin = (score) => (score == null ? "sx" : "s" + Math.min(4, Math.floor(score * 5)));
   const number = (score) => (score == null ? "–" : score.toFixed(2));
   const levels = ["benchmark", "policy", "method", "prm", "budget"];
-  const labels = { benchmark: "Benchmark", policy: "Policy", method: "Method", prm: "PRM", budget: "N", problem: "Problem", score: "Score" };
+  const labels = { benchmark: "Benchmark", policy: "Policy", method: "Method", prm: "PRM", budget: "N", problem: "Problem", score: "Score of a response" };
   const picks = {};
   const picker = make("div", { class: "picker" });
   const view = make("div", { "aria-live": "polite" });
@@ -197,6 +198,7 @@
     }
     const group = matching(levels.length)[0];
     options(picks.problem, group.problems);
+    picks.score.parentElement.hidden = group.prm === "none";
     return show();
   };
   const move = (by) => {
@@ -205,14 +207,14 @@
     return show();
   };
   levels.forEach((name, i) => choice(name, () => refill(i + 1)));
+  choice("score", () => show());
+  options(picks.score, ["min", "last", "avg"], (v) => ({ min: "lowest step", last: "last step", avg: "mean of steps" })[v]);
+  picks.score.value = app.dataset.score;
   choice("problem", () => show());
   picker.append(
     make("button", { type: "button", class: "do", click: () => move(-1) }, "← Previous"),
     make("button", { type: "button", class: "do", click: () => move(1) }, "Next →")
   );
-  choice("score", () => show());
-  options(picks.score, ["min", "last", "avg"], (v) => ({ min: "lowest step", last: "last step", avg: "mean of steps" })[v]);
-  picks.score.value = app.dataset.score;
   app.append(picker, view);
 
   const tally = (problem) => {
@@ -247,14 +249,14 @@
     const head = ["Answer", "Responses", "Sum of scores", "Best score", "Graded", "Chosen by"];
     return make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Votes" },
       make("table", {},
-        make("caption", {}, `Votes among the ${problem.responses.length} responses shown here, by the answer's text${silent ? `; ${silent} gave no answer` : ""}`),
+        make("caption", {}, make("span", {}, `Votes among the ${problem.responses.length} responses shown here, by the answer's text${silent ? `; ${silent} gave no answer` : ""}`)),
         make("thead", {}, make("tr", {}, ...head.map((text, i) => make("th", { scope: "col", class: i > 0 && i < 4 && "n" }, text)))),
         make("tbody", {}, ...rows)));
   };
   const response = (item) => {
     const steps = item.steps.map((step, i) =>
-      make("li", { class: "step" },
-        make("span", { class: `score ${bin(item.scores[i])}`, title: "PRM score of this step" }, number(item.scores[i])),
+      make("li", { class: item.scores.length > 0 ? "step" : "" },
+        item.scores.length > 0 && make("span", { class: `score ${bin(item.scores[i])}`, title: "PRM score of this step" }, number(item.scores[i])),
         make("span", { dir: "auto" }, step)));
     return make("article", { class: "response" },
       make("h4", {},
@@ -320,7 +322,7 @@
     return make("div", { class: "tree" }, make("h3", { class: "sub" }, "Search tree"), make("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Search tree" }, svg), told);
   };
   const key = () => make("p", { class: "key" }, "PRM score of a step: ",
-    ...["0 – 0.2", "0.2 – 0.4", "0.4 – 0.6", "0.6 – 0.8", "0.8 – 1"].map((text, i) => make("span", { class: `score s${i}` }, text)));
+    ...["0 – 0.2 likely wrong", "0.2 – 0.4", "0.4 – 0.6 undecided", "0.6 – 0.8", "0.8 – 1 likely right"].map((text, i) => make("span", { class: `score s${i}` }, text)));
   let asked = 0;
   async function show() {
     const ask = ++asked;
@@ -338,12 +340,20 @@
     const more = cards.length > 8 && make("button", { type: "button", class: "do", click: () => { list.append(...cards.slice(8)); more.remove(); } }, `Show all ${cards.length} responses`);
     view.replaceChildren(
       make("p", { class: "problem", dir: "auto" }, problem.problem, "\n", make("b", {}, `Right answer: ${problem.gold}`)),
-      key(),
-      tally(problem),
+      ...(group.prm === "none" ? [] : [key()]),
+      ...(problem.responses.length > 1 ? [tally(problem)] : []),
       ...(problem.nodes ? [tree(problem)] : []),
-      make("h3", { class: "sub" }, "Responses"),
+      make("h3", { class: "sub" }, problem.responses.length > 1 ? "Responses" : "Response"),
       list,
       ...(more ? [more] : []));
   }
+  // Open where there is most to see: a searched tree, of the policy and the PRM that the page names.
+  const wanted = { policy: app.dataset.policy, prm: app.dataset.prm, method: "beam_search" };
+  const fit = (group) => 4 * (group.method in { beam_search: 1, dvts: 1 }) + Object.entries(wanted).filter(([name, value]) => group[name] === value).length;
+  const first = groups.reduce((best, group) => (fit(group) > fit(best) ? group : best));
   refill(0);
+  for (const [i, name] of levels.entries()) {
+    picks[name].value = first[name];
+    refill(i + 1);
+  }
 })();

@@ -139,7 +139,8 @@ def small_beats_large(study: Study) -> Finding:
         f"significantly, {len(ordered)} in order"
     )
     gap = shown.gap
-    return Finding(verdict, text, "135 times", f"{shown.ratio:.3g} times", 100 * gap.low, 100 * gap.high)
+    ours = f"{points(gap.difference)}, {shown.ratio:.3g} times"
+    return Finding(verdict, text, "135 times", ours, 100 * gap.low, 100 * gap.high)
 
 
 def total_compute(study: Study) -> Finding:

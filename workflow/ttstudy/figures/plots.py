@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 PHONE_SAFE = 560
 """Figures at least this wide scroll sideways on a phone instead of shrinking."""
 
+ON_LIGHT = "#111111"
+"""Text on cells that are light in both themes."""
+MAYBE = {"facecolor": "none", "edgecolor": SHADE, "hatchcolor": SHADE, "hatch": "//", "lw": 0}
+"""Hatching of what may be chance, over light cells."""
+
 CONSTRAINED = 30
 """Panels that matplotlib may arrange by itself; its time grows steeply with their number."""
 
@@ -38,6 +43,15 @@ def _percent(axes: Axes, which: str = "y") -> None:
     from matplotlib.ticker import PercentFormatter
 
     getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(1.0, decimals=0))
+
+
+def _points(axes: Axes) -> None:
+    """The y axis in points: 100 times the difference of two shares, with its sign."""
+    from matplotlib.ticker import FuncFormatter
+
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: f"{100 * value:+.3g}".replace("-", "−") if abs(value) > 1e-9 else "0")
+    )
 
 
 def _log(axes: Axes, label: str, ticks: Sequence[int] | None = None) -> None:
@@ -128,11 +142,14 @@ def headline(
                 zorder=3,
             )  # fmt: skip
             ends.append((policy, colour, float(tts["flops"].iloc[-1]), float(tts["accuracy"].iloc[-1])))
+    before = 0.0
     for row in greedy.itertuples(index=False):
+        # Left above a point the line comes up to; right below one that it comes down to.
+        beside = {"xytext": (-9, 5), "ha": "right"} if row.accuracy >= before else {"xytext": (9, -14), "ha": "left"}
+        before = row.accuracy
         axes.annotate(
-            _plain(row.policy), (row.flops, row.accuracy), (-9, 5), textcoords="offset points", ha="right",
-            fontsize=10.5, color=INK,
-        )  # fmt: skip
+            _plain(row.policy), (row.flops, row.accuracy), textcoords="offset points", fontsize=10.5, color=INK, **beside
+        )
     edge = max([end[2] for end in ends], default=1.0) * 1.35
     for (policy, colour, _, _), height in zip(ends, _spread([end[3] for end in ends], 0.042), strict=True):
         axes.annotate(
@@ -172,11 +189,11 @@ def cot(frame: pd.DataFrame, key: str, one: tuple[str, str] = ONE) -> Figure:
         )  # fmt: skip
     for row in frame[frame["benchmark"] == names[0]].itertuples(index=False):
         axes.annotate(
-            _plain(row.policy), (row.parameters, row.accuracy), (8, -12), textcoords="offset points", fontsize=10.5,
-            color=INK,
+            _plain(row.policy), (row.parameters, row.accuracy), (-7, 6), textcoords="offset points", fontsize=10.5,
+            color=INK, ha="right",
         )  # fmt: skip
     _log(axes, "Policy parameters (log scale)")
-    axes.set_xlim(frame["parameters"].min() / 1.6, frame["parameters"].max() * 3)
+    axes.set_xlim(frame["parameters"].min() / 2.5, frame["parameters"].max() * 1.6)
     axes.set_ylim(0, 1.02)
     _percent(axes)
     axes.set_ylabel(f"{one[0]} accuracy, 95 % intervals")
@@ -256,6 +273,8 @@ def matrix(
     frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str], key: str, one: tuple[str, str] = ONE
 ) -> Figure:
     """Difference between each policy with TTS (rows) and each policy's single answer (columns), in points."""
+    from matplotlib.patches import Patch
+
     sns = seaborn()
     frame = frame[(frame["benchmark"] == benchmark) & (frame["prm"] == prm)]
     rows = [name for name in policies if name in set(frame["policy"])]
@@ -271,21 +290,24 @@ def matrix(
         return f"{100 * cell.difference:+.1f}".replace("-", "−") + f"\n{low} to {high}"
 
     text = [[label(row, column) for column in columns] for row in rows]
-    figure = canvas(max(PHONE_SAFE, 190 + 105 * len(columns)), 130 + 52 * len(rows))
+    figure = canvas(max(PHONE_SAFE, 190 + 105 * len(columns)), 155 + 52 * len(rows))
     axes = figure.subplots()
+    colours = sns.diverging_palette(28, 245, s=85, l=66, as_cmap=True)  # light enough for dark text at both ends
     sns.heatmap(
         wide, ax=axes, annot=pd.DataFrame(text, wide.index, wide.columns), fmt="", cbar=False, center=0, vmin=-60,
-        vmax=60, cmap=sns.diverging_palette(28, 245, s=85, l=52, as_cmap=True), linewidths=2, linecolor="none",
-        annot_kws={"fontsize": 11},
+        vmax=60, cmap=colours, linewidths=2, linecolor="none", annot_kws={"fontsize": 11, "color": ON_LIGHT},
     )  # fmt: skip
     axes.grid(False)
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
             if (row, column) in cells and cells[row, column].low <= 0 <= cells[row, column].high:
-                axes.fill_between(
-                    [j + 0.03, j + 0.97], i + 0.03, i + 0.97, facecolor="none", edgecolor=SHADE, hatch="//", lw=0,
-                    alpha=0.5,
-                )  # fmt: skip
+                axes.fill_between([j + 0.03, j + 0.97], i + 0.03, i + 0.97, **MAYBE, alpha=0.5)
+    patches = [
+        Patch(facecolor=colours(1.0), label="with TTS ahead, points and 95 % interval"),
+        Patch(facecolor=colours(0.0), label="behind"),
+        Patch(**MAYBE | {"lw": 0.8}, label="may be chance"),
+    ]
+    figure.legend(handles=patches, loc="outside upper left", ncols=3, handlelength=1.4, columnspacing=1.2)
     axes.set(xlabel=f"{one[0]} of …", ylabel="TTS of …")
     axes.xaxis.set_label_position("top")
     axes.xaxis.tick_top()
@@ -328,8 +350,8 @@ def prm_effect(
         axes.set_xticks(range(len(shown)), names, fontsize=10)
         axes.set_title(f"{METHOD[method][0]}, N = {int(part['budget'].max())}")
         axes.grid(axis="x", visible=False)
-    _percent(grid[0])
-    grid[0].set_ylabel(f"Accuracy less the policy's {one[0]}")
+    _points(grid[0])
+    grid[0].set_ylabel(f"Accuracy less the policy's {one[0]}, points")
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=min(5, max(1, len(labels))))
     description = (
@@ -358,7 +380,7 @@ def levels(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
             if value >= 0.06:
                 axes.text(
                     left[i] + value / 2, i, str(int(part["problems"].iloc[i])), ha="center", va="center", fontsize=11,
-                    bbox={"boxstyle": "round,pad=0.15", "facecolor": "#ffffff", "edgecolor": "none"}, color="#111111",
+                    bbox={"boxstyle": "round,pad=0.15", "facecolor": "#ffffff", "edgecolor": "none"}, color=ON_LIGHT,
                 )  # fmt: skip
         left = [a + b for a, b in zip(left, share, strict=True)]
     axes.set_yticks(range(len(policies)), [_plain(name) for name in policies])
@@ -376,6 +398,7 @@ def levels(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
 
 def best_methods(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Sequence[str], key: str) -> Figure:
     """Best method by policy, level and PRM, with its lead over the second; hatched where that may be chance."""
+    from matplotlib.lines import Line2D
     from matplotlib.patches import Patch, Rectangle
 
     seaborn()
@@ -385,7 +408,7 @@ def best_methods(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], p
     shown = [name for name in prms if name in set(frame["prm"])]
     columns = min(2, len(shown))
     lines = -(-len(shown) // columns)
-    figure = canvas(150 + 330 * columns if columns > 1 else PHONE_SAFE, 60 + lines * (60 + 42 * len(rows)))
+    figure = canvas(150 + 330 * columns if columns > 1 else PHONE_SAFE, 80 + lines * (60 + 42 * len(rows)))
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).ravel()
     cells = {(r.prm, r.policy, r.level): r for r in frame.itertuples(index=False)}
     for axes, prm in zip(grid, shown, strict=False):
@@ -395,16 +418,17 @@ def best_methods(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], p
                 if cell is None:
                     axes.text(j, i, "–", ha="center", va="center", color=MUTED)
                     continue
-                name, colour = METHOD[cell.method][:2]
+                tied = cell.difference < 0.0005  # what would be written as +0.0 has no best method
+                name, colour = (cell.method, NEUTRAL) if tied else METHOD[cell.method][:2]
                 box = {"xy": (j - 0.48, i - 0.46), "width": 0.96, "height": 0.92}
                 axes.add_patch(Rectangle(**box, facecolor=colour, alpha=0.28, lw=0))
                 if not cell.significant:
                     axes.add_patch(Rectangle(**box, facecolor="none", edgecolor=MUTED, hatch="//", lw=0, alpha=0.5))
                 short = {"majority": "majority", "best_of_n": "best-of-N", "beam_search": "beam", "dvts": "DVTS"}
+                lead = f"{short.get(cell.method, name)}\n+{100 * cell.difference:.1f}"
                 axes.text(
-                    j, i, f"{short.get(cell.method, name)}\n+{100 * cell.difference:.1f}", ha="center", va="center",
-                    fontsize=10, color=INK, linespacing=1.15,
-                )  # fmt: skip
+                    j, i, "tie" if tied else lead, ha="center", va="center", fontsize=10, color=INK, linespacing=1.15
+                )
         axes.set(xlim=(-0.5, len(levels) - 0.5), ylim=(len(rows) - 0.5, -0.5))
         axes.set_xticks(range(len(levels)), levels)
         axes.set_yticks(range(len(rows)), [_plain(_wrap(name, 16)) for name in rows])
@@ -418,10 +442,11 @@ def best_methods(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], p
     used = [name for name in METHOD if name in set(frame["method"])]
     patches = [Patch(facecolor=METHOD[name][1], alpha=0.28, label=METHOD[name][0]) for name in used]
     patches.append(Patch(facecolor="none", edgecolor=MUTED, hatch="//", label="lead may be chance"))
-    figure.legend(handles=patches, loc="outside upper left", ncols=len(patches), handlelength=1.4, columnspacing=1.2)
+    patches.append(Line2D([], [], color=MUTED, marker="_", lw=0, label="not run, or under two problems"))
+    figure.legend(handles=patches, loc="outside upper left", ncols=3, handlelength=1.4, columnspacing=1.2)
     description = (
         f"Best method on {benchmark} for each policy and difficulty level, one panel per PRM, with its lead over the "
-        "second best in points. Hatched cells: the 95 % interval of the lead includes zero."
+        "second best in points; tie where the two are equal. Hatched: the 95 % interval of the lead includes zero."
     )
     return render(figure, key, f"Best method by policy, PRM and difficulty, {benchmark}", description, frame)
 
@@ -431,7 +456,7 @@ def flops(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str]
     from matplotlib.ticker import EngFormatter
 
     seaborn()
-    frame = frame[(frame["benchmark"] == benchmark) & frame["prm"].isin([prm, "none"]) & (frame["method"] != "cot")]
+    frame = frame[(frame["benchmark"] == benchmark) & frame["prm"].isin([prm, "none"]) & ~frame["method"].isin(["cot", "coverage"])]
     frame = frame[frame["budget"] == frame.groupby("method", observed=True)["budget"].transform("max")].copy()
     lost = frame["discarded_tokens"] / frame["response_tokens"].where(frame["response_tokens"] > 0, 1)
     frame["prompt"], frame["PRM"] = frame["flops_prompt"], frame["flops_prm"]
@@ -502,22 +527,22 @@ def gains(frame: pd.DataFrame, benchmark: str, key: str, one: tuple[str, str] = 
 
 def optimism(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
     """Optimism of the naive choice by N, one point per policy and PRM."""
-    from matplotlib.ticker import PercentFormatter
-
     sns = seaborn()
     frame = frame[frame["benchmark"] == benchmark]
     budgets = sorted(set(frame["budget"]))
-    figure = canvas(PHONE_SAFE, 300)
+    figure = canvas(PHONE_SAFE, 330)
     axes = figure.subplots()
     sns.stripplot(
         frame, x="budget", y="optimism", order=budgets, ax=axes, color=METHOD["best_of_n"][1], size=6, jitter=False,
         alpha=0.6,
     )  # fmt: skip
     means = [float(frame.loc[frame["budget"] == b, "optimism"].mean()) for b in budgets]
-    axes.plot(range(len(budgets)), means, color=INK, marker="_", ms=26, lw=0, mew=2)
+    bar = axes.plot(range(len(budgets)), means, color=INK, marker="_", ms=26, lw=0, mew=2)[0]
+    dot = axes.plot([], [], color=METHOD["best_of_n"][1], marker="o", ms=6, lw=0, alpha=0.6)[0]
+    figure.legend([dot, bar], ["a policy and PRM", "their mean"], loc="outside upper left", ncols=2)
     axes.axhline(0, color=MUTED, lw=1)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axes.set(xlabel="N", ylabel="Naive less cross-fitted accuracy")
+    _points(axes)
+    axes.set(xlabel="N", ylabel="Naive less cross-fitted, points")
     axes.grid(axis="x", visible=False)
     description = (
         f"Accuracy gained on {benchmark} only by choosing and judging the strategy on the same problems. Each point is "

@@ -13,27 +13,13 @@ from typing import Any
 import pandas as pd
 
 from ttstudy.figures import Figure
-from ttstudy.report import answer, downloads, explorer, page, paper, sections, views
+from ttstudy.report import answer, cards, downloads, explorer, page, paper, sections, views
 from ttstudy.report.cells import Column, Table
 
 __all__ = ["LARGEST", "ReportError", "build"]
 
 LARGEST = 15_000_000
 """Bytes of the whole file."""
-EVIDENCE = {
-    1: "small-large", 2: "small-large", 3: "levels", 5: "scaling", 6: "prms", 7: "scaling", 8: "small-large",
-    9: "small-large", 10: "small-large", 12: "gains", 13: "gains", 14: "flops", 15: "small-large", 16: "small-large",
-    18: "flaws", 19: "flaws", 20: "flaws", 21: "flaws",
-    22: "prms", 24: "small-large", 26: "scaling", 28: "flops", 29: "flops", 30: "votes", 31: "prms", 32: "scaling",
-    33: "prms", 34: "levels", 35: "levels", 36: "levels", 37: "cot", 38: "gains", 39: "gains", 40: "optimism",
-    41: "scaling", 45: "small-large",
-}  # fmt: skip
-"""Section in which the evidence for a claim stands."""
-AUDITED = frozenset({4, 11, 12, 13, 14, 42, 43, 44})
-"""Claims for which the published numbers are recomputed whatever a study runs."""
-_AUDIT_ONLY = frozenset({4, 11, 42, 43, 44})
-
-
 PUBLISHED = page.TEMPLATES.parent / "published.csv"
 """The paper's numbers, each with its place in the paper."""
 
@@ -84,73 +70,29 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         question=context.get("question", "How far does a small language model get with test-time scaling?"),
         answers=answer.answers(study, results.matrix),
         headline=headline,
-        claims=_claims(study.table("claims")),
+        claims=cards.cards(study.table("claims")),
+        verdicts=cards.told(study.table("claims")),
         sections=body,
         contents=sections.contents(body),
-        audit=_audit(study.table("claims")),
+        audit=cards.tables(study.table("claims")),
         beside=paper.told(study, pd.read_csv(PUBLISHED)),
         explorer=samples,
+        start=_start(study, results.matrix),
         downloads=downloads.packed(tables),
         provenance=_provenance(context),
         facts=_facts(study),
         commit=commit,
+        version=(context.get("versions") or {}).get("ttstudy"),
         changed=str(context.get("commit") or "").endswith("+changes"),
         rerun=[*([f"git checkout {commit}"] if commit else []), *context.get("rerun", ["make study"])],
     )
     return html, figures
 
 
-def _claims(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """Cards by number: tested here, checked on the published numbers alone, and not run."""
-    out: dict[str, list[dict[str, Any]]] = {"tested": [], "published": [], "not_run": []}
-    for row in frame.sort_values("claim", kind="stable").to_dict("records") if len(frame) else []:
-        card = {key: None if pd.isna(value) else value for key, value in row.items()}
-        number, low, high = int(card["claim"]), card.get("low"), card.get("high")
-        card["interval"] = None if low is None or high is None else f"{_short(low)} to {_short(high)}"
-        card["published"], card["ours"] = (_short(card.get(key)) for key in ("published", "ours"))
-        card["mark"] = {"holds": "✓", "fails": "✗", "not significant": "≈"}.get(card["verdict"], "○")
-        group = "tested"
-        if card["verdict"] == "not run":
-            group = "not_run"
-        elif number in _AUDIT_ONLY or card.get("needs"):
-            group = "published"
-        card["evidence"] = EVIDENCE.get(number, "claims-table") if group == "tested" else "audit"
-        out[group].append(card)
-    return out
-
-
-def _short(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return f"{float(value):.4g}".replace("-", "−")
-
-
-_CLAIM_COLUMNS = [
-    Column("claim", "Claim", "plain"), Column("title", "What it says"), Column("source", "Source"),
-    Column("verdict", "Verdict", facet=True), Column("published", "Published"), Column("ours", "Ours"),
-    Column("low", "95 % low", "number"), Column("high", "95 % high", "number"), Column("text", "Finding"),
-    Column("needs", "Needs"),
-]  # fmt: skip
-
-
-def _audit(frame: pd.DataFrame) -> dict[str, Table | None]:
-    """The claims that published numbers alone decide, and the table of all claims."""
-    if not len(frame):
-        return {"arithmetic": None, "all": None}
-    frame = frame.sort_values("claim", kind="stable")
-    known = [column for column in _CLAIM_COLUMNS if column.name in frame]
-    checked = frame[(frame["claim"].isin(AUDITED) | frame["needs"].notna()) & (frame["verdict"] != "not run")]
-    short = [column for column in known if column.name not in ("needs", "low", "high")]
-    table = Table(
-        "audit-data",
-        "Claims checked on the published numbers: what follows from them and what does not",
-        short,
-        checked,
-    )
-    return {
-        "arithmetic": table if len(checked) else None,
-        "all": Table("claims-data", "All claims with their verdicts", known, frame, folded=True),
-    }
+def _start(study: views.Study, matrix: pd.DataFrame) -> str:
+    """The policy that test-time scaling with the reference PRM helps most: where the explorer opens."""
+    own = matrix[(matrix["prm"] == study.reference_prm) & (matrix["policy"] == matrix["larger"])] if len(matrix) else []
+    return str(own.loc[own["difference"].idxmax(), "policy"]) if len(own) else ""
 
 
 def _facts(study: views.Study) -> list[tuple[str, str]]:
@@ -167,7 +109,10 @@ def _facts(study: views.Study) -> list[tuple[str, str]]:
     return facts
 
 
-_STEPS = "Jobs behind this report by rule, how many were found ready when it was made, and what they took when they ran"
+_STEPS = (
+    "Jobs behind this report by rule, how many of them were cached (found ready when it was made), and what they took "
+    "when they ran; a checkpoint that comes with the software took next to nothing here"
+)
 
 
 def _provenance(context: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,10 +129,10 @@ def _provenance(context: Mapping[str, Any]) -> dict[str, Any]:
         libraries = context.get("libraries") or {}
         steps["libraries"] = [_plain(libraries.get(rule, "")) for rule in steps["rule"]]
         columns = [
-            Column("rule", "Rule"), Column("jobs", "Jobs", "count"), Column("cached", "found ready", "count"),
+            Column("rule", "Rule"), Column("jobs", "Jobs", "count"), Column("cached", "of them cached", "count"),
             Column("unrecorded", "without record", "count"), Column("seconds", "Seconds", "seconds"),
             Column("cpu_seconds", "CPU seconds", "seconds"), Column("tokens", "Tokens", "count"),
-            Column("peak_bytes", "Peak memory, bytes", "exponent"), Column("libraries", "Drawn or scored with"),
+            Column("peak_bytes", "Peak memory", "bytes"), Column("libraries", "Drawn or scored with"),
         ]  # fmt: skip
         tables.append(Table("steps-data", _STEPS, [c for c in columns if c.name in steps], steps))
     checksums = context.get("checksums") or {}

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ttstudy.report import views
+from ttstudy.report import cards, views
 from ttstudy.report.cells import exponent, si
-
-VERDICTS = ("holds", "not significant", "fails", "not run")
 
 
 @dataclass(frozen=True)
@@ -60,33 +58,38 @@ def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
         first = f"This study has no result on {benchmark} in which a policy used test-time scaling (TTS) with a PRM."
         return Answer(benchmark, (first, "There is nothing to weigh against larger policies yet."), ())
     short, one = study.one
-    own = here[here["policy"] == here["larger"]]
+    own = here[here["policy"] == here["larger"]].set_index("policy", drop=False)
     pairs = here[here["policy"] != here["larger"]]
     won = pairs[(pairs["difference"] > 0) & (pairs["p_holm"] < 0.05)]
-    numbers = []
-    if len(won):
-        top = won.sort_values(["ratio", "difference"], ascending=False).iloc[0]
+    alone = pairs["policy"].map(own["cot"])
+    overtaken = won[~(alone[won.index] > won["cot"])]  # TTS overcomes no gap where the smaller one was ahead already
+    numbers, count = [], _count(won, pairs, alone, one)
+    if len(overtaken):
+        top = overtaken.sort_values(["ratio", "difference"], ascending=False).iloc[0]
         first = (
             f"With test-time scaling (TTS) a small policy beats one up to {times(top['ratio'])} its size: on "
-            f"{benchmark}, "
-            f"{top['policy']} ({si(study.parameters.get(top['policy'], 0))} parameters) with {prm} gets "
+            f"{benchmark}, {top['policy']} ({si(study.parameters.get(top['policy'], 0))} parameters) with {prm} gets "
             f"{percent(top['tts'])} right, where one {one} of {top['larger']} gets {percent(top['cot'])}, "
             f"a difference of {points(top['difference'], top['low'], top['high'])}."
         )
-        greedy = own.loc[own["policy"] == top["policy"], "cot"]
-        if len(greedy) and greedy.iloc[0] >= top["cot"]:
-            first += f" Its own {one}, {percent(greedy.iloc[0])}, is ahead already."
+        if top["policy"] in own.index:
+            first += f" Its own {one} gets {percent(own.loc[top['policy'], 'cot'])}."
         numbers.append(KeyNumber(f"{top['ratio']:.2g}×", "largest gap in size that TTS overcomes", "small-large"))
     elif len(pairs):
-        top = pairs.sort_values("difference", ascending=False).iloc[0]
-        first = (
-            "No small policy with test-time scaling (TTS) beats a larger one beyond chance here: on "
-            f"{benchmark}, the nearest is "
-            f"{top['policy']} with {prm}, {percent(top['tts'])} right, against {percent(top['cot'])} of one "
-            f"{one} of "
-            f"{top['larger']} ({times(top['ratio'])} its size), a difference of "
-            f"{points(top['difference'], top['low'], top['high'])}."
+        behind = pairs[~(alone > pairs["cot"])]
+        top = (behind if len(behind) else pairs).sort_values("difference", ascending=False).iloc[0]
+        opening = (
+            "No small policy with test-time scaling (TTS) beats a larger one beyond chance here"
+            if not len(won)
+            else "Test-time scaling (TTS) takes no small policy past a larger one beyond chance, unless it was ahead before"
         )
+        first = (
+            f"{opening}: on {benchmark}, the nearest is {top['policy']} with {prm}, {percent(top['tts'])} right, "
+            f"against {percent(top['cot'])} of one {one} of {top['larger']} ({times(top['ratio'])} its size), a "
+            f"difference of {points(top['difference'], top['low'], top['high'])}."
+        )
+        if top["policy"] in own.index:
+            first += f" Its own {one} gets {percent(own.loc[top['policy'], 'cot'])}."
         numbers.append(KeyNumber("none", "gap in size that TTS overcomes beyond chance", "small-large"))
     else:
         top = own.sort_values("difference", ascending=False).iloc[0]
@@ -95,34 +98,53 @@ def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
             f"{top['policy']} from {percent(top['cot'])} right with one {one} to {percent(top['tts'])}, a difference "
             f"of {points(top['difference'], top['low'], top['high'])}."
         )
-    second = _cost(top, len(won), len(pairs), one)
+    second = _cost(top, count, one)
     if len(own):
         best = own.sort_values("difference", ascending=False).iloc[0]
         text = f"{100 * best['difference']:+.1f}".replace("-", "−")
-        numbers.append(KeyNumber(f"{text} points", f"TTS against own {short}, most: {best['policy']}", "small-large"))
+        label = f"the most that TTS adds to a policy’s own {short}: {best['policy']}"
+        numbers.append(KeyNumber(f"{text} points", label, "small-large"))
     if top["cot_flops"] > 0 and top["tts_flops"] > 0 and top["policy"] != top["larger"]:
-        label = f"compute of that answer against {top['larger']}’s"
+        label = f"the compute of one {one} of {top['larger']} is in {top['policy']}’s answer"
         numbers.append(KeyNumber(f"{_factor(top['tts_flops'] / top['cot_flops'])}×", label, "flops"))
     claims = study.table("claims")
     if len(claims):
-        tested = claims[(claims["verdict"] != "not run") & claims["needs"].isna()]
-        label = f"of {len(tested)} claims tested hold; {len(claims) - len(tested)} need other models"
-        numbers.append(KeyNumber(str(int((tested["verdict"] == "holds").sum())), label, "claims"))
+        counts = cards.counted(claims)
+        tested = sum(counts[verdict] for verdict in cards.MARKS)
+        label = f"of {tested} claims tested here hold; {counts['published']} rest on published numbers alone"
+        numbers.append(KeyNumber(str(counts["holds"]), label, "claims"))
     return Answer(benchmark, (first, second), tuple(numbers))
+
+
+def _count(won: pd.DataFrame, pairs: pd.DataFrame, alone: pd.Series, one: str) -> str:
+    """How many pairs are won, and in how many of them the smaller policy was ahead without TTS."""
+    if not len(pairs):
+        return ""
+    verb = "is" if len(won) == 1 else "are"
+    text = f"{len(won)} of {len(pairs)} pairs of a smaller with a larger policy {verb} won (Holm-corrected)"
+    ahead = won[alone[won.index] > won["cot"]]
+    if len(ahead) == len(won) == 1:
+        pair = won.iloc[0]
+        text += (
+            f", {pair['policy']} against {pair['larger']}, where the smaller one’s own {one} is ahead already "
+            f"({percent(alone[won.index[0]])} against {percent(pair['cot'])})"
+        )
+    elif len(ahead):
+        text += f", in {len(ahead)} of which the smaller one’s own {one} is ahead already"
+    return text + "."
 
 
 def _factor(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 99.5 else f"{ratio:.2g}"
 
 
-def _cost(top: pd.Series, won: int, pairs: int, one: str) -> str:
+def _cost(top: pd.Series, count: str, one: str) -> str:
     """What the comparison of the first sentence costs, and how many such comparisons there are."""
-    count = f"{won} of {pairs} pairs of a smaller with a larger policy are won (Holm-corrected)." if pairs else ""
     ours, theirs = top["tts_flops"], top["cot_flops"]
     if not (ours > 0 and theirs > 0):
         return (
             f"That takes {_method(top)}; how many FLOPs is not known, since token or parameter counts are missing."
-            + (f" In all, {count}" if pairs else "")
+            + (f" In all, {count}" if count else "")
         )
     side = (
         f"{times(ours / theirs)} the compute of"
@@ -136,4 +158,4 @@ def _cost(top: pd.Series, won: int, pairs: int, one: str) -> str:
 
 def _method(top: pd.Series) -> str:
     names = {"majority": "majority voting", "best_of_n": "best-of-N", "beam_search": "beam search", "dvts": "DVTS"}
-    return f"{names.get(top['method'], top['method'])}, mostly, at N = {int(top['budget'])}"
+    return f"mostly {names.get(top['method'], top['method'])} at N = {int(top['budget'])}"

@@ -38,7 +38,8 @@ def exponent(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{100 * value:+.1f}".replace("-", "−")
+    text = f"{100 * value:+.1f}".replace("-", "−")
+    return "0.0" if text in ("+0.0", "−0.0") else text
 
 
 FORMATS: dict[str, Callable[[float], str]] = {
@@ -46,6 +47,7 @@ FORMATS: dict[str, Callable[[float], str]] = {
     "plain": lambda v: f"{v:.0f}",
     "percent": lambda v: f"{100 * v:.1f}",
     "points": _signed,
+    "span": lambda v: f"{100 * v:.1f}",
     "gain": _signed,
     "number": lambda v: f"{v:.4g}".replace("-", "−") if "e" not in f"{v:.4g}" else exponent(v),
     "amount": lambda v: f"{v:,.0f}" if v >= 99.5 else f"{v:.3g}",
@@ -53,6 +55,7 @@ FORMATS: dict[str, Callable[[float], str]] = {
     "size": lambda v: si(v) if v else "0",
     "exponent": exponent,
     "ratio": lambda v: f"{v:.3g}×" if v < 1000 else f"{v:,.0f}×",
+    "bytes": lambda v: f"{v / 2**20:,.0f} MiB",
     "seconds": lambda v: f"{v:,.1f}",
     "p": lambda v: f"{v:.3f}" if v >= 0.001 else "<0.001",
 }

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ttstudy.report.cells import csv_bytes, pack_bytes
+from ttstudy.report.page import TEMPLATES
 
 ROOM = 6_000_000
 """Bytes that packed downloads may take."""
@@ -18,7 +19,15 @@ _ORDER = (
     "grader_accuracy", "grader_answers", "benchmark",
     "outcomes",
 )  # fmt: skip
+CAPTIONS = TEMPLATES.parent / "captions"
+"""A text for each table."""
 _NOT_OFFERED = ("explorer", "nodes")
+
+
+def _about(name: str) -> str:
+    """What a table holds, in the words of its caption; nothing where it has none."""
+    path = CAPTIONS / f"{name}.rst"
+    return " ".join(path.read_text(encoding="utf-8").replace("``", "").split()) if path.is_file() else ""
 
 
 def packed(tables: Mapping[str, pd.DataFrame], room: int = ROOM) -> list[dict[str, Any]]:
@@ -31,7 +40,7 @@ def packed(tables: Mapping[str, pd.DataFrame], room: int = ROOM) -> list[dict[st
     for name in sorted(names, key=lambda n: (len(tables[n]) * len(tables[n].columns), n)):
         frame = tables[name]
         entry: dict[str, Any] = {"name": name, "rows": len(frame), "columns": list(map(str, frame.columns))}
-        entry |= {"csv": None, "parquet": None}
+        entry |= {"csv": None, "parquet": None, "about": _about(name)}
         buffer = io.BytesIO()
         frame.reset_index(drop=True).to_parquet(buffer, engine="pyarrow", compression="zstd", index=False)
         for kind, content in (("parquet", buffer.getvalue), ("csv", lambda frame=frame: csv_bytes(frame))):

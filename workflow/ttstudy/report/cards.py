@@ -1,0 +1,124 @@
+"""The claims on the page: a card each, in three groups, and the tables of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from ttstudy.figures.style import METHOD
+from ttstudy.report.cells import Column, Table
+
+EVIDENCE = {
+    1: "small-large", 2: "small-large", 3: "levels", 5: "scaling", 6: "prms", 7: "scaling", 8: "small-large",
+    9: "small-large", 10: "small-large", 12: "gains", 13: "gains", 14: "flops", 15: "small-large", 16: "small-large",
+    18: "flaws", 19: "flaws", 20: "flaws", 21: "flaws",
+    22: "prms", 24: "small-large", 26: "scaling", 28: "flops", 29: "flops", 30: "votes", 31: "prms", 32: "scaling",
+    33: "prms", 34: "levels", 35: "levels", 36: "levels", 37: "cot", 38: "gains", 39: "gains", 40: "optimism",
+    41: "scaling", 45: "small-large",
+}  # fmt: skip
+"""Section in which the evidence for a claim stands."""
+AUDITED = frozenset({4, 11, 12, 13, 14, 42, 43, 44})
+"""Claims for which the published numbers are recomputed whatever a study runs."""
+_AUDIT_ONLY = frozenset({4, 11, 42, 43, 44})
+QUESTION = 45
+"""The claim that is the study's own question: its card comes first."""
+MARKS = {"holds": "✓", "not significant": "≈", "fails": "✗"}
+"""Sign of each verdict of a claim that was tested, in the order in which they are counted."""
+
+
+def group(claim: int, verdict: str, needs: Any) -> str:
+    """Where a claim was judged: `tested` here, on the `published` numbers alone, or `not_run`."""
+    if verdict == "not run":
+        return "not_run"
+    return "published" if claim in _AUDIT_ONLY or not pd.isna(needs) else "tested"
+
+
+def counted(frame: pd.DataFrame) -> dict[str, int]:
+    """Claims tested here by verdict, in the order of `MARKS`, then how many were `published` alone and `not_run`."""
+    out = dict.fromkeys((*MARKS, "published", "not_run"), 0)
+    for row in frame.itertuples(index=False):
+        where = group(int(row.claim), row.verdict, row.needs)
+        out[row.verdict if where == "tested" else where] += 1
+    return out
+
+
+def told(frame: pd.DataFrame) -> str:
+    """The verdicts of the claims tested here, counted in a sentence."""
+    counts = counted(frame) if len(frame) else {}
+    tested = sum(counts.get(verdict, 0) for verdict in MARKS)
+    if not tested:
+        return ""
+    parts = [f"{counts['holds']} hold{'s' * (counts['holds'] == 1)}"]
+    parts.append(f"{counts['not significant']} {'is' if counts['not significant'] == 1 else 'are'} not significant")
+    parts.append(f"{counts['fails']} fail{'s' * (counts['fails'] == 1)}")
+    return (
+        f"Of {tested} claims tested on this study’s own models, {parts[0]}, {parts[1]} (the order is as claimed, but "
+        f"may be chance) and {parts[2]}."
+    )
+
+
+def cards(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """Cards by group, the study's own question first and then by number."""
+    out: dict[str, list[dict[str, Any]]] = {"tested": [], "published": [], "not_run": []}
+    rows = frame.to_dict("records") if len(frame) else []
+    for row in sorted(rows, key=lambda row: (row["claim"] != QUESTION, row["claim"])):
+        card: dict[str, Any] = {str(key): None if pd.isna(value) else value for key, value in row.items()}
+        number, where = int(card["claim"]), group(int(card["claim"]), card["verdict"], card.get("needs"))
+        card["interval"] = _interval(card.get("low"), card.get("high"), str(card.get("ours") or ""))
+        for key in ("published", "ours", "text"):
+            card[key] = _written(card.get(key))
+        card["mark"] = MARKS.get(card["verdict"], "○")
+        card["evidence"] = EVIDENCE.get(number, "claims-table") if where == "tested" else "audit"
+        out[where].append(card)
+    return out
+
+
+def _interval(low: float | None, high: float | None, ours: str) -> str | None:
+    """The bounds, as exact as the number that they bound is written, and in its unit."""
+    if low is None or high is None:
+        return None
+    if "points" in ours or ours.endswith("%"):
+        ends, unit = (f"{low:.1f}", f"{high:.1f}"), " points" if "points" in ours else " %"
+    else:
+        ends, unit = (f"{low:.3g}", f"{high:.3g}"), "x" if re.search(r"\dx\b", ours) else ""
+    return _written(f"{ends[0]} to {ends[1]}{unit}")
+
+
+_MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")
+_METHODS = re.compile(r"\b(" + "|".join(METHOD) + r")\b")
+
+
+def _written(value: Any) -> str | None:
+    """Text of a claim as a reader wants it: minus signs, and methods by their names."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else f"{float(value):.4g}"
+    names = {name: label[0] if label[0] in ("DVTS",) else label[0][:1].lower() + label[0][1:]
+             for name, label in METHOD.items() if name not in ("cot", "coverage")}  # fmt: skip
+    return _METHODS.sub(lambda found: names.get(found[0], found[0]), _MINUS.sub("−", text))
+
+
+_COLUMNS = [
+    Column("claim", "Claim", "plain"), Column("title", "What it says"), Column("verdict", "Verdict", facet=True),
+    Column("published", "Published"), Column("ours", "Ours"), Column("low", "95 % low", "number"),
+    Column("high", "95 % high", "number"), Column("text", "Finding"), Column("source", "Source"),
+    Column("needs", "Needs"),
+]  # fmt: skip
+
+
+def tables(frame: pd.DataFrame) -> dict[str, Table | None]:
+    """`arithmetic`: the claims that published numbers alone decide; `all`: every claim."""
+    if not len(frame):
+        return {"arithmetic": None, "all": None}
+    frame = frame.sort_values("claim", kind="stable")
+    known = [column for column in _COLUMNS if column.name in frame]
+    checked = frame[(frame["claim"].isin(AUDITED) | frame["needs"].notna()) & (frame["verdict"] != "not run")]
+    caption = "Claims checked on the published numbers: what follows from them and what does not"
+    order = ("claim", "title", "verdict", "text", "published", "ours", "source")
+    short = [column for name in order for column in known if column.name == name]
+    return {
+        "arithmetic": Table("audit-data", caption, short, checked) if len(checked) else None,
+        "all": Table("claims-data", "All claims with their verdicts", known, frame, folded=True),
+    }
