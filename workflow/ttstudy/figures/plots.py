@@ -148,8 +148,9 @@ def headline(
         beside = {"xytext": (-9, 5), "ha": "right"} if row.accuracy >= before else {"xytext": (9, -14), "ha": "left"}
         before = row.accuracy
         axes.annotate(
-            _plain(row.policy), (row.flops, row.accuracy), textcoords="offset points", fontsize=10.5, color=INK, **beside
-        )
+            _plain(row.policy), (row.flops, row.accuracy), textcoords="offset points", fontsize=10.5, color=INK,
+            **beside,
+        )  # fmt: skip
     edge = max([end[2] for end in ends], default=1.0) * 1.35
     for (policy, colour, _, _), height in zip(ends, _spread([end[3] for end in ends], 0.042), strict=True):
         axes.annotate(
@@ -456,7 +457,8 @@ def flops(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[str]
     from matplotlib.ticker import EngFormatter
 
     seaborn()
-    frame = frame[(frame["benchmark"] == benchmark) & frame["prm"].isin([prm, "none"]) & ~frame["method"].isin(["cot", "coverage"])]
+    frame = frame[(frame["benchmark"] == benchmark) & frame["prm"].isin([prm, "none"])]
+    frame = frame[~frame["method"].isin(["cot", "coverage"])]
     frame = frame[frame["budget"] == frame.groupby("method", observed=True)["budget"].transform("max")].copy()
     lost = frame["discarded_tokens"] / frame["response_tokens"].where(frame["response_tokens"] > 0, 1)
     frame["prompt"], frame["PRM"] = frame["flops_prompt"], frame["flops_prm"]

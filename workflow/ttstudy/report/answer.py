@@ -81,7 +81,8 @@ def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
         opening = (
             "No small policy with test-time scaling (TTS) beats a larger one beyond chance here"
             if not len(won)
-            else "Test-time scaling (TTS) takes no small policy past a larger one beyond chance, unless it was ahead before"
+            else "Test-time scaling (TTS) takes no small policy past a larger one beyond chance, "
+            "unless it was ahead before"
         )
         first = (
             f"{opening}: on {benchmark}, the nearest is {top['policy']} with {prm}, {percent(top['tts'])} right, "
