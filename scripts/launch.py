@@ -18,7 +18,10 @@ def main() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if folder := os.environ.get("TTSTUDY_SCRATCH"):
-        command = scratch.staged(command, os.path.expandvars(folder))
+        try:
+            command = scratch.staged(command, os.path.expandvars(folder))
+        except OSError as error:
+            sys.exit(f"error: TTSTUDY_SCRATCH: {error.filename or folder}: {error.strerror}; give another folder")
     os.execvp(command[0], command)
 
 

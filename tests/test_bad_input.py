@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -62,6 +65,7 @@ def drop(*path: str) -> Change:
 
 
 MINI = {"source": "miniature", "problems": 5, "seed": 1}
+FAR = {"source": "openai", "model": "a"}
 VALUES: dict[str, tuple[Change, str]] = {
     # types
     "true for a number": (put("benchmarks", "sums", "problems", to=True), "benchmarks.sums.problems: "),
@@ -163,6 +167,10 @@ VALUES: dict[str, tuple[Change, str]] = {
     "dash before a name": (put("study", to="-rf"), "study: '-rf' is not a name"),
     "newline in a name": (put("study", to="a\nb"), "study: 'a\\nb' is not a name"),
     "newline after a name": (put("study", to="a\n"), "study: "),
+    "a device for a name": (put("study", to="CON"), "study: 'CON' is a device on Windows"),
+    "a device with an ending": (put("benchmarks", "nul.txt", to=MINI), "benchmarks.nul.txt: 'nul.txt' is a device"),
+    "the name of what is set aside": (put("benchmarks", "sums.damaged", to=MINI), "may not end in '.' or '.damaged'"),
+    "a name but for its case": (put("benchmarks", "SUMS", to=MINI), "benchmarks.SUMS: differs from 'sums' only in"),
     "empty name": (put("study", to=""), "study: '' is not a name"),
     "long name": (put("study", to="a" * 65), "study: "),
     "wildcard in a name": (put("benchmarks", "{policy}", to=MINI), "'{policy}' is not a name"),
@@ -181,7 +189,19 @@ VALUES: dict[str, tuple[Change, str]] = {
     "empty path": (put("results", to=""), "results: "),
     "a file for results": (put("results", to="study.yaml"), "results: "),
     "a folder below a file": (put("results", to="study.yaml/results"), "results: "),
+    "results in a path too long": (put("results", to="a" * 300), "results: "),
+    "results in the root": (put("results", to="/"), "results: / is where the study's own files are"),
+    "results beside the study": (put("results", to="."), "holds files that no run made"),
+    "results among sources": (put("results", to=str(ROOT / "workflow")), "is where the study's own files are"),
     "results where nothing can be made": (put("results", to="/proc/results"), "results: "),
+    # what an endpoint and the hub are asked
+    "a key for its variable": (put("policies", "far", to=FAR | {"key_variable": "sk-1-x"}), "the NAME of an env"),
+    "a port that is none": (put("policies", "far", to=FAR | {"base_url": "http://x:99999/v1"}), "base_url: must be"),
+    "a model on two lines": (put("policies", "far", to=FAR | {"model": "a\nb"}), "far.model: must be one line"),
+    "a file outside its data set": (
+        put("benchmarks", "far", to={"source": "hub", "id": "a/b", "file": "../../etc/passwd"}),
+        "benchmarks.far.file: must be a path inside the data set",
+    ),
     # what belongs together
     "budget not divisible": (put("budgets", "beam_search", to=[6]), "budgets.beam_search: 6 is not a multiple"),
     "budget twice": (put("budgets", "majority", to=[4, 4]), "majority lists a budget twice"),
@@ -262,6 +282,12 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "number of a mile": ("study: a\nseed: " + "9" * 5000 + "\n", "line 2: "),
     "no such day": ("study: 2024-99-99\n", "line 1: "),
     "words as a number": ("study: a\nseed: !!int abc\n", "line 2: "),
+    "to base eight": ("study: a\nseed: 017\n", "line 2: YAML reads 017 to base 8 or 60"),
+    "to base sixty": ("study: a\nseed: 1:30\n", "line 2: YAML reads 1:30 to base 8 or 60"),
+    "merged with itself": ("study: a\nz: &z\n  <<: *z\n", "an anchor holds itself"),
+    "a hidden end of a line": ("study: a\u2028seed: 3\n", "line 1: a control character"),
+    "a turned direction": ("study: a # \u202e\n", "line 1: a control character"),
+    "a letter of no width": ("stu\u200bdy: a\n", "line 1: a control character"),
     "null byte": ("study: a\x00b\n", "line 1: a control character"),
     "terminal escape": ('study: a\nquestion: "\\e[31mred"\n', "line 2: a control character"),
     "lone surrogate": ('study: a\nquestion: "\\ud800"\n', "line 2: a control character"),
@@ -285,6 +311,22 @@ def rows(**columns: list) -> bytes:
     stream = io.BytesIO()
     pd.DataFrame(columns).to_parquet(stream)
     return stream.getvalue()
+
+
+def column_twice() -> bytes:
+    return written(pa.Table.from_arrays([pa.array(["a"])] * 4, names=["problem_id", "problem", "answer", "answer"]))
+
+
+def bombed() -> bytes:
+    """A small file that holds 150 GB: three times one text of 50 MB, a thousand times."""
+    text = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), pa.array(["x" * 50_000_000]))
+    return written(pa.table(dict.fromkeys(("problem_id", "problem", "answer"), text)))
+
+
+def written(table: pa.Table) -> bytes:
+    stream = pa.BufferOutputStream()
+    pq.write_table(table, stream, compression="zstd")
+    return stream.getvalue().to_pybytes()
 
 
 def line(**changes: object) -> str:
@@ -331,6 +373,11 @@ BENCHMARKS: dict[str, tuple[str | bytes, str]] = {
     "id twice": (GOOD + GOOD, "line 2: problem_id 'p1' is there twice (first in line 1)"),
     "id twice but for its type": (line(problem_id=7) + line(problem_id="7").split("\n")[1], "line 3: problem_id '7'"),
     "id twice but for a blank": (line(problem_id="p1 "), "line 2: problem_id 'p1' is there twice"),
+    "id twice but for its accents": (
+        line(problem_id="caf\u00e9") + line(problem_id="cafe\u0301").split("\n")[1],
+        "line 3: problem_id 'cafe\u0301' is there twice (first in line 2)",
+    ),
+    "turned direction in an id": (line(problem_id="a\u202eb"), "line 2: problem_id has the character '\\u202e'"),
     "newline in an id": (line(problem_id="a\nb"), "line 2: problem_id must be one line"),
     "long id": (line(problem_id="a" * 201), "line 2: problem_id must be one line"),
     "null byte in an id": (line(problem_id="a\0b"), "line 2: problem_id has the character"),
@@ -340,6 +387,8 @@ BENCHMARKS: dict[str, tuple[str | bytes, str]] = {
     "cut-off Parquet": (rows(problem_id=["a"], problem=["b"], answer=["c"])[:-9], "not a readable Parquet file"),
     "Parquet without a column": (rows(problem_id=["a"], problem=["b"]), "no column 'answer'"),
     "Parquet without rows": (rows(problem_id=[], problem=[], answer=[]), "holds no problems"),
+    "column twice in Parquet": (column_twice(), "column 'answer' is there twice"),
+    "a Parquet bomb": (bombed(), "more than 10,000,000 rows or 1,000,000,000 bytes of text; give a part of it"),
     "missing value in Parquet": (
         rows(problem_id=[1, 2], problem=["x", "y"], answer=["1", None]),
         "row 2 has no answer",
@@ -358,6 +407,86 @@ def test_a_bad_benchmark_file_is_named_with_its_line(tmp_path, content, words):
     assert words in message and message.startswith("benchmarks.mine: ") and str(tmp_path / name) in message
 
 
+def safetensors(header: bytes, data: bytes = b"") -> bytes:
+    return struct.pack("<Q", len(header)) + header + data
+
+
+TENSOR = safetensors(b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', bytes(4))
+
+
+def checkpoint(folder: Path, files: dict[str, bytes | None]) -> Path:
+    """A checkpoint folder in which some files are other than they should be, or not there."""
+    folder.mkdir()
+    good = {"config.json": b'{"model_type": "llama"}', "model.safetensors": TENSOR, "tokenizer.json": b"{}"}
+    for name, content in (good | files).items():
+        if content is not None:
+            (folder / name).write_bytes(content)
+    return folder
+
+
+PLAIN = {"problem": "x", "steps": ["a", "b"], "first_error": 1}
+LABELLED: dict[str, tuple[dict, str]] = {
+    "an error beyond all numbers": ({"first_error": float("inf")}, "line 1 is not in the format plain: it has 'inf'"),
+    "an error between two steps": ({"first_error": 0.5}, "it has '0.5' for first_error"),
+    "a true error": ({"first_error": True}, "it has 'True' for first_error"),
+    "an error after the last step": ({"first_error": 2}, "line 1 has its first error at 2, but 2 steps"),
+    "steps in one text": ({"steps": "ab"}, "it has steps that are not a list of texts"),
+    "a step of nothing": ({"steps": ["a", None]}, "it has steps that are not a list of texts"),
+    "a policy of parts": ({"policy": ["a"]}, "it names a policy that is no text"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), LABELLED.values(), ids=LABELLED.keys())
+def test_a_bad_labelled_solution_is_named_with_its_line(tmp_path, change, words):
+    (tmp_path / "l.jsonl").write_text(json.dumps(PLAIN | change) + "\n")
+    message = refusal(tmp_path, smoke(labelled={"mine": {"path": "l.jsonl"}}))
+    assert words in message and message.startswith("labelled.mine: ")
+
+
+RECORDED = {"problem_id": "p", "problem": "1+1?", "answer": "2", "sample": 0, "response": "2"}
+ROWS: dict[str, tuple[str, str]] = {
+    "a number beyond all": (json.dumps(RECORDED | {"logprob": 10**400}), "row 1: logprob is 1000"),
+    "an answer beyond all": (json.dumps(RECORDED | {"answer": float("inf")}), "row 1: answer is inf, not a finite"),
+    "a key twice": (json.dumps(RECORDED)[:-1] + ', "answer": "3"}', "row 1: key 'answer' is given twice"),
+    "an id but for its accents": (
+        "\n".join(json.dumps(RECORDED | {"problem_id": name}) for name in ("caf\u00e9", "cafe\u0301")),
+        "row 2: problem_id 'cafe\u0301' looks like an earlier one",
+    ),
+    "an id of a mile": (json.dumps(RECORDED | {"problem_id": "a" * 201}), "row 1: problem_id must be one line"),
+    "no steps": (json.dumps(RECORDED | {"steps": []}), "row 1: steps is empty, but the response is not"),
+    "scores twice": (json.dumps(RECORDED | {"scores": {"a": [0]}, "scores.a": [1]}), "row 1: scores.a is there twice"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), ROWS.values(), ids=ROWS.keys())
+def test_a_bad_recorded_row_is_named_with_its_number(tmp_path, text, words):
+    (tmp_path / "r.jsonl").write_text(text)
+    source = {"source": "recorded", "path": "r.jsonl"}
+    config = {"study": "r", "benchmarks": {"b": source}, "policies": {"p": source}, "budgets": {"majority": [1]}}
+    assert words in refusal(tmp_path, config)
+
+
+PLACES: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a link to itself": lambda path: path.symlink_to(path),
+    "a link to nothing": lambda path: path.symlink_to("/nowhere"),
+    "a folder": Path.mkdir,
+    "a device": lambda path: path.symlink_to("/dev/zero"),
+    "what cannot be read": lambda path: path.symlink_to("/proc/self/mem"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES.keys())
+@pytest.mark.parametrize("name", ["b.jsonl", "m/a.json", "m/model.safetensors", "study.revisions.yaml", "base.yaml"])
+def test_what_is_no_file_is_not_waited_for(tmp_path, name, place):
+    folder = checkpoint(tmp_path / "m", {Path(name).name: None})
+    place(tmp_path / name)
+    changes = {"policies": smoke()["policies"] | {"m": {"source": "checkpoint", "path": folder.name}}}
+    changes |= {"benchmarks": {"b": {"source": "file", "path": "b.jsonl"}}} if name == "b.jsonl" else {}
+    config = {"base": name, "study": "x"} if name == "base.yaml" else smoke(**changes)
+    assert Path(name).name in refusal(tmp_path, config)
+
+
 def test_what_windows_writes_and_odd_but_right_values_are_fine(tmp_path):
     text = "\ufeff" + line(problem_id="ä ß", answer=2.50) + line(problem_id=3, answer=-7).split("\n")[1]
     (tmp_path / "b.jsonl").write_bytes(text.replace("\n", "\r\n").encode())
@@ -367,11 +496,6 @@ def test_what_windows_writes_and_odd_but_right_values_are_fine(tmp_path):
     assert preflight.opened(path, tmp_path).study.study == "smoke"
 
 
-def safetensors(header: bytes, data: bytes = b"") -> bytes:
-    return struct.pack("<Q", len(header)) + header + data
-
-
-TENSOR = safetensors(b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', bytes(4))
 CHECKPOINTS: dict[str, tuple[dict[str, bytes | None], str]] = {
     "no config": ({"config.json": None}, "holds no config.json"),
     "config not JSON": ({"config.json": b"{oops"}, "not a readable JSON file"),
@@ -394,6 +518,18 @@ CHECKPOINTS: dict[str, tuple[dict[str, bytes | None], str]] = {
     "shard elsewhere": ({"model.safetensors.index.json": b'{"weight_map": {"w": "../w.safetensors"}}'}, "names ../w"),
     "no tokenizer": ({"tokenizer.json": None}, "holds no tokenizer.json"),
     "tokenizer not JSON": ({"tokenizer.json": b"sentencepiece"}, "not a readable JSON file"),
+    "weights that are not their shape": (
+        {"model.safetensors": TENSOR.replace(b"[1]", b"[9]")},
+        "not a whole safetensors file",
+    ),
+    "weights in one place twice": (
+        {"model.safetensors": safetensors(b'{"w":%b,"v":%b}' % ((TENSOR[8:].split(b":", 1)[1][:-5],) * 2), bytes(4))},
+        "not a whole safetensors file",
+    ),
+    "architectures not a list": (
+        {"config.json": b'{"model_type": "llama", "architectures": {"a": 1}}'},
+        "architectures is not a list of names",
+    ),
     "a PRM for a policy": (
         {"config.json": b'{"model_type": "qwen2", "architectures": ["Qwen2ForProcessRewardModel"]}'},
         "is a reward model",
@@ -403,15 +539,15 @@ CHECKPOINTS: dict[str, tuple[dict[str, bytes | None], str]] = {
 
 @pytest.mark.parametrize(("files", "words"), CHECKPOINTS.values(), ids=CHECKPOINTS.keys())
 def test_a_bad_checkpoint_is_named_before_a_model_loads(tmp_path, files, words):
-    folder = tmp_path / "models"
-    folder.mkdir()
-    good = {"config.json": b'{"model_type": "llama"}', "model.safetensors": TENSOR, "tokenizer.json": b"{}"}
-    for name, content in (good | files).items():
-        if content is not None:
-            (folder / name).write_bytes(content)
+    checkpoint(tmp_path / "models", files)
     policies = smoke()["policies"] | {"mine": {"source": "checkpoint", "path": "models"}}
     message = refusal(tmp_path, smoke(policies=policies))
     assert words in message and message.startswith("policies.mine.path: ")
+
+
+def test_a_variable_that_steps_cannot_read_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("TTSTUDY_RESPONSES_PER_PART", "1e3")
+    assert "TTSTUDY_RESPONSES_PER_PART: '1e3' is not a whole number" in refusal(tmp_path, smoke())
 
 
 def test_a_prm_whose_format_nothing_tells_is_named(tmp_path):

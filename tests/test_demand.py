@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.studies import ROOT
 from ttstudy import demand, gpus
@@ -53,6 +54,42 @@ def test_a_misspelt_site_key_is_named(tmp_path):
     (tmp_path / "site.yaml").write_text("acount: mine\n")
     with pytest.raises(StudyError, match="acount: unknown key"):
         demand.read_site(tmp_path / "site.yaml")
+
+
+SITES = {
+    "hours in words": ("longest_hours: 2h", "longest_hours: input should be a valid number"),
+    "no hours": ("longest_hours: 0", "longest_hours: input should be greater than 0"),
+    "no GPUs": ("gpus_per_80gb: 0", "gpus_per_80gb: input should be greater than 0"),
+    "a partition that is an option": ('gpu_partition: "--wrap=x"', "gpu_partition: '--wrap=x' is not a name"),
+    "a number for an account": ("account: 5", "account: input should be a valid string"),
+    "a folder on two lines": ('scratch: "a\\nb"', "scratch: must be one line"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), SITES.values(), ids=SITES.keys())
+def test_a_bad_site_is_named_by_file_and_key(tmp_path, text, words):
+    (tmp_path / "site.yaml").write_text(text)
+    with pytest.raises(StudyError, match=f"site.yaml: {words}"):
+        demand.read_site(tmp_path / "site.yaml")
+
+
+RESOURCES = {
+    "no rows": (lambda table: table.pop("prms"), "prms: is missing"),
+    "a row of no size": (lambda table: table["policies"][1].pop("size"), r"policies\.1\.size: is missing"),
+    "GPUs below none": (lambda table: table["policies"][1].update(gpus=-1), r"policies\.1\.gpus: input should be"),
+    "rows that fall": (lambda table: table["policies"].reverse(), "policies: rows must rise by size"),
+    "speed in words": (lambda table: table["speed"].update(drawing="fast"), r"speed\.drawing: input should be"),
+    "unknown key": (lambda table: table.update(gpu=1), "gpu: unknown key; there are policies"),
+}
+
+
+@pytest.mark.parametrize(("change", "words"), RESOURCES.values(), ids=RESOURCES.keys())
+def test_a_bad_table_of_resources_is_named_by_file_and_key(tmp_path, change, words):
+    content = yaml.safe_load(demand.TABLE.read_text())
+    change(content)
+    (tmp_path / "resources.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(StudyError, match=f"resources.yaml: {words}"):
+        demand.table(tmp_path / "resources.yaml")
 
 
 # -- GPUs of one box -------------------------------------------------------------------------------------------

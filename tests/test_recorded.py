@@ -76,7 +76,7 @@ BROKEN = {
     "scores that are texts": ({"scores.good": ["a", "b"]}, "scores.good is not a list of numbers"),
     "no scores": ({"scores.good": None}, "no scores.good, which other rows have"),
     "an unknown finish": ({"finish": "bored"}, "finish is 'bored'"),
-    "a control character": ({"problem_id": "a\nb"}, "problem_id has a control character"),
+    "a control character": ({"problem_id": "a\nb"}, "problem_id must be one line"),
     "greedy as a text": ({"greedy": "yes"}, "greedy is 'yes'"),
     "tokens below zero": ({"tokens": -4}, "tokens is -4"),
     "a text without end": ({"response": "x" * (recorded.LONGEST_TEXT + 1)}, "response is longer than"),

@@ -1,7 +1,8 @@
 """Soak: one small study ten times in a row; what stays behind in files, processes and memory.
 
-    python reports/benchmarks/soak.py [RUNS]
+    python reports/benchmarks/soak.py [RUNS] [faults|smoke]
 
+`faults` is the fault tests' study (seconds, shipped models), `smoke` is `workflow/studies/smoke.yaml` (trains its own).
 Every run starts from nothing, with a temporary folder of its own. Printed per run: files left in that folder,
 processes left of its session, results, and the largest resident memory of any process so far. Exit status 1 where
 something is left, the results differ in number or bytes, or memory grows by more than a tenth over the first run.
@@ -19,13 +20,15 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "workflow")]
 
-from tests import faults  # noqa: E402
+from tests import faults, studies  # noqa: E402
 
 
 def main() -> None:
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
+    study = sys.argv[2] if len(sys.argv) > 2 else "faults"
     folder = Path(tempfile.mkdtemp(prefix="ttstudy-soak-"))
-    root, config = faults.set_up(folder / "repository")
+    root = studies.copy_repository(folder / "repository")
+    config = studies.write(root, {"faults": faults.study, "smoke": studies.smoke}[study]())
     rows = []
     print("| run | temporary files | processes | results | peak MiB | tables |\n|---|---|---|---|---|---|")
     for number in range(1, runs + 1):
@@ -38,7 +41,7 @@ def main() -> None:
             sys.exit(f"run {number} failed")
         left = [path for path in temporary.rglob("*") if path.is_file()]
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-        tables = sha256(b"".join(faults.final(root).values())).hexdigest()[:12]
+        tables = sha256(b"".join(studies.tables(root, study).values())).hexdigest()[:12]
         rows.append((len(left), len(faults.processes_of(run.process.pid)), len(faults.made(root)), peak, tables))
         print(f"| {number} | " + " | ".join(map(str, rows[-1])) + " |", flush=True)
     shutil.rmtree(folder)

@@ -15,11 +15,15 @@ from typing import Any
 import pandas as pd
 
 from ttstudy.errors import StudyError
+from ttstudy.rows import KeyTwiceError, json_value, odd_id, same_id
 
 COLUMNS = ("problem_id", "problem", "answer", "level", "subject")
 REQUIRED = COLUMNS[:3]
 LONGEST_LINE = 10_000_000
-LONGEST_ID = 200
+LONGEST_TABLE = 10_000_000
+LARGEST_TABLE = 1_000_000_000
+"""Rows, and bytes of all texts, of a Parquet file, which may unpack to far more than its own size."""
+_BATCH = 64
 _ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _KINDS = {bool: "true or false", list: "a list", dict: "an object", bytes: "bytes"}
 
@@ -86,7 +90,7 @@ def read_file(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
     ]
     seen: dict[str, str] = {}
     for (where, _), row in zip(rows, texts, strict=True):
-        first = seen.setdefault(row["problem_id"], where)
+        first = seen.setdefault(same_id(str(row["problem_id"])), where)
         if first != where:
             raise StudyError(f"{path}: {where}: problem_id {row['problem_id']!r} is there twice (first in {first})")
     return pd.DataFrame(texts, columns=list(COLUMNS), dtype=object)
@@ -104,12 +108,41 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    rows: list[dict[str, Any]] = []
+    size = 0
     try:
-        rows = pq.ParquetFile(path).read().to_pylist()
+        schema = pq.read_schema(path)
+        texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string())]
+        # As dictionaries: what they would unpack to is known before it is unpacked.
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            names = schema.names
+            if len(set(names)) < len(names):
+                double = next(name for name in names if names.count(name) > 1)
+                raise StudyError(f"{path}: column {double!r} is there twice; keep one of them")
+            for batch in file.iter_batches(batch_size=_BATCH):
+                size += sum(map(_unpacked, batch.columns))
+                if size > LARGEST_TABLE or len(rows) >= LONGEST_TABLE:
+                    limit = f"{LONGEST_TABLE:,} rows or {LARGEST_TABLE:,} bytes of text"
+                    raise StudyError(f"{path}: more than {limit}; give a part of it")
+                rows += batch.to_pylist()
+    except StudyError:
+        raise
     except (pa.ArrowException, ValueError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise StudyError(f"{path}: not a readable Parquet file ({reason}); copy or download it again") from None
     return ((f"row {number}", row) for number, row in enumerate(rows, 1))
+
+
+def _unpacked(column: Any) -> int:
+    """Bytes of a column's texts, each as often as it is there."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    values = column.dictionary
+    lengths = pc.binary_length(values) if not pa.types.is_primitive(values.type) else pa.array([8] * len(values))
+    return int(pc.sum(lengths.take(column.indices)).as_py() or 0)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -132,18 +165,10 @@ def _decoded(line: bytes, path: Path, number: int) -> str:
 
 
 def _row(text: str, place: str) -> dict[str, Any]:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        row = dict(pairs)
-        if len(row) < len(pairs):
-            names = [name for name, _ in pairs]
-            double = next(name for name in names if names.count(name) > 1)
-            raise StudyError(f"{place}: key {double!r} is given twice")
-        return row
-
     try:
-        row = json.loads(text, object_pairs_hook=unique)
-    except StudyError:
-        raise
+        row = json_value(text)
+    except KeyTwiceError as error:
+        raise StudyError(f"{place}: {error}") from None
     except json.JSONDecodeError as error:
         raise StudyError(f"{place} is not valid JSON ({error.msg}); write one JSON object a line") from None
     except RecursionError:
@@ -169,7 +194,7 @@ def _text(value: Any, column: str, place: str) -> str | None:
     if column in REQUIRED and not text.strip():
         raise StudyError(f"{place} has no {column}; every problem needs one")
     if column == "problem_id":
-        if "\n" in text or "\t" in text or "\r" in text or len(text) > LONGEST_ID:
-            raise StudyError(f"{place}: problem_id must be one line of at most {LONGEST_ID} characters")
         text = text.strip()
+        if reason := odd_id(text):
+            raise StudyError(f"{place}: problem_id {reason}")
     return text if text.strip() else None

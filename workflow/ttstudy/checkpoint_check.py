@@ -36,7 +36,10 @@ def check(folder: Path, key: str, kind: str, format: str | None = None) -> None:
         if not (folder / "tokenizer.json").is_file():
             raise StudyError(f"{folder}: holds no tokenizer.json; save the tokenizer there")
         read_json(folder / "tokenizer.json")
-        architecture = str((config.get("architectures") or [""])[0])
+        names = config.get("architectures") or [""]
+        if not isinstance(names, list) or not isinstance(names[0], str):
+            raise StudyError(f"{folder / 'config.json'}: architectures is not a list of names; download it again")
+        architecture = names[0]
         if kind == "policy" and architecture.endswith(_JUDGES):
             raise StudyError(f"{folder}: is a reward model ({architecture}), not a policy; name it under prms")
         if kind == "prm" and format is None:

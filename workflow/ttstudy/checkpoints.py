@@ -16,6 +16,11 @@ RECORD = "fetched.json"
 
 _LARGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
+_LARGEST_JSON = 2**28
+"""Bytes of a JSON file; the largest tokenizers have a tenth of that."""
+_BITS = {"BOOL": 8, "U8": 8, "I8": 8, "F8_E5M2": 8, "F8_E4M3": 8, "I16": 16, "U16": 16, "F16": 16, "BF16": 16,
+         "I32": 32, "U32": 32, "F32": 32, "I64": 64, "U64": 64, "F64": 64}  # fmt: skip
+"""Of one number of a tensor; kinds that are newer than this table are taken as they are."""
 
 
 def parameters(folder: Path) -> int:
@@ -32,7 +37,7 @@ def parameters(folder: Path) -> int:
 
 
 def _header(path: Path) -> dict[str, Any]:
-    """Header of a safetensors file, whose tensors must fill the file to its last byte."""
+    """Header of a safetensors file, whose tensors must fill the file to its last byte, each with its own numbers."""
     length = path.stat().st_size
     try:
         with path.open("rb") as stream:
@@ -40,10 +45,16 @@ def _header(path: Path) -> dict[str, Any]:
             if size > min(length, _LARGEST_HEADER):
                 raise ValueError
             header = json.loads(stream.read(size))
+        end = 0
         tensors = [item for name, item in header.items() if name != "__metadata__"]
-        if 8 + size + max((item["data_offsets"][1] for item in tensors), default=0) != length:
-            raise ValueError
-        if not all(isinstance(side, int) and side >= 0 for item in tensors for side in item["shape"]):
+        for item in sorted(tensors, key=lambda item: tuple(item["data_offsets"])):
+            start, stop = item["data_offsets"]
+            if start != end or not all(type(side) is int and side >= 0 for side in (*item["shape"], start, stop)):
+                raise ValueError
+            if (bits := _BITS.get(item["dtype"])) and 8 * (stop - start) != bits * math.prod(item["shape"]):
+                raise ValueError
+            end = stop
+        if 8 + size + end != length:
             raise ValueError
     except (struct.error, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, OverflowError):
         raise StudyError(f"{path}: not a whole safetensors file; copy or download it again") from None
@@ -53,6 +64,8 @@ def _header(path: Path) -> dict[str, Any]:
 def read_json(path: Path, advice: str = "copy or download it again") -> dict[str, Any]:
     """A JSON object in a file; StudyError, which ends in the advice, where it is none."""
     try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise ValueError
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         raise StudyError(f"{path}: not a readable JSON file; {advice}") from None

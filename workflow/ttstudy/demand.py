@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ttstudy import checkpoints
 from ttstudy.errors import StudyError
+from ttstudy.machine_files import ResourcesFile, SiteFile, checked
 from ttstudy.study import Study, read_yaml
 
 TABLE = Path(__file__).resolve().parent.parent / "resources.yaml"
@@ -33,8 +34,10 @@ class Demand(NamedTuple):
 
 @cache
 def table(path: Path = TABLE) -> Mapping[str, Any]:
-    """The table of demands."""
-    return read_yaml(path)
+    """The table of demands; StudyError names the file and the key of whatever cannot be in it."""
+    content = read_yaml(path)
+    checked(ResourcesFile, content, path)
+    return content
 
 
 def of_models(
@@ -117,8 +120,7 @@ def read_site(path: Path | str | None = None) -> Site:
     """The site's settings: of `path`, else of TTSTUDY_SITE, else of the profile's own file."""
     path = Path(path or os.environ.get("TTSTUDY_SITE") or SITE)
     content = read_yaml(path)
-    if unknown := sorted(set(content) - set(Site._fields)):
-        raise StudyError(f"{path}: {unknown[0]}: unknown key; there are {', '.join(Site._fields)}")
+    checked(SiteFile, content, path)
     return Site(**{key: value for key, value in content.items() if value is not None})
 
 

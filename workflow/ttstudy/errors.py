@@ -6,14 +6,13 @@ import errno
 import re
 
 _LONGEST = 2000
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
-    r"""The text on one line of at most so many characters, control characters spelled out (\x1b)."""
+    r"""The text on one line of at most so many characters; what does not print is spelled out (\x1b, \u200b)."""
     if len(text) > longest:
         text = text[: longest - 3] + "..."
-    return _UNPRINTABLE.sub(lambda match: match.group().encode("unicode_escape").decode("ascii"), text)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class StudyError(ValueError):

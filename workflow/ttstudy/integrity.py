@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from hashlib import sha256
@@ -22,6 +23,7 @@ CHECKSUMS = "checksums.json"
 _SEEN = ".seen.json"
 _MARKERS = ("training.json", "fetched.json")
 """Files whose folder is a checkpoint."""
+_DIGEST = re.compile(r"(?:^|[-/])[0-9a-f]{8}[/.]")
 _LARGE = 2**30
 """Bytes of a weight file above which its size and header, not its checksum, are looked at on every change."""
 
@@ -106,11 +108,18 @@ def _unit(path: Path) -> Path:
     return path.parent if path.suffix == ".svg" else path
 
 
+def _ours(path: str) -> bool:
+    """Whether a path below the results folder is one that a run makes: a study's, or with a spec's digest in it."""
+    return path.startswith(("studies/", "comparisons/")) or _DIGEST.search(path) is not None
+
+
 def _results(folder: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and not name.endswith(DAMAGED)]
         for name in files:
             path = Path(place, name)
+            if not _ours(str(path.relative_to(folder))):
+                continue
             known = path.suffix in (".parquet", ".html", ".svg") or name in (*_MARKERS, "provenance.json")
             if known and not name.startswith("."):
                 yield path
@@ -159,6 +168,8 @@ def sweep(results: Path) -> tuple[list[Path], dict[Path, str]]:
 def _missing(results: Path) -> Iterator[Path]:
     """Results that were set aside and are not back; the remains of those that are back are removed."""
     for aside in sorted(results.rglob(f"*{DAMAGED}")):
+        if not _ours(str(aside.relative_to(results))):
+            continue
         original = aside.with_name(aside.name.removesuffix(DAMAGED))
         if not original.exists():
             yield original

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from ttstudy import checkpoint_check, integrity, published
 from ttstudy.errors import StudyError, one_line
+from ttstudy.fingerprint import ROOT
 from ttstudy.layout import Layout, open_layout
 from ttstudy.miniature import definitions
 from ttstudy.revisions import load
@@ -34,10 +36,17 @@ from ttstudy.study import (
 )
 from ttstudy.yamlfile import read_yaml
 
+SOURCES = ("workflow", "scripts", "reports", "tests", "docs", "envs", ".git", ".snakemake", ".venv")
+"""Folders of the repository that hold no results."""
+PART = "TTSTUDY_RESPONSES_PER_PART"
+OURS = {".run.lock", ".seen.json", "models", "benchmarks", "imported", "labelled", "studies"}
+"""What tells a results folder: a run made it before, or somebody copied results into it."""
+
 
 def check(layout: Layout) -> None:
     """StudyError for the first thing that a job of this study would stumble over."""
     study = layout.study
+    variables()
     results_folder(layout.root / study.results)
     with naming("miniature.task"):
         definitions.check_task(study.miniature.task)
@@ -117,13 +126,30 @@ def naming(place: str) -> Iterator[None]:
         raise StudyError(f"{place}: {error}") from None
 
 
+def variables() -> None:
+    """StudyError for a variable of the environment that steps read and that says nothing they can use."""
+    if (text := os.environ.get(PART)) is not None and not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise StudyError(f"{PART}: {text[:40]!r} is not a whole number from 1; correct or unset it")
+
+
 def results_folder(folder: Path) -> None:
-    """StudyError where the folder is something else, or cannot be made or written."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
+    """StudyError where the folder is something else, somebody else's, or cannot be made or written."""
+    try:
+        there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+        is_folder, place = there.is_dir(), folder.resolve()
+        found = {entry.name for entry in os.scandir(folder)} if folder.is_dir() else set()
+    except (OSError, RuntimeError) as error:  # the latter: links that go round in a circle
+        raise StudyError(f"results: {folder} cannot be made ({error}); give another folder") from None
+    if not is_folder:
         raise StudyError(f"results: {there} is not a folder; give a folder for everything that a run makes")
-    if not os.access(there, os.W_OK | os.X_OK) or there.is_relative_to("/proc"):
+    if not os.access(there, os.W_OK | os.X_OK) or place.parts[1:2] in (("proc",), ("sys",), ("dev",)):
         raise StudyError(f"results: {there} cannot be written; give a folder that can")
+    sources = [ROOT / name for name in SOURCES]
+    if ROOT.is_relative_to(place) or Path.cwd().is_relative_to(place) or any(map(place.is_relative_to, sources)):
+        raise StudyError(f"results: {folder} is where the study's own files are; give a folder apart, such as results")
+    visible = {name for name in found if not name.startswith(".")} - {"lost+found"}
+    if visible and not found & OURS:
+        raise StudyError(f"results: {folder} holds files that no run made; give a new or an empty folder")
 
 
 def swept(results: str) -> list[str]:

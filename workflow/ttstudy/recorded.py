@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import pandas as pd
 
 from ttstudy.errors import StudyError
 from ttstudy.prompts import split_steps
+from ttstudy.rows import KeyTwiceError, json_value, odd_id, same_id
 
 REQUIRED = ("problem_id", "problem", "answer", "sample", "response")
 OPTIONAL = ("steps", "greedy", "tokens", "prompt_tokens", "logprob", "finish", "level", "subject")
@@ -45,7 +47,7 @@ def load(path: Path) -> tuple[pd.DataFrame, list[str]]:
     every broken row (up to `SHOWN`) and why.
     """
     rows, broken, unused = [], [], set()
-    problems: dict[str, tuple[str, str]] = {}
+    problems: dict[str, tuple[str, str, str]] = {}
     seen: set[tuple[str, bool, int]] = set()
     prms: list[str] = []
     number = 0
@@ -73,7 +75,7 @@ def load(path: Path) -> tuple[pd.DataFrame, list[str]]:
         raise StudyError(_message(path, sorted(broken), number))
     if not rows:
         raise StudyError(f"{path}: holds no responses")
-    place = {problem_id: index for index, problem_id in enumerate(problems)}
+    place = {problem_id: index for index, (problem_id, _, _) in enumerate(problems.values())}
     rows.sort(key=lambda row: (place[row["problem_id"]], not row["greedy"], row["sample"]))
     return pd.DataFrame(rows).drop(columns="row"), sorted(unused)
 
@@ -97,8 +99,8 @@ def _row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[flo
     for name, value in zip(REQUIRED, (problem_id, problem, answer), strict=False):
         if not value.strip():
             raise BrokenRow(f"{name} is empty")
-    if any(ord(character) < 32 for character in problem_id):
-        raise BrokenRow("problem_id has a control character")
+    if reason := odd_id(problem_id):
+        raise BrokenRow(f"problem_id {reason}")
     greedy = content.get("greedy")
     if not _missing(greedy) and not isinstance(greedy, bool | np.bool_):
         raise BrokenRow(f"greedy is {_shown(greedy)}, not true or false")
@@ -109,11 +111,13 @@ def _row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[flo
         steps = split_steps(response)
     elif not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
         raise BrokenRow("steps is not a list of texts")
+    elif not steps and response.strip():
+        raise BrokenRow("steps is empty, but the response is not")
     finish = "unknown" if _missing(content.get("finish")) else str(content["finish"])
     if finish not in (*FINISHES, "unknown"):
         raise BrokenRow(f"finish is {_shown(finish)}, not one of {', '.join(FINISHES)}")
     logprob = content.get("logprob")
-    if not _missing(logprob) and not (_number(logprob) and math.isfinite(logprob)):
+    if not _missing(logprob) and not (_number(logprob) and abs(logprob) < 1e300):
         raise BrokenRow(f"logprob is {_shown(logprob)}, not a number")
     row = {
         "problem_id": problem_id,
@@ -140,7 +144,11 @@ def _scored(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if not _missing(nested) and not isinstance(nested, Mapping):
         raise BrokenRow("scores is not an object of PRMs and their step scores")
     given = {name.removeprefix(SCORES): value for name, value in content.items() if name.startswith(SCORES)}
-    for name, value in {**({} if _missing(nested) else nested), **given}.items():
+    nested = {} if _missing(nested) else nested
+    for name in (*nested, *given):
+        if not name.strip() or name in nested and name in given:
+            raise BrokenRow(f"{SCORES}{name} is there twice" if name.strip() else f"{SCORES} names no PRM")
+    for name, value in {**nested, **given}.items():
         if not _missing(value):
             yield name, value
 
@@ -157,9 +165,11 @@ def _scores(prm: str, values: Any, steps: int) -> list[float]:
     return [float(value) for value in values]
 
 
-def _known_problem(row: Mapping[str, Any], problems: dict[str, tuple[str, str]]) -> None:
-    known = problems.setdefault(row["problem_id"], (row["problem"], row["answer"]))
-    for name, value in zip(("problem", "answer"), known, strict=True):
+def _known_problem(row: Mapping[str, Any], problems: dict[str, tuple[str, str, str]]) -> None:
+    known = problems.setdefault(same_id(row["problem_id"]), (row["problem_id"], row["problem"], row["answer"]))
+    if known[0] != row["problem_id"]:
+        raise BrokenRow(f"problem_id {row['problem_id']!r} looks like an earlier one, but for how accents are composed")
+    for name, value in zip(("problem", "answer"), known[1:], strict=True):
         if row[name] != value:
             raise BrokenRow(f"another {name} than earlier rows of problem {row['problem_id']!r}")
 
@@ -174,8 +184,10 @@ def _number(value: Any) -> bool:
 
 def _text(content: Mapping[str, Any], name: str) -> str:
     value = content[name]
-    if isinstance(value, list | dict | bool):
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise BrokenRow(f"{name} is not a text")
+    if isinstance(value, float | Decimal) and not math.isfinite(value):
+        raise BrokenRow(f"{name} is {_shown(value)}, not a finite number")
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value)
@@ -239,7 +251,9 @@ def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | BrokenRow]]:
 
 def _json(line: bytes) -> dict[str, Any] | BrokenRow:
     try:
-        row = json.loads(line)
+        row = json_value(line)
+    except KeyTwiceError as error:
+        return BrokenRow(str(error))
     except UnicodeDecodeError:
         return BrokenRow("not UTF-8 text")
     except json.JSONDecodeError as error:

@@ -6,6 +6,7 @@ in the study itself goes before it. A dry run and a plan do without; a run refus
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -49,7 +50,7 @@ def lock_path(config: Path) -> Path:
 def read_lock(path: Path) -> dict[str, dict[str, str]]:
     """Commits by kind and id; StudyError for anything that is no commit."""
     lock: dict[str, dict[str, str]] = {"model": {}, "dataset": {}}
-    if not path.is_file():
+    if not os.path.lexists(path):
         return lock
     for kind, commits in read_yaml(path).items():
         if kind not in lock or not isinstance(commits, Mapping):

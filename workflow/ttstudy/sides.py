@@ -14,6 +14,8 @@ from ttstudy.specs import canonical
 
 NEEDED = ("accuracy", "outcomes")
 """Tables without which nothing can be compared."""
+LONGEST = 255
+"""Characters of a folder's name, on every file system."""
 ALSO = ("ledger", "claims")
 """Tables that are compared where both sides have them."""
 
@@ -50,6 +52,8 @@ def named(config: Mapping[str, Any]) -> dict[str, list[str]]:
 
 def find(key: str, text: str, results: Path = Path("results")) -> Path:
     """Folder of the study that a text means: a study's folder, a results folder with one study, or a study's name."""
+    if not text or not text.isprintable() or any(len(part) > LONGEST for part in Path(text).parts):
+        raise StudyError(f"{key}: {text[:80]!r} is no folder; give a finished study's folder or its name")
     for folder in (Path(text), results / "studies" / text):
         if (folder / "tables").is_dir():
             break

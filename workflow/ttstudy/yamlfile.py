@@ -17,7 +17,12 @@ LARGEST_NUMBER = 40
 MOST_VALUES = 100_000
 """Keys and values once every alias is written out."""
 DEEPEST = 60
-_BAD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_BAD = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]"
+)
+"""What is not seen, or changes how the rest is seen: control characters, breaks of lines and directions of writing."""
+_OLD_NUMBER = re.compile(r"[-+]?(0[0-9_]+|[0-9_]+(:[0-5]?[0-9])+)")
+"""Whole numbers that YAML 1.1 reads to base 8 or 60."""
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -72,6 +77,8 @@ def _check(node: yaml.Node, sizes: dict[int, int], depth: int = 0) -> int:
         plain = node.tag == "tag:yaml.org,2002:str"
         if not plain and len(node.value) > LARGEST_NUMBER:
             raise _at(node, f"{node.value[:20]}... is too long for a number")
+        if node.tag == "tag:yaml.org,2002:int" and _OLD_NUMBER.fullmatch(node.value):
+            raise _at(node, f"YAML reads {node.value} to base 8 or 60; write the number in decimal digits")
         size = 1
     else:
         pairs = node.value if isinstance(node, yaml.MappingNode) else [(child,) for child in node.value]
@@ -84,6 +91,9 @@ def _check(node: yaml.Node, sizes: dict[int, int], depth: int = 0) -> int:
 
 
 def _content(text: str) -> Any:
+    if odd := _BAD.search(text):
+        line = text[: odd.start()].count("\n") + 1
+        raise StudyError(f"line {line}: a control character in the text; write it without")
     loader = _StrictLoader(text)
     try:
         node = loader.get_single_node()

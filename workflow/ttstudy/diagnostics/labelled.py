@@ -7,7 +7,7 @@ first wrong step (-1: none), `policy` the model that wrote it, `problem_id` the 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,8 +29,9 @@ def read_labelled(path: Path, form: str, solutions: int | None = None) -> pd.Dat
     for place, row in rows:
         try:
             solution = READERS[form](row)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             what = f"has no {error}" if isinstance(error, KeyError) else str(error)
+            what = what if type(error) in (KeyError, ValueError) else "is nested in another way"
             raise StudyError(f"{path}: {place} is not in the format {form}: it {what}") from None
         if solution is None:
             continue
@@ -48,12 +49,29 @@ def read_labelled(path: Path, form: str, solutions: int | None = None) -> pd.Dat
     return frame[["problem_id", "sample", "policy", "problem", "steps", "first_error"]]
 
 
-def _steps(values: Iterable[Any]) -> list[str]:
-    """Steps as texts; ValueError for a blank one, which no PRM can score."""
-    steps = [str(value).strip() for value in values]
+def _steps(values: Any) -> list[str]:
+    """Steps as texts; ValueError for what is no text, and for a blank one, which no PRM can score."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError("has steps that are not a list of texts")
+    steps = [value.strip() for value in values]
     if not steps or not all(steps):
         raise ValueError("has no steps" if not steps else f"has a blank step {steps.index('') + 1}")
     return steps
+
+
+def _index(value: Any, name: str) -> int:
+    """A whole number; ValueError for anything else, a float that is whole (as Parquet has beside nulls) excepted."""
+    whole = isinstance(value, int | float) and not isinstance(value, bool)
+    if not whole or not -1 <= value < 2**31 or value != int(value):
+        raise ValueError(f"has {str(value)[:40]!r} for {name}, which is no whole number from -1")
+    return int(value)
+
+
+def _author(value: Any) -> str:
+    """The model that wrote a solution."""
+    if value is not None and not isinstance(value, str):
+        raise ValueError("names a policy that is no text")
+    return value or UNKNOWN
 
 
 def _problem(text: Any) -> str:
@@ -66,13 +84,13 @@ def _plain(row: Mapping[str, Any]) -> Solution:
     """`problem`, `steps`, `first_error` (null or -1: none), `policy` where known."""
     first = row["first_error"]
     none = first is None or first != first  # NaN of a Parquet column
-    policy = row.get("policy") or UNKNOWN
-    return _problem(row["problem"]), _steps(row["steps"]), NO_ERROR if none else int(first), str(policy)
+    first = NO_ERROR if none else _index(first, "first_error")
+    return _problem(row["problem"]), _steps(row["steps"]), first, _author(row.get("policy"))
 
 
 def _processbench(row: Mapping[str, Any]) -> Solution:
     """ProcessBench (arXiv 2412.06559): `generator`, `problem`, `steps`, `label` (-1: no error)."""
-    return _problem(row["problem"]), _steps(row["steps"]), int(row["label"]), str(row.get("generator") or UNKNOWN)
+    return _problem(row["problem"]), _steps(row["steps"]), _index(row["label"], "label"), _author(row.get("generator"))
 
 
 def _prm800k(row: Mapping[str, Any]) -> Solution | None:
@@ -109,7 +127,7 @@ def _rated(step: Mapping[str, Any]) -> dict[str, Any] | None:
     completions = list(step["completions"] if step["completions"] is not None else [])
     chosen = step.get("chosen_completion")
     if chosen is not None and chosen == chosen:
-        completion = completions[int(chosen)]
+        completion = completions[_index(chosen, "chosen_completion")]
     elif step.get("human_completion") is not None:
         human = step["human_completion"]
         text = human if isinstance(human, str) else human["text"]

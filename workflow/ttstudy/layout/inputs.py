@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import os
-from hashlib import sha256
 
 from ttstudy import fingerprint
 from ttstudy.errors import StudyError
-from ttstudy.layout.contents import content
+from ttstudy.layout.contents import content, given
 from ttstudy.layout.specs import Specs, remembered
 from ttstudy.study import FileBenchmark, RecordedBenchmark
+from ttstudy.study.fields import plain_path
 
 
 class Inputs(Specs):
     """Files that people give, checked and read into tables."""
 
+    @remembered
     def _imported(self, path: str, key: str) -> str:
         """Digest of a file of recorded responses, by its content: wherever it lies, what follows is the same."""
         if path.startswith("$"):
             name, path = path[1:], os.environ.get(path[1:], "")
             if not path:
                 raise StudyError(f"{key}: the environment variable {name} is not set; set it to the file's path")
-        file = self.root / path
-        if not file.is_file():
-            raise StudyError(f"{key}: there is no file {file}")
+            try:
+                plain_path(path)
+            except ValueError as error:
+                raise StudyError(f"{key}: {name}: {error}") from None
+        file = given(self.root / path, key)
         spec = {"step": "recorded", "version": fingerprint.VERSIONS["recorded"], "form": file.suffix}
         digest = self._named(spec | {"sha256": content(file)})
         self._files[digest] = str(file)
@@ -48,10 +51,8 @@ class Inputs(Specs):
         if isinstance(settings, RecordedBenchmark):
             spec["path"] = self._imported(settings.path, f"benchmarks.{benchmark}.path")
         elif isinstance(settings, FileBenchmark):
-            path = self.root / settings.path
-            if not path.is_file():
-                raise StudyError(f"benchmarks.{benchmark}.path: there is no file {path}")
-            spec["sha256"] = sha256(path.read_bytes()).hexdigest()
+            path = given(self.root / settings.path, f"benchmarks.{benchmark}.path")
+            spec["sha256"] = content(path)
             spec["path"] = str(path)
         elif settings.source == "miniature":
             spec["task"] = settings.task or self.study.miniature.task
@@ -68,11 +69,9 @@ class Inputs(Specs):
 
     def _labelled_digest(self, name: str) -> str:
         settings = self.study.labelled[name]
-        path = self.root / settings.path
-        if not path.is_file():
-            raise StudyError(f"labelled.{name}.path: there is no file {path}")
+        path = given(self.root / settings.path, f"labelled.{name}.path")
         spec = settings.model_dump() | {"step": "labelled", "version": fingerprint.VERSIONS["labelled"]}
-        return self._named(spec | {"path": str(path), "sha256": sha256(path.read_bytes()).hexdigest()})
+        return self._named(spec | {"path": str(path), "sha256": content(path)})
 
     def labelled(self, name: str) -> str:
         """Path of a labelled set's solutions."""

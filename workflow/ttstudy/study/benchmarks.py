@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ttstudy.study.fields import FilePath, HubSource, Options, RecordedPath, Section
+from ttstudy.study.fields import FilePath, HubSource, InnerPath, Options, RecordedPath, Section
 
 
 class MiniatureBenchmark(Section):
@@ -45,7 +45,7 @@ class FileBenchmark(_Table):
 class HubBenchmark(HubSource, _Table):
     """Problems from a JSONL or Parquet file of a data set on the Hugging Face hub."""
 
-    file: FilePath | None = Field(default=None, description="file in the data set; null: the split's only one")
+    file: InnerPath | None = Field(default=None, description="file in the data set; null: the split's only one")
     split: str = Field(default="test", min_length=1, description="split whose file is taken where `file` is null")
 
 

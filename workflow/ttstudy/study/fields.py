@@ -8,7 +8,19 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+def _portable(name: str) -> str:
+    """A name that a folder can have on every system, and that no run gives to what it sets aside."""
+    if _DEVICES.fullmatch(name):
+        raise ValueError(f"{name!r} is a device on Windows, where no folder can have this name; choose another")
+    if name.endswith((".", ".damaged")):
+        raise ValueError(f"{name!r} may not end in '.' or '.damaged'; choose another name")
+    return name
+
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"), AfterValidator(_portable)]
 """A name used in paths: letters, digits, dot, dash, underscore; starts with a letter or digit."""
 
 HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$")]
@@ -21,13 +33,27 @@ Grader = Literal["strict", "reference"]
 GRADERS: tuple[str, ...] = get_args(Grader)
 
 
-def _plain_path(path: str) -> str:
+def plain_path(path: str) -> str:
     """A path that shells, arguments and Snakemake's patterns take as it is."""
     odd = next((character for character in path if not character.isprintable() or character in "{}*?\"'\\$`"), None)
     if odd is not None:
         raise ValueError(f"a path may not hold {odd!r}")
     if path.strip() != path or path[:1] in ("-", "~"):
         raise ValueError(f"a path may not start with {path[:1]!r} or end with a space; write it out")
+    return path
+
+
+def printable(text: str) -> str:
+    """A text of one line without control characters."""
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("must be one line of plain characters, without blanks around it")
+    return text
+
+
+def _inside(path: str) -> str:
+    """A path that stays below the folder that it starts from."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("must be a path inside the data set, without `..`")
     return path
 
 
@@ -51,11 +77,12 @@ VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 Options = Annotated[dict[str, Any], AfterValidator(_plain)]
 """Options that are checked where they are used; see `ttstudy.miniature.definitions`."""
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
-FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(_plain_path)]
+FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(plain_path)]
+InnerPath = Annotated[FilePath, AfterValidator(_inside)]
 RecordedPath = Annotated[
     str,
     StringConstraints(min_length=1, max_length=1000),
-    AfterValidator(lambda path: path if VARIABLE.fullmatch(path) else _plain_path(path)),
+    AfterValidator(lambda path: path if VARIABLE.fullmatch(path) else plain_path(path)),
     Field(description="JSONL or Parquet file, or $NAME: the environment variable NAME holds its path"),
 ]
 

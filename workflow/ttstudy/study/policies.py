@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from ttstudy.study.fields import VARIABLE, EnvironmentName, FilePath, RecordedPath, Section
+from ttstudy.study.fields import VARIABLE, EnvironmentName, FilePath, RecordedPath, Section, printable
 from ttstudy.study.models import Definition, HubModel, OnEngine, VllmOptions
 from ttstudy.study.sampling import SamplingChanges
 
@@ -86,7 +86,9 @@ class OpenAIPolicy(PromptedPolicy):
     """A model behind an OpenAI-compatible endpoint; it can be voted on, never searched with."""
 
     source: Literal["openai"]
-    model: str = Field(min_length=1, max_length=200, description="the model's name at the endpoint")
+    model: Annotated[str, AfterValidator(printable)] = Field(
+        min_length=1, max_length=200, description="the model's name at the endpoint"
+    )
     base_url: str = Field(
         default="https://api.openai.com/v1",
         max_length=1000,
@@ -112,7 +114,8 @@ class OpenAIPolicy(PromptedPolicy):
     def _address(cls, value: str) -> str:
         if VARIABLE.fullmatch(value):
             return value
-        if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
+        found = re.fullmatch(r"https?://(?:\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(?::(\d{1,5}))?(?:/[^\s?#@]*)?", value)
+        if found is None or int(found[1] or 1) not in range(1, 2**16):
             raise ValueError(
                 "must be $NAME or an address like https://host/v1, without user, key or query: the key comes from "
                 "the environment variable that `key_variable` names"

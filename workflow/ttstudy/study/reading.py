@@ -17,15 +17,18 @@ _HINTS = {
     "extra_forbidden": "unknown key; see workflow/schemas/study.schema.json for those there are",
     "missing": "is missing; give it a value",
 }
+_SOURCES = ("miniature", "file", "hub", "recorded", "trained", "checkpoint", "openai")
 _PATTERNS = {
     "id": "is not an id of the hub, owner/name",
+    "sha256": "is not a SHA-256 of 64 hex digits",
+    "key_variable": "it must be the NAME of an environment variable that holds the key, not the key",
     "revision": "is not a commit of 40 hex digits; leave it out and run scripts/pin_revisions.py",
 }
 
 
 def _sentence(error: Mapping[str, Any]) -> str:
     loc = list(error["loc"])
-    if len(loc) > 2 and loc[0] in ("benchmarks", "policies", "prms") and loc[2] != "[key]":
+    if len(loc) > 2 and loc[0] in ("benchmarks", "policies", "prms") and loc[2] in _SOURCES:
         del loc[2]  # the source, by which pydantic chose what the entry must look like
     path = ".".join(str(part) for part in loc if part != "[key]")
     kind, context = error["type"], error.get("ctx", {})
@@ -40,7 +43,9 @@ def _sentence(error: Mapping[str, Any]) -> str:
         text = "needs a `source`"
     elif kind == "string_pattern_mismatch":
         wanted = "is not a name: use letters, digits, dot, dash and underscore, at most 64"
-        text = f"{error.get('input')!r} {_PATTERNS.get(path.rsplit('.', 1)[-1], wanted)}"
+        key = path.rsplit(".", 1)[-1]
+        # What stands there in the place of a variable's name may be the key itself.
+        text = _PATTERNS[key] if key == "key_variable" else f"{error.get('input')!r} {_PATTERNS.get(key, wanted)}"
     else:
         value = repr(error.get("input"))
         text = f"{error['msg'][0].lower()}{error['msg'][1:]} (got {value[:60]})"

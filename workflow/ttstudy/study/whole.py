@@ -15,7 +15,7 @@ from ttstudy.study.policies import OpenAIPolicy, Policy, RecordedPolicy, Trained
 from ttstudy.study.prms import PRM, RecordedPRM
 from ttstudy.study.sampling import Sampling, SamplingChange, SamplingSettings
 
-RESERVED = ("benchmarks", "imported", "labelled", "models", "studies", "logs", "retrained", "cache")
+RESERVED = ("benchmarks", "imported", "labelled", "models", "studies", "logs", "retrained", "cache", "comparisons")
 """Folders of `results/` that a benchmark may not be named after."""
 
 
@@ -98,6 +98,14 @@ class Study(Section):
                     raise ValueError(f"{place}.{method}: {budget} is not a multiple of search.beam_width ({width})")
 
     def _names_free(self) -> None:
+        for group in ("benchmarks", "policies", "prms", "labelled"):
+            seen: dict[str, str] = {}
+            for name in getattr(self, group):
+                if (other := seen.setdefault(name.casefold(), name)) != name:
+                    raise ValueError(
+                        f"{group}.{name}: differs from {other!r} only in upper and lower case, which some file systems "
+                        "take for the same; choose another name"
+                    )
         for benchmark in self.benchmarks:
             if benchmark in RESERVED:
                 raise ValueError(f"benchmarks.{benchmark}: this name is kept for a folder of results; choose another")
