@@ -35,6 +35,9 @@ ON_LIGHT = "#111111"
 MAYBE = {"facecolor": "none", "edgecolor": SHADE, "hatchcolor": SHADE, "hatch": "//", "lw": 0}
 """Hatching of what may be chance, over light cells."""
 
+TIE = 0.0005
+"""Leads below this would be written as +0.0 points: there is no best method."""
+
 CONSTRAINED = 30
 """Panels that matplotlib may arrange by itself; its time grows steeply with their number."""
 
@@ -419,7 +422,7 @@ def best_methods(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], p
                 if cell is None:
                     axes.text(j, i, "–", ha="center", va="center", color=MUTED)
                     continue
-                tied = cell.difference < 0.0005  # what would be written as +0.0 has no best method
+                tied = cell.difference < TIE
                 name, colour = (cell.method, NEUTRAL) if tied else METHOD[cell.method][:2]
                 box = {"xy": (j - 0.48, i - 0.46), "width": 0.96, "height": 0.92}
                 axes.add_patch(Rectangle(**box, facecolor=colour, alpha=0.28, lw=0))

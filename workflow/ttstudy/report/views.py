@@ -458,10 +458,10 @@ def best_methods(study: Study) -> pd.DataFrame:
 
 def votes(study: Study) -> pd.DataFrame:
     """Accuracy by score and vote at each method's largest N: benchmark, policy, prm, method, budget, then rules."""
-    frame = study.table("accuracy")
-    if not len(frame):
+    every = study.table("accuracy")
+    if not len(every):
         return pd.DataFrame()
-    frame = frame[(frame["level"] == "all") & (frame["prm"] != "none") & frame["method"].isin(CURVES)]
+    frame = every[(every["level"] == "all") & (every["prm"] != "none") & every["method"].isin(CURVES)]
     if not len(frame):
         return pd.DataFrame()
     last = frame.groupby(["benchmark", "policy", "prm", "method"], observed=True)["budget"].transform("max")
@@ -469,6 +469,14 @@ def votes(study: Study) -> pd.DataFrame:
     rule = np.where(frame["vote"] == "majority", "majority", frame["score"] + "_" + frame["vote"])
     wide = frame.assign(rule=rule).pivot_table(index=_CELL, columns="rule", values="accuracy", observed=True)
     known = ["majority", *(f"{s}_{v}" for s in ("min", "last", "avg") for v in ("prm_max", "prm_vote"))]
+    # Best-of-N draws what the majority vote draws, so the vote without scores is that one.
+    same = every[(every["level"] == "all") & (every["method"] == "majority")]
+    vote = same.set_index(["benchmark", "policy", "budget"])["accuracy"]
+    drawn = wide.index.droplevel(["prm", "method"])
+    pooled = pd.Series(vote.reindex(drawn).to_numpy(), wide.index).where(
+        wide.index.get_level_values("method") == "best_of_n"
+    )
+    wide["majority"] = wide["majority"].fillna(pooled) if "majority" in wide else pooled
     wide = wide[[name for name in known if name in wide]]
     wide["range"] = wide.max(axis=1) - wide.min(axis=1)
     return _sorted(study, wide.reset_index())

@@ -30,6 +30,16 @@ from ttstudy.report.sections.parts import (
     shown,
 )
 
+RULES = {
+    "prm_vote": "the answer with the largest sum of scores (PRM-Vote)",
+    "prm_max": "the answer of the response with the best score (PRM-Max)",
+    "majority": "the most frequent answer",
+    "min": "that of its lowest step",
+    "last": "that of its last step",
+    "avg": "the mean of its steps'",
+}
+"""The headline's vote and score in words."""
+
 
 def small_large(results: Results, context: Mapping[str, Any]) -> Section:
     """A smaller policy with test-time scaling against a larger one without, paired problem by problem."""
@@ -52,6 +62,10 @@ def small_large(results: Results, context: Mapping[str, Any]) -> Section:
         else "There are no two policies of different, known sizes to compare."
     )
     own = frame[(frame["prm"] == prm) & (frame["policy"] == frame["larger"])]
+    alone = own.set_index(["benchmark", "policy"])["cot"]
+    before = [alone.get((row.benchmark, row.policy), 0) > row.cot for row in ahead.itertuples()]
+    if any(before):
+        finding += f" In {sum(before)} of the {len(ahead)} its own {one} is ahead already, without TTS."
     better = own[own["low"] > 0]
     if len(own):
         finding += f" Against its own {one}, TTS with {prm} is ahead for {len(better)} of {len(own)} policies."
@@ -87,7 +101,10 @@ def scaling(results: Results, context: Mapping[str, Any]) -> Section:
     if not len(frame):
         return Section("scaling", title, "No method that draws more than one response was run.")
     run = [shown(m) for m in views.CURVES if m in set(frame["method"])]
-    finding = f"{joined(run)} for every policy and PRM, from N = {frame['budget'].min()} to {frame['budget'].max()}."
+    finding = (
+        f"{joined(run)} for every policy and the PRMs that it was run with, from N = {frame['budget'].min()} to "
+        f"{frame['budget'].max()}."
+    )
     prm = study.reference_prm
     tops = frame[(frame["prm"] == prm) & frame["method"].isin(views.CURVES)] if prm else frame[:0]
     if len(tops):
@@ -102,9 +119,9 @@ def scaling(results: Results, context: Mapping[str, Any]) -> Section:
         lambda b, k: plots.scaling(frame, results.cot, b, study.policies, study.prms, k, study.one),
     )  # fmt: skip
     method = (
-        f"Answers are chosen by one rule everywhere: score {study.score}, vote {study.vote.replace('_', ' ')}. "
-        "Bands are 95 % "
-        "intervals over problems. Coverage is the share of problems with at least one right response among N: "
+        f"Answers are chosen by one rule everywhere: {RULES.get(study.vote, study.vote)}, where a response's score is "
+        f"{RULES.get(study.score, study.score)}. Bands are 95 % intervals over problems. Coverage is the share of "
+        "problems with at least one right response among N: "
         "no vote can do better."
     )
     recorded = [name for name in context.get("recorded", []) if name in study.policies]
@@ -172,7 +189,8 @@ def gains(results: Results, context: Mapping[str, Any]) -> Section:
         return Section("gains", title, "Not there: the table of compute-optimal strategies is missing or empty.")
     top = frame.loc[frame["gain"].idxmax()] if frame["gain"].notna().any() else None
     finding = (
-        f"The largest relative gain over {short} is {100 * top['gain']:+.1f} % ({top['policy']} on {top['benchmark']})."
+        f"The largest relative gain over {short} is {100 * top['gain']:+.1f} %: {top['policy']} on {top['benchmark']}, "
+        f"from {percent(top['cot'])} to {percent(top['tts'])}."
         if top is not None
         else f"No policy has a {short} accuracy above zero to relate gains to."
     )
@@ -213,10 +231,9 @@ def flops(results: Results, context: Mapping[str, Any]) -> Section:
     elif len(scaled):
         prm_share = scaled["flops_prm"] / scaled["flops_total"]
         finding = (
-            f"The full count is {scaled['over_paper'].median():.2g} times the paper's in the median cell with "
-            "a PRM, and "
-            f"{scaled['over_paper'].max():,.3g} times at most; the PRM takes {percent(prm_share.median())} of "
-            "it in the median."
+            f"The full count (prompts, PRM and attention too) is {scaled['over_paper'].median():.2g} times the paper's "
+            f"in the median cell with a PRM, and {scaled['over_paper'].max():,.3g} times at most; the PRM takes "
+            f"{percent(prm_share.median())} of it in the median."
         )
     priced = frame[frame["flops_total"].notna()]
     aside = priced[priced["flops_attention"].isna()]

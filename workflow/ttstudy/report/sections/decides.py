@@ -43,7 +43,9 @@ def levels(results: Results, context: Mapping[str, Any]) -> Section:
     finding = "Each policy has its own levels, by its own Pass@1 on a pilot that is not used again."
     if len(best):
         sure = int(best["significant"].sum())
-        finding += f" In {sure} of {len(best)} cells the best method's lead over the second is beyond chance."
+        finding += f" In {sure} of {len(best)} cells the best method's lead over the second is beyond chance"
+        ties = int((best["difference"] < plots.TIE).sum())
+        finding += f"; in {ties} the best two are equal." if ties else "."
         columns = [
             PRM, POLICY, C("level", "Level", facet=True), N, C("problems", "Problems", "count"),
             C("method", "Best method", facet=True), C("accuracy", "Accuracy, %", "percent"), C("second", "Second"),
@@ -72,11 +74,11 @@ def groups(results: Results, context: Mapping[str, Any]) -> Section | None:
         mean = part.groupby("group", sort=False, observed=True)["single"].mean().dropna()
         if len(mean):
             parts.append(
-                f"on {benchmark}, by {kind}, from {percent(mean.min())} ({mean.idxmin()}) to {percent(mean.max())} "
-                f"({mean.idxmax()})"
+                f"on {benchmark}, by {kind}, from {percent(mean.min())} ({kind} {mean.idxmin()}) to "
+                f"{percent(mean.max())} ({kind} {mean.idxmax()})"
             )
     short, one = study.one
-    finding = f"One {one}, over all policies, ranges {'; '.join(parts)}." if parts else ""
+    finding = f"Mean accuracy of the policies' one {one}: {'; '.join(parts)}." if parts else ""
     columns = [
         BENCHMARK, POLICY, C("kind", "By", facet=True), C("group", "Subject or level"),
         C("problems", "Problems", "count"), C("single", f"{short}, %", "percent"),
@@ -140,7 +142,7 @@ def votes(results: Results, context: Mapping[str, Any]) -> Section:
         for s in ("min", "last", "avg") for v in ("prm_max", "prm_vote")
     ]  # fmt: skip
     columns = [*cell(study), PRM, METHOD, N, *rules]
-    columns.append(C("range", "Range, points", "points"))
+    columns.append(C("range", "Range, points", "span"))
     caption = "Accuracy in % by PRM score (min, last or mean over steps) and vote (best answer, or sum by answer)"
     method = "At each method's largest N. Differences of a few points are within the intervals of the accuracy table."
     return Section("votes", title, finding, [Block(named_table("votes-data", caption, columns, frame))], method)

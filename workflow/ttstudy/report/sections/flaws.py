@@ -145,7 +145,8 @@ def _finding(rows: pd.DataFrame, failures: pd.DataFrame) -> str:
         weight = mine["share"] * mine["failures"]
         total = mine.loc[mine["cause"] == "pruned", "failures"].sum()
         shares = [f"{percent(weight[mine['cause'] == cause].sum() / total)} {text}" for cause, text in (
-            ("pruned", "are the PRM's"), ("over_criticism", "would be mended without over-criticism"),
+            ("pruned", "are the PRM's (right paths were drawn and dropped)"),
+            ("over_criticism", "would be mended without over-criticism"),
             ("error_neglect", "without error neglect"), ("localisation_bias", "without localisation bias"),
         )]  # fmt: skip
         finding += f" Of {total:,} search trees without a right answer, {', '.join(shares)}."

@@ -60,17 +60,18 @@ def adaptive(results: Results, context: Mapping[str, Any]) -> Section:
     title = "Budgets that adapt to the problem"
     if not len(frame):
         return Section("adaptive", title, "Not there: this study has no table of adaptive budgets.")
-    sure = frame[frame["low"] > 0]
+    sure, worse = frame[frame["low"] > 0], int((frame["high"] < 0).sum())
     finding = (
-        f"At the same mean number of responses, adapting is better beyond chance in {len(sure)} of {len(frame)} cells"
-        + (f", by up to {points(sure['difference'].max())}." if len(sure) else ".")
+        f"At the same mean number of responses, adapting is better in {len(sure)} of {len(frame)} cells"
+        + (f", by up to {points(sure['difference'].max())}," if len(sure) else "")
+        + f" and worse in {worse} (95 % intervals of single cells)."
     )
     frame = frame.assign(scheme=frame["scheme"].map(SCHEMES).fillna(frame["scheme"]))
     columns = [
         POLICY, PRM, METHOD, C("scheme", "Scheme", facet=True), N, C("spent", "Mean N used", "amount"),
         C("accuracy", "Adaptive, %", "percent"), C("fixed", "Fixed, %", "percent"), *DIFFERENCE,
     ]  # fmt: skip
-    blocks = each(study, frame, "adaptive", columns, lambda b, k: None)
+    blocks = each(study, frame, "adaptive", columns, lambda b, k: None, "Adaptive against fixed budgets")
     levels = views.predicted_levels(study)
     if len(levels):
         names = [
@@ -163,7 +164,7 @@ def counts(results: Results, context: Mapping[str, Any]) -> Section:
     kinds = [c for c in ("cut", "no_answer", "timed_out") if c in frame]
     total = frame["responses"].sum() if "responses" in frame else 0
     words = {"cut": "were cut off", "no_answer": "gave no answer", "timed_out": "timed out in grading"}
-    shares = [f"{percent(frame[c].sum() / total)} {words[c]}" for c in kinds] if total else []
+    shares = [f"{frame[c].sum():,.0f} ({percent(frame[c].sum() / total)}) {words[c]}" for c in kinds] if total else []
     finding = (
         f"Of {total:,.0f} responses, {joined(shares)}. A response without an answer, or not graded in time, "
         "counts as wrong."
@@ -188,6 +189,8 @@ def training(results: Results, context: Mapping[str, Any]) -> Section:
     if not len(frame):
         return Section("training", title, "No model was trained by this study; its checkpoints came from elsewhere.")
     counts = frame["kind"].value_counts()
+    frame = frame.sort_values(["kind", "parameters", "model"], kind="stable")
+    frame = frame.assign(kind=frame["kind"].replace({"prm": "PRM"}))
     policies, prms, sizes = counts.get("policy", 0), counts.get("prm", 0), frame["parameters"].dropna()
     who = f"{policies} {'policy' if policies == 1 else 'policies'} and {prms} {'PRM' if prms == 1 else 'PRMs'}"
     finding = f"{who}, " + (
