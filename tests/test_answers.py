@@ -155,6 +155,9 @@ x_{1,2}=1\pm\sqrt2 ~ 1\pm\sqrt2
 \{2k : k\in\mathbb{Z}\} ~ \{2k \mid k \in \mathbb{Z}\}
 \left< 3,4 \right> ~ \langle 3,4\rangle
 1\text{ out of }6 ~ \frac16
+x=3,y=2 ~ 3,2
+y=2,x=3 ~ x=3,y=2
+\angle A = 30, \angle B = 60 ~ \angle A = 30^\circ, \angle B=60^\circ
 \varnothing ~ \text{the empty set}
 """.strip().splitlines()
 DIFFERENT = r"""
@@ -232,6 +235,8 @@ x\neq -1,2 ~ x\ne -1
 \frac{n!}{(n-1)!} ~ n-1
 (1,234) ~ 1234
 x=y=z=0 ~ (0,0,1)
+x=3,y=2 ~ 2,3
+x=3,y=2 ~ \{2,3\}
 x=0 ~ x=y=0
 x>0, x<5 ~ \mathbb{R}
 x=5\text{ cm} ~ 5\text{ in}
@@ -299,6 +304,25 @@ def test_the_last_number_counts_only_where_asked_for():
     assert extract("no number", "last_number") is None
     with pytest.raises(ValueError, match="extraction is one of"):
         extract("5", "guess")
+
+
+@pytest.mark.parametrize(
+    ("response", "answer"),
+    [
+        ("8 pairs: 8 * 8 = \\$64\n\nSo she pays $64 for 16 glasses.", "64"),
+        ("135 = 90\n\n\\[180 - 135 = 45 \\text{ miles}\\]\n\nHe is 45 miles away after 4 hours.", "45"),
+        ("= 7 dozen\n\nShe eats **7 dozens** in 4 weeks, not 8.", "7"),
+        ("It is 3 = 3.\n\nOf 5 cats, 2 are black.", "2"),
+        ("1,234.0 = 1234\n\nThere are 1,234 of 5 kinds.", "1,234"),
+        ("= 12\n\nThat is all.", "12"),
+        (r"= \boxed{3}. So 4 of 5.", "3"),
+        ("nothing", None),
+        ("=" * 50_000 + "$" * 50_000 + "\\text{" * 9_000, None),
+        ("= 1/0 = 7/0 of 9" + "9" * 6_000, "9" * 6_001),
+    ],
+)
+def test_a_conclusion_is_the_number_that_the_working_ends_with(response, answer):
+    assert extract(response, "conclusion") == answer
 
 
 def test_extraction_of_a_million_unclosed_boxes_takes_linear_time():
@@ -430,7 +454,7 @@ def test_clear_shared_pairs_are_judged_right():
 
 
 @needs_shared
-@pytest.mark.parametrize("policy", ["boxed", "last_number"])
+@pytest.mark.parametrize("policy", ["boxed", "conclusion", "last_number"])
 def test_shared_extraction_cases_are_judged_right(policy):
     for case in json.loads((SHARED / "grader/extraction_cases.json").read_text()):
         answer = extract(case["text"], policy)

@@ -37,7 +37,11 @@ def meet(one: Keys, other: Keys) -> bool:
     """Say whether two answers are equivalent."""
     if same(one.exact, other.exact):
         return True
-    if {_states(one), _states(other)} == {"name", "unit"} and one.loose & other.loose:
+    states = {_states(one), _states(other)}
+    if states == {"names", "list"} and any(key[0] == "(" for key in one.loose & other.loose):
+        # x = 3, y = 2 and the list 3, 2: the values in the order of their names.
+        return True
+    if states == {"name", "unit"} and one.loose & other.loose:
         # x = 90 and 90 degrees: each leaves out what only the other states.
         return True
     return any(same(one.exact, key) for key in other.loose) or any(
@@ -46,8 +50,11 @@ def meet(one: Keys, other: Keys) -> bool:
 
 
 def _states(keys: Keys) -> str:
-    """What an answer states beside its value: a name without a unit, a unit without a name, anything else."""
+    """What an answer states beside its value: a name or names without units, a unit, nothing of a list."""
     named = keys.exact.startswith("e:") or keys.exact.startswith("n:") and ":u:" not in keys.exact
+    if keys.exact.startswith("{"):
+        names = "e:" in keys.exact or "n:" in keys.exact
+        return "names" if names else "" if "u:" in keys.exact else "list"
     return "unit" if keys.exact.startswith("u:") else "name" if named else ""
 
 
@@ -156,7 +163,10 @@ class _Keys:
     def plain(self, items: tuple[fm.Form, ...]) -> tuple[list[str], list[str]]:
         """Exact keys of items, and their keys without units and names."""
         found = [self.of(item) for item in items]
-        return [one.exact for one in found], [min(one.loose, default=one.exact) for one in found]
+        bare = [{key for key in one.loose if key[:2] not in ("e:", "n:")} for one in found]
+        return [one.exact for one in found], [
+            min(loose, default=one.exact) for one, loose in zip(found, bare, strict=True)
+        ]
 
     def bracket(self, opening: str, closing: str, items: tuple[fm.Form, ...]) -> Keys:
         exact, plain = self.plain(items)
@@ -167,7 +177,17 @@ class _Keys:
 
     def items(self, items: tuple[fm.Form, ...], braces: bool) -> Keys:
         exact, plain = self.plain(items)
+        measured = [isinstance(item, fm.Named) and isinstance(item.form, fm.Quantity) for item in items]
         loose = set() if exact == plain else {_unordered(plain, braces), _ordered("(", ")", plain)}
+        if len({item.name.partition("_")[0] for item in items if isinstance(item, fm.Named)}) > 1:
+            # Values of several names have an order: x = 3, y = 2 is not 2, 3 (but x_1 and x_2 are roots of one x).
+            loose.discard(_unordered(plain, braces))
+        if any(measured):
+            named = [
+                fm.Named(item.name, item.form.value) if with_unit else item
+                for item, with_unit in zip(items, measured, strict=True)
+            ]
+            loose.add(_unordered(self.plain(tuple(named))[0], braces))
         if not braces and len(items) > 1:
             loose.add(_ordered("(", ")", exact))
         if len(items) == 1 or len(set(plain)) == 1:

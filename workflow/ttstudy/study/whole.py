@@ -61,7 +61,7 @@ class Study(Section):
     score: Score = Field(default="last", description="PRM score of the headline numbers")
     vote: Literal["prm_max", "prm_vote"] = Field(default="prm_vote", description="vote of the headline numbers")
     grader: Grader = Field(default="strict", description="grader of all accuracies; the report compares both")
-    extraction: Literal["boxed", "last_number"] = "boxed"
+    extraction: Literal["boxed", "conclusion", "last_number"] = "boxed"
     search: Search = Search()
     difficulty: Difficulty = Difficulty()
     max_gpu_hours: float | None = Field(
