@@ -75,6 +75,27 @@ def test_a_stem_is_what_encodings_of_the_problem_begin_with(formats) -> None:
             assert ids[: len(stem) - 1] == stem[:-1] and len(stem) > 5
 
 
+@pytest.mark.parametrize("problem", ["What is 3*6+5? ", "What is 3*6+5?\n", " \nWhat is 3*6+5?"])
+@pytest.mark.parametrize("keeps", [False, True], ids=["trims", "keeps blanks"])
+def test_blanks_around_a_problem_are_those_that_the_template_writes(shelf, tmp_path, problem, keeps) -> None:
+    from transformers import AutoTokenizer
+
+    folder = shutil.copytree(shelf.folder("rlhflow"), tmp_path / "rlhflow")
+    file = folder / "tokenizer_config.json"
+    settings = json.loads(file.read_text())
+    if keeps:
+        settings["chat_template"] = settings["chat_template"].replace(" | trim", "")
+        file.write_text(json.dumps(settings))
+    turns = [f"{problem} First.", "+", "Then.", "+"]
+    chat = [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(turns)]
+    theirs = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    whole = theirs.encode(theirs.apply_chat_template(chat, tokenize=False), add_special_tokens=False)
+    encoded = make_format("rlhflow", TextTokenizer(folder)).encode(problem, ["First.", "Then."])
+    assert encoded.ids == whole[: len(encoded.ids)]
+    assert whole[len(encoded.ids) :] == theirs.encode("+<|eot_id|>", add_special_tokens=False)
+    assert encoded.positions[-1] == len(encoded.ids) - 1
+
+
 def test_a_tokenizer_without_the_formats_tokens_is_refused_in_one_sentence(shelf: Shelf) -> None:
     qwen = TextTokenizer(shelf.folder("skywork-1.5b"))
     for name, token in {"qwen": "<extra_0>", "math_shepherd": "ки"}.items():

@@ -30,6 +30,9 @@ VERSIONS = {
 }
 """Raise a step's number when its results change on purpose: everything that it made is then made again."""
 
+FORMATS = {"rlhflow": 2}
+"""Versions above 1 of PRM formats: raise one when its token ids change, and only what its PRMs scored is made again."""
+
 
 def _bare_string(item: ast.stmt) -> bool:
     value = item.value if isinstance(item, ast.Expr) else None

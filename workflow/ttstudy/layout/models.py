@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ttstudy.fingerprint import FORMATS
 from ttstudy.layout.contents import checkpoint_digest
 from ttstudy.layout.inputs import Inputs
 from ttstudy.layout.specs import remembered
@@ -87,8 +88,12 @@ class Models(Inputs):
     def _judging(self, prm: str) -> dict[str, Any]:
         """What of a PRM decides its scores."""
         settings = self.study.prms[prm]
+        form = getattr(settings, "format", None)
+        # A hub model may leave its format to the catalogue, where the owner of such a one bears the format's name.
+        family = form or str(getattr(settings, "id", "")).partition("/")[0].lower()
+        version = {"format_version": FORMATS[family]} if family in FORMATS else {}
         more = getattr(settings, "engine_spec", {})
-        return {"prm": self._model_digest(prm, "prms"), "format": getattr(settings, "format", None), **more}
+        return {"prm": self._model_digest(prm, "prms"), "format": form, **version, **more}
 
     def model_file(self, name: str) -> str | None:
         """Checkpoint file of a policy or PRM, or table of recorded responses; None for endpoints, recorded scores."""

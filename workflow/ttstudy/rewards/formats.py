@@ -88,6 +88,8 @@ class RLHFlow:
         if rest != [rest[0], answer] * 2:
             raise ValueError(f"The chat template in {tokenizer.folder} does not write every turn alike.")
         self._head, self._answer, self._next = head, answer, rest[0]
+        turns[0]["content"] = " " + hole(0)
+        self._trims = tokenizer.chat_pieces(turns, len(turns))[0] == head
         if self._template([answer + "+"], []) != [*self._template([answer], []), self.good]:
             raise ValueError(f"The tokenizer in {tokenizer.folder} joins '+' with what stands before it.")
 
@@ -99,13 +101,17 @@ class RLHFlow:
             if number:
                 ids += [self.good, *self._template([self._next, self._answer], [step])]
             else:
-                ids += self._template([self._head, " ", self._answer], [problem.strip(), step])
+                ids += self._template([self._head, " ", self._answer], [self._opening(problem), step])
             positions.append(len(ids) - 1)
         return Encoded(ids, positions)
 
     def stem(self, problem: str) -> list[int]:
         """See `Format.stem`."""
-        return self._template([self._head, ""], [problem.strip()])
+        return self._template([self._head, ""], [self._opening(problem)])
+
+    def _opening(self, problem: str) -> str:
+        """The problem as the template writes it: blanks around a turn may be trimmed, those after a problem never."""
+        return problem.lstrip() if self._trims else problem
 
 
 class Skywork:
