@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.studies import ROOT
-from ttstudy import benchmarks, published, tables
+from ttstudy import benchmarks, fingerprint, published, tables
 from ttstudy.layout import open_layout
 from ttstudy.revisions import load
 
@@ -41,6 +41,18 @@ def test_the_grid_is_the_papers_and_needs_no_network_to_be_planned(paper):
     assert {paper.study.policies[name].prompt for name in scaled} == {"llama", "qwen", "deepseek-r1"}
     distill = study.sampling_of("DeepSeek-R1-Distill-Qwen-7B", "cot")
     assert (distill["temperature"], distill["top_p"], distill["max_tokens"]) == (0.6, 0.95, 32768)
+
+
+def test_a_format_whose_ids_changed_moves_what_its_prms_scored_and_nothing_else(paper, monkeypatch):
+    def folders():
+        layout = open_layout(STUDIES["paper"], ROOT)
+        benchmark, policy = next(iter(layout.pairs()))
+        return {prm: layout.search_folder(benchmark, policy, prm, "dvts") for prm in STUDIES["paper"].prms}
+
+    before = folders()
+    monkeypatch.setitem(fingerprint.FORMATS, "rlhflow", 99)
+    moved = {prm for prm, folder in folders().items() if folder != before[prm]}
+    assert moved == {prm for prm in before if prm.startswith("RLHFlow")} and len(moved) == 2
 
 
 def test_models_are_named_as_the_published_numbers_name_them(paper):

@@ -98,7 +98,11 @@ class Options:
     """Text that ends a step and stays in it."""
 
     max_live: int = 4096
-    """Most candidates in one call of the engine or the PRM. Bounds memory and decides no result."""
+    """Most candidates in one call of the engine or the PRM. Bounds memory and decides no step and no score.
+
+    Where a PRM keeps too few of the prefixes that it has read (its cache overflows, or its engine has none), it
+    decides how often one is read again, and so `Counters.prm_tokens`.
+    """
 
     def __post_init__(self) -> None:
         """Apply `reference`, then check."""

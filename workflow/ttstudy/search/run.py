@@ -281,8 +281,9 @@ class _Rounds:
     def _evaluate(self, expansion: Expansion) -> None:
         """Scores that no PRM gives, then values.
 
-        A blank step has its parent's score (0 at the root) and adds nothing to the path; a duplicate has its
-        twin's; in reference semantics a blank step and all after it have 0, and a step that was cut has none.
+        A blank step has its parent's score (0 at the root) and adds nothing to the path; a duplicate has that of
+        the first sibling with its text; in reference semantics a blank step and all after it have 0, and a step
+        that was cut has none (unless it, too, has the text of an earlier sibling).
         """
         tree, line = expansion.tree, expansion.line
         blank_before = not all(node.text for node in line)

@@ -16,9 +16,10 @@ OPEN = "open"
 class Node:
     """One step that was drawn.
 
-    `number` counts the nodes of its tree in the order of drawing: by depth, then parent, then child; ties go
-    to the lower number. `index` is the child's number below its parent; first steps are numbered through all
-    trees of a problem. `score` is the PRM's score of this step (NaN: never scored); `value` prunes.
+    `number` counts the nodes of its tree in the order of drawing: by depth, then attempt (reference semantics may
+    draw again), then parent, then child; ties go to the lower number, whatever the batch. `index` is the child's
+    number below its parent; first steps are numbered through all trees of a problem. `score` is the PRM's score of
+    this step (NaN: never scored); `value` prunes.
     `rank` orders before value: 0 for a path that goes on or is complete, 1 for one that was cut (length,
     context, depth), 2 for one with a blank end. Nodes `out` of the contest are duplicates, look-ahead steps
     and, in reference semantics, steps that were cut.
