@@ -47,9 +47,9 @@
       loading ??= unpack(source).then((content) => {
         for (const cells of content) {
           const row = make("tr");
-          for (const item of cells) {
+          for (const [i, item] of cells.entries()) {
             const pair = Array.isArray(item);
-            const shape = pair ? { "data-v": item[1], class: "n" } : { class: item.length > 36 && "long" };
+            const shape = pair ? { "data-v": item[1], class: heads[i].dataset.kind !== "text" && "n" } : { class: item.length > 36 && "long" };
             row.append(make("td", shape, pair ? item[0] : item));
           }
           rows.push(row);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ttstudy.figures.plots import _bars, _plain
+from ttstudy.figures.plots import _bars, _plain, _points
 from ttstudy.figures.style import METHOD, MUTED, Figure, canvas, render, seaborn
 
 SHOWN = 30
@@ -13,8 +13,6 @@ SHOWN = 30
 
 def moved(frame: pd.DataFrame, key: str) -> Figure:
     """Difference of each group that moved beyond chance (`ttstudy.comparison.groups`), the worst at the top."""
-    from matplotlib.ticker import FuncFormatter
-
     seaborn()
     if len(frame) > SHOWN:
         frame = pd.concat([frame.iloc[: SHOWN // 2], frame.iloc[-SHOWN // 2 :]])
@@ -36,7 +34,7 @@ def moved(frame: pd.DataFrame, key: str) -> Figure:
         names.append(_plain(f"{', '.join(what)}, N = {row.budget}"))
     axes.set_yticks(range(len(frame)), names)
     axes.set_ylim(len(frame) - 0.4, -0.6)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:+.0f}".replace("-", "−")))
+    _points(axes, "x")
     axes.set_xlabel("Accuracy, candidate less baseline, points, 95 % intervals")
     axes.grid(axis="y", visible=False)
     colours = (("v", "best_of_n", "worse"), ("^", "majority", "better"))

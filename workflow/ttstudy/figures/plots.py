@@ -48,11 +48,11 @@ def _percent(axes: Axes, which: str = "y") -> None:
     getattr(axes, f"{which}axis").set_major_formatter(PercentFormatter(1.0, decimals=0))
 
 
-def _points(axes: Axes) -> None:
-    """The y axis in points: 100 times the difference of two shares, with its sign."""
+def _points(axes: Axes, which: str = "y") -> None:
+    """An axis in points: 100 times the difference of two shares, with its sign."""
     from matplotlib.ticker import FuncFormatter
 
-    axes.yaxis.set_major_formatter(
+    getattr(axes, f"{which}axis").set_major_formatter(
         FuncFormatter(lambda value, _: f"{100 * value:+.3g}".replace("-", "−") if abs(value) > 1e-9 else "0")
     )
 

@@ -29,6 +29,7 @@ _GAP = [
 ]  # fmt: skip
 _NAMES = {"majority": "majority voting", "best_of_n": "best-of-N", "beam_search": "beam search", "dvts": "DVTS",
           "cot": "one greedy answer", "coverage": "coverage"}  # fmt: skip
+_VOTES = {"prm_vote": "PRM-Vote", "prm_max": "PRM-Max"}
 _SECTIONS = {"config": "Configuration", "code": "Code", "versions": "Versions", "libraries": "Libraries",
              "commit": "Commit", "seeds": "Seeds", "hardware": "Hardware"}  # fmt: skip
 
@@ -88,7 +89,7 @@ def _cell_in_words(row: pd.Series) -> str:
     words += f" and {row['prm']}" if row["prm"] != "none" else ""
     words += f" at N = {int(row['budget'])}" if row["method"] != "cot" else ""
     if row["prm"] != "none":
-        words += f" (score {row['score']}, vote {str(row['vote']).replace('_', ' ')})"
+        words += f" (score {row['score']}, vote {_VOTES.get(row['vote'], row['vote'])})"
     return f"{words} on {row['benchmark']}"
 
 
@@ -139,17 +140,17 @@ def _numbers(found: Mapping[str, pd.DataFrame]) -> list[KeyNumber]:
     counts = found["groups"]["verdict"].value_counts()
     changed = len(found["changes"])
     return [
-        KeyNumber(f"{counts.get('worse', 0):,}", "groups worse beyond chance", "moved"),
-        KeyNumber(f"{counts.get('better', 0):,}", "groups better beyond chance", "moved"),
-        KeyNumber(f"{len(found['verdicts']):,}", "claims with another verdict", "verdicts"),
-        KeyNumber(f"{changed:,}", "settings, files and versions changed", "changes"),
+        KeyNumber(f"{counts.get('worse', 0):,}", "worse beyond chance, in groups of cells", "moved"),
+        KeyNumber(f"{counts.get('better', 0):,}", "better beyond chance, in groups of cells", "moved"),
+        KeyNumber(f"{len(found['verdicts']):,}", "with another verdict, of the claims", "verdicts"),
+        KeyNumber(f"{changed:,}", "changed, of settings, files and versions", "changes"),
     ]
 
 
 def _moved(groups: pd.DataFrame, names: Sequence[str]) -> Table:
     columns = [
-        *_candidate(names), C("verdict", "Verdict", facet=True), *_WHERE, _N, *_GAP, *_RULE,
-        C("moved", "Cells moved", "count"), C("cells", "of", "count"),
+        *_candidate(names), *_WHERE[1:], _N, *_GAP[2:], *_GAP[:2], C("verdict", "Verdict", facet=True), *_RULE,
+        C("moved", "Cells moved", "count"), C("cells", "of", "count"), _WHERE[0],
     ]  # fmt: skip
     caption = "Groups of cells that moved beyond chance, the worst first, each by its clearest cell"
     return Table("moved-data", caption, columns, named(groups))
