@@ -21,9 +21,11 @@ import pytest
 import report_world
 from report_browser import Browser, find
 
-from ttstudy import report, strategy
+from ttstudy import published, report, strategy
 from ttstudy.figures.style import METHOD
 from ttstudy.report import answer, cells, explorer, paper, views
+from ttstudy.report.sections import against, decides
+from ttstudy.report.sections.parts import Results, Section
 
 POLICIES = {"mini-20k": 20_416, "mini-180k": 183_760, "mini-1200k": 1_203_200}
 PRMS = {name: report_world.PRMS[name] for name in ("prm-good", "prm-ood")}
@@ -275,6 +277,75 @@ def test_published_accuracies_stand_beside_those_of_policies_with_the_papers_nam
     vote = accuracy.query("method == 'majority' and budget == 16").iloc[0]
     assert five.loc["Majority vote", "ours"] == vote["accuracy"]
     assert "no number of its own" in paper.told(views.Study(world), pd.read_csv(report.PUBLISHED))[0]
+
+
+def view(world: dict[str, pd.DataFrame]) -> Results:
+    """Results of which a section reads the study alone."""
+    return Results(views.Study(world), *[pd.DataFrame()] * 5)
+
+
+def shown_in(section: Section) -> pd.DataFrame:
+    """Exact values of a section's one table, and the text of the others."""
+    table = section.blocks[0].table
+    rows = [[cell.text if cell.value is None else cell.value for cell in row] for row in table.rows]
+    frame = pd.DataFrame(rows, columns=[column.name for column in table.columns])
+    numbers = [column.name for column in table.columns if column.kind != "text"]
+    return frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
+
+
+def test_accuracies_by_subject_and_level_are_those_of_the_outcomes(world):
+    problems = world["benchmark"]
+    subjects = ["algebra" if place % 3 else "geometry" for place in range(len(problems))]
+    levels = [str(1 + place % 2 * 9) for place in range(len(problems))]  # 1 and 10: as numbers, not as text
+    problems = problems.assign(subject=subjects, level=levels)
+    section = decides.groups(view(world | {"benchmark": problems}), {})
+    shown = shown_in(section)
+    assert len(shown) == 4 * len(POLICIES)
+    assert shown.query("policy == 'mini-20k' and kind == 'level'")["group"].tolist() == ["1", "10"]
+    rules = {
+        "single": "method == 'cot'",
+        "majority": "method == 'majority' and budget == 16",
+        "guided": "method == 'best_of_n' and prm == 'prm-good' and score == 'last' and vote == 'prm_vote' "
+        "and budget == 16",
+    }
+    for row in shown.itertuples():
+        ids = problems.loc[problems[row.kind] == row.group, "problem_id"]
+        assert row.problems == len(ids)
+        mine = world["outcomes"].query("policy == @row.policy and problem_id in @ids")
+        for column, rule in rules.items():
+            assert getattr(row, column) == pytest.approx(mine.query(rule)["value"].mean(), abs=1e-12)
+    least = shown[shown["kind"] == "level"].groupby("group")["single"].mean()
+    assert f"({'level ' + least.idxmin()})" in section.finding and f"{100 * least.min():.1f}\u00a0%" in section.finding
+    assert decides.groups(view(world), {}) is None  # one subject and one level are no groups
+
+
+def test_published_accuracies_are_shown_as_published_and_ours_as_ours(world):
+    names = {"miniature": "MATH-500"}
+    tables = {
+        name: frame.assign(benchmark=frame["benchmark"].replace(names)) if "benchmark" in frame else frame
+        for name, frame in world.items()
+    }
+    theirs = published.accuracies(["GPT-4o", "Satori-Qwen-7B"])
+    section = against.published(view(tables), {"published": theirs})
+    shown = shown_in(section)
+    assert set(shown["benchmark"]) == {"MATH-500"} and shown["accuracy"].is_monotonic_decreasing
+    ours, other = shown[shown["source"] == "this study"], shown[shown["source"] != "this study"]
+    accuracy = tables["accuracy"].query("level == 'all' and method == 'cot'").set_index("policy")
+    greedy = ours[ours["what"] == "CoT"].set_index("model")
+    assert greedy["accuracy"].to_dict() == accuracy["accuracy"].to_dict()
+    assert greedy["low"].to_dict() == accuracy["low"].to_dict()
+    fitted = tables["strategy"].query("selection == 'cross_fitted' and prm == 'prm-good' and level == 'all'")
+    tts = ours[ours["what"] == "TTS, N = 16"].set_index("model")["accuracy"]
+    assert tts.to_dict() == fitted.query("budget == 16").set_index("policy")["accuracy"].to_dict()
+    assert other["low"].isna().all() and other["source"].str.startswith("published: ").all()
+    for row in other.itertuples():
+        known = theirs.query("model == @row.model and benchmark == @row.benchmark")
+        assert row.accuracy in set(known["accuracy"])
+    trained = other[other["what"] == "trained to reason"]
+    assert set(trained["accuracy"]) == {0.836} and set(trained["model"]) == {"Satori-Qwen-7B"}
+    assert section.finding.startswith("GPT-4o and Satori-Qwen-7B were not run: their accuracies are the published ones")
+    assert against.published(view(world), {"published": theirs}) is None  # no benchmark of theirs
+    assert against.published(view(tables), {}) is None
 
 
 CHECKED = set(
