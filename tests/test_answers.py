@@ -143,7 +143,9 @@ f(x)=2x\text{ for all }x ~ f(x)=2x
 \text{two lines} ~ \text{2 lines}
 \text{Graph C} ~ \text{(C)}
 \text{(A), (B), and (C)} ~ (C), (A), (B)
-7\checkmark ~ 7
+7\checkmark\checkmark ~ 7
+\text{all }n\ge3 ~ n\ge3
+\text{about }12.5 ~ 12.5
 \text{4 or more} ~ 4\text{ or more}
 \frac{AB}{CD}=\frac23 ~ \frac23
 P(X>2)=0.3 ~ 0.3
@@ -237,6 +239,7 @@ x\neq -1,2 ~ x\ne -1
 x=y=z=0 ~ (0,0,1)
 x=3,y=2 ~ 2,3
 x=3,y=2 ~ \{2,3\}
+f(x)=0 ~ f(x)=0\text{ for all }x<0\text{ and }f(x)=x\text{ for all }x\ge0
 x=0 ~ x=y=0
 x>0, x<5 ~ \mathbb{R}
 x=5\text{ cm} ~ 5\text{ in}
@@ -302,6 +305,7 @@ def test_the_last_number_counts_only_where_asked_for():
     assert extract("12 apples cost 1,234.5 in all.") is None
     assert extract("12 apples cost 1,234.5 in all.", "last_number") == "1,234.5"
     assert extract("no number", "last_number") is None
+    assert extract("on 12/25/2023", "last_number") == "2023"
     with pytest.raises(ValueError, match="extraction is one of"):
         extract("5", "guess")
 
@@ -442,6 +446,8 @@ def test_vote_classes_depend_neither_on_order_nor_on_how_often_an_answer_stands(
 def test_an_answer_without_unit_joins_a_class_only_where_one_unit_is_stated():
     assert vote_classes(["15", r"15\text{ cm}"]) == [0, 0]
     assert vote_classes(["15", r"15\text{ cm}", r"15\text{ in}"]) == [0, 1, 2]
+    assert vote_classes(["x=90", "90", r"90^\circ"]) == [0, 0, 0]
+    assert vote_classes(["x=15", "15", r"15\text{ cm}", r"15\text{ in}"]) == [0, 1, 2, 3]
 
 
 @needs_shared

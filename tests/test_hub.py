@@ -16,7 +16,7 @@ from safetensors.torch import load, save
 from tests import hub_server
 from tests.hub_server import COMMIT, TOKEN, Repository
 from tests.studies import ROOT
-from ttstudy import checkpoints, revisions
+from ttstudy import checkpoints, hub, revisions
 from ttstudy.errors import StudyError
 from ttstudy.layout import open_layout
 from ttstudy.study import from_mapping
@@ -169,6 +169,14 @@ def test_a_data_sets_file_is_found_by_its_split(world):
     ask, _, home = world
     path = ask("fetch_dataset_file", "some/problems", COMMIT, None, "test", home / "data")["value"]
     assert path.endswith("test.jsonl") and "problem_id" in Path(path).read_text()
+
+
+@pytest.mark.parametrize("name", ["../test.jsonl", "/etc/test.jsonl", "data/../../test.jsonl", "data//test.jsonl"])
+def test_a_file_of_a_data_set_stays_in_its_folder(name, tmp_path):
+    listed = hub.Listed(name, 1, None, "0" * 40)
+    with pytest.raises(StudyError, match="which is no name of a file"):
+        hub.download("dataset", "some/data", "0" * 40, [listed], tmp_path / "data")
+    assert not list(tmp_path.iterdir())
 
 
 def test_pins_are_written_beside_the_study_and_no_token_is_shown(world, tmp_path):

@@ -87,6 +87,9 @@ def download(kind: Kind, id: str, revision: str, files: Sequence[Listed], folder
 
     if not sys.stderr.isatty():
         disable_progress_bars()
+    strange = [file.name for file in files if not all(part.strip(".") for part in file.name.split("/"))]
+    if strange:
+        raise StudyError(f"{id}: the hub lists {strange[0]!r}, which is no name of a file; nothing was downloaded")
     needed = sum(file.size for file in files)
     folder.mkdir(parents=True, exist_ok=True)
     have = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -172,14 +172,15 @@ NAMES = {
 }
 BARE = {"lt", "gt", "colon", "lbrack", "rbrack", "lparen", "rparen", "percent"}
 CURRENCY = re.compile(r"([€£¥₹])\s*(\d[\d.,]*)")
-DOLLARS = re.compile(r"(?<![A-Za-z\\{])(?:USD|US(?=\s*\\?\$))\s*\\?\$?\s*(?=[\d.])")
+DOLLARS = re.compile(r"(?<![A-Za-z\\{])(?:(?:USD|US(?=\s*\\?\$))\s*)++\\?\$?\s*(?=[\d.])")
 ROW_GAP = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
 """A line break of a matrix with the space below it, `\\\\[4pt]`."""
 ANGLE = re.compile(r"\\(?:left|right)\s*([<>])")
 NESTED = re.compile(r"\\text\s*\{\s*(\\text\s*\{[^{}]*\})\s*\}")
 UNIT_RATE = re.compile(r"\\frac\s*\{\s*\\text\s*\{([A-Za-z ]+)\}\s*\}\s*\{\s*\\text\s*\{([A-Za-z ]+)\}\s*\}")
 MODULUS = re.compile(r"\\(?:pmod|mod)\s*(?:\{\s*(\w+)\s*\}|(\w))")
-DONE = re.compile(r"\s*(?:\\(?:checkmark|blacksquare|qed)(?![A-Za-z])|[✓✔✅■∎])\s*$")
+DONE = re.compile(r"(?:\s*(?:\\(?:checkmark|blacksquare|qed)(?![A-Za-z])|[✓✔✅■∎]))++\s*$")
+RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|equiv)(?![A-Za-z])")
 FOR_ALL = re.compile(r"(?:\\text ?\{[ ,]*|\b)for (?:all|every|any|each)\b")
 ENDLESS = re.compile(r"(?<=\d)\.{3,}")
 COMBINATIONS = (
@@ -285,8 +286,9 @@ def clean(answer: str) -> str:
     text = DEGREE.sub(r"\\degree ", text)
     text = re.sub(r"\{\s*([,:])\s*\}", r"\1", text)
     text = SPACED.sub(lambda match: match[0].replace(" ", ""), SPACE.sub(" ", text))
-    if (end := FOR_ALL.search(text)) and "=" in text[: end.start()]:
-        # f(x) = 2x holds for all x that it is asked for.
+    end = FOR_ALL.search(text)
+    if end and "=" in text[: end.start()] and not RELATION.search(text, end.end()):
+        # f(x) = 2x holds for all x that it is asked for; "for all x < 0" would say less.
         text = text[: end.start()]
     text = trim(RATE.sub(r"\\text{ \1/\2}\3", trim(text)))
     return trim(LEAD.sub("", text, count=1)) or text

@@ -20,7 +20,7 @@ BRACE = re.compile(r"\\.|[{}]", re.S)
 UNBRACED = re.compile(r"[^\s{}$\\]+|\\[A-Za-z]+")
 LABEL = re.compile(r"^[\s*_#>-]*(?:final\s+)?answer\s*[*_]*\s*:\s*[*_]*\s*(\S.*?)[\s*_]*$", re.I)
 HOPE = re.compile(r"[\s.]*\bI hope it is correct\W*$", re.I)
-NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)?(?:\.\d+|(?<=\d))(?:/\d+)?")
+NUMBER = re.compile(r"-?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+)(?:/\d+)?")
 BOLD = re.compile(r"\*\*([^*]+)\*\*")
 RESULT = re.compile(
     r"(?:=|≈|\\approx)(?:\\[$(,;! ]|\\text\s*\{[^{}]*\}|[\s{*$(])*+(-?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?)"

@@ -103,11 +103,14 @@ def classes(keys: Sequence[Keys]) -> list[int]:
         for loose in key.loose:
             if loose in parent and root(loose) != root(key.exact):
                 stated[root(loose)].add(root(key.exact))
+    spoken = {key.exact: key for key in keys}
     for bare, fuller in sorted(stated.items()):
-        if len({root(key) for key in fuller}) == 1:
-            full = root(next(iter(fuller)))
-            if root(bare) != full:
-                parent[root(bare)] = full
+        full = sorted({root(key) for key in fuller})
+        # x = 90 and 90 degrees state different things of one answer; 15 cm and 15 in of two.
+        if all(meet(spoken[one], spoken[other]) for at, one in enumerate(full) for other in full[:at]):
+            for key in full:
+                if root(bare) != root(key):
+                    parent[root(bare)] = root(key)
     numbers: dict[str, int] = {}
     return [numbers.setdefault(root(key.exact), len(numbers)) for key in keys]
 

@@ -38,7 +38,9 @@ OPENING = {"(": ")", "[": "]", r"\{": r"\}", r"\langle": r"\rangle"}
 THOUSANDS = re.compile(r"(?<![\d.,_])\d{1,3}(?:,\d{3})+(?![\d,])(?!\.\d*,)")
 PLAIN = re.compile(r"([+-]?)\s*(\d{1,3}(?:,\d{3})+|\d+)?(\.\d+)?\.?")
 SIMPLE = re.compile(r"([+-]?)\s*(?:\\frac\s*\{\s*([+-]?)\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d+)\s*/\s*(\d+))")
-TEXT_LEAD = re.compile(r"\\text\s*\{[A-Za-z' ,]*(?:\b(?:is|are|equals|be)\s*:?|[A-Za-z]{2}:)\s*\}")
+TEXT_LEAD = re.compile(
+    r"\\text\s*\{\s*(?:about|approximately|exactly|all|[A-Za-z' ,]*(?:\b(?:is|are|equals|be)\s*:?|[A-Za-z]{2}:))\s*\}"
+)
 SENTENCE = re.compile(r"^[A-Za-z][A-Za-z' ]*\s(?:is|are|equals)\s+(?=[^a-zA-Z\s])")
 EXCEPT = re.compile(
     r"(?:\\text\s*\{\s*)?all\s+real(?:s|\s+numbers|\s+values)?(?:\s+[a-z]\b)?\s*,?\s*(?:except|but|other than)"
