@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -75,6 +76,8 @@ class Proxy:
     def __init__(
         self, port: int, faults: int = 0, seed: int = 0, delay: float = 0.0, retry_after: str = "0.05"
     ) -> None:
+        self.stops_after: int | None = None  # answers after which every connection is cut, as by a server that is gone
+        self.answering: Callable[[dict], dict] | None = None  # what answers in the place of the server behind
         self.port, self.left, self.delay, self.retry_after = port, faults, delay, retry_after
         self.bodies: list[dict] = []
         self.times: list[float] = []
@@ -86,6 +89,8 @@ class Proxy:
 
     def fault(self) -> str | None:
         with self._lock:
+            if self.stops_after is not None and self.delivered.total() >= self.stops_after:
+                return "dropped"
             if self.left <= 0 or self._rng.random() > 0.6:
                 return None
             self.left -= 1
@@ -142,6 +147,8 @@ class Proxy:
                         proxy.texts[key] = json.loads(body)["choices"][0]["message"]["content"]
 
             def upstream(self, content: bytes) -> tuple[int, bytes]:
+                if proxy.answering is not None:
+                    return 200, json.dumps(proxy.answering(json.loads(content))).encode()
                 connection = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=120)
                 passed = ("Authorization", "Content-Type")
                 connection.request(

@@ -21,6 +21,8 @@ class Repository:
     files: dict[str, bytes]
     gated: bool = False
     lost: dict[str, list[int]] = field(default_factory=dict)
+    last: bool = False
+    """Whether the hub is gone after the last of the breaks, until it is not `down` any more."""
     served: dict[str, bytes] = field(default_factory=dict)
     """Other content than the listing says: a file that was damaged on its way."""
 
@@ -38,6 +40,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self):
+        if self.server.down:
+            self.close_connection = True
+            return None
         path = self.path.split("?")[0]
         found = re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree)/([^/]+))?", path)
         file = re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/([0-9a-f]{40})/(.+)", path)
@@ -77,6 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         if breaks:
             self.wfile.write(content[start : start + breaks.pop(0)])
             self.close_connection = True
+            self.server.down = repository.last and not breaks
         else:
             self.wfile.write(content[start:])
 
@@ -118,6 +124,11 @@ class Hub(ThreadingHTTPServer):
     daemon_threads = True
     repositories: dict[tuple[str, str], Repository]
     requests: list[str]
+    down: bool = False
+
+    def verify_request(self, *_):
+        """Nobody answers at a hub that is gone."""
+        return not self.down
 
     def environment(self, home) -> dict[str, str]:
         """What makes the hub's library talk to this server and to nothing else."""

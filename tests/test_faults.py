@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import faults
+from tests.endpoint import Proxy
+from tests.hub_server import COMMIT, Repository, serving
 from tests.studies import ROOT, environment, snakemake
-from ttstudy import integrity
+from ttstudy import integrity, tables
 from ttstudy.errors import StudyError
+from ttstudy.layout import open_layout
+from ttstudy.revisions import load
 from ttstudy.rewards.protocol import check_scores
 from ttstudy.runlock import hold_results
 
@@ -235,6 +241,86 @@ def test_a_full_disk_is_named_and_room_is_all_it_takes(undisturbed, tmp_path):
         assert faults.final(root) == faults.final(undisturbed)
     finally:
         subprocess.run(["umount", str(results)], check=True)
+
+
+def test_a_hub_that_is_lost_in_a_fetch_is_asked_again_for_what_was_not_whole(tmp_path):
+    """`snakemake fetch` of a model and a data set: the network goes in the middle of the second file of weights."""
+    from safetensors.numpy import save
+
+    weights = save({"layer.weight": np.arange(6_000_000, dtype=np.float32)})
+    first, second = (f"model-0000{number}-of-00002.safetensors" for number in (1, 2))
+    model = {"config.json": b'{"model_type": "llama"}', "tokenizer.json": b"{}", second: weights}
+    model |= {first: save({"first": np.ones(9, dtype=np.float32)})}
+    problems = {"test.jsonl": b'{"problem_id": "a", "problem": "1+1?", "answer": 2}\n'}
+    repositories = {
+        ("models", "far/model"): Repository(model, lost={second: [11_000_000]}, last=True),
+        ("datasets", "far/sums"): Repository(problems),
+    }
+    root, config = faults.set_up(
+        tmp_path / "run", prms={}, budgets={"majority": [2]},
+        benchmarks={"sums": {"source": "hub", "id": "far/sums", "revision": COMMIT}},
+        policies={"tiny": {"source": "hub", "id": "far/model", "revision": COMMIT}},
+    )  # fmt: skip
+    with serving(repositories) as hub:
+        variables = hub.environment(tmp_path / "home")
+        output = snakemake(root, config, "fetch", ok=False, env=variables)
+        told = {line for line in output.splitlines() if line.startswith("error: ")}
+        assert any("far/model: " in line and "run `snakemake fetch` again" in line for line in told), output
+        assert len(told) <= 2 and "Traceback" not in output  # one for each of the two that were fetched
+        assert not list(root.glob("results/models/hub/*/fetched.json"))
+        hub.down, before = False, len(hub.requests)
+        snakemake(root, config, "fetch", env=variables)
+        again = [line.split()[1] for line in hub.requests[before:] if re.match("GET /far/model/resolve/", line)]
+        assert [path.rsplit("/", 1)[1] for path in again] == [second]
+        (folder,) = root.glob("results/models/hub/model-*/")
+        (table,) = root.glob("results/benchmarks/sums-*.parquet")
+        undisturbed = faults.set_up(tmp_path / "undisturbed")[0]
+        shutil.copy(config, undisturbed)
+        snakemake(undisturbed, undisturbed / "study.yaml", "fetch", env=variables | {"HF_HOME": str(tmp_path / "h")})
+    for path in [*folder.iterdir(), table]:
+        if not path.name.startswith("."):
+            assert path.read_bytes() == (undisturbed / path.relative_to(root)).read_bytes(), path
+    assert {path.name for path in folder.iterdir()} == {*model, "fetched.json"}
+
+
+def canned(asked: dict) -> dict:
+    """An endpoint's answer, which its request alone decides."""
+    text = asked["messages"][-1]["content"] + f"\n\n\\boxed{{{asked['seed'] % 7}}}"
+    choice = {"message": {"content": text}, "finish_reason": "stop"}
+    return {"model": "far", "choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": len(text)}}
+
+
+def test_an_endpoint_that_stops_in_a_study_is_asked_again_for_what_was_not_answered(tmp_path):
+    far = {"source": "openai", "model": "far", "base_url": "$TTSTUDY_TEST_FAR", "key_variable": None}
+    changes = {
+        "prms": {},
+        "first_block": 4,
+        "budgets": {"majority": [4]},
+        "policies": {"far": far | {"attempts": 2, "concurrency": 2}},
+    }
+    root, config = faults.set_up(tmp_path / "run", **changes)
+    proxy, drawn = Proxy(0), 6 * (4 + 4 + 1)  # pilot, pool and greedy responses to six problems
+    proxy.answering, proxy.stops_after = canned, 15
+    table = "results/studies/faults/tables/accuracy.parquet"
+    with proxy.running() as url:
+        far = {"TTSTUDY_TEST_FAR": url}
+        output = snakemake(root, config, table, ok=False, env=far)
+        told = {line for line in output.splitlines() if line.startswith("error: ")}
+        assert len(told) == 1 and "Traceback" not in output, output
+        assert "policies.far: the endpoint failed 2 times in a row" in min(told)
+        assert "run again later: the responses that have arrived are kept" in min(told)
+        assert not (root / table).exists() and 15 <= proxy.delivered.total() <= 16
+        proxy.stops_after = None
+        snakemake(root, config, table, env=far)
+        # Of what was answered, nothing is asked for again but what was under way when the run ended.
+        assert len(proxy.delivered) == drawn and proxy.delivered.total() <= drawn + 2
+        # What stands on the responses is a function of them: they are what an undisturbed run has to have, too.
+        undisturbed, config = faults.set_up(tmp_path / "undisturbed", **changes)
+        paths = open_layout(load(config), undisturbed).files("sums", "far", "responses")
+        snakemake(undisturbed, config, *paths, env=far)
+    assert len(paths) == 3 and tables.read("accuracy", root / table)["accuracy"].between(0, 1).all()
+    for path in paths:
+        assert (root / path).read_bytes() == (undisturbed / path).read_bytes()
 
 
 def test_a_lock_that_is_held_names_its_holder_and_one_that_is_left_blocks_nobody(tmp_path):

@@ -48,8 +48,9 @@ def wanted_of_model(id: str, files: Sequence[Listed]) -> list[Listed]:
 def fetch_model(id: str, revision: str | None, output: Path) -> dict[str, Any]:
     """Write a model's checkpoint folder, whole or not at all, and return its record.
 
-    An interrupted download goes on where it was, the next time. Weights that are there only as `.bin` are converted
-    by torch's restricted loader, which reads tensors and nothing else. StudyError for whatever goes wrong.
+    After an interrupted download the next one fetches the files that were not whole. Weights that are there only as
+    `.bin` are converted by torch's restricted loader, which reads tensors and nothing else. StudyError for whatever
+    goes wrong.
     """
     revision = hub.pinned(id, revision)
     partial = output.with_name(f".{output.name}.partial")

@@ -170,7 +170,7 @@ def _sentences(kind: Kind, id: str, revision: str = "") -> Iterator[None]:
     except (httpx2.HTTPError, OSError) as error:
         name = type(error).__name__
         raise StudyError(
-            f"{id}: the download from {constants.ENDPOINT} broke off ({name}); what is there is kept, run "
+            f"{id}: the download from {constants.ENDPOINT} broke off ({name}); whole files are kept, run "
             "`snakemake fetch` again"
         ) from None
 
