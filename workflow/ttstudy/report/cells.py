@@ -139,7 +139,8 @@ def pack_bytes(content: bytes) -> str:
     return base64.b64encode(zlib.compress(content, 6)).decode("ascii")
 
 
-_FORMULA = re.compile(r"^\s*[=+\-@\t\r]")
+_FORMULA = re.compile(r"^[\s\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+"""Also behind what is not seen, and in the full width of East Asian keyboards, which some spreadsheets take as well."""
 
 
 def neutral(text: str) -> str:
