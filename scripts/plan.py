@@ -9,7 +9,16 @@ from ttstudy import demand, plan, steps, tables
 from ttstudy.layout import open_layout
 from ttstudy.study import from_mapping
 
-SHOWN = 60
+SHOWN = 100
+"""Most rows of a table that is printed; the file has them all."""
+LEVELS = (
+    ["benchmark", "policy", "prm", "method", "budget"],
+    ["benchmark", "policy", "prm", "method"],
+    ["policy", "prm", "method"],
+    ["policy", "method"],
+    ["policy"],
+)
+"""By what the printed rows tell themselves apart: the first of these that is not too long."""
 
 
 def step() -> None:
@@ -25,25 +34,41 @@ def step() -> None:
 
 
 def show(frame, output: Path) -> None:
-    """Every row where they are few, else the sums over N; then the total and what it rests on."""
-    keys = ["benchmark", "policy", "prm", "method"]
-    rows = frame if len(frame) <= SHOWN else frame.groupby(keys, sort=False, as_index=False).agg(_shown(frame))
+    """Every row where they are few, else sums over N, benchmarks, PRMs; then the total and what it rests on."""
+    if frame.empty:
+        print(f"No step of this study calls a model: there is nothing to plan. Table: {output}")
+        return
+    made = frame["method"].isin(["fetch", "copy", "train"])
+    for keys in LEVELS:
+        if len(keys) < 4:
+            frame = frame.assign(policy=frame["policy"].mask(made, "none"))
+        rows = frame.groupby(keys, sort=False, as_index=False).agg({"gpus": "max"} | dict.fromkeys(plan.TOTALS, "sum"))
+        if len(rows) <= SHOWN:
+            break
     table = Table(title="what is left to do", title_justify="left", show_footer=True)
     sums = plan.total(frame)
-    for name in ["benchmark", "policy", "PRM", "method", "N"]:
-        table.add_column(name, footer="total" if name == "benchmark" else "")
+    for key in keys:
+        table.add_column({"prm": "PRM", "budget": "N"}.get(key, key), footer="total" if key == keys[0] else "")
     for name, key in NUMBERS.items():
         table.add_column(name, justify="right", footer=_number(key, sums[key]) if key in sums else "")
     for row in rows.to_dict("records"):
-        table.add_row(*(str(row[key]) for key in [*keys, "budget"]), *(_number(k, row[k]) for k in NUMBERS.values()))
+        words = ("" if row[key] in ("none", 0) else str(row[key]) for key in keys)
+        table.add_row(*words, *(_number(key, row[key]) for key in NUMBERS.values()))
     console = Console(width=None if Console().is_terminal else 180)
     console.print(table)
     speed = demand.table()["speed"]
-    tokens_from, speed_from = (", ".join(sorted(set(frame[name]))) for name in ("tokens_from", "speed_from"))
+    tokens_from, speed_from = (
+        ", ".join(sorted(set(frame[name]) - {"none", "definition"})) for name in ("tokens_from", "speed_from")
+    )
+    over = [{"prm": "PRMs", "budget": "N", "policy": "policies"}.get(k, f"{k}s") for k in LEVELS[0] if k not in keys]
     lines = [
-        f"Tokens from: {tokens_from}. Speed: {speed_from} (assumed: {speed['drawing']:.0%} of {speed['peak_tflops']} "
-        f"TFLOP/s drawing, {speed['reading']:.0%} reading; put what you measure into workflow/resources.yaml).",
-        f"{int(sums['jobs_done'])} of {int(sums['jobs'] + sums['jobs_done'])} jobs that call a model are done. "
+        *([f"Sums over {', '.join(over)}; GPUs: the most of one job."] if over else []),
+        *([f"Tokens from: {tokens_from}."] if tokens_from else []),
+        f"Speed: {speed_from} (assumed: {speed['drawing']:.0%} of {speed['peak_tflops']} TFLOP/s drawing, "
+        f"{speed['reading']:.0%} reading; put what you measure into workflow/resources.yaml)."
+        if speed_from
+        else "No GPU is asked for.",
+        f"{int(sums['jobs_done'])} of {int(sums['jobs'] + sums['jobs_done'])} jobs that call or make a model are done. "
         f"Whole table: {output}",
     ]
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
@@ -61,15 +86,13 @@ NUMBERS = {
 }
 
 
-def _shown(frame) -> dict[str, str]:
-    return {"budget": "max", "gpus": "max"} | dict.fromkeys(plan.TOTALS, "sum")
-
-
 def _number(key: str, value: float) -> str:
     if key == "disk_gb":
         return f"{value:,.1f} GB" if value >= 0.1 else f"{value * 1000:,.1f} MB"
     if key == "flops":
         return f"{value:.1e}" if value else "0"
+    if key in ("policy_tokens", "prm_tokens") and value >= 1e7:
+        return f"{value / 1e6:,.0f} M"
     return f"{value:,.1f}" if key == "gpu_hours" else f"{value:,.0f}"
 
 

@@ -82,12 +82,52 @@ def test_a_large_policy_with_a_large_prm_is_priced_on_four_gpus_without_a_networ
         plan.refuse_above(open_layout(from_mapping(LARGE), tmp_path), 10)
 
 
+def test_engines_with_more_gpus_are_priced_on_them(tmp_path):
+    def best_and_beam(vllm):
+        policy = LARGE["policies"]["qwen-0.5b"] | {"engine": "vllm", "vllm": vllm}
+        frame = plan.plan(open_layout(from_mapping(LARGE | {"policies": {"qwen-0.5b": policy}}), tmp_path))
+        of = frame[(frame["prm"] == "prm-7b") & (frame["budget"] == 256) | (frame["method"] == "cot")]
+        return of.set_index("method")
+
+    one, four = best_and_beam({}), best_and_beam({"tensor_parallel": 2, "data_parallel": 2})
+    assert [one["gpus"][name] for name in ("cot", "best_of_n", "beam_search")] == [1, 1, 1]
+    assert [four["gpus"][name] for name in ("cot", "best_of_n", "beam_search")] == [4, 1, 4]
+    # Four times as fast on four GPUs; in a search, they are held while the PRM reads on its one.
+    assert four["gpu_hours"]["cot"] == pytest.approx(one["gpu_hours"]["cot"])
+    assert four["gpu_hours"]["beam_search"] > 2 * one["gpu_hours"]["beam_search"]
+
+
+def test_labelled_sets_and_label_free_levels_are_read_by_every_prm(tmp_path):
+    (tmp_path / "set.jsonl").write_text('{"problem": "1+1", "steps": ["it is 2", "so 2"], "first_error": null}\n' * 3)
+    more = {"labelled": {"known": {"path": "set.jsonl"}}, "difficulty": {"label_free": "prm"}}
+    frame = plan.plan(open_layout(from_mapping(LARGE | more), tmp_path)).set_index("method")
+    known = frame.loc["labelled"]
+    assert set(known["benchmark"]) == {"known"} and sorted(known["prm"]) == ["prm-72b", "prm-7b"]
+    assert known["prm_tokens"].tolist() == [pytest.approx(3 * 14 / 2.5)] * 2 and (known["gpu_hours"] > 0).all()
+    pilots = frame.loc["pilot"]
+    assert len(pilots[pilots["prm"] != "none"]) == 4 and (pilots["prm_tokens"] > 0).sum() == 4
+
+
+def test_recorded_responses_cost_nothing(tmp_path):
+    rows = [{"problem_id": "p", "problem": "1+1", "answer": "2", "sample": n, "response": "2"} for n in range(16)]
+    pd.DataFrame(rows).assign(**{"scores.prm": [[0.5]] * 16}).to_json(tmp_path / "r.jsonl", orient="records", lines=True)
+    study = {
+        "study": "recorded",
+        "benchmarks": {"b": {"source": "recorded", "path": "r.jsonl"}},
+        "policies": {"p": {"source": "recorded", "path": "r.jsonl"}},
+        "prms": {"prm": {"source": "recorded"}},
+        "budgets": {"majority": [4], "best_of_n": [4]},
+    }
+    frame = plan.plan(open_layout(from_mapping(study), tmp_path))
+    assert frame.empty and len(tables.check("plan", frame)) == 0 == plan.total(frame)["gpu_hours"]
+
+
 def test_plan_and_limit_on_the_command_line(tmp_path):
     root = copy_repository(tmp_path)
     config = write(root, LARGE | {"max_gpu_hours": 10})
     assert "no revision is pinned" in snakemake(root, config, ok=False)
     output = snakemake(root, config, "plan")
-    assert "GPU-hours" in output and "jobs that call a model are done" in output
+    assert "GPU-hours" in output and "jobs that call or make a model are done" in output
     frame = tables.read("plan", root / "results/studies/large/plan.parquet")
     assert frame["gpu_hours"].sum() > 100
     ids = {item["id"]: "0" * 40 for group in ("policies", "prms") for item in LARGE[group].values()}

@@ -25,11 +25,7 @@ def asked(step):
 def _demand(step, wildcards):
     if step in ("light", "training"):
         return demand.of_step(step)
-    names = {kind: wildcards[kind] for kind in step.split("+")}
-    models = demand.of_models(**{kind: demand.billions(study, name) for kind, name in names.items()})
-    # What an engine is told to use is more than its model's size asks for, with several copies for instance.
-    engines = [getattr(study.policies.get(name) or study.prms[name], "gpus", 0) for name in names.values()]
-    return models._replace(gpus=max(models.gpus, *engines))
+    return demand.of_job(study, **{kind: wildcards[kind] for kind in step.split("+")})
 
 
 def ask_for_the_rest(rules):

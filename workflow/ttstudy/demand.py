@@ -52,7 +52,25 @@ def of_models(
     share = rows["share_a_gpu"]
     if policy is not None and prm is not None and policy <= share["policy"] and prm <= share["prm"]:
         gpus = max(row["gpus"] for row in found)
-    return Demand(gpus, sum(row["memory_gb"] for row in found), max(row["hours"] for row in found))
+    return Demand(gpus, sum(row["memory_gb"] for row in found), max((row["hours"] for row in found), default=0))
+
+
+def of_job(
+    study: Study, policy: str | None = None, prm: str | None = None, rows: Mapping[str, Any] | None = None,
+    root: Path = Path(),
+) -> Demand:
+    """Demand of a job with models of a study: by their sizes, and at least the GPUs that an engine is told to take."""
+    names = {"policy": policy, "prm": prm}
+    models = of_models(
+        **{kind: billions(study, name, root) for kind, name in names.items() if name is not None}, rows=rows
+    )
+    told = [_told(study, name) for name in names.values() if name is not None]
+    return models._replace(gpus=max(models.gpus, *told)) if told else models
+
+
+def _told(study: Study, name: str) -> int:
+    """GPUs that a model's engine is told to take, with several copies or shares for instance; 0: not told."""
+    return int(getattr(study.policies.get(name) or study.prms[name], "gpus", 0))
 
 
 def of_step(step: str) -> Demand:

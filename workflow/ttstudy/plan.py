@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from ttstudy import checkpoints, demand, flops, tables
+from ttstudy.diagnostics.labelled import read_labelled
 from ttstudy.errors import StudyError
 from ttstudy.layout import Layout
 from ttstudy.miniature.shipping import find_shipped
@@ -34,9 +35,10 @@ class Expected:
 
 
 def plan(layout: Layout, settings: Mapping[str, Any] | None = None) -> pd.DataFrame:
-    """The `plan` table: one row for each (benchmark, policy, PRM, method, N) and each model that is not there yet.
+    """The `plan` table: one row for each job that calls a model, or makes one.
 
-    N of a pool's block is the number of responses that are there with it. `settings` is the table of resources.
+    N of a pool's block is the number of responses that are there with it. Of a labelled set, `benchmark` is its name,
+    the method `labelled`. `settings` is the table of resources.
     """
     settings = demand.table() if settings is None else settings
     rows = [*_models(layout, settings)]
@@ -44,7 +46,9 @@ def plan(layout: Layout, settings: Mapping[str, Any] | None = None) -> pd.DataFr
         expected = expectation(layout, settings, benchmark, policy)
         for row in _cell(layout, benchmark, policy, expected):
             rows.append(_priced(layout, settings, row))
-    return pd.DataFrame(rows)
+    rows += [_priced(layout, settings, row) for row in _labelled(layout, settings)]
+    columns = [column.split(":")[0] for column in tables.COLUMNS["plan"].split()]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def total(frame: pd.DataFrame) -> dict[str, float]:
@@ -164,7 +168,7 @@ def _distinct(pilot: pd.DataFrame) -> Callable[[int], float]:
 def _cell(layout: Layout, benchmark: str, policy: str, expected: Expected) -> Iterator[Row]:
     """Unpriced rows of one (benchmark, policy): what each job draws and reads."""
     sources = layout.sources(benchmark, policy)
-    drawn = 0.0 if layout.study.policies[policy].source == "recorded" else expected.response_tokens
+    drawn = expected.response_tokens
     base = {"benchmark": benchmark, "policy": policy, "tokens_from": expected.source}
 
     def row(method: str, prm: str, budget: int, path: str, count: int, policy_tokens: float, prm_tokens: float) -> Row:
@@ -181,21 +185,56 @@ def _cell(layout: Layout, benchmark: str, policy: str, expected: Expected) -> It
             "prm_tokens": left * prm_tokens * expected.problems,
         }
 
+    # Reading what was recorded calls no model.
+    draws = layout.study.policies[policy].source != "recorded"
+    whole = expected.prompt_tokens + expected.response_tokens
+
+    def scores(method: str, last: int, count: int, paths: Mapping[str, str]) -> Iterator[Row]:
+        for prm, path in paths.items():
+            if not layout.recorded_prm(prm):
+                yield row(method, prm, last, path, 0, 0, count * whole)
+
     for name, count in (("pilot", layout.study.pilot_samples), ("cot", 1)):
         if name in sources:
-            yield row(name, "none", count, sources[name]["responses"], count, count * drawn, 0)
-    whole = expected.prompt_tokens + expected.response_tokens
+            if draws:
+                yield row(name, "none", count, sources[name]["responses"], count, count * drawn, 0)
+            yield from scores(name, count, count, sources[name].get("scores", {}))
     for block in sources["samples"]:
         first, last = block["samples"]
         count = last + 1 - first
-        yield row("samples", "none", last + 1, block["responses"], count, count * drawn, 0)
-        for prm, path in block["scores"].items():
-            recorded = layout.study.prms[prm].source == "recorded"
-            yield row("best_of_n", prm, last + 1, path, 0, 0, 0 if recorded else count * whole)
+        if draws:
+            yield row("samples", "none", last + 1, block["responses"], count, count * drawn, 0)
+        yield from scores("best_of_n", last + 1, count, block["scores"])
     for search in sources["searches"]:
         budget = search["budget"]
         read = budget * expected.response_tokens * expected.distinct(budget)
         yield row(search["method"], search["prm"], budget, search["answers"], budget, budget * drawn, read)
+
+
+def _labelled(layout: Layout, settings: Mapping[str, Any]) -> Iterator[Row]:
+    """Unpriced rows of the labelled sets, whose solutions every PRM reads once."""
+    for name, item in layout.study.labelled.items():
+        path = layout.root / layout.labelled(name)
+        columns = ["problem", "steps"]
+        there = path.exists()
+        form, most = item.format, item.solutions
+        frame = tables.read("labelled", path, columns) if there else read_labelled(layout.root / item.path, form, most)
+        letters = frame["problem"].str.len().sum() + frame["steps"].map(lambda steps: sum(map(len, steps))).sum()
+        for prm in layout.study.scoring_prms:
+            left = 0 if (layout.root / layout.labelled_scores(name, prm)).exists() else 1
+            yield {
+                "benchmark": name,
+                "policy": "none",
+                "prm": prm,
+                "method": "labelled",
+                "budget": 0,
+                "jobs": left,
+                "jobs_done": 1 - left,
+                "responses": 0,
+                "policy_tokens": 0.0,
+                "prm_tokens": left * float(letters) / settings["expected"]["characters_per_token"],
+                "tokens_from": "labelled solutions",
+            }
 
 
 def _models(layout: Layout, settings: Mapping[str, Any]) -> Iterator[Row]:
@@ -219,7 +258,7 @@ def _models(layout: Layout, settings: Mapping[str, Any]) -> Iterator[Row]:
             "benchmark": "none",
             place[0]: name,
             place[1]: "none",
-            "method": "train" if trains else "fetch",
+            "method": "train" if trains else "fetch" if item.source == "hub" else "copy",
             "budget": 0,
             "jobs": left,
             "jobs_done": 1 - left,
@@ -250,6 +289,12 @@ def _parameters(layout: Layout, name: str) -> float:
     return demand.billions(study, name, layout.root) * 1e9
 
 
+def _flops(layout: Layout, name: str, tokens: float) -> float:
+    """FLOPs of tokens through a model; of a mixture of experts, through those that a token meets."""
+    item = layout.study.policies.get(name) or layout.study.prms[name]
+    return flops.inference(_parameters(layout, name), tokens, getattr(item, "active_parameters", None))
+
+
 def _of_definition(study: Any, model: Mapping[str, Any]) -> float:
     """Weights in the layers of a miniature definition; its embeddings are few."""
     if "body" in model:
@@ -267,24 +312,27 @@ def _priced(layout: Layout, settings: Mapping[str, Any], row: Row) -> Row:
     study, speed = layout.study, settings["speed"]
     policy = row["policy"] if row["policy_tokens"] else None
     prm = row["prm"] if row["prm_tokens"] else None
-    size = {name: demand.billions(study, name, layout.root) for name in (policy, prm) if name}
-    wanted = demand.of_models(size.get(policy or ""), size.get(prm or ""), settings) if size else demand.Demand(0, 0, 0)
+    wanted = demand.of_job(study, policy, prm, settings, layout.root)
     hours, sources = 0.0, set()
-    for name, tokens, share in ((policy, row["policy_tokens"], "drawing"), (prm, row["prm_tokens"], "reading")):
+    for kind, name, tokens, share in (
+        ("policy", policy, row["policy_tokens"], "drawing"),
+        ("prm", prm, row["prm_tokens"], "reading"),
+    ):
         if name is None or wanted.gpus == 0:
             continue
-        own = demand.of_models(**{"policy" if share == "drawing" else "prm": size[name]}, rows=settings).gpus
+        own = demand.of_job(study, **{kind: name}, rows=settings, root=layout.root).gpus
         item = study.policies.get(name) or study.prms[name]
         rate = speed["measured"].get(getattr(item, "id", name))
         sources.add("assumed" if rate is None else "measured")
         if rate is None and own:
-            rate = speed[share] * speed["peak_tflops"] * 1e12 * own / flops.inference(size[name] * 1e9, 1)
+            peak = speed["peak_tflops"] * 1e12 * own
+            rate = speed[share] * peak / _flops(layout, name, 1)
         hours += tokens / rate / 3600 if rate else 0.0
     used = [(name, tokens) for name, tokens in ((policy, row["policy_tokens"]), (prm, row["prm_tokens"])) if name]
     return row | {
         "gpus": wanted.gpus,
         "gpu_hours": hours * wanted.gpus,
-        "flops": sum(flops.inference(_parameters(layout, name), tokens) for name, tokens in used),
+        "flops": sum(_flops(layout, name, tokens) for name, tokens in used),
         "disk_gb": row["policy_tokens"] * settings["expected"]["bytes_per_token"] / 1e9,
         "speed_from": " and ".join(sorted(sources)) or "none",
     }
