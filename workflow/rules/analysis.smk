@@ -99,8 +99,9 @@ rule accuracy:
 
 rule graders:
     input:
-        outcomes=rules.accuracy.output.outcomes,
-        difficulty=rules.accuracy.output.difficulty,
+        # By path: beside `rules.NAME.output`, Snakemake hashes the whole long list once for each of its files.
+        outcomes=layout.table("outcomes"),
+        difficulty=layout.table("difficulty"),
         benchmarks=[layout.benchmark(benchmark) for benchmark in study.benchmarks],
         tables=[
             path
@@ -147,9 +148,9 @@ rule adaptive:
 
 rule strategy:
     input:
-        outcomes=rules.accuracy.output.outcomes,
-        difficulty=rules.accuracy.output.difficulty,
-        training=rules.training.output,
+        outcomes=layout.table("outcomes"),
+        difficulty=layout.table("difficulty"),
+        training=layout.table("training"),
         predicted=layout.cells("predicted"),
         adaptive=layout.cells("adaptive"),
     output:
