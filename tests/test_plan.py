@@ -110,7 +110,9 @@ def test_labelled_sets_and_label_free_levels_are_read_by_every_prm(tmp_path):
 
 def test_recorded_responses_cost_nothing(tmp_path):
     rows = [{"problem_id": "p", "problem": "1+1", "answer": "2", "sample": n, "response": "2"} for n in range(16)]
-    pd.DataFrame(rows).assign(**{"scores.prm": [[0.5]] * 16}).to_json(tmp_path / "r.jsonl", orient="records", lines=True)
+    pd.DataFrame(rows).assign(**{"scores.prm": [[0.5]] * 16}).to_json(
+        tmp_path / "r.jsonl", orient="records", lines=True
+    )
     study = {
         "study": "recorded",
         "benchmarks": {"b": {"source": "recorded", "path": "r.jsonl"}},

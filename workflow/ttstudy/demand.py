@@ -40,9 +40,7 @@ def table(path: Path = TABLE) -> Mapping[str, Any]:
     return content
 
 
-def of_models(
-    policy: float | None = None, prm: float | None = None, rows: Mapping[str, Any] | None = None
-) -> Demand:
+def of_models(policy: float | None = None, prm: float | None = None, rows: Mapping[str, Any] | None = None) -> Demand:
     """Demand of a job with a policy, a PRM or both, by their parameters in billions (None: not part of the job)."""
     rows = table() if rows is None else rows
     policy_row = None if policy is None else _row("policies", policy, rows["policies"])
@@ -56,7 +54,10 @@ def of_models(
 
 
 def of_job(
-    study: Study, policy: str | None = None, prm: str | None = None, rows: Mapping[str, Any] | None = None,
+    study: Study,
+    policy: str | None = None,
+    prm: str | None = None,
+    rows: Mapping[str, Any] | None = None,
     root: Path = Path(),
 ) -> Demand:
     """Demand of a job with models of a study: by their sizes, and at least the GPUs that an engine is told to take."""
