@@ -81,9 +81,7 @@ def _imports(script: str) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
                 modules.add(node.module.split(".")[0])
     return {
-        normal(known[module][0])
-        for module in modules - set(sys.stdlib_module_names) - {"ttstudy"}
-        if module in known
+        normal(known[module][0]) for module in modules - set(sys.stdlib_module_names) - {"ttstudy"} if module in known
     }
 
 
@@ -108,15 +106,21 @@ def _rules() -> list[tuple[str, str]]:
     found = re.findall(
         r'conda:\n\s*"../../envs/(\w+)\.yaml"(?:(?!\brule\b).)*?\$SCRIPTS/(?!launch)(\w+)\.py', text, flags=re.DOTALL
     )
-    assert len(found) == text.count("    conda:\n")
+    chosen = re.findall(
+        r"conda:\n\s*lambda w: scoring_environment\(w\.prm\)\n(?:(?!\brule\b).)*?\$SCRIPTS/(?!launch)(\w+)\.py",
+        text,
+        flags=re.DOTALL,
+    )
+    assert len(found) + len(chosen) == text.count("    conda:\n")
+    found += [(environment, script) for script in chosen for environment in ("score", "generate")]
     return sorted({(script, environment) for environment, script in found})
 
 
 @pytest.mark.parametrize(("script", "environment"), _rules())
 def test_a_rules_environment_holds_what_its_step_imports(script, environment):
     # Steps of the analysis share modules with steps that use torch, and import none of it (test_fingerprint.py).
-    unused = TORCH | {"httpx2", "tenacity"} if environment == "analyse" else {"httpx2"}
-    vllm = {"vllm"} if script not in ("sample", "search") else set()
+    unused = TORCH if environment == "analyse" else set()
+    vllm = {"vllm"} if environment != "generate" else set()
     missing = _imports(script) - _brought(set(of_conda(environment))) - unused - vllm
     assert not missing
 

@@ -60,6 +60,11 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def scoring_environment(prm):
+    """Conda file of a step that scores with a PRM: the one with vLLM where the PRM runs on it."""
+    return f"../../envs/{'generate' if getattr(study.prms[prm], 'engine', None) == 'vllm' else 'score'}.yaml"
+
+
 def spec(wildcards):
     """Canonical spec whose digest is part of the output's path."""
     return layout.spec(wildcards.spec)

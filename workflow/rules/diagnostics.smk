@@ -47,7 +47,7 @@ rule score_labelled:
         f"{study.results}/logs/score/labelled/{{labelled}}-{{solutions}}/{{prm}}-{{spec}}.log",
     priority: 40
     conda:
-        "../../envs/score.yaml"
+        lambda w: scoring_environment(w.prm)
     resources:
         **asked("prm"),
         machine=lambda w: layout.machine(w.prm),

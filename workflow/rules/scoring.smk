@@ -17,7 +17,7 @@ rule score:
         prm=one_of([prm for prm in study.prms if prm not in RECORDED_PRMS]),
     priority: 40
     conda:
-        "../../envs/score.yaml"
+        lambda w: scoring_environment(w.prm)
     resources:
         **asked("prm"),
         machine=lambda w: layout.machine(w.prm),
