@@ -150,8 +150,8 @@ def test_a_dry_run_for_slurm_lists_what_each_job_asks_for(tmp_path):
     found = re.findall(r"^( *)(?:local)?rule (\w+):\n((?:\1    .*\n)+)", output, flags=re.MULTILINE)
     jobs = [(rule, text) for _, rule, text in found]
     own = {rule for indent, rule, _ in found if not indent}
-    models = {"fetch_model", "benchmark", "sample", "search", "score"}
-    assert own == models | {"all", "grade", "grade_search", "adaptive"}
+    assert own == {"all", "fetch_model", "benchmark", "sample", "search", "score", "grade", "grade_search"}
+    assert all("gpu=0" in text for indent, _, text in found if indent), "a group holds a step with a GPU"
     assert len(jobs) == int(re.search(r"^total +(\d+)", output, flags=re.MULTILINE)[1])
     for rule, text in jobs:
         assert rule == "all" or "runtime=" in text and "slurm_partition=" in text, text
