@@ -1,7 +1,8 @@
 """A Slurm of one node and two fake GPUs on the loopback, for the time of a test.
 
 It has a configuration, ports, state and command wrappers of its own in a temporary folder, and reads none of
-/etc/slurm: on a machine that belongs to a real cluster, that cluster is never asked for anything.
+/etc/slurm: on a machine that belongs to a real cluster, that cluster is never asked for anything. Memory is enforced
+by Slurm's own looking at what processes use, once a second, so that no cgroups are needed.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
@@ -92,9 +95,9 @@ class Cluster:
         binary = self.folder / "bin" / command[0]
         return subprocess.run([binary, *command[1:]], capture_output=True, text=True, check=True, timeout=60).stdout
 
-    def jobs(self) -> list[tuple[int, str, str, str]]:
-        """(job, state, comment, reason) of every job that Slurm remembers."""
-        lines = self.ask("squeue", "-h", "-t", "all", "-o", "%A|%T|%k|%r").splitlines()
+    def jobs(self) -> list[tuple[int, str, str, str, str]]:
+        """(job, state, comment, reason, memory asked for) of every job that Slurm remembers."""
+        lines = self.ask("squeue", "-h", "-t", "all", "-o", "%A|%T|%k|%r|%m").splitlines()
         return [(int(number), *rest) for number, *rest in (line.split("|") for line in lines)]
 
     def wait_for(self, what: str, found, seconds: float = 120):
