@@ -94,3 +94,9 @@ def test_a_light_step_imports_no_torch(step):
     env = {"PYTHONPATH": str(ROOT / "workflow")}
     run = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
+
+
+def test_a_digest_is_the_same_under_every_python(tmp_path):
+    (tmp_path / "step.py").write_text('def f(x, w):\n    """Doc."""\n    return f"{x!r:>{w}} {w=}" + ""  # note\n')
+    # As Python 3.11, 3.12 and 3.13 have it; their own texts of f-strings differ.
+    assert fingerprint.digest(tmp_path / "step.py").startswith("f4f9ce8021b2866446154e843fd79309")
