@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from tests import slurm_cluster  # noqa: E402
 from tests.studies import copy_repository, environment  # noqa: E402
 from ttstudy.integrity import sealed  # noqa: E402
-from ttstudy.layout import FLAW_TABLES, GRADER_TABLES  # noqa: E402
+from ttstudy.names import FLAW_TABLES, GRADER_TABLES  # noqa: E402
 
 SIZES = (0.5, 1, 1.5, 3, 7, 8, 14, 32, 72)
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
