@@ -18,6 +18,7 @@ from ttstudy.figures.style import (
     SHADE,
     SIZE,
     SIZE_MARKERS,
+    WIDE,
     Figure,
     canvas,
     render,
@@ -145,17 +146,27 @@ def headline(
                 zorder=3,
             )  # fmt: skip
             ends.append((policy, colour, float(tts["flops"].iloc[-1]), float(tts["accuracy"].iloc[-1])))
-    before = 0.0
+    before, last, crowd = 0.0, 0.0, 0
     for row in greedy.itertuples(index=False):
-        # Left above a point the line comes up to; right below one that it comes down to.
-        beside = {"xytext": (-9, 5), "ha": "right"} if row.accuracy >= before else {"xytext": (9, -14), "ha": "left"}
-        before = row.accuracy
+        # Left above a point the line comes up to; right below one that it comes down to, or that is near the last one.
+        crowd = crowd + 1 if row.flops < 2.5 * last and row.accuracy - before < 0.05 else 0
+        up = row.accuracy >= before and not crowd
+        beside = {"xytext": (-9, 5), "ha": "right"} if up else {"xytext": (9, -2 - 12 * max(1, crowd)), "ha": "left"}
+        before, last = row.accuracy, row.flops
         axes.annotate(
             _plain(row.policy), (row.flops, row.accuracy), textcoords="offset points", fontsize=10.5, color=INK,
             **beside,
         )  # fmt: skip
     edge = max([end[2] for end in ends], default=1.0) * 1.35
-    for (policy, colour, _, _), height in zip(ends, _spread([end[3] for end in ends], 0.042), strict=True):
+    bottom, top = max(0, float(points["low"].min()) - 0.04), min(1.02, float(points["high"].max()) + 0.04)
+    gap = 0.042 * (top - bottom)
+    heights = _spread([end[3] for end in ends], gap)
+    above = max([*heights, 0]) - (top - gap / 2)  # names that would stand above the axes push the others down
+    limit = sorted(heights, reverse=True)
+    heights = [
+        height if above <= 0 else min(height, top - gap / 2 - gap * limit.index(height)) for height in heights
+    ]
+    for (policy, colour, _, _), height in zip(ends, heights, strict=True):
         axes.annotate(
             _plain(f"{policy} + TTS"), (edge, height), va="center", color=colour, fontsize=11, fontweight="bold"
         )
@@ -164,7 +175,7 @@ def headline(
     axes.set_ylabel(f"Accuracy on {_plain(benchmark)}, 95 % intervals")
     low, high = float(points["flops"].min()), float(points["flops"].max())
     axes.set_xlim(low / 4, high * 6)
-    axes.set_ylim(max(0, float(points["low"].min()) - 0.04), min(1.02, float(points["high"].max()) + 0.04))
+    axes.set_ylim(bottom, top)
     label = f"one {one[1]} ({one[0]})"
     axes.plot([], [], color=METHOD["cot"][1], marker="s", ms=7, ls=(0, (2, 2)), lw=1.4, label=label)
     axes.plot([], [], color=MUTED, marker="o", lw=2, label="with test-time scaling, N grows along the line")
@@ -188,7 +199,8 @@ def cot(frame: pd.DataFrame, key: str, one: tuple[str, str] = ONE) -> Figure:
     for rank, name in enumerate(names):
         part = frame[frame["benchmark"] == name]
         axes.errorbar(
-            part["parameters"], part["accuracy"], _bars(part), label=_plain(name), marker=SIZE_MARKERS[rank % 10],
+            part["parameters"], part["accuracy"], _bars(part), label=_plain(name),
+            marker=SIZE_MARKERS[rank % len(SIZE_MARKERS)],
             color=METHOD["cot"][1] if len(names) == 1 else SIZE[rank % len(SIZE)], ms=7, capsize=4, elinewidth=1.2,
         )  # fmt: skip
     for row in frame[frame["benchmark"] == names[0]].itertuples(index=False):
@@ -294,7 +306,8 @@ def matrix(
         return f"{100 * cell.difference:+.1f}".replace("-", "−") + f"\n{low} to {high}"
 
     text = [[label(row, column) for column in columns] for row in rows]
-    figure = canvas(max(PHONE_SAFE, 190 + 105 * len(columns)), 155 + 52 * len(rows))
+    cell_width = min(105, max(66, (WIDE - 195) // max(1, len(columns))))
+    figure = canvas(max(PHONE_SAFE, 190 + cell_width * len(columns)), 155 + 52 * len(rows))
     axes = figure.subplots()
     colours = sns.diverging_palette(28, 245, s=85, l=66, as_cmap=True)  # light enough for dark text at both ends
     sns.heatmap(
@@ -316,7 +329,7 @@ def matrix(
     axes.xaxis.set_label_position("top")
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    axes.set_xticks(axes.get_xticks(), [_plain(_wrap(name, 14)) for name in columns], rotation=0)
+    axes.set_xticks(axes.get_xticks(), [_plain(_wrap(name, cell_width // 7)) for name in columns], rotation=0)
     axes.set_yticks(axes.get_yticks(), [_plain(_wrap(name, 22)) for name in rows], rotation=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -347,11 +360,13 @@ def prm_effect(
                 half = [(line["accuracy"] - line["low"]).clip(lower=0), (line["high"] - line["accuracy"]).clip(lower=0)]
                 x = [k + 0.07 * (rank - len(policies) / 2) for k in range(len(shown))]
                 axes.errorbar(
-                    x, line["gain"], half, color=SIZE[rank % len(SIZE)], marker=SIZE_MARKERS[rank % 10], lw=1.5,
-                    elinewidth=0.8, label=_plain(policy),
+                    x, line["gain"], half, color=SIZE[rank % len(SIZE)], lw=1.5, elinewidth=0.8, label=_plain(policy),
+                    marker=SIZE_MARKERS[rank % len(SIZE_MARKERS)],
                 )  # fmt: skip
-        names = [_plain(_wrap(n, 13)) + (f"\nAUC {auc[n]:.2f}" if n in auc else "") for n in shown]
-        axes.set_xticks(range(len(shown)), names, fontsize=10)
+        many = len(shown) > 4  # side by side they would run into each other
+        told = [f"AUC {auc[n]:.2f}" if n in auc else "" for n in shown]
+        names = [_plain(n if many else _wrap(n, 13)) + f"\n{t}".rstrip() for n, t in zip(shown, told, strict=True)]
+        axes.set_xticks(range(len(shown)), names, fontsize=10, rotation=90 if many else 0)
         axes.set_title(f"{METHOD[method][0]}, N = {int(part['budget'].max())}")
         axes.grid(axis="x", visible=False)
     _points(grid[0])

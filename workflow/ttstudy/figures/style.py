@@ -39,7 +39,8 @@ METHOD = {
 LEVEL = {"easy": ("#8fbfe0", ""), "medium": ("#f2c14e", "///"), "hard": ("#c46a5a", "xxx")}
 SIZE = ("#7a3fa0", "#2f6db5", "#0c8577", "#8a7a00", "#c2500a", "#a81e4b", "#5b5f66", "#4a7c2c", "#8c564b", "#1f4e79")
 """Colours of policies from the smallest up; labels stand beside the lines, so colour only groups."""
-SIZE_MARKERS = ("o", "^", "D", "v", "P", "X", "*", "<", ">", "p")
+SIZE_MARKERS = ("o", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "s")
+"""More marks than colours: policies that share a colour do not share a mark."""
 PARTS = {
     "prompt": ("#8b929c", "..."),
     "kept": ("#0069b4", ""),
