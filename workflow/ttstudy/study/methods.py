@@ -61,7 +61,10 @@ class Search(Section):
     )
     max_depth: int = Field(default=40, ge=1, le=10_000, description="steps of the longest path")
     max_live: int = Field(
-        default=4096, ge=1, le=10**6, description="most candidates in one model call: bounds memory, changes no result"
+        default=4096,
+        ge=1,
+        le=10**6,
+        description="most candidates in one model call: bounds memory, changes no node and no answer",
     )
     problems_per_block: int = Field(default=50, ge=1, le=10**6, description="problems searched, and saved, together")
 
