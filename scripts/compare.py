@@ -26,7 +26,7 @@ def step() -> None:
     parser.add_argument("--output", required=True, type=Path)
     parser.add_argument("--tables", required=True, type=Path, help="folder of the comparison's tables")
     args = parser.parse_args()
-    folders = args.spec["sides"]
+    folders = dict(args.spec["sides"])
     baseline, *candidates = [read(name, Path(folder)) for name, folder in folders.items()]
     found = page.tables(baseline, candidates)
     args.tables.mkdir(parents=True, exist_ok=True)

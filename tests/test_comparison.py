@@ -162,13 +162,14 @@ def run(studies, tmp_path_factory) -> Path:
     root = copy_repository(tmp_path_factory.mktemp("compare"))
     shutil.rmtree(root / "workflow/studies")
     (root / "config.yaml").unlink()
-    for name in ("base", "worse"):
+    # The baseline's name is the later one in the alphabet: which side is which is not a matter of names.
+    for folder, name in (("z-base", "base"), ("worse", "worse")):
         for key in (*sides.NEEDED, *sides.ALSO):
-            path = root / f"elsewhere/{name}/tables/{key}.parquet"
+            path = root / f"elsewhere/{folder}/tables/{key}.parquet"
             path.parent.mkdir(parents=True, exist_ok=True)
             studies[name].tables[key].to_parquet(path, index=False)
         path.parent.parent.joinpath("provenance.json").write_text(json.dumps(studies[name].provenance))
-    assert "(100%) done" in compare(root, "baseline=elsewhere/base", "candidate=elsewhere/worse")
+    assert "(100%) done" in compare(root, "baseline=elsewhere/z-base", "candidate=elsewhere/worse")
     return root
 
 
@@ -184,11 +185,11 @@ def compare(root: Path, *named: str, ok: bool = True) -> str:
 
 
 def test_a_comparison_needs_two_folders_and_no_configuration(run, studies):
-    folder = run / "results/comparisons/base--worse"
+    folder = run / "results/comparisons/z-base--worse"
     html = (folder / "comparison.html").read_text(encoding="utf-8")
     shown = Page(html)
     text = " ".join(shown.text)
-    assert "worse is worse than base beyond chance in 1 group of cells" in text and HOSTILE in text
+    assert "worse is worse than z-base beyond chance in 1 group of cells" in text and HOSTILE in text
     assert "window.ran" not in "".join(body for given, body in shown.scripts if given.get("type") != "application/json")
     # Every number is its table's.
     cells = pd.read_parquet(folder / "tables/cells.parquet")
@@ -199,16 +200,16 @@ def test_a_comparison_needs_two_folders_and_no_configuration(run, studies):
     )
     packed = {given["data-download"]: body for given, body in shown.scripts if "data-download" in given}
     assert "'=" not in unpack(json.loads(packed["changes.csv"])).decode() and "cells.parquet" in packed
-    assert "Nothing to be done" in compare(run, "baseline=elsewhere/base", "candidate=elsewhere/worse")
+    assert "Nothing to be done" in compare(run, "baseline=elsewhere/z-base", "candidate=elsewhere/worse")
 
 
 def test_a_comparison_that_cannot_be_made_says_why(run):
-    assert "no study in nowhere" in compare(run, "baseline=nowhere", "candidate=elsewhere/base", ok=False)
+    assert "no study in nowhere" in compare(run, "baseline=nowhere", "candidate=elsewhere/z-base", ok=False)
 
 
 @needs_chromium
 def test_the_page_of_a_comparison_works_offline_and_on_a_phone(run):
-    path = run / "results/comparisons/base--worse/comparison.html"
+    path = run / "results/comparisons/z-base--worse/comparison.html"
     with Browser(390, 844) as browser:
         browser.open(path)
         browser.until("document.querySelector('#cells-data input') !== null")

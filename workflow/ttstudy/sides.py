@@ -98,5 +98,5 @@ def spec(sides: Sequence[Side]) -> str:
         "step": "compare",
         "code": fingerprint.code("compare"),
         "files": fingerprint.files("reports/templates/**/*"),
-        "sides": {side.name: str(side.folder) for side in sides},
+        "sides": [[side.name, str(side.folder)] for side in sides],  # a list: the keys of an object would be sorted
     })  # fmt: skip
