@@ -230,7 +230,8 @@ def slurm(config: dict, env: dict[str, str], seconds: float, part: int) -> None:
         env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
         table = yaml.safe_load((root / "workflow/resources.yaml").read_text())
         for row in table["policies"] + table["prms"]:
-            row["gpus"] = 0
+            row.update(gpus=0, memory_gb=1)  # the node has 64
+        table["light"]["memory_gb"] = 1
         (root / "workflow/resources.yaml").write_text(yaml.safe_dump(table))
         quick = ("--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1")
         profile = ("--profile", "workflow/profiles/slurm", "--max-jobs-per-timespan", "1000/1s", "--latency-wait", "5")
