@@ -550,6 +550,11 @@ def test_a_variable_that_steps_cannot_read_is_named(tmp_path, monkeypatch):
     assert "TTSTUDY_RESPONSES_PER_PART: '1e3' is not a whole number" in refusal(tmp_path, smoke())
 
 
+def test_a_setting_without_a_value_is_named(capsys):
+    with pytest.raises(SystemExit, match="error: --config: 'seed' is no setting; write key=value"):
+        preflight.guard(["--config", "study=x", "seed"])
+
+
 def test_a_prm_whose_format_nothing_tells_is_named(tmp_path):
     folder = tmp_path / "prm"
     folder.mkdir()

@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 SCRIPTS = str(Path(workflow.basedir) / "scripts")
 library, python = Path(workflow.basedir) / "workflow", Path(sys.executable).parent
@@ -24,6 +22,4 @@ os.environ.setdefault("TTSTUDY_RUN", f"{time.time_ns():x}-{os.getpid()}")
 
 def unnamed(wildcards):
     """Say what is missing, when a comparison is asked for and no study named."""
-    raise WorkflowError(
-        "name the studies: snakemake compare --config baseline=FOLDER candidate=FOLDER[,FOLDER]"
-    )
+    sys.exit("error: name the studies: snakemake compare --config baseline=FOLDER candidate=FOLDER[,FOLDER]")

@@ -9,7 +9,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -166,16 +166,25 @@ def guard(arguments: Sequence[str] | None = None) -> None:
     Snakemake's own reader lets a key given twice pass, runs code where a file asks for it, and tells other mistakes
     by a traceback.
     """
-    told(lambda: [read_yaml(path) for path in _study_files(sys.argv[1:] if arguments is None else arguments)])
+    given = sys.argv[1:] if arguments is None else arguments
+    told(lambda: _settings(_values(given, "--config", "-C")))
+    told(lambda: [read_yaml(path) for path in _values(given, "--configfile", "--configfiles")])
 
 
-def _study_files(arguments: Sequence[str]) -> Iterator[str]:
+def _settings(texts: Iterable[str]) -> None:
+    for text in texts:
+        if not re.match("[^=]+=", text):
+            raise StudyError(f"--config: {text[:80]!r} is no setting; write key=value")
+
+
+def _values(arguments: Sequence[str], *options: str) -> Iterator[str]:
+    """What follows these options on a command line, behind `=` or as words of their own."""
     inside = False
     for argument in arguments:
         if argument.startswith("-"):
             name, equals, value = argument.partition("=")
-            inside = name in ("--configfile", "--configfiles") and not equals
-            if name in ("--configfile", "--configfiles") and equals:
+            inside = name in options and not equals
+            if name in options and equals:
                 yield value
         elif inside:
             yield argument
