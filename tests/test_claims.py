@@ -101,6 +101,15 @@ def test_a_planted_number_flips_the_verdict(claim, where, change, verdict, uncha
     assert (found["verdict"], found["text"]) != (AUDIT[claim], unchanged.loc[claim, "text"])
 
 
+def test_published_gains_that_rise_with_size_fail_the_claim_that_they_fall():
+    table = numbers()
+    last = (table["where"] == "Table 5") & (table["policy"] == "Qwen2.5-72B-Instruct")
+    table.loc[last & (table["method"] == "tts") & (table["quantity"] == "accuracy"), "value"] = "98.0"
+    table.loc[last & (table["quantity"] == "gain_over_cot"), "value"] = f"{100 * (98 - 83.8) / 83.8:.1f}"
+    found = claims.verdicts(published=table).set_index("claim").loc[12]
+    assert found["verdict"] == "fails" and "do not fall at Qwen2.5-72B-Instruct" in found["text"]
+
+
 def test_numbers_read_as_floats_give_the_same_table():
     assert claims.verdicts({"published": pd.read_csv(claims.PUBLISHED)}).equals(claims.verdicts())
 

@@ -171,3 +171,13 @@ def test_accuracy_table_has_every_level_that_has_problems():
     )
     with pytest.raises(ValueError, match="p00 occurs twice"):
         statistics.accuracy_table(pd.concat([outcomes(), outcomes().head(1)]))
+
+
+@pytest.mark.parametrize("problems", [12, 200])
+def test_problems_that_all_differ_by_the_same_leave_room_for_one_that_does_not(problems):
+    """No spread is seen, but a share of the problems that was not drawn may differ by anything."""
+    found = statistics.paired_difference(np.ones(problems), np.zeros(problems))
+    unseen = 1 - statistics.wilson(1.0, problems)[0]
+    assert (found.low, found.high) == pytest.approx((1 - 2 * unseen, 1)) and found.low < 0.99
+    both = statistics.paired_difference(np.full((problems, 2), 0.5), np.zeros((problems, 2)))
+    assert (both.low < 0.5).all() and (both.high > 0.5).all()

@@ -249,3 +249,21 @@ def test_what_the_rule_forbids_adds_nothing_to_its_spread():
     assert strategy.author_variance(grid, 1e9, ruled, seed=1) == pytest.approx(
         strategy.choice_variance(values[:, kept], levels, ruled, seed=1)
     )
+
+
+def test_a_benchmark_of_one_problem_has_no_other_to_learn_from():
+    shares = strategy.spread(np.array([[0.2, 0.9]]), LEVELS[:1], np.array([4.0, 16.0]), 4.0, folds=5, repeats=2, seed=0)
+    assert shares.tolist() == [[1.0, 0.0]]
+    one = outcomes(problems=1)
+    table = tables.check("strategy", strategy.select(one, repeats=2, parameters={"small": 1e9}, resamples=100))
+    assert (table["problems"] == 1).all()
+
+
+def test_the_rule_that_is_the_choice_differs_from_it_by_nothing():
+    """Only beam search was run, which is the rule's method: both choices are one, and so is what they add."""
+    rng = np.random.default_rng(1)
+    cell = {"benchmark": "toy", "policy": "p", "prm": "good", "budget": 4}
+    thetas = [("beam_search", "min", vote) for vote in ("prm_vote", "prm_max")]
+    grid = strategy.Grid(cell, [f"p{i}" for i in range(60)], LEVELS[np.arange(60) % 3], thetas, rng.random((60, 2)))
+    gap, extra = strategy.author_gap(grid, 1e9, seed=1)
+    assert extra == 0 and abs(gap.mean()) < 0.03  # but for the folds, which each level draws anew

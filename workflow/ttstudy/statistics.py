@@ -225,11 +225,11 @@ def paired_difference(
 ) -> Paired:
     """Mean of a - b over the same problems, its interval and the two-sided p value of a sign-flip test.
 
-    Arrays [P], or [P, K] for K comparisons at once (then the fields are arrays). The interval is BCa;
-    Student's when there are fewer than `SMALL` units; and where fewer than `RARE` problems differ at all,
-    their share's Wilson bound on either side. Signs are flipped in all 2^m ways for m <= 12 units that
-    differ, else `resamples` times. `extra` is as in `interval`; with it p is that of the test's normal score, shrunk
-    as much as the interval widens.
+    Arrays [P], or [P, K] for K comparisons at once (then the fields are arrays). The interval is BCa; Student's when
+    there are fewer than `SMALL` units; where fewer than `RARE` problems differ at all, their share's Wilson bound on
+    either side; and where all differ by the same, Wilson's bound on the share of those that would not. Signs are
+    flipped in all 2^m ways for m <= 12 units that differ, else `resamples` times. `extra` is as in `interval`; with it
+    p is that of the test's normal score, shrunk as much as the interval widens.
     """
     from scipy.special import ndtr, ndtri, stdtrit
 
@@ -256,7 +256,13 @@ def paired_difference(
         low[small], high[small] = mean[small] - half, mean[small] + half
     if boot.any():
         low[boot], high[boot] = _bca(gaps[:, boot], confidence, resamples, seed, groups)
-    wider = _widening(_variance_of_mean(gaps, groups), extra)
+    variance = _variance_of_mean(gaps, groups)
+    same = ~rare & (variance < 1e-15)
+    if same.any():
+        # as many problems as Wilson's bound leaves unseen could differ by anything
+        seen = wilson(1.0, units, confidence)[0]
+        low[same], high[same] = seen * mean[same] - (1 - seen), seen * mean[same] + (1 - seen)
+    wider = _widening(variance, extra)
     low, high = mean - wider * (mean - low), mean + wider * (high - mean)
     low, high = np.minimum(np.round(low, 12), mean), np.maximum(np.round(high, 12), mean)
     p = _sign_flip(sums, resamples, seed)

@@ -340,7 +340,7 @@ def less(a: pd.Series, b: pd.Series) -> pd.Series:
 
 def points(value: float) -> str:
     """A difference of accuracies in percentage points, with its sign."""
-    return f"{100 * value:+.1f} points"
+    return f"{round(100 * value, 1) + 0.0:+.1f} points"
 
 
 def percent(value: float) -> str:

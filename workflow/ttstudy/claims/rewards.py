@@ -30,7 +30,7 @@ def flaws_hurt_search(study: Study) -> Finding:
     if verdict == "holds" and not gap.low > 0:
         verdict = "not significant" if gap.difference > 0 else "fails"
     text = (
-        f"from {prms[0]} to {prms[-1]} search loses {points(-searched.mean())}, best-of-N "
+        f"from {prms[0]} to {prms[-1]} search changes by {points(-searched.mean())}, best-of-N by "
         f"{points(-sampled.mean())}; search less best-of-N is {points(-gap.difference)}"
     )
     return Finding(

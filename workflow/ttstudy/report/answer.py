@@ -60,7 +60,7 @@ def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
     short, one = study.one
     own = here[here["policy"] == here["larger"]].set_index("policy", drop=False)
     pairs = here[here["policy"] != here["larger"]]
-    won = pairs[(pairs["difference"] > 0) & (pairs["p_holm"] < 0.05)]
+    won = pairs[(pairs["low"] > 0) & (pairs["p_holm"] < 0.05)]
     alone = pairs["policy"].map(own["cot"]).astype(float)  # of no pairs, pandas makes a column of texts
     overtaken = won[~(alone[won.index] > won["cot"])]  # TTS overcomes no gap where the smaller one was ahead already
     numbers, count = [], _count(won, pairs, alone, one)

@@ -26,13 +26,14 @@ import pandas as pd
 from ttstudy import statistics
 from ttstudy.flops import efficiency_interval
 from ttstudy.strategy.adaptive import ADAPTIVE, allocate, early_stopping, spread, stopping
-from ttstudy.strategy.choice import THETA, Grid, choice_variance, cross_fit, grids, levels_of, naive, resampled
+from ttstudy.strategy.choice import THETA, Grid, choice_variance, cross_fit, grids, levels_of, naive, resampled, unseen
 
 __all__ = [
     "ADAPTIVE",
     "THETA",
     "Grid",
     "allocate",
+    "author_gap",
     "author_method",
     "author_rule",
     "author_variance",
@@ -220,6 +221,19 @@ def author_rule(
 def author_variance(grid: Grid, parameters: float, fitted: np.ndarray, seed: int = 0) -> float:
     """`choice_variance` of the rule's scores and votes; `fitted` is the value that `author_rule` gave."""
     return choice_variance(grid.values, grid.levels, fitted, seed=seed, allowed=_ruled(grid, parameters))
+
+
+def author_gap(grid: Grid, parameters: float, seed: int = 0) -> tuple[np.ndarray, float] | None:
+    """The rule's value less that of the cross-fitted choice on each problem, and the variance that both choices add.
+
+    None where the rule's method was not run.
+    """
+    ruled, allowed = author_rule(grid, parameters, seed=seed), _ruled(grid, parameters)
+    if ruled is None:
+        return None
+    gap = ruled[0] - cross_fit(grid.values, grid.levels, seed=seed)[0]
+    either = [resampled(grid.values, grid.levels, 5, 3, 200, seed, only)[1] for only in (allowed, None)]
+    return gap, unseen(either[0] - either[1], gap)
 
 
 def _ruled(grid: Grid, parameters: float) -> np.ndarray | None:

@@ -92,7 +92,8 @@ def spread(
             test = fold_of == fold
             sizes = member @ ~test
             means = (member * ~test) @ values / np.maximum(sizes, 1)[:, None]
-            means[sizes == 0] = values[~test].mean(axis=0)
+            # a level that the other folds do not have is taken for all of theirs; a single problem has no other
+            means[sizes == 0] = 0.0 if test.all() else values[~test].mean(axis=0)
             worth = (shares * means[np.arange(len(names)), plans]).sum(axis=1)
             good = np.flatnonzero(worth >= worth.max() - 1e-9)
             used = (plans[good[costs[good].argmin()]] @ member[:, test]).astype(int)

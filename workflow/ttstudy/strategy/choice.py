@@ -164,7 +164,13 @@ def choice_variance(
     what it should be, since a resample tells as much as half as many distinct problems (see
     reports/benchmarks/intervals.md).
     """
-    drawn = resampled(values, groups, folds, repeats, resamples, seed, allowed)[1]
+    return unseen(resampled(values, groups, folds, repeats, resamples, seed, allowed)[1], fitted)
+
+
+def unseen(drawn: np.ndarray, fitted: np.ndarray) -> float:
+    """Half of what the variance of `drawn`, means of resampled choices, has above that of the mean of `fitted`."""
+    if len(fitted) < 2:
+        return 0.0
     return max(0.0, float(drawn.var(ddof=1)) - float(fitted.var(ddof=1)) / len(fitted)) / 2
 
 

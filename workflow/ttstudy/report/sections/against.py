@@ -52,7 +52,8 @@ def small_large(results: Results, context: Mapping[str, Any]) -> Section:
         )
     prm = study.reference_prm
     here = frame[(frame["prm"] == prm) & (frame["policy"] != frame["larger"])]
-    ahead, apart = here[here["low"] > 0], here[(here["difference"] > 0) & (here["p_holm"] < 0.05)]
+    ahead = here[here["low"] > 0]
+    apart = ahead[ahead["p_holm"] < 0.05]
     behind = int((here["high"] < 0).sum())
     finding = (
         f"With {prm}, the smaller policy is ahead of the larger one's {one} in {len(ahead)} of "
@@ -149,7 +150,9 @@ def cot(results: Results, context: Mapping[str, Any]) -> Section:
     parts = []
     for benchmark in results.study.benchmarks:
         part = frame[frame["benchmark"] == benchmark]
-        if len(part) > 1:
+        if len(part) > 1 and part["accuracy"].nunique() == 1:
+            parts.append(f"is {percent(part['accuracy'].iloc[0])} for all {len(part)} policies on {benchmark}")
+        elif len(part) > 1:
             worst, best = part.loc[part["accuracy"].idxmin()], part.loc[part["accuracy"].idxmax()]
             parts.append(
                 f"ranges from {percent(worst['accuracy'])} ({worst['policy']}) to {percent(best['accuracy'])} "

@@ -62,7 +62,7 @@ def adaptive(results: Results, context: Mapping[str, Any]) -> Section:
         return Section("adaptive", title, "Not there: this study has no table of adaptive budgets.")
     sure, worse = frame[frame["low"] > 0], int((frame["high"] < 0).sum())
     finding = (
-        f"At the same mean number of responses, adapting is better in {len(sure)} of {len(frame)} cells"
+        f"With no more responses on average, adapting is better in {len(sure)} of {len(frame)} cells"
         + (f", by up to {points(sure['difference'].max())}," if len(sure) else "")
         + f" and worse in {worse} (95 % intervals of single cells)."
     )
