@@ -146,6 +146,7 @@ f(x)=2x\text{ for all }x ~ f(x)=2x
 7\checkmark\checkmark ~ 7
 \text{all }n\ge3 ~ n\ge3
 \text{about }12.5 ~ 12.5
+5 \quad\square ~ 5
 \text{4 or more} ~ 4\text{ or more}
 \frac{AB}{CD}=\frac23 ~ \frac23
 P(X>2)=0.3 ~ 0.3
@@ -247,6 +248,7 @@ x=5\text{ cm} ~ 5\text{ in}
 5 ~ 5\text{ squared}
 5 ~ 5\text{ is wrong}
 5 ~ 5\ldots
+56 ~ \$5 \$6
 \text{(A)} ~ \text{(A) or (B)}
 \text{two lines} ~ \text{three lines}
 """.strip().splitlines()

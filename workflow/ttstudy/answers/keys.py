@@ -266,7 +266,7 @@ class _Keys:
         return Keys(f"t:{''.join(text.split())}")
 
 
-UNFINISHED = (r"\text", r"\ldots", "...", "?")
+UNFINISHED = (r"\text", r"\$", r"\ldots", "...", "?")
 """Marks of a text that a larger system would read a part of."""
 
 
