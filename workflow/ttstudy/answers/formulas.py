@@ -356,3 +356,11 @@ def read(tokens: list[Token]) -> list[ex.Node]:
     if any(token.text in (r"\pm", r"\mp") for token in tokens):
         return [Reader(tokens, sign).all() for sign in (1, -1)]
     return [Reader(tokens).all()]
+
+
+def read_one(tokens: list[Token]) -> ex.Node:
+    """The one expression that the tokens stand for; raises `Unread`."""
+    nodes = read(tokens)
+    if len(nodes) > 1:
+        raise Unread("plus-minus")
+    return nodes[0]

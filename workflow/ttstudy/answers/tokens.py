@@ -182,3 +182,18 @@ def split_top(tokens: list[Token], is_mark) -> list[tuple[list[Token], Token | N
             piece.append(token)
     pieces.append((piece, None))
     return pieces
+
+OPENS = ("(", "[", "{", r"\{", r"\langle", r"\lfloor", r"\lceil")
+CLOSES = (")", "]", "}", r"\}", r"\rangle", r"\rfloor", r"\rceil")
+
+
+def closes(tokens: list[Token]) -> bool:
+    """Say whether the first bracket is closed by the last token."""
+    depth = 0
+    for at, token in enumerate(tokens):
+        opens = token.text in OPENS or token.text.startswith(r"\begin")
+        closed = token.text in CLOSES or token.text.startswith(r"\end")
+        depth += opens - closed
+        if depth == 0:
+            return at == len(tokens) - 1
+    return False
