@@ -18,7 +18,7 @@ def step() -> None:
     args = parser.parse_args()
     found = {name: tables.read(name, args.output.parent / f"{name}.parquet") for name in STUDY_TABLES}
     found["published"] = pd.read_csv(PUBLISHED)
-    tables.write("claims", claims.verdicts(found), args.output)
+    tables.write("claims", claims.verdicts(found, seed=args.spec["seed"]), args.output)
 
 
 if __name__ == "__main__":
