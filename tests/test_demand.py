@@ -46,6 +46,7 @@ def test_a_retry_asks_for_more_time_and_memory_within_what_the_site_allows():
     assert (first["runtime"], second["runtime"]) == (720, 1200)
     assert (first["mem_mb"], second["mem_mb"]) == (100_000, 200_000)
     assert first["gpu"] == 2 and first["slurm_partition"] == "gpu" and first["gpu_model"] == "a100"
+    assert first["nodes"] == 1 and slurm(Demand(16, 1000, 72), Site())["nodes"] == 2
     light = slurm(demand.of_step("light"), site)
     assert light["gpu"] == 0 and light["slurm_partition"] == "cpu" and light["gpu_model"] == ""
 

@@ -142,7 +142,8 @@ def test_plan_and_limit_on_the_command_line(tmp_path):
 def test_a_dry_run_for_slurm_lists_what_each_job_asks_for(tmp_path):
     root = copy_repository(tmp_path)
     config = write(root, LARGE)
-    (root / "site.yaml").write_text("{gpu_partition: big, cpu_partition: small, account: me, gpu_model: a100}\n")
+    site = {"gpu_partition": "big", "cpu_partition": "small", "account": "me", "gpu_model": "a100", "cpus_per_gpu": 6}
+    write(root, site, "site.yaml")
     env = environment() | {"PYTHONPATH": str(slurm_cluster.PLUGIN), "TTSTUDY_SITE": str(root / "site.yaml")}
     line = [part.replace("default", "slurm") for part in command(config, "--dry-run")]
     env["SLURM_CONF"] = os.devnull  # no cluster is asked
@@ -156,7 +157,8 @@ def test_a_dry_run_for_slurm_lists_what_each_job_asks_for(tmp_path):
     for rule, text in jobs:
         assert rule == "all" or "runtime=" in text and "slurm_partition=" in text, text
     search = next(text for rule, text in jobs if rule == "search" and "qwen-72b" in text and "prm-72b" in text)
-    asked = "gpu=4 gpu_model=a100 mem_mb=360000 runtime=2880 slurm_partition=big slurm_account=me"
-    for wanted in asked.split():
+    gpus = "gpu=4 nodes=1 cpus_per_gpu=6 gpu_model=a100"
+    for wanted in f"{gpus} mem_mb=360000 runtime=2880 slurm_partition=big slurm_account=me".split():
         assert wanted in search
-    assert "slurm_partition=small" in next(text for rule, text in jobs if rule == "claims")
+    claims = next(text for rule, text in jobs if rule == "claims")
+    assert "slurm_partition=small" in claims and "nodes=" not in claims

@@ -19,7 +19,8 @@ def asked(step):
     def one(key):
         return lambda wildcards, attempt: demand.slurm(_demand(step, wildcards), site, attempt)[key]
 
-    return {key: one(key) for key in demand.RESOURCES}
+    of_models = () if step in ("light", "training") else demand.OF_MODELS
+    return {key: one(key) for key in (*demand.RESOURCES, *of_models)}
 
 
 def _demand(step, wildcards):

@@ -121,6 +121,8 @@ def billions_of_name(name: str) -> float | None:
 
 RESOURCES = ("gpu", "mem_mb", "runtime", "slurm_partition", "slurm_account", "gpu_model")
 """Resources of every job, as Snakemake and its Slurm plugin name them."""
+OF_MODELS = ("nodes", "cpus_per_gpu")
+"""Those that only jobs with models have: of the light jobs that share a submission Snakemake would add them up."""
 
 
 class Site(NamedTuple):
@@ -133,6 +135,8 @@ class Site(NamedTuple):
     scratch: str | None = None
     gpus_per_80gb: float = 1.0
     longest_hours: float | None = None
+    gpus_per_node: int = 8
+    cpus_per_gpu: int = -1  # the plugin's word for: as Slurm has it
 
 
 def read_site(path: Path | str | None = None) -> Site:
@@ -149,8 +153,12 @@ def slurm(demand: Demand, site: Site, attempt: int = 1) -> dict[str, Any]:
     if site.longest_hours is not None:
         hours = min(hours, site.longest_hours)
     partition = site.gpu_partition if demand.gpus else site.cpu_partition
+    gpus = math.ceil(demand.gpus * site.gpus_per_80gb)
     return {
-        "gpu": math.ceil(demand.gpus * site.gpus_per_80gb),
+        "gpu": gpus,
+        # Left to itself, Slurm may take a job's GPUs from several nodes; a model's processes want them on one.
+        "nodes": max(1, math.ceil(gpus / site.gpus_per_node)),
+        "cpus_per_gpu": site.cpus_per_gpu,
         "mem_mb": int(demand.memory_gb * 1000 * attempt),
         "runtime": max(1, round(hours * 60)),
         "slurm_partition": partition or "",

@@ -83,6 +83,8 @@ class SiteFile(Section):
     scratch: Annotated[str, AfterValidator(printable)] | None = Field(default=None, min_length=1, max_length=1000)
     gpus_per_80gb: float | None = Field(default=None, gt=0, le=100)
     longest_hours: float | None = Field(default=None, gt=0, le=1e5)
+    gpus_per_node: int | None = Field(default=None, ge=1, le=1000)
+    cpus_per_gpu: int | None = Field(default=None, ge=1, le=1000)
 
 
 def checked(section: type[BaseModel], content: Mapping[str, Any], path: Path) -> None:
