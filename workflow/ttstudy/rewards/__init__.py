@@ -58,7 +58,7 @@ def open_reward_model(
         revision: commit (40 hex digits) of a hub model.
         system: system message of format qwen, None for none; hub models of the catalogue have their own.
         cache: where `.bin` weights are written as safetensors, by default `safetensors/` in the checkpoint folder.
-        device: `auto` is a GPU where there is one.
+        device: `auto` is the last GPU, where there is one.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU and the checkpoint's on a GPU.
         batch_tokens: tokens of one forward pass.
         cache_mib: memory (MiB) for states of prefixes that search comes back to.
@@ -107,7 +107,8 @@ def open_reward_model(
         checkpoint.close()
         return StepScorer(name or Path(path_or_name).name, encoder, vllm, on_overflow)
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        # The last GPU: in a search the policy's engine takes the first ones.
+        device = f"cuda:{torch.cuda.device_count() - 1}" if torch.cuda.is_available() else "cpu"
     kind = torch.device(device).type
     precision = dtype_of(dtype or ("float32" if kind == "cpu" else stored_dtype(checkpoint.config)))
     budget = batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
