@@ -42,6 +42,15 @@ def undisturbed(tmp_path_factory) -> Path:
     return root
 
 
+def test_a_run_in_other_blocks_on_one_core_ends_in_the_same_bytes(undisturbed, tmp_path):
+    search = faults.study()["search"] | {"problems_per_block": 4}
+    root, config = faults.set_up(tmp_path / "run", first_block=1, search=search)
+    snakemake(root, config, cores=1)
+    again, first = faults.final(root), faults.final(undisturbed)
+    assert again.keys() == first.keys() and len(first) >= 10
+    assert [name for name in first if again[name] != first[name]] == []
+
+
 def test_killed_at_random_moments_a_run_ends_in_the_same_bytes(undisturbed, tmp_path):
     choice = random.Random(20250206)
     root, config = faults.set_up(tmp_path / "run0")
