@@ -13,18 +13,21 @@ if site.scratch:
     os.environ.setdefault("TTSTUDY_SCRATCH", site.scratch)
 
 
+WITHOUT_MODELS = ("light", "training")
+
+
 def asked(step):
     """Resources of a step: of its models (`policy`, `prm`, `policy+prm`), `light` or `training`; more each attempt."""
 
     def one(key):
         return lambda wildcards, attempt: demand.slurm(_demand(step, wildcards), site, attempt)[key]
 
-    of_models = () if step in ("light", "training") else demand.OF_MODELS
+    of_models = () if step in WITHOUT_MODELS else demand.OF_MODELS
     return {key: one(key) for key in (*demand.RESOURCES, *of_models)}
 
 
 def _demand(step, wildcards):
-    if step in ("light", "training"):
+    if step in WITHOUT_MODELS:
         return demand.of_step(step)
     return demand.of_job(study, **{kind: wildcards[kind] for kind in step.split("+")})
 

@@ -62,10 +62,8 @@ def last_box(response: str) -> str | None:
 
 def last_number(response: str) -> str | None:
     """Return the last number as written (with thousands commas, decimals, a simple fraction), or None."""
-    found = None
-    for match in NUMBER.finditer(response):
-        found = match[0] or found
-    return found
+    found = numbers(response)
+    return found[-1] if found else None
 
 
 def numbers(text: str) -> list[str]:

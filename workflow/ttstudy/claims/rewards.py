@@ -52,7 +52,7 @@ def over_optimisation(study: Study) -> Finding:
         if len(budgets) < 2:
             raise Missing("best-of-N at two budgets or more")
         few, many = (_best_of_n(study, policy, prm, "prm_max", n) for n in (budgets[0], budgets[-1]))
-        return (few - many).dropna()
+        return less(few, many)
 
     falls = {prm: mean_over(study.shared_policies, lambda policy, prm=prm: fall(policy, prm)) for prm in prms}
     gap = study.compare(falls[prms[-1]])

@@ -13,19 +13,14 @@ from ttstudy.figures.comparisons import moved
 from ttstudy.report import downloads, page
 from ttstudy.report.answer import KeyNumber, percent, points
 from ttstudy.report.cells import FORMATS, Column, Table
-from ttstudy.report.sections.parts import Block, Section, named
+from ttstudy.report.sections.parts import BENCHMARK, DIFFERENCE, METHOD, POLICY, PRM, Block, N, Section, named
 
 C = Column
-_WHERE = [
-    C("benchmark", "Benchmark", facet=True), C("policy", "Policy", facet=True), C("method", "Method", facet=True),
-    C("prm", "PRM", facet=True),
-]  # fmt: skip
-_N = C("budget", "N", "plain")
+_WHERE = [BENCHMARK, POLICY, METHOD, PRM]
 _RULE = [C("score", "Score", facet=True), C("vote", "Vote", facet=True)]
 _GAP = [
     C("before", "Baseline, %", "percent"), C("after", "Candidate, %", "percent"),
-    C("difference", "Difference, points", "points"), C("low", "95 % low", "points"), C("high", "95 % high", "points"),
-    C("p_holm", "p, Holm", "p"),
+    *DIFFERENCE, C("p_holm", "p, Holm", "p"),
 ]  # fmt: skip
 _NAMES = {"majority": "majority voting", "best_of_n": "best-of-N", "beam_search": "beam search", "dvts": "DVTS",
           "cot": "one greedy answer", "coverage": "coverage"}  # fmt: skip
@@ -149,7 +144,7 @@ def _numbers(found: Mapping[str, pd.DataFrame]) -> list[KeyNumber]:
 
 def _moved(groups: pd.DataFrame, names: Sequence[str]) -> Table:
     columns = [
-        *_candidate(names), *_WHERE[1:], _N, *_GAP[2:], *_GAP[:2], C("verdict", "Verdict", facet=True), *_RULE,
+        *_candidate(names), *_WHERE[1:], N, *_GAP[2:], *_GAP[:2], C("verdict", "Verdict", facet=True), *_RULE,
         C("moved", "Cells moved", "count"), C("cells", "of", "count"), _WHERE[0],
     ]  # fmt: skip
     caption = "Groups of cells that moved beyond chance, the worst first, each by its clearest cell"
@@ -188,7 +183,7 @@ def _costs(frame: pd.DataFrame, names: Sequence[str]) -> Section:
         f"{dearer['ratio']:.3g} times the baseline's."
     )
     columns = [
-        *_candidate(names), *_WHERE, _N, C("before", "Baseline, FLOPs", "exponent"),
+        *_candidate(names), *_WHERE, N, C("before", "Baseline, FLOPs", "exponent"),
         C("after", "Candidate, FLOPs", "exponent"), C("ratio", "Ratio", "ratio"),
     ]  # fmt: skip
     table = Table("costs-data", "FLOPs per problem, all tokens and the PRM, the dearer first", columns, named(frame))
@@ -214,14 +209,14 @@ def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Section:
         return Section("cells", title, "No cell is in both studies.")
     shown = frame.sort_values(["p_holm", "difference"], kind="stable")
     if len(names) == 1:
-        columns = [C("verdict", "Verdict", facet=True), *_WHERE, _N, *_GAP, *_RULE,
+        columns = [C("verdict", "Verdict", facet=True), *_WHERE, N, *_GAP, *_RULE,
                    C("problems", "Problems", "count")]  # fmt: skip
     else:
         key = comparison.CELL
         shown = shown.set_index([*key, "candidate"])[[c.name for c in _GAP[1:]] + ["before"]].unstack("candidate")
         wide = shown.index.to_frame(index=False)
         wide["before"] = shown["before"].bfill(axis=1).iloc[:, 0].to_numpy()
-        columns = [*_WHERE, _N, *_RULE, _GAP[0]]
+        columns = [*_WHERE, N, *_RULE, _GAP[0]]
         for i, name in enumerate(names):
             for column in _GAP[1:]:
                 wide[f"{column.name}_{i}"] = shown[column.name][name].to_numpy()

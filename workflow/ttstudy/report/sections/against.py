@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,6 @@ from ttstudy.figures import plots
 from ttstudy.report import views
 from ttstudy.report.answer import percent
 from ttstudy.report.cells import Column as C
-from ttstudy.report.cells import Table
 from ttstudy.report.sections.parts import (
     ACCURACY,
     BENCHMARK,
@@ -207,7 +207,7 @@ def gains(results: Results, context: Mapping[str, Any]) -> Section:
         C("efficiency_high", "95 % high", "ratio"),
     ]  # fmt: skip
     blocks = each(study, frame, "gains", columns, lambda b, k: plots.gains(frame, b, k, study.one))
-    blocks = [Block(Table(**{**vars(b.table), "folded": False}), b.figure) if b.table else b for b in blocks]
+    blocks = [replace(b, table=replace(b.table, folded=False)) if b.table else b for b in blocks]
     method = (
         f"Compute-optimal scaling takes the best method for each difficulty and N with {study.reference_prm}, "
         f"chosen by cross-fitting. Gain is TTS / {short} − 1. Efficiency follows the authors' rule: the N at which the "
