@@ -19,6 +19,10 @@ def step() -> None:
     args = parser.parse_args()
     spec, sources, settings = args.spec, args.spec["sources"], args.spec["difficulty"]
     names = {"benchmark": spec["benchmark"], "policy": spec["policy"]}
+    if "pilot" not in sources:  # a reference answers once: there is nothing to predict from, and nothing to spread
+        for name, path in (("predicted", args.predicted), ("adaptive", args.output)):
+            tables.write(name, tables.empty(name), path)
+        return
     pilot = tables.read("grades", sources["pilot"]["grades"], GRADES)
     scores = {prm: tables.read("scores", path) for prm, path in sources["pilot"].get("scores", {}).items()}
     known = tables.read("difficulty", args.difficulty)

@@ -47,8 +47,7 @@ def step() -> None:
             nodes = nodes[nodes["problem_id"].isin(ids)]
             trees.append(nodes.assign(**names, method=method, prm=prm, budget=budget))
     tables.write("explorer", pd.concat(found, ignore_index=True), args.output)
-    empty = pd.DataFrame(columns=[item.split(":")[0] for item in tables.COLUMNS["trees"].split()])
-    tables.write("trees", pd.concat(trees, ignore_index=True) if trees else empty, args.trees)
+    tables.write("trees", pd.concat(trees, ignore_index=True) if trees else tables.empty("trees"), args.trees)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 
+import pandas as pd
 import pytest
 
+from tests.studies import smoke, snakemake, write
 from tests.test_layout import layout_of
 from tests.test_study import DEFINITION, small
 from ttstudy import preflight
@@ -57,3 +59,16 @@ def test_a_published_model_that_is_not_known_is_named_before_anything_runs(tmp_p
     config = copy.deepcopy(study(published=["Satori-Qwen-7B", "Nobody-7B"]))
     with pytest.raises(StudyError, match="published: no accuracy of 'Nobody-7B' is in published.csv; there are "):
         preflight.check(layout_of(config, tmp_path))
+
+
+@pytest.mark.parametrize("change", [{}, {"prms": {}, "budgets": {"majority": [2, 8]}}], ids=["with PRMs", "without"])
+def test_a_study_with_references_runs_to_its_report(clone, change):
+    # A run, not a layout: `adaptive` once ended such studies, the paper's among them, after everything was drawn.
+    config = smoke(study="refs", references=["smoke-40k"]) | change
+    snakemake(clone, write(clone, config, "refs.yaml"))
+    tables = clone / "results/studies/refs/tables"
+    for name in ("predicted", "adaptive"):
+        assert set(pd.read_parquet(tables / f"{name}.parquet")["policy"]) == {"smoke-8k"}
+    accuracy = pd.read_parquet(tables / "accuracy.parquet")
+    assert set(accuracy[accuracy["policy"] == "smoke-40k"]["method"]) == {"cot"}
+    assert "smoke-40k" in (clone / "results/studies/refs/report.html").read_text()

@@ -221,6 +221,11 @@ def check(name: str, frame: pd.DataFrame, where: str = "") -> pd.DataFrame:
     return frame[ordered + [column for column in frame.columns if column not in ordered]]
 
 
+def empty(name: str) -> pd.DataFrame:
+    """A table of this kind without a row."""
+    return pd.DataFrame(columns=[item.split(":")[0] for item in COLUMNS[name].split()])
+
+
 def write(name: str, frame: pd.DataFrame, path: Path | str) -> None:
     """Write a checked table; the file appears whole or not at all."""
     path = Path(path)
