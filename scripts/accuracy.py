@@ -3,22 +3,22 @@
 from pathlib import Path
 
 from ttstudy import statistics, steps, tables
+from ttstudy.specs.kinds import AccuracySpec
 
-PARTS = ("outcomes", "difficulty", "ledger", "counts")
 
-
-def step() -> None:
+def step(spec: AccuracySpec, _log: Path | None) -> None:
     """Join outcomes, difficulty, ledger and counts; compute accuracy."""
-    parser = steps.parser(__doc__)
-    for name in PARTS:
-        parser.add_argument(f"--{name}", required=True, nargs="+", type=Path)
-    parser.add_argument("--tables", required=True, type=Path, help="folder of the study's tables")
-    args = parser.parse_args()
-    joined = {name: steps.concat(name, getattr(args, name)) for name in PARTS}
-    accuracy = statistics.accuracy_table(joined["outcomes"], seed=args.spec["seed"])
+    parts = {
+        "outcomes": spec.outcomes,
+        "difficulty": spec.difficulty,
+        "ledger": spec.ledger,
+        "counts": spec.counts,
+    }
+    joined = {name: steps.concat(name, files) for name, files in parts.items()}
+    accuracy = statistics.accuracy_table(joined["outcomes"], seed=spec.seed)
     for name, frame in (joined | {"accuracy": accuracy}).items():
-        tables.write(name, frame, args.tables / f"{name}.parquet")
+        tables.write(name, frame, spec.outputs[name])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(AccuracySpec, step)

@@ -5,42 +5,35 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy import difficulty, steps, strategy, tables, voting
+from ttstudy.specs.kinds import AdaptiveSpec
 
 GRADES = ["problem_id", "sample", "canonical", "correct"]
 
 
-def step() -> None:
+def step(spec: AdaptiveSpec, _log: Path | None) -> None:
     """Predict levels from the pilot; spread budgets by them, and stop votes that are decided."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--difficulty", required=True, type=Path)
-    parser.add_argument("--outcomes", required=True, type=Path)
-    parser.add_argument("--predicted", required=True, type=Path)
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    spec, sources, settings = args.spec, args.spec["sources"], args.spec["difficulty"]
-    names = {"benchmark": spec["benchmark"], "policy": spec["policy"]}
-    if "pilot" not in sources:  # a reference answers once: there is nothing to predict from, and nothing to spread
-        for name, path in (("predicted", args.predicted), ("adaptive", args.output)):
+    if spec.sources.pilot is None:  # a reference answers once: there is nothing to predict from, nothing to spread
+        for name, path in spec.outputs.items():
             tables.write(name, tables.empty(name), path)
         return
-    pilot = tables.read("grades", sources["pilot"]["grades"], GRADES)
-    scores = {prm: tables.read("scores", path) for prm, path in sources["pilot"].get("scores", {}).items()}
-    known = tables.read("difficulty", args.difficulty)
-    levels = difficulty.predicted(pilot, scores, known, tuple(settings["thresholds"]), settings["scheme"])
-    tables.write("predicted", levels.assign(**names), args.predicted)
+    names = {"benchmark": spec.benchmark, "policy": spec.policy}
+    pilot = steps.read("grades", spec.sources.pilot.grades, GRADES)
+    scores = {prm: steps.read("scores", file) for prm, file in spec.sources.pilot.scores.items()}
+    known = steps.read("difficulty", spec.difficulty)
+    levels = difficulty.predicted(pilot, scores, known, spec.settings.thresholds, spec.settings.scheme)
+    tables.write("predicted", levels.assign(**names), spec.outputs["predicted"])
 
-    outcomes = tables.read("outcomes", args.outcomes)
-    headline = (outcomes["score"] == spec["headline"]["score"]) & (outcomes["vote"] == spec["headline"]["vote"])
+    outcomes = steps.read("outcomes", spec.outcomes)
+    headline = (outcomes["score"] == spec.score) & (outcomes["vote"] == spec.vote)
     chosen = outcomes[headline | (outcomes["vote"] == "majority") & (outcomes["prm"] == "none")]
-    found = [strategy.allocate(chosen, levels, spec["seed"])]
-    budgets = spec["budgets"].get("majority")
-    if sources["samples"] and budgets:
-        pool = steps.concat("grades", [block["grades"] for block in sources["samples"]], GRADES)
+    found = [strategy.allocate(chosen, levels, spec.seed)]
+    if spec.sources.samples and spec.budgets.majority:
+        pool = steps.concat("grades", [block.grades for block in spec.sources.samples], GRADES)
         grid = voting.Pool.build(pool, None, list(known["problem_id"]))
-        found.append(strategy.stopping(grid, sorted(budgets), seed=spec["seed"]).assign(**names))
+        found.append(strategy.stopping(grid, sorted(spec.budgets.majority), seed=spec.seed).assign(**names))
     columns = {column: "float" for column in ("difference", "low", "high")}
-    tables.write("adaptive", pd.concat(found, ignore_index=True).astype(columns), args.output)
+    tables.write("adaptive", pd.concat(found, ignore_index=True).astype(columns), spec.outputs["adaptive"])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(AdaptiveSpec, step)

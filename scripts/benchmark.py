@@ -3,21 +3,18 @@
 from pathlib import Path
 
 from ttstudy import benchmarks, steps, tables
+from ttstudy.specs.kinds import BenchmarkSpec
 
 
-def step() -> None:
+def step(spec: BenchmarkSpec, log_path: Path | None) -> None:
     """Load, check, write."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--source", nargs="*", type=Path, default=[], help="table of recorded responses, if it is one")
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    recorded = tables.read("recorded", args.source[0]) if args.spec["source"] == "recorded" else None
-    frame = benchmarks.load(args.spec, recorded)
-    tables.write("benchmark", frame, args.output)
-    with steps.log(args.log) as log:
+    recorded = None if spec.recorded is None else steps.read("recorded", spec.recorded)
+    frame, checksum = benchmarks.load(spec.settings, spec.source, recorded)
+    tables.write("benchmark", frame, spec.outputs["output"], notes={"sha256": checksum})
+    with steps.log(log_path) as log:
         if log is not None:
-            print(f"{len(frame):,} problems; SHA-256 of these problems: {benchmarks.checksum(frame)}", file=log)
+            print(f"{len(frame):,} problems; SHA-256 of these problems: {checksum}", file=log)
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(BenchmarkSpec, step)

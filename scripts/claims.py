@@ -6,20 +6,17 @@ import pandas as pd
 
 from ttstudy import claims, steps, tables
 from ttstudy.fingerprint import ROOT
-from ttstudy.names import STUDY_TABLES
+from ttstudy.specs.kinds import ClaimsSpec
 
 PUBLISHED = ROOT / "reports" / "published.csv"
 
 
-def step() -> None:
+def step(spec: ClaimsSpec, _log: Path | None) -> None:
     """Read the study's tables and the published numbers; write the verdicts."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    found = {name: tables.read(name, args.output.parent / f"{name}.parquet") for name in STUDY_TABLES}
+    found = {name: steps.read(name, file) for name, file in spec.tables.items()}
     found["published"] = pd.read_csv(PUBLISHED)
-    tables.write("claims", claims.verdicts(found, seed=args.spec["seed"]), args.output)
+    tables.write("claims", claims.verdicts(found, seed=spec.seed), spec.outputs["claims"])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(ClaimsSpec, step)

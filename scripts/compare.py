@@ -6,6 +6,7 @@ from pathlib import Path
 from ttstudy import comparison, sides, steps, tables
 from ttstudy.errors import StudyError
 from ttstudy.report import comparison as page
+from ttstudy.specs.kinds import CompareSpec
 
 
 def read(name: str, folder: Path) -> comparison.Study:
@@ -20,20 +21,16 @@ def read(name: str, folder: Path) -> comparison.Study:
     return comparison.Study(name, found, known if isinstance(known, dict) else {})
 
 
-def step() -> None:
+def step(spec: CompareSpec, _log: Path | None) -> None:
     """Read every side, compare, write tables and page."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--output", required=True, type=Path)
-    parser.add_argument("--tables", required=True, type=Path, help="folder of the comparison's tables")
-    args = parser.parse_args()
-    folders = dict(args.spec["sides"])
+    folders, place = dict(spec.sides), Path(spec.outputs["tables"])
     baseline, *candidates = [read(name, Path(folder)) for name, folder in folders.items()]
     found = page.tables(baseline, candidates)
-    args.tables.mkdir(parents=True, exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     for name, frame in found.items():
-        frame.to_parquet(args.tables / f"{name}.parquet", index=False)
-    page.build(baseline, candidates, found, folders, args.output)
+        frame.to_parquet(place / f"{name}.parquet", index=False)
+    page.build(baseline, candidates, found, folders, Path(spec.outputs["report"]))
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(CompareSpec, step)

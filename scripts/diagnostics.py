@@ -3,17 +3,15 @@
 from pathlib import Path
 
 from ttstudy import steps, tables
-from ttstudy.diagnostics import study
+from ttstudy.diagnostics.study import diagnose
+from ttstudy.specs.kinds import DiagnosticsSpec
 
 
-def step() -> None:
+def step(spec: DiagnosticsSpec, _log: Path | None) -> None:
     """Read labels, scores and search trees; write the tables about flaws."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--tables", required=True, type=Path, help="folder of the study's tables")
-    args = parser.parse_args()
-    for name, frame in study.diagnose(args.spec).items():
-        tables.write(name, frame, args.tables / f"{name}.parquet")
+    for name, frame in diagnose(spec).items():
+        tables.write(name, frame, spec.outputs[name])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(DiagnosticsSpec, step)

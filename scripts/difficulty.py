@@ -3,22 +3,17 @@
 from pathlib import Path
 
 from ttstudy import difficulty, steps, tables
+from ttstudy.specs.kinds import DifficultySpec
 
 
-def step() -> None:
+def step(spec: DifficultySpec, _log: Path | None) -> None:
     """Pass@1 on the pilot, and the level it puts each problem in."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--pilot", required=True, type=Path, help="grades of the pilot")
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    settings = args.spec["difficulty"]
-    levels = difficulty.levels(
-        tables.read("grades", args.pilot), thresholds=tuple(settings["thresholds"]), scheme=settings["scheme"]
-    )
-    levels.insert(0, "benchmark", args.spec["benchmark"])
-    levels.insert(1, "policy", args.spec["policy"])
-    tables.write("difficulty", levels, args.output)
+    grades = steps.read("grades", spec.pilot)
+    levels = difficulty.levels(grades, thresholds=spec.settings.thresholds, scheme=spec.settings.scheme)
+    levels.insert(0, "benchmark", spec.benchmark)
+    levels.insert(1, "policy", spec.policy)
+    tables.write("difficulty", levels, spec.outputs["difficulty"])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(DifficultySpec, step)

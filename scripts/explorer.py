@@ -5,50 +5,52 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy import explorer, steps, tables
+from ttstudy.specs.kinds import ExplorerSpec
 
 
-def step() -> None:
+def step(spec: ExplorerSpec, _log: Path | None) -> None:
     """Pick problems, collect their responses and trees from every source."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--problems", required=True, type=Path, help="the benchmark's table")
-    parser.add_argument("--output", required=True, type=Path)
-    parser.add_argument("--trees", required=True, type=Path)
-    args = parser.parse_args()
-    names = {"benchmark": args.spec["benchmark"], "policy": args.spec["policy"]}
-    sources = args.spec["sources"]
-    benchmark = tables.read("benchmark", args.problems)
+    names = {"benchmark": spec.benchmark, "policy": spec.policy}
+    benchmark = steps.read("benchmark", spec.problems)
     ids = explorer.chosen(benchmark)
     found, trees = [], []
 
-    def add(method, prm, budget, responses, grades, scores=None):
+    def add(
+        method: str,
+        prm: str,
+        budget: int,
+        responses: pd.DataFrame,
+        grades: pd.DataFrame,
+        scores: pd.DataFrame | None = None,
+    ) -> None:
         shown = explorer.rows(responses, grades, scores, benchmark, ids)
         found.append(shown.assign(**names, method=method, prm=prm, budget=budget))
 
-    if "cot" in sources:
-        cot = tables.read("responses", sources["cot"]["responses"])
-        add("cot", "none", 1, cot, tables.read("grades", sources["cot"]["grades"]))
-    if sources["samples"]:
-        size = sources["samples"][-1]["samples"][1] + 1
-        blocks = [block for block in sources["samples"] if block["samples"][0] < explorer.RESPONSES]
-        pool = steps.concat("responses", [block["responses"] for block in blocks])
-        grades = steps.concat("grades", [block["grades"] for block in blocks])
-        prms = list(blocks[0]["scores"])
+    if (cot := spec.sources.cot) is not None:
+        add("cot", "none", 1, steps.read("responses", cot.responses), steps.read("grades", cot.grades))
+    if spec.sources.samples:
+        size = spec.sources.samples[-1].samples[1] + 1
+        blocks = [block for block in spec.sources.samples if block.samples[0] < explorer.RESPONSES]
+        pool = steps.concat("responses", [block.responses for block in blocks])
+        grades = steps.concat("grades", [block.grades for block in blocks])
+        prms = list(blocks[0].scores)
         if not prms:
             add("majority", "none", size, pool, grades)
         for prm in prms:
-            scores = steps.concat("scores", [block["scores"][prm] for block in blocks])
+            scores = steps.concat("scores", [block.scores[prm] for block in blocks])
             add("best_of_n", prm, size, pool, grades, scores)
-    for search in sources["searches"]:
-        method, prm, budget = search["method"], search["prm"], search["budget"]
-        answers = tables.read("search_responses", search["answers"])
-        add(method, prm, budget, answers, tables.read("grades", search["grades"]))
+    for search in spec.sources.searches:
+        method, prm, budget = search.method, search.prm, search.budget
+        answers = steps.read("search_responses", search.answers)
+        add(method, prm, budget, answers, steps.read("grades", search.grades))
         if budget <= explorer.TREE_BUDGET:
-            nodes = tables.read("nodes", search["nodes"])
+            nodes = steps.read("nodes", search.nodes)
             nodes = nodes[nodes["problem_id"].isin(ids)]
             trees.append(nodes.assign(**names, method=method, prm=prm, budget=budget))
-    tables.write("explorer", pd.concat(found, ignore_index=True), args.output)
-    tables.write("trees", pd.concat(trees, ignore_index=True) if trees else tables.empty("trees"), args.trees)
+    tables.write("explorer", pd.concat(found, ignore_index=True), spec.outputs["explorer"])
+    shown = pd.concat(trees, ignore_index=True) if trees else tables.empty("trees")
+    tables.write("trees", shown, spec.outputs["trees"])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(ExplorerSpec, step)

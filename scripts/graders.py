@@ -5,42 +5,41 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy import graders, outcomes, steps, tables
+from ttstudy.specs.kinds import GradersSpec
 
 
-def step() -> None:
+def step(spec: GradersSpec, _log: Path | None) -> None:
     """Pair both graders' verdicts, value every method under the other grader, write three tables."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--outcomes", required=True, type=Path, help="the study's outcomes")
-    parser.add_argument("--difficulty", required=True, type=Path)
-    parser.add_argument("--tables", required=True, type=Path, help="folder of the study's tables")
-    args = parser.parse_args()
-    spec = args.spec
-    difficulty = tables.read("difficulty", args.difficulty)
+    difficulty = steps.read("difficulty", spec.difficulty)
     golds = {
-        name: tables.read("benchmark", path).set_index("problem_id")["answer"]
-        for name, path in spec["benchmarks"].items()
+        name: steps.read("benchmark", file).set_index("problem_id")["answer"]
+        for name, file in spec.benchmarks.items()
     }
     counts, differing, others = [], [], []
-    for cell in spec["cells"]:
-        at = {"benchmark": cell["benchmark"], "policy": cell["policy"]}
-        levels = difficulty[(difficulty["benchmark"] == at["benchmark"]) & (difficulty["policy"] == at["policy"])]
+    for cell in spec.cells:
+        at = {"benchmark": cell.benchmark, "policy": cell.policy}
+        levels = difficulty[(difficulty["benchmark"] == cell.benchmark) & (difficulty["policy"] == cell.policy)]
         pairs = []
-        for source in cell["graded"]:
-            both = (steps.concat("grades", source[kind]) for kind in ("grades", "other"))
-            pairs.append(graders.paired(*both))
-            counts.append(at | {key: source[key] for key in ("source", "prm", "budget")} | graders.counts(pairs[-1]))
+        for source in cell.graded:
+            pairs.append(graders.paired(*(steps.concat("grades", files) for files in (source.grades, source.other))))
+            what = {"source": source.source, "prm": source.prm, "budget": source.budget}
+            counts.append(at | what | graders.counts(pairs[-1]))
         rows = graders.answers(pd.concat(pairs, ignore_index=True)).assign(**at)
-        differing.append(rows.assign(gold=rows["problem_id"].map(golds[at["benchmark"]])))
-        values = outcomes.of_files(
-            cell["sources"], list(levels["problem_id"]), cell["budgets"], spec["beam_width"], spec["seed"]
+        differing.append(rows.assign(gold=rows["problem_id"].map(golds[cell.benchmark])))
+        values = outcomes.of_sources(
+            cell.sources, list(levels["problem_id"]), cell.budgets, spec.beam_width, spec.seed
         )
-        others.append(outcomes.table(*at.values(), values, levels))
-    names = {"grader": spec["grader"], "other": spec["other"]}
-    accuracy = graders.accuracy(tables.read("outcomes", args.outcomes), pd.concat(others, ignore_index=True))
-    tables.write("graders", pd.DataFrame(counts).assign(**names), args.tables / "graders.parquet")
-    tables.write("grader_accuracy", accuracy, args.tables / "grader_accuracy.parquet")
-    tables.write("grader_answers", pd.concat(differing, ignore_index=True), args.tables / "grader_answers.parquet")
+        others.append(outcomes.table(cell.benchmark, cell.policy, values, levels))
+    names = {"grader": spec.grader, "other": spec.other}
+    accuracy = graders.accuracy(steps.read("outcomes", spec.outcomes), pd.concat(others, ignore_index=True))
+    found = {
+        "graders": pd.DataFrame(counts).assign(**names),
+        "grader_accuracy": accuracy,
+        "grader_answers": pd.concat(differing, ignore_index=True),
+    }
+    for name, frame in found.items():
+        tables.write(name, frame, spec.outputs[name])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(GradersSpec, step)

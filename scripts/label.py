@@ -3,20 +3,16 @@
 from pathlib import Path
 
 from ttstudy import steps, tables
-from ttstudy.diagnostics import label_responses
+from ttstudy.diagnostics.labels import label_responses
+from ttstudy.specs.kinds import LabelSpec
 
 
-def step() -> None:
+def step(spec: LabelSpec, _log: Path | None) -> None:
     """Label a block."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--benchmark", required=True, type=Path)
-    parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    problems = tables.read("benchmark", args.benchmark).set_index("problem_id")["problem"]
-    responses = tables.read("responses", args.responses, ["problem_id", "sample", "steps"])
-    tables.write("labels", label_responses(responses, problems), args.output)
+    problems = steps.read("benchmark", spec.benchmark).set_index("problem_id")["problem"]
+    responses = steps.read("responses", spec.responses, ["problem_id", "sample", "steps"])
+    tables.write("labels", label_responses(responses, problems), spec.outputs["output"])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(LabelSpec, step)

@@ -3,17 +3,15 @@
 from pathlib import Path
 
 from ttstudy import steps, tables
-from ttstudy.diagnostics import read_labelled
+from ttstudy.diagnostics.labelled import read_labelled
+from ttstudy.specs.kinds import LabelledSpec
 
 
-def step() -> None:
+def step(spec: LabelledSpec, _log: Path | None) -> None:
     """Read, check, write."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    spec = args.spec
-    tables.write("labelled", read_labelled(Path(spec["path"]), spec["format"], spec["solutions"]), args.output)
+    frame = read_labelled(Path(spec.source), spec.settings.format, spec.settings.solutions)
+    tables.write("labelled", frame, spec.outputs["output"])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(LabelledSpec, step)

@@ -5,10 +5,13 @@ already, the command runs as it is. With TTSTUDY_SCRATCH set, models are copied 
 is not asked for anything: `snakemake fetch` has been there.
 """
 
+import json
 import os
 import sys
+from pathlib import Path
 
 from ttstudy import gpus, scratch
+from ttstudy.errors import StudyError
 
 
 def main() -> None:
@@ -17,9 +20,12 @@ def main() -> None:
     if (devices := gpus.take(count)) is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    if folder := os.environ.get("TTSTUDY_SCRATCH"):
+    if (folder := os.environ.get("TTSTUDY_SCRATCH")) and "--spec" in command:
         try:
-            command = scratch.staged(command, os.path.expandvars(folder))
+            spec = Path(command[command.index("--spec") + 1])
+            os.environ[scratch.STAGED] = json.dumps(scratch.staged(spec, os.path.expandvars(folder)))
+        except StudyError as error:
+            sys.exit(f"error: {error}")
         except OSError as error:
             sys.exit(f"error: TTSTUDY_SCRATCH: {error.filename or folder}: {error.strerror}; give another folder")
     os.execvp(command[0], command)

@@ -3,21 +3,17 @@
 from pathlib import Path
 
 from ttstudy import outcomes, steps, tables
+from ttstudy.specs.kinds import OutcomesSpec
 
 
-def step() -> None:
+def step(spec: OutcomesSpec, _log: Path | None) -> None:
     """Read the cell's grades and scores, value each method, write the outcomes."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--difficulty", required=True, type=Path)
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    spec = args.spec
-    difficulty = tables.read("difficulty", args.difficulty)
-    values = outcomes.of_files(
-        spec["sources"], list(difficulty["problem_id"]), spec["budgets"], spec["beam_width"], spec["seed"]
+    difficulty = steps.read("difficulty", spec.difficulty)
+    values = outcomes.of_sources(
+        spec.sources, list(difficulty["problem_id"]), spec.budgets, spec.beam_width, spec.seed
     )
-    tables.write("outcomes", outcomes.table(spec["benchmark"], spec["policy"], values, difficulty), args.output)
+    tables.write("outcomes", outcomes.table(spec.benchmark, spec.policy, values, difficulty), spec.outputs["outcomes"])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(OutcomesSpec, step)

@@ -26,4 +26,4 @@ def step() -> None:
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.told(step)

@@ -1,7 +1,10 @@
 """Say what a study will cost before it runs: print it by policy, PRM and method, and write the whole table."""
 
+import argparse
+import json
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -21,19 +24,24 @@ LEVELS = (
 """By what the printed rows tell themselves apart: the first of these that is not too long."""
 
 
-def step() -> None:
+def main() -> None:
     """Reckon, write, print."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--output", required=True, type=Path, help="the plan's table; a CSV file is written beside it")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path, help="the study as JSON, as the Snakefile writes it")
+    parser.add_argument("output", type=Path, help="the plan's table; a CSV file is written beside it")
     args = parser.parse_args()
-    layout = open_layout(from_mapping(args.spec))
-    frame = plan.plan(layout)
-    tables.write("plan", frame, args.output)
-    frame.to_csv(args.output.with_suffix(".csv"), index=False, lineterminator="\n")
-    show(frame, args.output)
+
+    def reckon() -> None:
+        layout = open_layout(from_mapping(json.loads(args.study.read_text(encoding="utf-8"))))
+        frame = plan.plan(layout)
+        tables.write("plan", frame, args.output)
+        frame.to_csv(args.output.with_suffix(".csv"), index=False, lineterminator="\n")
+        show(frame, args.output)
+
+    steps.told(reckon)
 
 
-def show(frame, output: Path) -> None:
+def show(frame: pd.DataFrame, output: Path) -> None:
     """Every row where they are few, else sums over N, benchmarks, PRMs; then the total and what it rests on."""
     if frame.empty:
         print(f"No step of this study calls a model: there is nothing to plan. Table: {output}")
@@ -97,4 +105,4 @@ def _number(key: str, value: float) -> str:
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    main()

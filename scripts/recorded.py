@@ -3,17 +3,14 @@
 from pathlib import Path
 
 from ttstudy import recorded, steps, tables
+from ttstudy.specs.kinds import RecordedSpec
 
 
-def step() -> None:
+def step(spec: RecordedSpec, log_path: Path | None) -> None:
     """Read the whole file; a broken row stops here, before anything is made from the others."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--file", required=True, type=Path)
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    frame, unused = recorded.load(args.file)
-    tables.write("recorded", frame, args.output)
-    with steps.log(args.log) as log:
+    frame, unused = recorded.load(Path(spec.source))
+    tables.write("recorded", frame, spec.outputs["output"])
+    with steps.log(log_path) as log:
         if log is not None:
             sizes = frame.groupby("problem_id").size()
             print(f"{len(sizes):,} problems, {sizes.min()} to {sizes.max()} responses each", file=log)
@@ -21,4 +18,4 @@ def step() -> None:
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(RecordedSpec, step)

@@ -1,6 +1,5 @@
 """Score every step of a block of responses with a PRM, one pass per response."""
 
-import json
 from functools import cache
 from pathlib import Path
 
@@ -9,34 +8,29 @@ import pandas as pd
 from ttstudy import steps, tables
 from ttstudy.engines import environment
 from ttstudy.progress import bar
-from ttstudy.rewards import open_prm, scoring_engine
+from ttstudy.rewards import open_prm
 from ttstudy.rewards.protocol import check_scores
+from ttstudy.specs.kinds import ScoreSpec
 
 RESPONSES_PER_PART = 8192
 
 
-def step() -> None:
+def step(spec: ScoreSpec, log_path: Path | None) -> None:
     """Score in parts; a response without a step gets no scores."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--benchmark", type=Path, help="problems; by default the responses' own column `problem`")
-    parser.add_argument("--responses", required=True, type=Path)
-    parser.add_argument("--prm", required=True, type=Path, help="checkpoint folder")
-    parser.add_argument("--machine", type=json.loads, default={}, help="engine options that change no byte (JSON)")
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
-    environment.enter(scoring_engine(args.spec))
+    environment.enter(spec.judge.engine)
     columns = ["problem_id", "sample", "steps"]
-    if args.benchmark:
-        responses = tables.read("responses", args.responses, columns)
-        problems = tables.read("benchmark", args.benchmark).set_index("problem_id")["problem"]
+    if spec.benchmark is not None:
+        responses = steps.read("responses", spec.responses, columns)
+        problems = steps.read("benchmark", spec.benchmark).set_index("problem_id")["problem"]
     else:
-        responses = tables.read("labelled", args.responses, [*columns, "problem"])
+        responses = steps.read("labelled", spec.responses, [*columns, "problem"])
         problems = responses.groupby("problem_id")["problem"].first()
-    label = f"score {args.output.parent.name}/{args.output.stem}"
+    output, folder = Path(spec.outputs["output"]), steps.folder(spec.judge.checkpoint)
+    label = f"score {output.parent.name}/{output.stem}"
     clock = steps.stopwatch()
-    with steps.log(args.log) as log, bar(label, len(responses), log) as progress:
-        with steps.opening(args.prm):
-            model = open_prm(args.prm, args.spec, args.machine)
+    with steps.log(log_path) as log, bar(label, len(responses), log) as progress:
+        with steps.opening(folder):
+            model = open_prm(folder, spec.judge)
         done = 0
 
         @cache  # many samples of a pool are the same response
@@ -61,13 +55,13 @@ def step() -> None:
             frame = part[["problem_id", "sample"]].assign(step_scores=scores, prm_tokens=tokens)
             return {"scores": frame.reset_index(drop=True)}
 
-        frames = steps.in_parts(args.output, list(range(len(responses))), RESPONSES_PER_PART, compute)
-        tables.write("scores", frames["scores"], args.output)
+        frames = steps.in_parts(output, list(range(len(responses))), RESPONSES_PER_PART, compute)
+        tables.write("scores", frames["scores"], output)
         steps.took(tokens=frames["scores"]["prm_tokens"].sum())
-        steps.finish(args.output)
+        steps.finish(output)
         if log is not None:
             print(f"{label}: {model.tokens:,} tokens scored in {clock()}", file=log)
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(ScoreSpec, step)

@@ -4,23 +4,19 @@ from pathlib import Path
 
 from ttstudy import steps
 from ttstudy.miniature import shipping
+from ttstudy.specs.kinds import TrainPolicySpec
 
 
-def step() -> None:
+def step(spec: TrainPolicySpec, log_path: Path | None) -> None:
     """Write the checkpoint folder."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--name", default="policy", help="the policy's name, for messages")
-    parser.add_argument("--output", required=True, type=Path, help="checkpoint folder to write")
-    parser.add_argument("--retrain", action="store_true", help="train even where a shipped checkpoint fits")
-    args = parser.parse_args()
 
     def train(folder: Path, progress: shipping.Progress) -> None:
         from ttstudy.miniature.policies import train_policy
 
-        train_policy(args.spec, folder, progress)
+        train_policy(spec.definition(), folder, progress)
 
-    shipping.training_step(args, "policies", train)
+    shipping.training_step(spec, log_path, "policies", train)
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(TrainPolicySpec, step)

@@ -5,19 +5,16 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy import checkpoints, steps, tables
+from ttstudy.specs.kinds import TrainingSpec
 
 
-def step() -> None:
+def step(spec: TrainingSpec, _log: Path | None) -> None:
     """Describe each model."""
-    parser = steps.parser(__doc__)
-    parser.add_argument("--output", required=True, type=Path)
-    args = parser.parse_args()
     rows = [
-        {"model": name, "kind": model["kind"]} | checkpoints.describe(model)
-        for name, model in args.spec["models"].items()
+        {"model": name, "kind": model.kind} | checkpoints.describe(model) for name, model in spec.models.items()
     ]
-    tables.write("training", pd.DataFrame(rows), args.output)
+    tables.write("training", pd.DataFrame(rows), spec.outputs["training"])
 
 
 if __name__ == "__main__":
-    steps.main(step)
+    steps.main(TrainingSpec, step)

@@ -37,7 +37,7 @@ from ttstudy.engines.padding import pad_heads
 from ttstudy.engines.protocol import Request, Sampling
 from ttstudy.errors import StudyError
 from ttstudy.sampling import asked, requests
-from ttstudy.specs import canonical
+from ttstudy.specs.records import canonical
 
 SAMPLES = range(25)
 SPEC = {

@@ -18,7 +18,7 @@ from ttstudy.engines.padding import KERNELS, pad_heads, padded_size
 from ttstudy.engines.protocol import Request, Sampling
 from ttstudy.engines.replicas import devices
 from ttstudy.errors import StudyError
-from ttstudy.specs import canonical
+from ttstudy.specs.records import canonical
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ from ttstudy.miniature import task as tasks
 from ttstudy.miniature import tokenizer as tokens
 from ttstudy.rewards.formats import make_format
 from ttstudy.rewards.text import TextTokenizer
-from ttstudy.specs import digest8
+from ttstudy.specs.records import digest8
 
 ROOT = Path(__file__).resolve().parents[1]
 TASK = {"operations": [1, 3], "largest": 20}

@@ -16,7 +16,7 @@ from tests.vllm_session import ROOT, environment
 from ttstudy import tables
 from ttstudy.engines.environment import VARIABLE
 from ttstudy.rewards import open_reward_model
-from ttstudy.specs import canonical
+from ttstudy.specs.records import canonical
 
 NAMES = ["math_shepherd", "rlhflow", "skywork-1.5b", "qwen"]
 HOSTILE_SOLUTION = ("\n".join(HOSTILE), HOSTILE)

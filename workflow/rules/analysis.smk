@@ -3,185 +3,141 @@
 INPUTS: grades, scores, search tables, difficulty pilots. OUTPUTS: results/studies/STUDY/{cells,tables}/.
 """
 
+CELL = f"{layout.folder}/cells/{{benchmark}}/{{policy}}"
+
 
 rule difficulty:
     input:
-        pilot=lambda w: layout.grades(layout.pools(w.benchmark, w.policy, "pilot")[0]),
+        needs(f"{CELL}.difficulty.parquet"),
     output:
-        f"{layout.folder}/cells/{{benchmark}}/{{policy}}.difficulty.parquet",
+        f"{CELL}.difficulty.parquet",
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.difficulty.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.difficulty_spec(w.benchmark, w.policy),
+        spec=spec,
     shell:
-        'python "$SCRIPTS/difficulty.py" --spec {params.spec:q} --pilot {input.pilot:q} --output {output:q} --log {log:q}'
+        'python "$SCRIPTS/difficulty.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule outcomes:
     input:
-        difficulty=rules.difficulty.output,
-        tables=lambda w: layout.files(w.benchmark, w.policy, "grades", "scores", "answers"),
+        needs(f"{CELL}.outcomes.parquet"),
     output:
-        f"{layout.folder}/cells/{{benchmark}}/{{policy}}.outcomes.parquet",
+        f"{CELL}.outcomes.parquet",
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.outcomes.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.cell_spec("outcomes", w.benchmark, w.policy),
+        spec=spec,
     shell:
-        'python "$SCRIPTS/outcomes.py" --spec {params.spec:q} --difficulty {input.difficulty:q} --output {output:q} --log {log:q}'
+        'python "$SCRIPTS/outcomes.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule ledger:
     input:
-        tables=lambda w: layout.files(
-            w.benchmark, w.policy, "responses", "grades", "scores", "answers", "nodes", "cost"
-        ),
-        models=lambda w: layout.model_files(w.policy, *study.prms_of(w.policy)),
+        needs(f"{CELL}.ledger.parquet"),
     output:
-        ledger=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.ledger.parquet",
-        counts=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.counts.parquet",
+        f"{CELL}.ledger.parquet",
+        f"{CELL}.counts.parquet",
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.ledger.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.ledger_spec(w.benchmark, w.policy),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/ledger.py" --spec {params.spec:q} --output {output.ledger:q} --counts {output.counts:q} --log {log:q}
-        """
+        'python "$SCRIPTS/ledger.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule training:
     input:
-        layout.model_files(),
+        needs(layout.table("training")),
     output:
-        shown("training"),
+        [shown(name) for name in layout.training_spec().outputs],
     log:
         f"{layout.folder}/logs/training.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.training_spec(),
+        spec=spec,
     shell:
-        'python "$SCRIPTS/training.py" --spec {params.spec:q} --output {output:q} --log {log:q}'
+        'python "$SCRIPTS/training.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule accuracy:
     input:
-        outcomes=layout.cells("outcomes"),
-        difficulty=layout.cells("difficulty"),
-        ledger=layout.cells("ledger"),
-        counts=layout.cells("counts"),
+        needs(layout.table("accuracy")),
     output:
-        accuracy=shown("accuracy"),
-        outcomes=shown("outcomes"),
-        difficulty=shown("difficulty"),
-        ledger=shown("ledger"),
-        counts=shown("counts"),
+        [shown(name) for name in layout.accuracy_spec().outputs],
     log:
         f"{layout.folder}/logs/accuracy.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.study_spec("accuracy"),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/accuracy.py" --spec {params.spec:q} --outcomes {input.outcomes:q} \
-            --difficulty {input.difficulty:q} --ledger {input.ledger:q} --counts {input.counts:q} \
-            --tables "$(dirname {output.accuracy:q})" --log {log:q}
-        """
+        'python "$SCRIPTS/accuracy.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule graders:
     input:
-        # By path: beside `rules.NAME.output`, Snakemake hashes the whole long list once for each of its files.
-        outcomes=layout.table("outcomes"),
-        difficulty=layout.table("difficulty"),
-        benchmarks=[layout.benchmark(benchmark) for benchmark in study.benchmarks],
-        tables=[
-            path
-            for benchmark, policy in layout.pairs()
-            for grader in (study.grader, layout.other_grader)
-            for path in layout.files(benchmark, policy, "grades", "scores", "answers", grader=grader)
-        ],
+        needs(layout.table("graders")),
     output:
-        [shown(name) for name in GRADER_TABLES],
+        [shown(name) for name in layout.graders_spec().outputs],
     log:
         f"{layout.folder}/logs/graders.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.graders_spec(),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/graders.py" --spec {params.spec:q} --outcomes {input.outcomes:q} \
-            --difficulty {input.difficulty:q} --tables "$(dirname {output:q} | head -n 1)" --log {log:q}
-        """
+        'python "$SCRIPTS/graders.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule adaptive:
     input:
-        difficulty=rules.difficulty.output,
-        outcomes=rules.outcomes.output,
-        tables=lambda w: layout.files(w.benchmark, w.policy, "grades", "scores"),
+        needs(f"{CELL}.predicted.parquet"),
     output:
-        predicted=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.predicted.parquet",
-        adaptive=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.adaptive.parquet",
+        f"{CELL}.predicted.parquet",
+        f"{CELL}.adaptive.parquet",
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.adaptive.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.adaptive_spec(w.benchmark, w.policy),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/adaptive.py" --spec {params.spec:q} --difficulty {input.difficulty:q} \
-            --outcomes {input.outcomes:q} --predicted {output.predicted:q} --output {output.adaptive:q} \
-            --log {log:q}
-        """
+        'python "$SCRIPTS/adaptive.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule strategy:
     input:
-        outcomes=layout.table("outcomes"),
-        difficulty=layout.table("difficulty"),
-        training=layout.table("training"),
-        predicted=layout.cells("predicted"),
-        adaptive=layout.cells("adaptive"),
+        needs(layout.table("strategy")),
     output:
-        strategy=shown("strategy"),
-        optimism=shown("optimism"),
-        predicted=shown("predicted"),
-        adaptive=shown("adaptive"),
-        efficiency=shown("efficiency"),
+        [shown(name) for name in layout.strategy_spec().outputs],
     log:
         f"{layout.folder}/logs/strategy.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.study_spec("strategy"),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/strategy.py" --spec {params.spec:q} --tables "$(dirname {output.strategy:q})" \
-            --predicted {input.predicted:q} --adaptive {input.adaptive:q} --log {log:q}
-        """
+        'python "$SCRIPTS/strategy.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule claims:
     input:
-        tables=[layout.table(name) for name in STUDY_TABLES],
+        needs(layout.table("claims")),
     output:
-        shown("claims"),
+        [shown(name) for name in layout.claims_spec().outputs],
     log:
         f"{layout.folder}/logs/claims.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.claims_spec(),
+        spec=spec,
     shell:
-        'python "$SCRIPTS/claims.py" --spec {params.spec:q} --output {output:q} --log {log:q}'
+        'python "$SCRIPTS/claims.py" --spec {params.spec:q} --log {log:q}'

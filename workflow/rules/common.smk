@@ -1,6 +1,7 @@
-"""The checked study, its layout, and what every rule shares.
+"""The checked study, its jobs, and what every rule shares.
 
-Every `params: spec` is one canonical JSON text: all that decides the output, and nothing else.
+A rule says where its outputs lie, what it may ask of a machine, and which step runs it. What the step reads and all that
+decides its results is in its spec, a file in results/specs (`params: spec`), which `ttstudy.layout` makes from the study.
 Priorities put the longest chain (train, sample, score) first, so that the short searches fill the cores at the end.
 Functions, even of nothing: Snakemake would expand the braces of a plain text.
 """
@@ -8,10 +9,11 @@ Functions, even of nothing: Snakemake would expand the braces of a plain text.
 import re
 from pathlib import Path
 
-from ttstudy import preflight, revisions
+from ttstudy import preflight, rerun, revisions, todo
 from ttstudy.layout import open_layout
 from ttstudy.names import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES
 from ttstudy.runlock import hold_results
+from ttstudy.specs import files as specs
 from ttstudy.study import from_mapping, read_yaml, with_base
 
 study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")
@@ -32,6 +34,10 @@ def opened():
 
 
 study, layout, missing = preflight.told(opened)
+
+
+# Not file times and not Snakemake's records: what the results say of themselves.
+rerun.decide(todo.dirty(layout) if workflow.is_main_process else {})
 
 
 wildcard_constraints:
@@ -60,14 +66,21 @@ def one_of(names):
     return "|".join(map(re.escape, names)) or "(?!)"
 
 
+def needs(output):
+    """Input function of the rule with this (first) output: what its job reads."""
+    return lambda wildcards: [
+        file.path for file in layout.job(output.format(**dict(wildcards.items()))).spec.inputs
+    ]
+
+
+def spec(wildcards, output):
+    """Path of the file with the spec of the job with this output."""
+    return specs.place(study.results, layout.job(output[0]).spec.digest)
+
+
 def scoring_environment(prm):
     """Conda file of a step that scores with a PRM: the one with vLLM where the PRM runs on it."""
     return f"../../envs/{'generate' if getattr(study.prms[prm], 'engine', None) == 'vllm' else 'score'}.yaml"
-
-
-def spec(wildcards):
-    """Canonical spec whose digest is part of the output's path."""
-    return layout.spec(wildcards.spec)
 
 
 def shown(name):
@@ -80,26 +93,27 @@ def shown(name):
     )
 
 
-def block(wildcards):
-    """Sample block of the output's path."""
-    return int(wildcards.first), int(wildcards.last)
-
-
 def damaged():
     """Results of this study that were found damaged and set aside: made again even where nothing else needs them."""
-    return [
-        path
-        for path in missing
-        if layout.knows(path) and any(rule.is_producer(path) for rule in workflow.rules)
-    ]
+    return [path for path in missing if layout.makes(path)]
+
+
+def ready():
+    """Refuse what cannot run; hold the results; write what the jobs are told."""
+    revisions.require(study, study_file)
+    refuse_above_the_limit()
+    hold_results(study.results)
+    for job in layout.jobs():
+        specs.write(job.spec, specs.place(study.results, job.spec.digest))
 
 
 onstart:
     # A kernel lock, not Snakemake's files: it goes with its process, so a killed run never blocks the next one.
     if set(workflow.dag_settings.targets) != {"plan"}:
-        preflight.told(lambda: revisions.require(study, study_file))
-        preflight.told(refuse_above_the_limit)
-        preflight.told(lambda: hold_results(study.results))
+        preflight.told(ready)
+    else:
+        Path(layout.folder).mkdir(parents=True, exist_ok=True)
+        Path(f"{layout.folder}/plan.json").write_text(study.model_dump_json(exclude_unset=True))
 
 
 report: "../../reports/captions/workflow.rst"

@@ -4,31 +4,42 @@
 INPUTS: tables and provenance of finished studies. OUTPUTS: results/comparisons/NAMES/{comparison.html,tables/}.
 """
 
-from ttstudy import preflight, sides
+from pathlib import Path
+
+from ttstudy import preflight, rerun, sides, stamps
+from ttstudy.specs import files as specs
 
 compared = preflight.told(lambda: sides.open_sides(sides.named(config)))
 
 
 if compared:
 
+    comparison = preflight.told(lambda: sides.spec(compared))
+    told = stamps.of(Path(comparison.product))
+    same = told is not None and told.spec == comparison.digest
+    rerun.decide({} if same else {comparison.product: "other studies, tables or code"})
+
     rule compare:
         default_target: True
         input:
-            [path for side in compared for path in side.files()],
+            [file.path for file in comparison.read],
         output:
-            report=report(
-                f"{sides.output(compared)}/comparison.html",
+            report(
+                comparison.outputs["report"],
                 caption="../../reports/captions/comparison.rst",
                 category="Comparison",
                 labels={"studies": ", ".join(side.name for side in compared)},
             ),
-            tables=directory(f"{sides.output(compared)}/tables"),
+            directory(comparison.outputs["tables"]),
         conda:
             "../../envs/analyse.yaml"
         params:
-            spec=sides.spec(compared),
+            spec=specs.place("results", comparison.digest),
         shell:
-            'python "$SCRIPTS/compare.py" --spec {params.spec:q} --output {output.report:q} --tables {output.tables:q}'
+            'python "$SCRIPTS/compare.py" --spec {params.spec:q}'
+
+    onstart:
+        specs.write(comparison, specs.place("results", comparison.digest))
 
 else:
 

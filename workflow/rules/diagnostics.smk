@@ -4,24 +4,23 @@ INPUTS: blocks of the pool with their scores, search trees; labelled solutions f
 OUTPUTS: .../FIRST-LAST.labels.parquet; results/labelled/NAME-SPEC/; the study's tables about flaws.
 """
 
+LABELS = f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.labels.parquet"
+LABELLED_SCORES = f"{study.results}/labelled/{{labelled}}-{{solutions}}/scores/{{prm}}-{{spec}}.parquet"
+
 
 rule label:
     input:
-        benchmark=lambda w: layout.benchmark(w.benchmark),
-        responses=f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.parquet",
+        needs(LABELS),
     output:
-        f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.labels.parquet",
+        LABELS,
     log:
         f"{study.results}/logs/label/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.label_spec(),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/label.py" --spec {params.spec:q} --benchmark {input.benchmark:q} \
-            --responses {input.responses:q} --output {output:q} --log {log:q}
-        """
+        'python "$SCRIPTS/label.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule labelled:
@@ -34,15 +33,14 @@ rule labelled:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/labelled.py" --spec {params.spec:q} --output {output:q} --log {log:q}'
+        'python "$SCRIPTS/labelled.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule score_labelled:
     input:
-        solutions=lambda w: layout.labelled(w.labelled),
-        prm=lambda w: layout.prm(w.prm),
+        needs(LABELLED_SCORES),
     output:
-        f"{study.results}/labelled/{{labelled}}-{{solutions}}/scores/{{prm}}-{{spec}}.parquet",
+        LABELLED_SCORES,
     log:
         f"{study.results}/logs/score/labelled/{{labelled}}-{{solutions}}/{{prm}}-{{spec}}.log",
     priority: 40
@@ -50,29 +48,24 @@ rule score_labelled:
         lambda w: scoring_environment(w.prm)
     resources:
         **asked("prm"),
-        machine=lambda w: layout.machine(w.prm),
     params:
         spec=spec,
     shell:
         """
-        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/score.py" --spec {params.spec:q} \
-            --responses {input.solutions:q} --prm "$(dirname {input.prm:q})" --machine {resources.machine:q} \
-            --output {output:q} --log {log:q}
+        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/score.py" --spec {params.spec:q} --log {log:q}
         """
 
 
 rule diagnostics:
     input:
-        layout.diagnostics_inputs(),
+        needs(layout.table("diagnostics")),
     output:
-        [shown(name) for name in FLAW_TABLES],
+        [shown(name) for name in layout.diagnostics_spec().outputs],
     log:
         f"{layout.folder}/logs/diagnostics.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.diagnostics_spec(),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/diagnostics.py" --spec {params.spec:q} --tables "$(dirname {output:q} | head -n 1)" --log {log:q}
-        """
+        'python "$SCRIPTS/diagnostics.py" --spec {params.spec:q} --log {log:q}'

@@ -4,12 +4,15 @@ INPUTS: the benchmark's source, a policy's checkpoint.
 OUTPUTS: results/benchmarks/NAME-SPEC.parquet, results/BENCHMARK/POLICY/POOL-SPEC/FIRST-LAST.parquet.
 """
 
+PROBLEMS = f"{study.results}/benchmarks/{{benchmark}}-{{spec}}.parquet"
+BLOCK = f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}"
+
 
 rule benchmark:
     input:
-        source=lambda w: layout.benchmark_source(w.benchmark),
+        needs(PROBLEMS),
     output:
-        f"{study.results}/benchmarks/{{benchmark}}-{{spec}}.parquet",
+        PROBLEMS,
     log:
         f"{study.results}/logs/benchmark/{{benchmark}}-{{spec}}.log",
     conda:
@@ -17,17 +20,14 @@ rule benchmark:
     params:
         spec=spec,
     shell:
-        """
-        python "$SCRIPTS/benchmark.py" --spec {params.spec:q} --source {input.source:q} --output {output:q} --log {log:q}
-        """
+        'python "$SCRIPTS/benchmark.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule sample:
     input:
-        benchmark=lambda w: layout.benchmark(w.benchmark),
-        policy=lambda w: layout.policy(w.policy),
+        needs(f"{BLOCK}.parquet"),
     output:
-        f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
+        f"{BLOCK}.parquet",
     log:
         f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
@@ -37,24 +37,19 @@ rule sample:
         "../../envs/generate.yaml"
     resources:
         **asked("policy"),
-        machine=lambda w: layout.machine(w.policy),
     params:
         spec=spec,
-        block=lambda w: list(block(w)),
     shell:
         """
-        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/sample.py" --spec {params.spec:q} \
-            --benchmark {input.benchmark:q} \
-            --policy "$(dirname {input.policy:q})" --machine {resources.machine:q} \
-            --block {params.block} --output {output:q} --log {log:q}
+        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/sample.py" --spec {params.spec:q} --log {log:q}
         """
 
 
 rule ask:
     input:
-        benchmark=lambda w: layout.benchmark(w.benchmark),
+        needs(f"{BLOCK}.parquet"),
     output:
-        f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
+        f"{BLOCK}.parquet",
     log:
         f"{study.results}/logs/ask/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
@@ -64,37 +59,22 @@ rule ask:
         "../../envs/analyse.yaml"
     resources:
         **asked("light"),
-        machine=lambda w: layout.machine(w.policy),
     params:
         spec=spec,
-        block=lambda w: list(block(w)),
     shell:
-        """
-        python "$SCRIPTS/ask.py" --spec {params.spec:q} --benchmark {input.benchmark:q} \
-            --machine {resources.machine:q} --block {params.block} --output {output:q} --log {log:q}
-        """
+        'python "$SCRIPTS/ask.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule grade:
     input:
-        benchmark=lambda w: layout.benchmark(w.benchmark),
-        responses=f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.parquet",
+        needs(f"{BLOCK}.{layout.gradings[0]}"),
     output:
-        [
-            f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.{grading}"
-            for grading in layout.gradings
-        ],
+        [f"{BLOCK}.{grading}" for grading in layout.gradings],
     log:
         f"{study.results}/logs/grade/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     conda:
         "../../envs/analyse.yaml"
-    resources:
-        # Answers read and compared before; changes no byte.
-        cache=f"{study.results}/cache",
     params:
-        spec=lambda w: layout.grade_spec(),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/grade.py" --spec {params.spec:q} --benchmark {input.benchmark:q} \
-            --responses {input.responses:q} --output {output:q} --cache {resources.cache:q} --log {log:q}
-        """
+        'python "$SCRIPTS/grade.py" --spec {params.spec:q} --log {log:q}'

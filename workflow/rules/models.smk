@@ -3,6 +3,8 @@
 INPUTS: none (policies, hub); the policies' checkpoints (PRMs). OUTPUTS: results/models/{policies,prms,hub}/NAME-SPEC/.
 """
 
+TRAINED_PRM = f"{study.results}/models/prms/{{prm}}-{{spec}}/training.json"
+
 
 # On the head node: compute nodes may have no network.
 localrules:
@@ -27,9 +29,7 @@ rule fetch_model:
     params:
         spec=spec,
     shell:
-        """
-        python "$SCRIPTS/fetch_model.py" --spec {params.spec:q} --output "$(dirname {output:q})" --log {log:q}
-        """
+        'python "$SCRIPTS/fetch_model.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule train_policy:
@@ -44,19 +44,15 @@ rule train_policy:
         **asked("training"),
     params:
         spec=spec,
-        name=lambda w: w.policy,
     shell:
-        """
-        python "$SCRIPTS/train_policy.py" --spec {params.spec:q} --name {params.name} \
-            --output "$(dirname {output:q})" --log {log:q}
-        """
+        'python "$SCRIPTS/train_policy.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule train_reward_model:
     input:
-        policies=lambda w: layout.teachers(w.prm),
+        needs(TRAINED_PRM),
     output:
-        f"{study.results}/models/prms/{{prm}}-{{spec}}/training.json",
+        TRAINED_PRM,
     log:
         f"{study.results}/logs/train_reward_model/{{prm}}-{{spec}}.log",
     priority: 90
@@ -66,12 +62,5 @@ rule train_reward_model:
         **asked("training"),
     params:
         spec=spec,
-        name=lambda w: w.prm,
-        policies=lambda w: [
-            f"{policy}={Path(layout.policy(policy)).parent}" for policy in sorted(study.prms[w.prm].policies)
-        ],
     shell:
-        """
-        python "$SCRIPTS/train_reward_model.py" --spec {params.spec:q} --name {params.name} \
-            --policy {params.policies:q} --output "$(dirname {output:q})" --log {log:q}
-        """
+        'python "$SCRIPTS/train_reward_model.py" --spec {params.spec:q} --log {log:q}'

@@ -3,9 +3,6 @@
 INPUTS: none; the pilot's responses where they are there. OUTPUTS: results/studies/STUDY/plan.{parquet,csv}, printed.
 """
 
-from ttstudy.specs import canonical
-
-
 localrules:
     plan,
 
@@ -17,7 +14,7 @@ rule plan:
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: canonical(study.model_dump(mode="json", exclude_unset=True)),
+        study=f"{layout.folder}/plan.json",
         output=f"{layout.folder}/plan.parquet",
     shell:
-        'python "$SCRIPTS/plan.py" --spec {params.spec:q} --output {params.output:q} --log {log:q}'
+        'python "$SCRIPTS/plan.py" {params.study:q} {params.output:q}'

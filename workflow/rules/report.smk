@@ -6,54 +6,43 @@ INPUTS: the study's tables, templates. OUTPUTS: results/studies/STUDY/{cells/BEN
 
 rule explorer:
     input:
-        benchmark=lambda w: layout.benchmark(w.benchmark),
-        tables=lambda w: layout.files(
-            w.benchmark, w.policy, "responses", "grades", "scores", "answers", "nodes"
-        ),
+        needs(f"{CELL}.explorer.parquet"),
     output:
-        explorer=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.explorer.parquet",
-        trees=f"{layout.folder}/cells/{{benchmark}}/{{policy}}.trees.parquet",
+        f"{CELL}.explorer.parquet",
+        f"{CELL}.trees.parquet",
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.explorer.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.cell_spec("explorer", w.benchmark, w.policy),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/explorer.py" --spec {params.spec:q} --problems {input.benchmark:q} \
-            --output {output.explorer:q} --trees {output.trees:q} --log {log:q}
-        """
+        'python "$SCRIPTS/explorer.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule report:
     input:
-        tables=[layout.table(name) for name in (*STUDY_TABLES, *GRADER_TABLES, *FLAW_TABLES[1:], "claims")],
-        samples=[*layout.cells("explorer"), *layout.cells("trees")],
-        benchmarks=[layout.benchmark(benchmark) for benchmark in study.benchmarks],
+        needs(layout.report()),
     output:
-        report=report(
+        report(
             layout.report(),
             caption="../../reports/captions/report.rst",
             category="Report",
             labels={"study": study.study},
         ),
-        figures=report(
-            directory(f"{layout.folder}/figures"),
+        report(
+            directory(layout.figures()),
             patterns=["{figure}.svg"],
             caption="../../reports/captions/figure.rst",
             category="Figures",
             labels={"figure": "{figure}", "study": study.study},
         ),
-        provenance=layout.provenance(),
+        layout.provenance(),
     log:
         f"{layout.folder}/logs/report.log",
     conda:
         "../../envs/analyse.yaml"
     params:
-        spec=lambda w: layout.report_spec(),
+        spec=spec,
     shell:
-        """
-        python "$SCRIPTS/report.py" --spec {params.spec:q} --output {output.report:q} --figures {output.figures:q} \
-            --provenance {output.provenance:q} --log {log:q}
-        """
+        'python "$SCRIPTS/report.py" --spec {params.spec:q} --log {log:q}'

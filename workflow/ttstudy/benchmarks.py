@@ -16,6 +16,7 @@ import pandas as pd
 
 from ttstudy.errors import StudyError
 from ttstudy.rows import KeyTwiceError, json_value, odd_id, same_id
+from ttstudy.study.benchmarks import Benchmark, agrees
 
 COLUMNS = ("problem_id", "problem", "answer", "level", "subject")
 REQUIRED = COLUMNS[:3]
@@ -28,37 +29,42 @@ _ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _KINDS = {bool: "true or false", list: "a list", dict: "an object", bytes: "bytes"}
 
 
-def load(spec: Mapping[str, Any], recorded: pd.DataFrame | None = None) -> pd.DataFrame:
-    """The `benchmark` table of a spec by its `source`; StudyError names file, line and what to do.
+def load(
+    settings: Benchmark, path: str | None = None, recorded: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, str]:
+    """The `benchmark` table of a section of the configuration, and the SHA-256 of all its problems.
 
-    With `recorded`, a table of recorded responses, the problems are those that it answers.
+    `path`: where a file of problems lies. With `recorded`, a table of recorded responses, the problems are those that
+    it answers. StudyError names file, line and what to do.
     """
     if recorded is not None:
-        return recorded[list(COLUMNS)].drop_duplicates("problem_id").reset_index(drop=True)
-    if spec["source"] == "miniature":
+        frame = recorded[list(COLUMNS)].drop_duplicates("problem_id").reset_index(drop=True)
+        return frame, checksum(frame)
+    if settings.source == "miniature":
         from ttstudy.miniature.task import problems
 
         try:
-            rows = problems(spec["seed"], spec["split"], spec["problems"], spec["task"])
+            rows = problems(settings.seed, settings.split, settings.problems, settings.task)
         except ValueError as error:
             raise StudyError(str(error)) from None
-        return pd.DataFrame([row._asdict() for row in rows]).assign(subject=None)
-    columns = spec.get("columns") or {}
-    if spec["source"] == "hub":
+        frame = pd.DataFrame([row._asdict() for row in rows]).assign(subject=None)
+        return frame, checksum(frame)
+    if settings.source == "recorded":
+        raise TypeError("problems of recorded responses come from their table")
+    columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
+    if settings.source == "hub":
         from ttstudy import hub
 
         with TemporaryDirectory() as folder:
-            file = hub.fetch_dataset_file(spec["id"], spec["revision"], spec["file"], spec["split"], Path(folder))
+            file = hub.fetch_dataset_file(
+                settings.id, settings.revision, settings.file, settings.split, Path(folder)
+            )
             frame = read_file(file, columns)
     else:
-        frame = read_file(Path(spec["path"]), columns)
+        frame = read_file(Path(path or settings.path), columns)
     found = checksum(frame)
-    if spec.get("expected", found) != found:
-        raise StudyError(
-            f"{spec.get('path') or spec['id']}: the problems' SHA-256 is {found}, not {spec['expected']}; they are not "
-            "those that `sha256` was written for: give the right file, or the new checksum"
-        )
-    return frame.head(spec["problems"]) if spec.get("problems") else frame
+    agrees(settings, found)
+    return frame.head(settings.problems) if settings.problems else frame, found
 
 
 def checksum(frame: pd.DataFrame) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import struct
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ttstudy.errors import StudyError
+
+if TYPE_CHECKING:
+    from ttstudy.specs.kinds import Sized
 
 RECORD = "fetched.json"
 """In a fetched model's folder: id, revision, and the size and SHA-256 of every file."""
@@ -74,21 +76,18 @@ def read_json(path: Path, advice: str = "copy or download it again") -> dict[str
     return content
 
 
-def size(model: Mapping[str, Any]) -> float | None:
-    """Parameters of a model: as its checkpoint says, else as the configuration does, else None (not known).
-
-    `model` has `path` (a file in the checkpoint folder) and `parameters`, each of which may be None.
-    """
-    counted = 0 if model["path"] is None else parameters(Path(model["path"]).parent)
-    return counted or model["parameters"]
+def size(model: Sized) -> float | None:
+    """Parameters of a model: as its checkpoint says, else as the configuration does, else None (not known)."""
+    counted = 0 if model.checkpoint is None else parameters(Path(model.checkpoint.path).parent)
+    return counted or model.parameters
 
 
-def shape(model: Mapping[str, Any]) -> tuple[int, int] | None:
+def shape(model: Sized) -> tuple[int, int] | None:
     """(layers, attention heads times their size) of a model as its config.json says; None where none does.
 
-    `model` is as for `size`. Every layer counts as one of full attention.
+    Every layer counts as one of full attention.
     """
-    path = None if model["path"] is None else Path(model["path"]).parent / "config.json"
+    path = None if model.checkpoint is None else Path(model.checkpoint.path).parent / "config.json"
     if path is None or not path.is_file():
         return None
     config = read_json(path)
@@ -99,19 +98,20 @@ def shape(model: Mapping[str, Any]) -> tuple[int, int] | None:
     return layers, heads * (head or (hidden or 0) // heads)
 
 
-def describe(model: Mapping[str, Any]) -> dict[str, Any]:
+def describe(model: Sized) -> dict[str, Any]:
     """`parameters`, `tokens`, `flops` (6ND), `loss` and `auc` of a model, None for what is not known.
 
-    `model` is as for `size`, with `active_parameters` (of a mixture of experts; they count in 6ND) and
-    `pretraining_tokens`. Tokens are those of its own training where its `training.json` says them.
+    Of a mixture of experts the active parameters count in 6ND. Tokens are those of its own training where its
+    `training.json` says them.
     """
-    count, tokens, known = size(model), model["pretraining_tokens"], {}
-    marker = None if model["path"] is None else Path(model["path"])
+    count, tokens = size(model), model.pretraining_tokens
+    known: dict[str, Any] = {}
+    marker = None if model.checkpoint is None else Path(model.checkpoint.path)
     if marker is not None and marker.name == "training.json":
         record = read_json(marker)
         tokens = record["tokens"]
         known = {"loss": record.get("loss"), "auc": record.get("validation", {}).get("auc")}
-    active = model["active_parameters"] or count
+    active = model.active_parameters or count
     return {
         "parameters": count,
         "tokens": None if tokens is None else float(tokens),

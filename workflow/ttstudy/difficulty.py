@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 
 from ttstudy import voting
+from ttstudy.names import LEVELS
 
-LEVELS = ("easy", "medium", "hard")
 Scheme = Literal["absolute", "quantile"]
 
 

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ttstudy import hub
+from ttstudy import hub, stamps
 from ttstudy.checkpoints import RECORD
 from ttstudy.errors import StudyError
 from ttstudy.hub import Listed
@@ -70,6 +70,7 @@ def fetch_model(id: str, revision: str | None, output: Path) -> dict[str, Any]:
         },
     }
     (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n")
+    stamps.on_checkpoint(partial, output / RECORD)
     shutil.rmtree(output, ignore_errors=True)
     os.replace(partial, output)
     return record

@@ -1,4 +1,7 @@
-"""Code identity: a digest of a step's script and of the library modules it imports, comments and docstrings left out.
+"""Code identity: a digest of what a step computes with, in its script and the library modules that it imports.
+
+Left out is what decides no result: comments and docstrings, what an error says, how arguments are told, and plumbing
+(`PLUMBING`). Of the contracts of tables, those that the step writes are in.
 
 Steps that call a model do not use it: they carry an explicit version (`VERSIONS`), so that a refactor does not cost
 GPU-days. `tests/model_steps.json` records the digest that each version had, and a test says when they part.
@@ -9,9 +12,12 @@ from __future__ import annotations
 import ast
 import json
 import sys
+from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+
+from ttstudy.names import FLAW_TABLES, GRADER_TABLES
 
 LIBRARY = Path(__file__).resolve().parent
 ROOT = LIBRARY.parent.parent
@@ -29,6 +35,44 @@ VERSIONS = {
     "search": 1,
 }
 """Raise a step's number when its results change on purpose: everything that it made is then made again."""
+
+PLUMBING = {
+    "ttstudy.errors": "what errors say",
+    "ttstudy.fingerprint": "this module",
+    "ttstudy.integrity": "whether files are whole",
+    "ttstudy.layout": "where files lie; what decides them is in their specs",
+    "ttstudy.preflight": "what is told before a run",
+    "ttstudy.progress": "bars and logs",
+    "ttstudy.provenance": "what jobs took",
+    "ttstudy.runlock": "one run at a time",
+    "ttstudy.scratch": "copies of models",
+    "ttstudy.specs": "records of what decides; their contents are digests themselves",
+    "ttstudy.stamps": "what results say of themselves",
+    "ttstudy.steps": "arguments, logs, parts",
+    "ttstudy.study": "the configuration; what of it decides is in the specs",
+    "ttstudy.tables": "reading and writing; the contracts of what a step writes are in its digest",
+    "ttstudy.contracts": "refusals: they change no row",
+    "ttstudy.yamlfile": "reading the configuration",
+}
+"""Modules, and packages with all that is in them, that decide no result, and why."""
+
+_JOINED = ("outcomes", "difficulty", "ledger", "counts")
+WRITES: dict[str, tuple[str, ...]] = {
+    "grade": ("grades",),
+    "label": ("labels",),
+    "difficulty": ("difficulty",),
+    "outcomes": ("outcomes",),
+    "ledger": ("ledger", "counts"),
+    "adaptive": ("predicted", "adaptive"),
+    "explorer": ("explorer", "trees"),
+    "training": ("training",),
+    "accuracy": ("accuracy", *_JOINED),
+    "graders": GRADER_TABLES,
+    "diagnostics": FLAW_TABLES,
+    "strategy": ("strategy", "optimism", "predicted", "adaptive", "efficiency"),
+    "claims": ("claims",),
+}
+"""Tables that a step writes: a column that changes its kind changes what they hold."""
 
 FORMATS = {"rlhflow": 2}
 """Versions above 1 of PRM formats: raise one when its token ids change, and only what its PRMs scored is made again."""
@@ -49,6 +93,30 @@ class _Bare(ast.NodeTransformer):
         return node
 
     visit_Module = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _strip
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        """Without statements that declare an argument."""
+        call = node.value
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument":
+            return ast.Pass()
+        return self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """Without the words of what is raised: they change no result. What is raised may be caught, so it stays."""
+        if isinstance(node.exc, ast.Call):
+            call = _Wordless().visit(node.exc)
+            return ast.Raise(exc=call, cause=node.cause)
+        return node
+
+
+class _Wordless(ast.NodeTransformer):
+    """Empties every text."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant(value="") if isinstance(node.value, str) else node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        return ast.Constant(value="")
 
 
 def _parsed(path: Path) -> ast.Module:
@@ -91,15 +159,15 @@ def _imports(path: Path) -> frozenset[Path]:
     return frozenset(found - {None, path})
 
 
-def closure(path: Path) -> list[Path]:
-    """The file and every library file that it imports, directly or not, sorted."""
+def closure(path: Path, through: Callable[[Path], bool] = lambda _: True) -> list[Path]:
+    """The file and every library file that it imports, directly or not (only `through` some of them), sorted."""
     seen: set[Path] = set()
     todo = [path]
     while todo:
         item = todo.pop()
         if item not in seen:
             seen.add(item)
-            todo.extend(_imports(item))
+            todo.extend(_imports(item) if through(item) else ())
     return sorted(seen)
 
 
@@ -127,10 +195,47 @@ def digest(path: Path) -> str:
     return sha256(_told(_Bare().visit(_parsed(path))).encode()).hexdigest()
 
 
+def _is_plumbing(path: Path) -> bool:
+    if not path.is_relative_to(LIBRARY):
+        return False
+    parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
+    return any(".".join(parts[:end]) in PLUMBING for end in range(1, len(parts) + 1))
+
+
+def computes(step: str) -> list[Path]:
+    """The step's script and the library files that it computes with; none that only plumbing imports."""
+    found = closure(SCRIPTS / f"{step}.py", through=lambda path: not _is_plumbing(path))
+    return [path for path in found if not _is_plumbing(path)]
+
+
+def _text(node: ast.expr, known: Mapping[str, str]) -> str:
+    """A text in the source, put together of texts and names of texts."""
+    if isinstance(node, ast.BinOp):
+        return _text(node.left, known) + _text(node.right, known)
+    return known[node.id] if isinstance(node, ast.Name) else str(ast.literal_eval(node))
+
+
+@cache
+def contracts() -> dict[str, str]:
+    """Columns of every table, read from the source: to import it would be to import pandas."""
+    known: dict[str, str] = {}
+    for node in _parsed(LIBRARY / "tables.py").body:
+        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
+            continue
+        name, value = node.targets[0].id, node.value
+        if name == "COLUMNS" and isinstance(value, ast.Dict):
+            pairs = zip(value.keys, value.values, strict=True)
+            return {_text(key, known): _text(item, known) for key, item in pairs if key is not None}
+        if isinstance(value, ast.Constant | ast.BinOp):
+            known[name] = _text(value, known)
+    raise LookupError("tables.COLUMNS")
+
+
 @cache
 def code(step: str) -> str:
-    """Sixteen characters that change when the step `scripts/<step>.py`, or a module it imports, changes in code."""
-    parts = [f"{path.relative_to(ROOT)} {digest(path)}" for path in closure(SCRIPTS / f"{step}.py")]
+    """Sixteen characters that change when what the step `scripts/<step>.py` computes with changes."""
+    parts = [f"{path.relative_to(ROOT)} {digest(path)}" for path in computes(step)]
+    parts += [f"{name} {contracts()[name]}" for name in WRITES.get(step, ())]
     return sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

@@ -15,14 +15,13 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from ttstudy import checkpoints
+from ttstudy import checkpoints, stamps
 from ttstudy.errors import StudyError
+from ttstudy.stamps import MARKERS as _MARKERS
 
 DAMAGED = ".damaged"
 CHECKSUMS = "checksums.json"
 _SEEN = ".seen.json"
-_MARKERS = ("training.json", "fetched.json")
-"""Files whose folder is a checkpoint."""
 _DIGEST = re.compile(r"(?:^|[-/])[0-9a-f]{8}[/.]")
 _LARGE = 2**30
 """Bytes of a weight file above which its size and header, not its checksum, are looked at on every change."""
@@ -35,7 +34,8 @@ def sealed(content: bytes) -> bytes:
 
 def write_checksums(folder: Path) -> None:
     """Record the SHA-256 of each file of a checkpoint folder in the folder itself; clock times are left out."""
-    files = (path for path in sorted(folder.iterdir()) if path.name not in (CHECKSUMS, "timing.json"))
+    apart = (CHECKSUMS, stamps.CHECKPOINT, "timing.json")
+    files = (path for path in sorted(folder.iterdir()) if path.name not in apart)
     record = {path.name: sha256(path.read_bytes()).hexdigest() for path in files if path.is_file()}
     (folder / CHECKSUMS).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ttstudy import steps, tables, voting
+from ttstudy import steps, voting
 from ttstudy.tables import TableError
 from ttstudy.voting import Pool
+
+if TYPE_CHECKING:
+    from ttstudy.specs.kinds import Sources
+    from ttstudy.specs.records import File
+    from ttstudy.study.methods import Budgets
 
 Values = Iterable[tuple[str, str, pd.DataFrame]]
 """(method, prm or "none", values as `ttstudy.voting` returns them)."""
@@ -63,35 +68,30 @@ def of_search(
         yield method, prm, voting.values_of_answers(pool, budget)
 
 
-def of_files(
-    sources: Mapping[str, Any],
-    problem_ids: Sequence[str],
-    budgets: Mapping[str, Sequence[int]],
-    beam_width: int,
-    seed: int,
+def of_sources(
+    sources: Sources, problem_ids: Sequence[str], budgets: Budgets, beam_width: int, seed: int
 ) -> Values:
-    """Every method of one (benchmark, policy), from its files as `layout.sources` names them."""
+    """Every method of one (benchmark, policy), from the files that a spec names."""
+    given = budgets.model_dump(exclude_none=True)
 
-    def grades(*paths: str) -> pd.DataFrame:
-        return steps.concat("grades", paths, ["problem_id", "sample", "canonical", "correct"])
+    def grades(*files: File) -> pd.DataFrame:
+        return steps.concat("grades", files, ["problem_id", "sample", "canonical", "correct"])
 
-    if "cot" in sources:
-        yield from of_cot(grades(sources["cot"]["grades"]), problem_ids)
-    blocks = sources["samples"]
-    if blocks:
-        pool = grades(*(block["grades"] for block in blocks))
-        prms = blocks[0]["scores"]
-        scores = {prm: steps.concat("scores", [block["scores"][prm] for block in blocks]) for prm in prms}
-        yield from of_pool(pool, scores, budgets, problem_ids, seed)
-    for search in sources["searches"]:
+    if sources.cot is not None:
+        yield from of_cot(grades(sources.cot.grades), problem_ids)
+    if blocks := sources.samples:
+        pool = grades(*(block.grades for block in blocks))
+        scores = {prm: steps.concat("scores", [block.scores[prm] for block in blocks]) for prm in blocks[0].scores}
+        yield from of_pool(pool, scores, given, problem_ids, seed)
+    for search in sources.searches:
         yield from of_search(
-            search["method"],
-            search["prm"],
-            search["budget"],
-            grades(search["grades"]),
-            tables.read("search_responses", search["answers"], ["problem_id", "sample", "tree", "step_scores"]),
+            search.method,
+            search.prm,
+            search.budget,
+            grades(search.grades),
+            steps.read("search_responses", search.answers, ["problem_id", "sample", "tree", "step_scores"]),
             problem_ids,
-            budgets[search["method"]],
+            given[search.method],
             beam_width,
             seed,
         )

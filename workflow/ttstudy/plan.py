@@ -6,18 +6,18 @@ holds, else from a share of a GPU's peak. What is on disk already is taken off. 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from ttstudy import checkpoints, demand, flops, tables
+from ttstudy import checkpoints, demand, flops, tables, todo
 from ttstudy.diagnostics.labelled import read_labelled
 from ttstudy.errors import StudyError
 from ttstudy.layout import Layout
 from ttstudy.miniature.shipping import find_shipped
+from ttstudy.specs.records import File
 
 Row = dict[str, Any]
 TOTALS = ["jobs", "jobs_done", "responses", "policy_tokens", "prm_tokens", "gpu_hours", "flops", "disk_gb"]
@@ -41,12 +41,13 @@ def plan(layout: Layout, settings: Mapping[str, Any] | None = None) -> pd.DataFr
     the method `labelled`. `settings` is the table of resources.
     """
     settings = demand.table() if settings is None else settings
-    rows = [*_models(layout, settings)]
+    undone = {path for job in todo.left(layout) for path in job.job.spec.outputs.values()}
+    rows = [*_models(layout, undone)]
     for benchmark, policy in layout.pairs():
         expected = expectation(layout, settings, benchmark, policy)
-        for row in _cell(layout, benchmark, policy, expected):
+        for row in _cell(layout, benchmark, policy, expected, undone):
             rows.append(_priced(layout, settings, row))
-    rows += [_priced(layout, settings, row) for row in _labelled(layout, settings)]
+    rows += [_priced(layout, settings, row) for row in _labelled(layout, settings, undone)]
     columns = [column.split(":")[0] for column in tables.COLUMNS["plan"].split()]
     return pd.DataFrame(rows, columns=columns)
 
@@ -73,8 +74,8 @@ def expectation(layout: Layout, settings: Mapping[str, Any], benchmark: str, pol
     """From the pilot's responses where they are there, else from the benchmark and priors."""
     priors = settings["expected"]
     problems = _problems(layout, priors, benchmark)
-    pilot = layout.sources(benchmark, policy).get("pilot")
-    path = layout.root / pilot["responses"] if pilot else None
+    pilot = layout.sources(benchmark, policy).pilot
+    path = layout.root / pilot.responses.path if pilot else None
     columns = ["problem_id", "sample", "prompt_tokens", "response_tokens", "steps"]
     frame = tables.read("responses", path, columns) if path is not None and path.exists() else None
     # Tokens of recorded responses may not be known.
@@ -165,14 +166,16 @@ def _distinct(pilot: pd.DataFrame) -> Callable[[int], float]:
 # -- jobs ----------------------------------------------------------------------------------------------------
 
 
-def _cell(layout: Layout, benchmark: str, policy: str, expected: Expected) -> Iterator[Row]:
+def _cell(layout: Layout, benchmark: str, policy: str, expected: Expected, undone: set[str]) -> Iterator[Row]:
     """Unpriced rows of one (benchmark, policy): what each job draws and reads."""
     sources = layout.sources(benchmark, policy)
     drawn = expected.response_tokens
     base = {"benchmark": benchmark, "policy": policy, "tokens_from": expected.source}
 
-    def row(method: str, prm: str, budget: int, path: str, count: int, policy_tokens: float, prm_tokens: float) -> Row:
-        done = (layout.root / path).exists()
+    def row(
+        method: str, prm: str, budget: int, file: File, count: int, policy_tokens: float, prm_tokens: float
+    ) -> Row:
+        done = file.path not in undone
         left = 0 if done else 1
         return base | {
             "prm": prm,
@@ -189,29 +192,29 @@ def _cell(layout: Layout, benchmark: str, policy: str, expected: Expected) -> It
     draws = layout.study.policies[policy].source != "recorded"
     whole = expected.prompt_tokens + expected.response_tokens
 
-    def scores(method: str, last: int, count: int, paths: Mapping[str, str]) -> Iterator[Row]:
-        for prm, path in paths.items():
+    def scores(method: str, last: int, count: int, files: Mapping[str, File]) -> Iterator[Row]:
+        for prm, file in files.items():
             if not layout.recorded_prm(prm):
-                yield row(method, prm, last, path, 0, 0, count * whole)
+                yield row(method, prm, last, file, 0, 0, count * whole)
 
     for name, count in (("pilot", layout.study.pilot_samples), ("cot", 1)):
-        if name in sources:
+        if (single := getattr(sources, name)) is not None:
             if draws:
-                yield row(name, "none", count, sources[name]["responses"], count, count * drawn, 0)
-            yield from scores(name, count, count, sources[name].get("scores", {}))
-    for block in sources["samples"]:
-        first, last = block["samples"]
+                yield row(name, "none", count, single.responses, count, count * drawn, 0)
+            yield from scores(name, count, count, single.scores)
+    for block in sources.samples:
+        first, last = block.samples
         count = last + 1 - first
         if draws:
-            yield row("samples", "none", last + 1, block["responses"], count, count * drawn, 0)
-        yield from scores("best_of_n", last + 1, count, block["scores"])
-    for search in sources["searches"]:
-        budget = search["budget"]
+            yield row("samples", "none", last + 1, block.responses, count, count * drawn, 0)
+        yield from scores("best_of_n", last + 1, count, block.scores)
+    for search in sources.searches:
+        budget = search.budget
         read = budget * expected.response_tokens * expected.distinct(budget)
-        yield row(search["method"], search["prm"], budget, search["answers"], budget, budget * drawn, read)
+        yield row(search.method, search.prm, budget, search.answers, budget, budget * drawn, read)
 
 
-def _labelled(layout: Layout, settings: Mapping[str, Any]) -> Iterator[Row]:
+def _labelled(layout: Layout, settings: Mapping[str, Any], undone: set[str]) -> Iterator[Row]:
     """Unpriced rows of the labelled sets, whose solutions every PRM reads once."""
     for name, item in layout.study.labelled.items():
         path = layout.root / layout.labelled(name)
@@ -221,7 +224,7 @@ def _labelled(layout: Layout, settings: Mapping[str, Any]) -> Iterator[Row]:
         frame = tables.read("labelled", path, columns) if there else read_labelled(layout.root / item.path, form, most)
         letters = frame["problem"].str.len().sum() + frame["steps"].map(lambda steps: sum(map(len, steps))).sum()
         for prm in layout.study.scoring_prms:
-            left = 0 if (layout.root / layout.labelled_scores(name, prm)).exists() else 1
+            left = int(layout.labelled_scores(name, prm) in undone)
             yield {
                 "benchmark": name,
                 "policy": "none",
@@ -237,7 +240,7 @@ def _labelled(layout: Layout, settings: Mapping[str, Any]) -> Iterator[Row]:
             }
 
 
-def _models(layout: Layout, settings: Mapping[str, Any]) -> Iterator[Row]:
+def _models(layout: Layout, undone: set[str]) -> Iterator[Row]:
     """Rows of models that are trained, copied or fetched before anything else; training counts in FLOPs alone."""
     study = layout.study
     seen = set()
@@ -248,11 +251,10 @@ def _models(layout: Layout, settings: Mapping[str, Any]) -> Iterator[Row]:
         if path in seen:
             continue
         seen.add(path)
-        left = 0 if (layout.root / path).exists() else 1
+        left = int(path in undone)
         parameters = _parameters(layout, name)
         place = ("policy", "prm") if name in study.policies else ("prm", "policy")
-        digest = path.split("/")[-2][-8:]
-        trains = item.source == "trained" and find_shipped(json.loads(layout.spec(digest))) is None
+        trains = item.source == "trained" and find_shipped(layout.training_of(name).definition()) is None
         tokens = float(item.definition.training["tokens"]) if trains else 0.0
         yield {
             "benchmark": "none",

@@ -5,7 +5,6 @@ Reads no weight and loads no model; what has been read into a table once is not 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -16,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ttstudy import checkpoint_check, integrity, published
+from ttstudy import checkpoint_check, integrity, published, stamps
 from ttstudy.errors import StudyError, one_line
 from ttstudy.fingerprint import ROOT
 from ttstudy.layout import Layout, open_layout
@@ -34,12 +33,13 @@ from ttstudy.study import (
     TrainedPRM,
     sentences,
 )
+from ttstudy.study.benchmarks import agrees
 from ttstudy.yamlfile import read_yaml
 
 SOURCES = ("workflow", "scripts", "reports", "tests", "docs", "envs", ".git", ".snakemake", ".venv")
 """Folders of the repository that hold no results."""
 PART = "TTSTUDY_RESPONSES_PER_PART"
-OURS = {".run.lock", ".seen.json", "models", "benchmarks", "imported", "labelled", "studies"}
+OURS = {".run.lock", ".seen.json", "specs", "models", "benchmarks", "imported", "labelled", "studies"}
 """What tells a results folder: a run made it before, or somebody copied results into it."""
 
 
@@ -54,12 +54,17 @@ def check(layout: Layout) -> None:
         if isinstance(benchmark, MiniatureBenchmark):
             with naming(f"benchmarks.{name}.task"):
                 definitions.check_task(benchmark.task)
-        table = Path(layout.benchmark(name))
-        if isinstance(benchmark, MiniatureBenchmark | FileBenchmark) and not (layout.root / table).exists():
+        spec = layout.benchmark_spec(name)
+        there = (layout.root / spec.product).exists()
+        if isinstance(benchmark, MiniatureBenchmark | FileBenchmark) and not there:
             from ttstudy import benchmarks
 
             with naming(f"benchmarks.{name}"):
-                benchmarks.load(json.loads(layout.spec(table.stem[-8:])))
+                benchmarks.load(spec.settings, spec.source)
+        elif getattr(benchmark, "sha256", None) is not None and there:
+            # A checksum that was written down later moves nothing, and is held against what is there.
+            with naming(f"benchmarks.{name}"):
+                agrees(benchmark, stamps.note(layout.root / spec.product, "sha256"))
         elif isinstance(benchmark, RecordedBenchmark):
             _recorded(layout, name, "benchmarks")
     for name, settings in study.labelled.items():
@@ -102,12 +107,12 @@ def _trained_prm(study: Study, name: str, prm: TrainedPRM) -> None:
 
 
 def _recorded(layout: Layout, name: str, group: str) -> None:
-    table = Path(layout.imported(name, group))
-    if not (layout.root / table).exists():
+    spec = layout.imported_spec(name, group)
+    if not (layout.root / spec.product).exists():
         from ttstudy import recorded
 
         with naming(f"{group}.{name}.path"):
-            recorded.load(Path(layout.recorded_file(table.stem)))
+            recorded.load(Path(spec.source))
 
 
 def _section(section: type[BaseModel], options: Mapping[str, Any], place: str) -> None:

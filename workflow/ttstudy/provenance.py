@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ttstudy import fingerprint
 from ttstudy.fingerprint import ROOT
+from ttstudy.stamps import MARKERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +84,7 @@ def problems(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def _beside(product: Path) -> Path:
+    product = product.parent if product.name in MARKERS else product
     return product.with_name(f".{product.name}.job.json")
 
 

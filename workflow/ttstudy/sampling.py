@@ -14,30 +14,30 @@ from ttstudy.seeds import derive
 
 if TYPE_CHECKING:
     from ttstudy.engines.openai_engine import Answer, Endpoint
+    from ttstudy.specs.kinds import AskSpec, SampleSpec
 
 
 def draw(
     engine: Engine,
     problems: pd.DataFrame,
     samples: Sequence[int],
-    spec: Mapping[str, Any],
+    spec: SampleSpec,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """One response per problem and sample index: a `responses` table, problems in order, samples within.
 
-    `spec` has `sampling` (see `Sampling`), `prompt` (a prompt family), `pool`, and `seeds`: the study's seed and
-    the names of benchmark and policy. A response's seed is derived from those, the pool, the problem and the sample
-    index, so it does not depend on blocks, order or machine load.
+    A response's seed is derived from the spec's `seeds` and pool, the problem and the sample index, so it does not
+    depend on blocks, order or machine load.
     """
-    sampling = Sampling(**spec["sampling"])
-    prompts = [tuple(engine.encode_chat(messages(spec["prompt"], problem))) for problem in problems["problem"]]
+    sampling = Sampling(**spec.sampling.model_dump())
+    prompts = [tuple(engine.encode_chat(messages(spec.prompt, problem))) for problem in problems["problem"]]
     keys = [
         (problem_id, prompt, sample)
         for problem_id, prompt in zip(problems["problem_id"], prompts, strict=True)
         for sample in samples
     ]
     requests = [
-        Request(prompt, sampling, derive(*spec["seeds"], spec["pool"], problem_id, sample))
+        Request(prompt, sampling, derive(*spec.seeds, spec.pool, problem_id, sample))
         for problem_id, prompt, sample in keys
     ]
     completions = engine.generate(requests, progress)
@@ -56,20 +56,20 @@ def draw(
 
 
 def requests(
-    endpoint: Endpoint, problems: pd.DataFrame, samples: Sequence[int], spec: Mapping[str, Any]
+    endpoint: Endpoint, problems: pd.DataFrame, samples: Sequence[int], spec: AskSpec
 ) -> list[tuple[tuple[str, int], dict[str, Any]]]:
-    """((problem_id, sample), request body) of every response to ask an endpoint for; `spec` as for `draw`.
+    """((problem_id, sample), request body) of every response to ask an endpoint for; seeds as in `draw`.
 
-    `spec["system"]`, where it is not null, takes the place of the family's system message.
+    The spec's `system`, where it is not None, takes the place of the family's system message.
     """
-    sampling = Sampling(**spec["sampling"])
+    sampling = Sampling(**spec.sampling.model_dump())
     jobs = []
     for problem_id, problem in zip(problems["problem_id"], problems["problem"], strict=True):
-        chat = messages(spec["prompt"], problem)
-        if spec["system"] is not None:
-            chat = [{"role": "system", "content": spec["system"]}, *(m for m in chat if m["role"] != "system")]
+        chat = messages(spec.prompt, problem)
+        if spec.system is not None:
+            chat = [{"role": "system", "content": spec.system}, *(m for m in chat if m["role"] != "system")]
         for sample in samples:
-            seed = derive(*spec["seeds"], spec["pool"], problem_id, sample)
+            seed = derive(*spec.seeds, spec.pool, problem_id, sample)
             jobs.append(((problem_id, sample), endpoint.body(chat, sampling, seed)))
     return jobs
 

@@ -5,21 +5,35 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
-MODELS = ("--policy", "--prm")
+from ttstudy.specs import files
+from ttstudy.stamps import MARKERS
+
+STAGED = "TTSTUDY_STAGED"
+"""Environment variable with the copies, as JSON: a model's folder, and that of its copy."""
 _DIGEST = 8
 
 
-def staged(command: Sequence[str], folder: str) -> list[str]:
-    """The command with its model folders replaced by copies in `folder`; a name carries what the model is."""
-    result = list(command)
-    for index, option in enumerate(result[:-1]):
-        source = Path(result[index + 1])
-        if option in MODELS and source.is_dir() and _carries_its_digest(source):
-            result[index + 1] = str(_copy(source, Path(folder)))
-    return result
+def staged(spec: Path, folder: str) -> dict[str, str]:
+    """Copies in `folder` of the models that a spec's file names, by the folders that they are copies of.
+
+    A folder's name carries what the model is; others are not copied.
+    """
+    found = {}
+    for path in _paths(files.content(spec)["spec"]):
+        source = Path(path).parent
+        if Path(path).name in MARKERS and source.is_dir() and _carries_its_digest(source):
+            found[str(source)] = str(_copy(source, Path(folder)))
+    return found
+
+
+def _paths(item: object) -> list[str]:
+    """Every `path` in a spec."""
+    if isinstance(item, dict):
+        own = [item["path"]] if isinstance(item.get("path"), str) else []
+        return own + [path for value in item.values() for path in _paths(value)]
+    return [path for value in item for path in _paths(value)] if isinstance(item, list) else []
 
 
 def _carries_its_digest(folder: Path) -> bool:

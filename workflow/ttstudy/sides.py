@@ -10,7 +10,9 @@ from typing import Any
 
 from ttstudy import fingerprint
 from ttstudy.errors import StudyError
-from ttstudy.specs import canonical
+from ttstudy.layout.contents import content
+from ttstudy.specs.kinds import CompareSpec
+from ttstudy.specs.records import File
 
 NEEDED = ("accuracy", "outcomes")
 """Tables without which nothing can be compared."""
@@ -92,11 +94,12 @@ def output(sides: Sequence[Side], results: str = "results") -> str:
     return f"{results}/comparisons/{slug[:120]}"
 
 
-def spec(sides: Sequence[Side]) -> str:
-    """All that decides a comparison beside the sides' files; templates count as code."""
-    return canonical({
-        "step": "compare",
-        "code": fingerprint.code("compare"),
-        "files": fingerprint.files("reports/templates/**/*"),
-        "sides": [[side.name, str(side.folder)] for side in sides],  # a list: the keys of an object would be sorted
-    })  # fmt: skip
+def spec(sides: Sequence[Side]) -> CompareSpec:
+    """Spec of a comparison; templates count as code, and the sides' files by their content."""
+    return CompareSpec(
+        code=fingerprint.code("compare"),
+        texts=fingerprint.files("reports/templates/**/*"),
+        sides=[(side.name, str(side.folder)) for side in sides],
+        read=[File(path=path, digest=content(Path(path)), given=True) for side in sides for path in side.files()],
+        outputs={"report": f"{output(sides)}/comparison.html", "tables": f"{output(sides)}/tables"},
+    )

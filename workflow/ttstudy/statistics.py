@@ -25,13 +25,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ttstudy import names
+
 CONFIDENCE = 0.95
 RESAMPLES = 10_000
 SMALL = 60
 """Fewer problems than this: Wilson with an effective sample size in place of the bootstrap."""
 RARE = 5
 """Fewer problems than this away from 0 (or 1): Wilson at the mean."""
-LEVELS = ("all", "easy", "medium", "hard")
+LEVELS = ("all", *names.LEVELS)
 CELL = ["benchmark", "policy", "prm", "method", "budget", "score", "vote"]
 _COLUMNS_AT_ONCE = 256
 

@@ -1,4 +1,4 @@
-"""What every step in `scripts/` shares: arguments, a log, errors as one sentence, and parts that survive a kill.
+"""What every step in `scripts/` shares: its spec, a log, errors as one sentence, and parts that survive a kill.
 
 Beside its output a step leaves a hidden JSON file that says what the job took (`ttstudy.provenance.jobs` reads them).
 No table depends on it, so times and hardware change no result.
@@ -7,6 +7,7 @@ No table depends on it, so times and hardware change no result.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import sys
@@ -14,24 +15,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, TypeVar
 
 import pandas as pd
 
-from ttstudy import integrity, provenance, specs, tables
+from ttstudy import integrity, provenance, scratch, stamps, tables
 from ttstudy.errors import StudyError, sentence
+from ttstudy.specs import files as specs
+from ttstudy.specs.kinds import Drawing, ScoreSpec, SearchSpec
+from ttstudy.specs.records import File, Spec
 
 Item = TypeVar("Item")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Keeps what it parsed, so that `main` knows the step's output."""
-
-    arguments: argparse.Namespace | None = None
-
-    def parse_args(self, *given: Any, **more: Any) -> Any:
-        _Parser.arguments = super().parse_args(*given, **more)
-        return _Parser.arguments
+Kind = TypeVar("Kind", bound=Spec)
 
 
 _amounts: dict[str, int] = {}
@@ -43,25 +38,31 @@ def took(**amounts: int) -> None:
         _amounts[name] = _amounts.get(name, 0) + int(amount)
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """Argument parser of a step: `--spec` (canonical JSON, all that decides the output) and `--log`."""
-    result = _Parser(description=description)
-    result.add_argument("--spec", required=True, type=specs.parse, help="canonical JSON: all that decides the output")
-    result.add_argument("--log", type=Path, help="file for progress lines")
-    return result
+def main(kind: type[Kind], step: Callable[[Kind, Path | None], None]) -> None:
+    """Run a step on the spec that `--spec` names, and record what it took; `step` gets the spec and its log's path.
 
-
-def main(step: Callable[[], None]) -> None:
-    """Run a step and record what it took; what data, configuration or machine do wrong is one sentence and status 1.
-
-    An input that turns out damaged is set aside, so that the next run makes it again.
+    What data, configuration or machine do wrong is one sentence and status 1. An input that turns out damaged is set
+    aside, so that the next run makes it again.
     """
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.add_argument("--spec", required=True, type=Path, help="file in results/specs: all that decides the output")
+    parser.add_argument("--log", type=Path, help="file for progress lines")
+    args = parser.parse_args()
     clock = time.monotonic()
+
+    def run() -> None:
+        spec = specs.read(args.spec, kind)
+        stamps.begin(spec)
+        step(spec, args.log)
+        provenance.record(Path(spec.product), time.monotonic() - clock, _amounts, _engines(spec))
+
+    told(run, args.log)
+
+
+def told(action: Callable[[], None], log_path: Path | None = None) -> None:
+    """Run an action; what it cannot do through no fault of ours is one sentence and status 1."""
     try:
-        step()
-        if _Parser.arguments is not None:
-            took = time.monotonic() - clock
-            provenance.record(_product(_Parser.arguments), took, _amounts, _engines(_Parser.arguments.spec))
+        action()
     except Exception as error:
         if isinstance(error, tables.DamagedError):
             with suppress(OSError):
@@ -69,10 +70,16 @@ def main(step: Callable[[], None]) -> None:
         words = sentence(error)
         if words is None:
             raise
-        with log(getattr(_Parser.arguments, "log", None)) as stream:
+        with log(log_path) as stream:
             if stream is not None:
                 print(f"error: {words}", file=stream)
         sys.exit(f"error: {words}")
+
+
+def folder(checkpoint: File) -> Path:
+    """Folder of a checkpoint: the copy on this node's own disk where `scripts/launch.py` made one."""
+    own = str(Path(checkpoint.path).parent)
+    return Path(json.loads(os.environ.get(scratch.STAGED, "{}")).get(own, own))
 
 
 @contextmanager
@@ -86,18 +93,14 @@ def opening(checkpoint: Path) -> Iterator[None]:
         raise StudyError(f"{checkpoint}: this checkpoint cannot be opened ({error})") from error
 
 
-def _product(arguments: argparse.Namespace) -> Path:
-    """The file or folder that names the job's record: its first output."""
-    given = vars(arguments)
-    output = given.get("output") or given.get("answers")
-    if isinstance(output, list):
-        return output[0]
-    return output or given["tables"] / f"{arguments.spec['step']}.parquet"
-
-
-def _engines(spec: Any) -> set[str]:
+def _engines(spec: Spec) -> set[str]:
     """Engines that a spec names, the policy's and the PRM's."""
-    return {str(part["engine"]) for part in (spec, spec.get("scoring", {})) if "engine" in part}
+    found = set()
+    if isinstance(spec, Drawing):
+        found.add(spec.engine.kind)
+    if isinstance(spec, ScoreSpec | SearchSpec):
+        found.add(spec.judge.engine)
+    return found
 
 
 @contextmanager
@@ -164,9 +167,14 @@ def _write_part(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
     os.replace(temporary, folder)
 
 
-def concat(name: str, paths: Iterable[str | Path], columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Tables of one kind (only `columns`) below each other, in the order of the paths."""
-    return pd.concat([tables.read(name, path, columns) for path in paths], ignore_index=True)
+def read(name: str, file: File, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """A table that a spec names (only `columns`)."""
+    return tables.read(name, file.path, columns)
+
+
+def concat(name: str, files: Iterable[File], columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Tables of one kind (only `columns`) below each other, in the order of the files."""
+    return pd.concat([read(name, file, columns) for file in files], ignore_index=True)
 
 
 def stopwatch() -> Callable[[], str]:

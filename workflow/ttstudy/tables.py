@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from ttstudy import stamps
 from ttstudy.contracts import RULES
 from ttstudy.errors import StudyError
+from ttstudy.names import CAUSES, FLAWS, LEVELS, METHODS, SCORES, VOTES
 
-METHODS = ("cot", "majority", "best_of_n", "beam_search", "dvts", "coverage")
-SCORES = ("none", "min", "last", "avg")
-VOTES = ("none", "majority", "prm_max", "prm_vote")
-LEVELS = ("easy", "medium", "hard")
-FLAWS = ("over_criticism", "error_neglect", "localisation_bias", "localisation_late", "length_bias")
-CAUSES = ("not_drawn", "pruned", "over_criticism", "error_neglect", "localisation_bias", "length_bias")
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CELL = "benchmark:str policy:str prm:str method:method budget:int score:score vote:vote"
 _RESPONSES = (
@@ -226,14 +225,23 @@ def empty(name: str) -> pd.DataFrame:
     return pd.DataFrame(columns=[item.split(":")[0] for item in COLUMNS[name].split()])
 
 
-def write(name: str, frame: pd.DataFrame, path: Path | str) -> None:
-    """Write a checked table; the file appears whole or not at all."""
+def write(name: str, frame: pd.DataFrame, path: Path | str, notes: Mapping[str, str] | None = None) -> None:
+    """Write a checked table with the running step's stamp, and notes, in it; it appears whole or not at all."""
+    import pyarrow as pa
+
     path = Path(path)
     frame = check(name, frame, str(path)).reset_index(drop=True)
+    keep(stamps.on_table(pa.Table.from_pandas(frame, preserve_index=False), path, notes), path)
+
+
+def keep(table: pa.Table, path: Path) -> None:
+    """Write an Arrow table as every table is written; the file appears whole or not at all."""
+    import pyarrow.parquet as pq
+
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        frame.to_parquet(temporary, engine="pyarrow", compression="zstd", index=False, **WHOLE)
+        pq.write_table(table, temporary, compression="zstd", **WHOLE)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

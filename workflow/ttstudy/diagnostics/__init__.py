@@ -14,25 +14,3 @@ problems, which are what is resampled, whatever the number of solutions of each)
 
 Only steps up to the first error count, save for `localisation_late`: what follows an error is not labelled.
 """
-
-from ttstudy.diagnostics.cases import worked_cases
-from ttstudy.diagnostics.failures import CAUSES, explain, failure_table
-from ttstudy.diagnostics.flaws import FLAWS, Steps, calibration_table, flaw_table, skill_table
-from ttstudy.diagnostics.labelled import read_labelled
-from ttstudy.diagnostics.labels import label_responses, lengths, right_nodes
-
-__all__ = [
-    "CAUSES",
-    "FLAWS",
-    "Steps",
-    "calibration_table",
-    "explain",
-    "failure_table",
-    "flaw_table",
-    "label_responses",
-    "lengths",
-    "read_labelled",
-    "right_nodes",
-    "skill_table",
-    "worked_cases",
-]

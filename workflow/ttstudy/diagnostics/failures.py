@@ -25,9 +25,9 @@ import pandas as pd
 from ttstudy import statistics
 from ttstudy.diagnostics.flaws import HALF
 from ttstudy.diagnostics.labels import lengths, right_nodes
+from ttstudy.names import CAUSES
 from ttstudy.search.options import Options
 from ttstudy.search.tree import OPEN, Expansion, Node, Tree
-from ttstudy.tables import CAUSES
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ttstudy import statistics
 from ttstudy.diagnostics.labels import NO_ERROR
-from ttstudy.tables import FLAWS
+from ttstudy.names import FLAWS
 
 __all__ = ["BINS", "FLAWS", "HALF", "Steps", "by_policy", "calibration_table", "flaw_table", "skill_table"]
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ttstudy.errors import StudyError
+from ttstudy.specs import records
 
 if TYPE_CHECKING:
+    from ttstudy.specs import kinds as spec
+
     from .protocol import Engine
 
 KINDS = ("transformers", "vllm")
@@ -33,8 +35,9 @@ def open_engine(path: str | Path, kind: str = "transformers", name: str | None =
     raise ValueError(f"There is no engine {kind!r}; supported: {', '.join(KINDS)}.")
 
 
-def open_policy(path: str | Path, spec: Mapping[str, Any], machine: Mapping[str, Any] | None = None) -> Engine:
-    """The engine that a step's spec asks for; `machine` has the engine's options that change no result."""
-    options = {"device": spec["device"]} if "device" in spec else {}
-    options |= spec.get(spec["engine"], {})
-    return open_engine(path, spec["engine"], dtype=spec["dtype"], **options, **(machine or {}))
+def open_policy(path: str | Path, engine: spec.Engine) -> Engine:
+    """The engine that a step's spec asks for, with the policy whose checkpoint's folder is `path`."""
+    options = records.bound(engine.vllm) | records.free(engine.vllm) if engine.kind == "vllm" else {}
+    if engine.device != "cpu":
+        options["device"] = engine.device
+    return open_engine(path, engine.kind, dtype=engine.dtype, **options)

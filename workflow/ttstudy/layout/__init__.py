@@ -1,8 +1,8 @@
 """Where every file of a study lies, and the spec (all that decides its content) behind each path.
 
-The rules ask this module two things: the path of an input, and the canonical spec of an output. Paths of what models
-produced carry eight characters of their spec's hash, so two settings live side by side and studies share what they
-have in common. Nothing here imports pandas or torch: every `snakemake` start pays for it.
+`Layout.jobs` is the DAG, told once: every job with its typed spec, which names what it reads and what it makes. Folders
+of what models produced carry eight characters of their spec's hash, so two settings live side by side and studies share
+what they have in common. Nothing here imports pandas or torch: every `snakemake` start pays for it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from pathlib import Path
 
 from ttstudy.errors import StudyError
 from ttstudy.layout.generation import blocks
-from ttstudy.layout.report import Report
+from ttstudy.layout.report import Job, Report
 from ttstudy.study import Study
 
-__all__ = ["Layout", "blocks", "open_layout"]
+__all__ = ["Job", "Layout", "blocks", "open_layout"]
 
 
 class Layout(Report):
     """Paths and specs of one study. `root` is the folder that relative paths in the configuration start from.
 
-    Its base classes stand on each other in the order of the DAG, one module each: specs, inputs, models, generation,
+    Its base classes stand on each other in the order of the DAG, one module each: base, inputs, models, generation,
     analysis, diagnostics, report.
     """
 

@@ -2,16 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from ttstudy import fingerprint
+from ttstudy.layout.base import remembered
 from ttstudy.layout.generation import Generation
-from ttstudy.layout.specs import remembered
+from ttstudy.names import GRADER_TABLES, STUDY_TABLES
+from ttstudy.specs.kinds import (
+    AccuracySpec,
+    AdaptiveSpec,
+    Answered,
+    Block,
+    ClaimsSpec,
+    DifficultySpec,
+    ExplorerSpec,
+    Graded,
+    GradedCell,
+    GradersSpec,
+    LedgerSpec,
+    OutcomesSpec,
+    Searched,
+    Sources,
+    StrategySpec,
+    TrainingSpec,
+)
+from ttstudy.specs.records import File, Spec
+
+PARTS = {
+    "difficulty": "difficulty",
+    "outcomes": "outcomes",
+    "ledger": "ledger",
+    "counts": "ledger",
+    "predicted": "adaptive",
+    "adaptive": "adaptive",
+    "explorer": "explorer",
+    "trees": "explorer",
+}
+"""Tables of one (benchmark, policy) by name, and the step that makes each."""
 
 
 class Analysis(Generation):
-    """Cells, one per (benchmark, policy), and tables of the study; their specs list the files that they read."""
+    """Cells, one per (benchmark, policy), and tables of the study; their specs name the files that they read."""
 
     def table(self, name: str) -> str:
         """Path of one of the study's tables."""
@@ -30,131 +62,197 @@ class Analysis(Generation):
         return ((benchmark, policy) for benchmark in self.study.benchmarks for policy in self.study.policies)
 
     @remembered
-    def sources(self, benchmark: str, policy: str, grader: str | None = None) -> dict[str, Any]:
+    def sources(self, benchmark: str, policy: str, grader: str | None = None) -> Sources:
         """Files behind one (benchmark, policy), by what they are: what the analysis steps read."""
-        pool = [
-            {
-                "samples": list(block),
-                "responses": responses,
-                "grades": self.grades(responses, grader),
-                "scores": {
-                    prm: self.scores(benchmark, policy, prm, block)
-                    for prm in self.study.prms_of(policy)
-                    if self.study.budgets_for(policy).best_of_n
-                },
-            }
-            for block, responses in zip(
-                self.pool_blocks(policy, "samples"), self.pools(benchmark, policy, "samples"), strict=True
+
+        def answered(made: Spec, scores: dict[str, File]) -> dict[str, Any]:
+            return {"responses": made.file(), "grades": self.graded(benchmark, made, grader), "scores": scores}
+
+        prms = self.study.prms_of(policy)
+        scored = prms if self.study.budgets_for(policy).best_of_n else []
+        samples = [
+            Block(
+                samples=block,
+                **answered(made, {p: self.scores_spec(benchmark, policy, p, block).file() for p in sorted(scored)}),
             )
+            for block, made in self.pool(benchmark, policy, "samples")
         ]
-        single: dict[str, dict[str, Any]] = {
-            name: {"responses": path, "grades": self.grades(path, grader)}
-            for name in (("cot",) if policy in self.study.references else ("pilot", "cot"))
-            for path in self.pools(benchmark, policy, name)
-        }
-        if self.study.difficulty.label_free == "prm" and "pilot" in single:
-            block = self.pool_blocks(policy, "pilot")[0]
-            single["pilot"]["scores"] = {
-                prm: self.scores(benchmark, policy, prm, block, "pilot") for prm in self.study.prms_of(policy)
-            }
+        single: dict[str, Answered] = {}
+        for name in ("cot",) if policy in self.study.references else ("pilot", "cot"):
+            with_prms = prms if name == "pilot" and self.study.difficulty.label_free == "prm" else []
+            for block, made in self.pool(benchmark, policy, name):
+                specs = {p: self.scores_spec(benchmark, policy, p, block, "pilot") for p in sorted(with_prms)}
+                single[name] = Answered(**answered(made, {prm: spec.file() for prm, spec in specs.items()}))
         searches = []
         for prm, method, budget in self.searches(policy):
-            answers = self.search(benchmark, policy, prm, method, budget)
+            found = self.search_spec(benchmark, policy, prm, method, budget)
             searches.append(
-                {
-                    "prm": prm,
-                    "method": method,
-                    "budget": budget,
-                    "answers": answers,
-                    "grades": self.grades(answers, grader),
-                    "nodes": self.search(benchmark, policy, prm, method, budget, "nodes"),
-                    "cost": self.search(benchmark, policy, prm, method, budget, "cost"),
-                }
+                Searched(
+                    prm=prm,
+                    method=method,
+                    budget=budget,
+                    answers=found.file("answers"),
+                    grades=self.graded(benchmark, found, grader),
+                    nodes=found.file("nodes"),
+                    cost=found.file("cost"),
+                )
             )
-        return single | {"samples": pool, "searches": searches}
+        return Sources(samples=samples, searches=searches, **single)
 
-    def files(self, benchmark: str, policy: str, *kinds: str, grader: str | None = None) -> list[str]:
-        """Paths in `sources` of the given kinds (responses, grades, scores, answers, nodes, cost)."""
-        sources = self.sources(benchmark, policy, grader)
-        single = [sources[name] for name in ("pilot", "cot") if name in sources]
-        rows: Sequence[dict[str, Any]] = [*single, *sources["samples"], *sources["searches"]]
-        return [path for row in rows for kind in kinds if kind in row for path in _paths(row[kind])]
+    def _of_cell(self, step: str, benchmark: str, policy: str, *names: str) -> dict[str, Any]:
+        return {
+            "code": fingerprint.code(step),
+            "benchmark": benchmark,
+            "policy": policy,
+            "outputs": {name: self.cell(name, benchmark, policy) for name in names or (step,)},
+        }
 
-    def difficulty_spec(self, benchmark: str, policy: str) -> str:
+    def _analysed(self, benchmark: str, policy: str) -> dict[str, Any]:
+        """What every step over the sources of a cell is told."""
+        return {
+            "seed": self.study.seed,
+            "budgets": self.study.budgets_for(policy),
+            "sources": self.sources(benchmark, policy),
+        }
+
+    @remembered
+    def difficulty_spec(self, benchmark: str, policy: str) -> DifficultySpec:
         """Spec of the difficulty levels of one (benchmark, policy)."""
-        settings = self.study.difficulty.model_dump(mode="json", exclude={"label_free"})
-        return self._light("difficulty", benchmark=benchmark, policy=policy, difficulty=settings)
+        ((_, pilot),) = self.pool(benchmark, policy, "pilot")
+        # Levels predicted without labels are another step's.
+        settings = self.study.difficulty.model_copy(update={"label_free": "agreement"})
+        known = self._of_cell("difficulty", benchmark, policy)
+        return DifficultySpec(settings=settings, pilot=self.graded(benchmark, pilot), **known)
 
-    def adaptive_spec(self, benchmark: str, policy: str) -> str:
-        """Spec of the label-free levels and adaptive budgets of one (benchmark, policy)."""
-        settings = self.study.difficulty.model_dump(mode="json", exclude={"label_free"})
-        headline = {"score": self.study.score, "vote": self.study.vote}
-        return self.cell_spec("adaptive", benchmark, policy, difficulty=settings, headline=headline)
-
-    def cell_spec(self, step: str, benchmark: str, policy: str, **settings: Any) -> str:
-        """Spec of a step over one (benchmark, policy): which files it reads, and what they are."""
-        return self._light(
-            step,
-            benchmark=benchmark,
-            policy=policy,
-            sources=self.sources(benchmark, policy),
-            budgets=self.study.budgets_for(policy).model_dump(exclude_none=True),
+    @remembered
+    def outcomes_spec(self, benchmark: str, policy: str) -> OutcomesSpec:
+        """Spec of the value of every method on every problem."""
+        return OutcomesSpec(
             beam_width=self.study.search.beam_width,
-            seed=self.study.seed,
-            **settings,
+            difficulty=self.difficulty_spec(benchmark, policy).file(),
+            **self._analysed(benchmark, policy),
+            **self._of_cell("outcomes", benchmark, policy),
         )
 
-    def ledger_spec(self, benchmark: str, policy: str) -> str:
+    @remembered
+    def ledger_spec(self, benchmark: str, policy: str) -> LedgerSpec:
         """Spec of the FLOPs ledger of one (benchmark, policy)."""
-        models = {name: self._model_spec(name) for name in (policy, *self.study.prms_of(policy))}
-        return self.cell_spec("ledger", benchmark, policy, models=models)
+        return LedgerSpec(
+            models=self.sized(policy, *self.study.prms_of(policy)),
+            **self._analysed(benchmark, policy),
+            **self._of_cell("ledger", benchmark, policy, "ledger", "counts"),
+        )
 
-    def training_spec(self) -> str:
+    @remembered
+    def adaptive_spec(self, benchmark: str, policy: str) -> AdaptiveSpec:
+        """Spec of the label-free levels and adaptive budgets of one (benchmark, policy)."""
+        return AdaptiveSpec(
+            settings=self.study.difficulty,
+            score=self.study.score,
+            vote=self.study.vote,
+            difficulty=self.difficulty_spec(benchmark, policy).file(),
+            outcomes=self.outcomes_spec(benchmark, policy).file(),
+            **self._analysed(benchmark, policy),
+            **self._of_cell("adaptive", benchmark, policy, "predicted", "adaptive"),
+        )
+
+    @remembered
+    def explorer_spec(self, benchmark: str, policy: str) -> ExplorerSpec:
+        """Spec of what the report's explorer shows of one (benchmark, policy)."""
+        return ExplorerSpec(
+            problems=self.benchmark_spec(benchmark).file(),
+            sources=self.sources(benchmark, policy),
+            **self._of_cell("explorer", benchmark, policy, "explorer", "trees"),
+        )
+
+    def parts(self, name: str) -> list[File]:
+        """All parts of a study table, as a step reads them."""
+        make = getattr(self, f"{PARTS[name]}_spec")
+        return [make(benchmark, policy).file(name) for benchmark, policy in self.pairs()]
+
+    def _of_study(self, step: str, *names: str) -> dict[str, Any]:
+        return {"code": fingerprint.code(step), "outputs": {name: self.table(name) for name in names or (step,)}}
+
+    @remembered
+    def training_spec(self) -> TrainingSpec:
         """Spec of the table of models."""
-        models = {name: self._model_spec(name) for name in self._models()}
-        return self._light("training", models=models)
+        return TrainingSpec(models=self.sized(*self.models()), **self._of_study("training"))
 
-    def study_spec(self, step: str, **settings: Any) -> str:
-        """Spec of a step over the whole study."""
-        headline = {"score": self.study.score, "vote": self.study.vote}
-        return self._light(step, study=self.study.study, seed=self.study.seed, headline=headline, **settings)
+    @remembered
+    def accuracy_spec(self) -> AccuracySpec:
+        """Spec of the study's accuracies, and of the cells' tables joined."""
+        joined = ("outcomes", "difficulty", "ledger", "counts")
+        return AccuracySpec(
+            seed=self.study.seed,
+            **{name: self.parts(name) for name in joined},
+            **self._of_study("accuracy", "accuracy", *joined),
+        )
 
-    def claims_spec(self) -> str:
-        """Spec of the verdicts: the published numbers count as code (as an input, a fresh clone would rerun them)."""
-        return self.study_spec("claims", published=fingerprint.files("reports/published.csv"))
+    @remembered
+    def strategy_spec(self) -> StrategySpec:
+        """Spec of the compute-optimal strategies."""
+        return StrategySpec(
+            seed=self.study.seed,
+            outcomes=self.accuracy_spec().file("outcomes"),
+            difficulty=self.accuracy_spec().file("difficulty"),
+            training=self.training_spec().file(),
+            predicted=self.parts("predicted"),
+            adaptive=self.parts("adaptive"),
+            **self._of_study("strategy", "strategy", "optimism", "predicted", "adaptive", "efficiency"),
+        )
 
-    def graders_spec(self) -> str:
+    @remembered
+    def graders_spec(self) -> GradersSpec:
         """Spec of the comparison of graders: what both graded, and the files behind each cell under the other."""
         cells = []
         for benchmark, policy in self.pairs():
             used, other = (self.sources(benchmark, policy, name) for name in (None, self.other_grader))
-            graded = []
-            for one, two in zip(_graded(used), _graded(other), strict=True):
-                graded.append(one | {"other": two["grades"]})
-            budgets = self.study.budgets_for(policy).model_dump(exclude_none=True)
-            cell = {"benchmark": benchmark, "policy": policy, "graded": graded, "sources": other, "budgets": budgets}
-            cells.append(cell)
-        return self.study_spec(
-            "graders",
+            graded = [
+                Graded(**what, grades=one, other=two)
+                for (what, one), (_, two) in zip(_graded(used), _graded(other), strict=True)
+            ]
+            budgets = self.study.budgets_for(policy)
+            cells.append(
+                GradedCell(benchmark=benchmark, policy=policy, graded=graded, sources=other, budgets=budgets)
+            )
+        return GradersSpec(
             grader=self.study.grader,
             other=self.other_grader,
-            cells=cells,
-            benchmarks={benchmark: self.benchmark(benchmark) for benchmark in self.study.benchmarks},
+            seed=self.study.seed,
             beam_width=self.study.search.beam_width,
+            benchmarks={name: self.benchmark_spec(name).file() for name in sorted(self.study.benchmarks)},
+            outcomes=self.accuracy_spec().file("outcomes"),
+            difficulty=self.accuracy_spec().file("difficulty"),
+            cells=cells,
+            **self._of_study("graders", *GRADER_TABLES),
+        )
+
+    def made_table(self, name: str) -> File:
+        """One of the study's tables, as a step reads it."""
+        maker = next(spec for spec in self.table_specs() if name in spec.outputs)
+        return maker.file(name)
+
+    def table_specs(self) -> list[Spec]:
+        """Specs of the steps that make the study's tables, but for the claims, which read most of them."""
+        return [self.training_spec(), self.accuracy_spec(), self.graders_spec(), self.strategy_spec()]
+
+    @remembered
+    def claims_spec(self) -> ClaimsSpec:
+        """Spec of the verdicts; the published numbers count as code."""
+        return ClaimsSpec(
+            seed=self.study.seed,
+            published=fingerprint.files("reports/published.csv"),
+            tables={name: self.made_table(name) for name in STUDY_TABLES},
+            **self._of_study("claims"),
         )
 
 
-def _graded(sources: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """What an accuracy rests on, each with the paths of its grades: the greedy response, the pool, each search."""
-    if "cot" in sources:
-        yield {"source": "cot", "prm": "none", "budget": 1, "grades": [sources["cot"]["grades"]]}
-    if blocks := sources["samples"]:
-        size = blocks[-1]["samples"][1] + 1
-        yield {"source": "samples", "prm": "none", "budget": size, "grades": [block["grades"] for block in blocks]}
-    for search in sources["searches"]:
-        keys = {key: search[key] for key in ("prm", "budget")}
-        yield {"source": search["method"], "grades": [search["grades"]]} | keys
-
-
-def _paths(item: str | dict[str, str]) -> Iterable[str]:
-    return item.values() if isinstance(item, dict) else [item]
+def _graded(sources: Sources) -> Iterator[tuple[dict[str, Any], list[File]]]:
+    """What an accuracy rests on, each with its grades: the greedy response, the pool, each search."""
+    if sources.cot is not None:
+        yield {"source": "cot", "prm": "none", "budget": 1}, [sources.cot.grades]
+    if blocks := sources.samples:
+        size = blocks[-1].samples[1] + 1
+        yield {"source": "samples", "prm": "none", "budget": size}, [block.grades for block in blocks]
+    for search in sources.searches:
+        yield {"source": search.method, "prm": search.prm, "budget": search.budget}, [search.grades]

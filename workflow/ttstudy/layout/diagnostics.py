@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from ttstudy import fingerprint
 from ttstudy.layout.analysis import Analysis
+from ttstudy.layout.base import remembered
+from ttstudy.names import FLAW_TABLES
+from ttstudy.specs.kinds import DiagnosedCell, DiagnosticsSpec, LabelledBlock, LabelledSet
+from ttstudy.specs.records import Spec
 from ttstudy.study import MiniatureBenchmark
 
 
@@ -19,46 +22,50 @@ class Diagnostics(Analysis):
             if isinstance(self.study.benchmarks[benchmark], MiniatureBenchmark) and self.study.prms_of(policy)
         ]
 
-    def diagnostics_sources(self) -> dict[str, Any]:
-        """Files behind the flaws of the PRMs: labelled pools and searches, and labelled sets."""
+    @remembered
+    def diagnostics_spec(self) -> DiagnosticsSpec:
+        """Spec of the flaws of the PRMs: labelled pools and searches, and labelled sets."""
         cells = []
         for benchmark, policy in self.diagnosed():
             sources = self.sources(benchmark, policy)
-            pool = [block for block in sources["samples"] if block["scores"]]
+            made = self.pool(benchmark, policy, "samples")
+            pool = [
+                LabelledBlock(
+                    responses=block.responses,
+                    labels=self.labels_spec(benchmark, spec).file(),
+                    scores=block.scores,
+                )
+                for block, (_, spec) in zip(sources.samples, made, strict=True)
+                if block.scores
+            ]
             cells.append(
-                {
-                    "benchmark": benchmark,
-                    "policy": policy,
-                    "problems": self.benchmark(benchmark),
-                    "pool": [block | {"labels": self.labels(block["responses"])} for block in pool],
-                    "searches": sources["searches"],
-                }
+                DiagnosedCell(
+                    benchmark=benchmark,
+                    policy=policy,
+                    problems=self.benchmark_spec(benchmark).file(),
+                    pool=pool,
+                    searches=sources.searches,
+                )
             )
         sets = [
-            {
-                "name": name,
-                "solutions": self.labelled(name),
-                "scores": {prm: self.labelled_scores(name, prm) for prm in self.study.scoring_prms},
-            }
+            LabelledSet(
+                name=name,
+                solutions=self.labelled_spec(name).file(),
+                scores={
+                    prm: self.labelled_scores_spec(name, prm).file() for prm in sorted(self.study.scoring_prms)
+                },
+            )
             for name in self.study.labelled
         ]
-        return {"cells": cells, "labelled": sets}
+        return DiagnosticsSpec(
+            code=fingerprint.code("diagnostics"),
+            seed=self.study.seed,
+            search=self.study.search,
+            cells=cells,
+            labelled=sets,
+            outputs={name: self.table(name) for name in FLAW_TABLES},
+        )
 
-    def diagnostics_inputs(self) -> list[str]:
-        """Every file of `diagnostics_sources`."""
-        sources = self.diagnostics_sources()
-        paths: list[str] = []
-        for cell in sources["cells"]:
-            paths.append(cell["problems"])
-            for block in cell["pool"]:
-                paths += [block["labels"], block["responses"], *block["scores"].values()]
-            for search in cell["searches"]:
-                paths += [search[kind] for kind in ("answers", "grades", "nodes")]
-        for labelled in sources["labelled"]:
-            paths += [labelled["solutions"], *labelled["scores"].values()]
-        return list(dict.fromkeys(paths))
-
-    def diagnostics_spec(self) -> str:
-        """Spec of the flaws of the PRMs."""
-        options = self.study.search.model_dump(exclude={"problems_per_block", "max_live"})
-        return self.study_spec("diagnostics", search=options, **self.diagnostics_sources())
+    def table_specs(self) -> list[Spec]:
+        """Specs of the steps that make the study's tables, but for the claims."""
+        return [*super().table_specs(), self.diagnostics_spec()]

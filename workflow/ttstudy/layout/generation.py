@@ -6,13 +6,31 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from ttstudy import fingerprint
+from ttstudy.layout.base import remembered
 from ttstudy.layout.models import Models
-from ttstudy.layout.specs import remembered
 from ttstudy.names import SEARCHES
+from ttstudy.specs.kinds import (
+    AskSpec,
+    GradeSpec,
+    LabelSpec,
+    RecordedResponsesSpec,
+    RecordedScoresSpec,
+    SampleSpec,
+    ScoreSpec,
+    SearchSpec,
+)
+from ttstudy.specs.records import File, Spec
 from ttstudy.study import GRADERS, OpenAIPolicy, RecordedPolicy, RecordedPRM
+from ttstudy.study.policies import LocalPolicy
+from ttstudy.study.sampling import SamplingSettings
+
+Use = Literal["cot", "responses", "search"]
+Range = tuple[int, int]
+TABLES = ("answers", "nodes", "cost")
+"""Of a search."""
 
 
-def blocks(size: int, first: int) -> list[tuple[int, int]]:
+def blocks(size: int, first: int) -> list[Range]:
     """Nested sample blocks (first, last) that cover a pool: ends at `first`, 2 `first`, 4 `first` and so on.
 
     The last block is always whole, so that a larger budget adds blocks and never cuts one anew.
@@ -24,115 +42,79 @@ def blocks(size: int, first: int) -> list[tuple[int, int]]:
 
 
 class Generation(Models):
-    """Files of responses, scores and searches. Their paths carry the digest of the spec that they were made by."""
+    """Files of responses, scores and searches. Their folders' names carry the digest of what all in them share."""
 
-    def _drawing(self, benchmark: str, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
+    def _sampling(self, policy: str, use: Use) -> SamplingSettings:
+        return SamplingSettings.model_validate(self.study.sampling_of(policy, use))
+
+    def _drawing(self, benchmark: str, policy: str, use: Use) -> dict[str, Any]:
+        """What every spec of drawing from a policy has whose weights are here."""
         settings = self.study.policies[policy]
-        if isinstance(settings, RecordedPolicy):
-            return {
-                "benchmark": self._benchmark_digest(benchmark),
-                "policy": self._model_digest(policy, "policies"),
-                "engine": "recorded",
-                "pilot": self.study.pilot_samples,
-            }
-        if isinstance(settings, OpenAIPolicy):
-            return {
-                "seeds": [self.study.seed, benchmark, policy],
-                "benchmark": self._benchmark_digest(benchmark),
-                "engine": "openai",
-                "endpoint": settings.model_dump(include={"model", "base_url", "reasoning"}),
-                "prompt": settings.prompt,
-                "system": settings.system,
-                "sampling": self.study.sampling_of(policy, use),
-            }
+        assert isinstance(settings, LocalPolicy)
         return {
-            "seeds": [self.study.seed, benchmark, policy],
-            "benchmark": self._benchmark_digest(benchmark),
-            "policy": self._model_digest(policy, "policies"),
-            **settings.engine_spec,
-            "dtype": getattr(settings, "dtype", "float32"),
+            "seeds": (self.study.seed, benchmark, policy),
+            "benchmark": self.benchmark_spec(benchmark).file(),
+            "policy": self.weights(policy),
+            "engine": self.engine(policy),
             "prompt": settings.prompt,
-            "sampling": self.study.sampling_of(policy, use),
+            "sampling": self._sampling(policy, use),
+            "outputs": {},
         }
 
     @remembered
-    def pool_folder(self, benchmark: str, policy: str, pool: str) -> str:
-        """Folder of a pool of responses: `pilot`, `cot` (one greedy response) or `samples`."""
-        spec = self._drawing(benchmark, policy, "cot" if pool == "cot" else "responses")
-        step = {"recorded": "recorded_responses", "openai": "ask"}.get(spec["engine"], "sample")
-        spec |= {"step": step, "version": fingerprint.VERSIONS[step], "pool": pool}
-        return f"{self.study.results}/{benchmark}/{policy}/{pool}-{self._named(spec)}"
+    def responses_spec(self, benchmark: str, policy: str, pool: str, block: Range) -> Spec:
+        """Spec of a block of a pool of responses: `pilot`, `cot` (one greedy response) or `samples`."""
+        settings = self.study.policies[policy]
+        use: Use = "cot" if pool == "cot" else "responses"
+        spec: SampleSpec | AskSpec | RecordedResponsesSpec
+        if isinstance(settings, RecordedPolicy):
+            spec = RecordedResponsesSpec(
+                version=fingerprint.VERSIONS["recorded_responses"],
+                benchmark=self.benchmark_spec(benchmark).file(),
+                policy=self.weights(policy),
+                pool=pool,
+                pilot=self.study.pilot_samples,
+                block=block,
+                largest=self.study.budgets_for(policy).pool,
+                outputs={},
+            )
+        elif isinstance(settings, OpenAIPolicy):
+            spec = AskSpec(
+                version=fingerprint.VERSIONS["ask"],
+                seeds=(self.study.seed, benchmark, policy),
+                benchmark=self.benchmark_spec(benchmark).file(),
+                endpoint=settings.endpoint,
+                system=settings.system,
+                prompt=settings.prompt,
+                sampling=self._sampling(policy, use),
+                pool=pool,
+                block=block,
+                outputs={},
+            )
+        else:
+            drawing = self._drawing(benchmark, policy, use)
+            spec = SampleSpec(version=fingerprint.VERSIONS["sample"], pool=pool, block=block, **drawing)
+        folder = f"{self.study.results}/{benchmark}/{policy}/{pool}-{spec.folder}"
+        return spec.named(output=f"{folder}/{block[0]:04d}-{block[1]:04d}.parquet")
 
-    def pool_blocks(self, policy: str, pool: str) -> list[tuple[int, int]]:
+    @remembered
+    def pool_folder(self, benchmark: str, policy: str, pool: str) -> str:
+        """Folder of a pool of responses."""
+        return self.responses_spec(benchmark, policy, pool, (0, 0)).product.rpartition("/")[0]
+
+    def pool_blocks(self, policy: str, pool: str) -> list[Range]:
         """Blocks (first, last sample index) of a policy's pool."""
         if pool == "samples":
             size = self.study.budgets_for(policy).pool
             return blocks(size, self.study.first_block) if size else []
         return [(0, 0 if pool == "cot" else self.study.pilot_samples - 1)]
 
-    def responses(self, benchmark: str, policy: str, pool: str, block: tuple[int, int]) -> str:
+    def responses(self, benchmark: str, policy: str, pool: str, block: Range) -> str:
         """Path of one block's responses."""
-        return f"{self.pool_folder(benchmark, policy, pool)}/{block[0]:04d}-{block[1]:04d}.parquet"
+        return self.responses_spec(benchmark, policy, pool, block).product
 
-    def scores(self, benchmark: str, policy: str, prm: str, block: tuple[int, int], pool: str = "samples") -> str:
-        """Path of a PRM's step scores of one block of a pool."""
-        folder = self.pool_folder(benchmark, policy, pool)
-        settings = self.study.prms[prm]
-        spec: dict[str, Any] = {"responses": folder.rsplit("-", 1)[1]}
-        if isinstance(settings, RecordedPRM):
-            version = fingerprint.VERSIONS["recorded_scores"]
-            spec |= {"step": "recorded_scores", "version": version, "column": settings.column or prm}
-        else:
-            spec |= {
-                "step": "score",
-                "version": fingerprint.VERSIONS["score"],
-                **self._judging(prm),
-            }
-        return f"{folder}/scores/{prm}-{self._named(spec)}/{block[0]:04d}-{block[1]:04d}.parquet"
-
-    def labelled_scores(self, name: str, prm: str) -> str:
-        """Path of a PRM's step scores of a labelled set."""
-        solutions = self._labelled_digest(name)
-        spec = {
-            "step": "score",
-            "version": fingerprint.VERSIONS["score"],
-            "responses": solutions,
-            **self._judging(prm),
-        }
-        return f"{self.study.results}/labelled/{name}-{solutions}/scores/{prm}-{self._named(spec)}.parquet"
-
-    def labels(self, responses: str) -> str:
-        """Path of the step labels of a block of responses."""
-        return f"{responses.removesuffix('.parquet')}.labels.parquet"
-
-    def label_spec(self) -> str:
-        """Spec of labelling steps."""
-        return self._light("label")
-
-    @remembered
-    def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
-        """Folder of one method's searches with a PRM, one set of files per budget."""
-        options = self.study.search.model_dump(exclude={"problems_per_block", "max_live"})
-        spec = self._drawing(benchmark, policy, "search") | {
-            "step": "search",
-            "version": fingerprint.VERSIONS["search"],
-            **self._judging(prm),
-            "method": method,
-            "options": options,
-        }
-        return f"{self.study.results}/{benchmark}/{policy}/{method}/{prm}-{self._named(spec)}"
-
-    def search_budgets(self, policy: str, method: str) -> list[int]:
-        """Budgets that are run: every one of beam search; the largest of DVTS, whose trees serve the smaller."""
-        budgets = sorted(getattr(self.study.budgets_for(policy), method) or [])
-        return budgets if method == "beam_search" else budgets[-1:]
-
-    def search(self, benchmark: str, policy: str, prm: str, method: str, budget: int, table: str = "answers") -> str:
-        """Path of a search's `answers`, `nodes` or `cost` table."""
-        return f"{self.search_folder(benchmark, policy, prm, method)}/{int(budget):04d}.{table}.parquet"
-
-    def pools(self, benchmark: str, policy: str, pool: str) -> list[str]:
-        """Responses of every block of a pool: none for the CoT of a policy recorded without greedy responses.
+    def pool(self, benchmark: str, policy: str, pool: str) -> list[tuple[Range, Spec]]:
+        """Every block of a pool: none for the CoT of a policy recorded without greedy responses.
 
         A reference has no pilot: its CoT stands in, so that its levels are those of its one answer.
         """
@@ -140,7 +122,98 @@ class Generation(Models):
             pool = "cot"
         if pool == "cot" and not getattr(self.study.policies[policy], "greedy", True):
             return []
-        return [self.responses(benchmark, policy, pool, block) for block in self.pool_blocks(policy, pool)]
+        found = self.pool_blocks(policy, pool)
+        return [(block, self.responses_spec(benchmark, policy, pool, block)) for block in found]
+
+    def pools(self, benchmark: str, policy: str, pool: str) -> list[str]:
+        """Paths of the responses of every block of a pool."""
+        return [spec.product for _, spec in self.pool(benchmark, policy, pool)]
+
+    @remembered
+    def scores_spec(self, benchmark: str, policy: str, prm: str, block: Range, pool: str = "samples") -> Spec:
+        """Spec of a PRM's step scores of one block of a pool."""
+        settings = self.study.prms[prm]
+        made = self.responses_spec(benchmark, policy, pool, block)
+        folder, name = made.product.rsplit("/", 1)
+        spec: ScoreSpec | RecordedScoresSpec
+        if isinstance(settings, RecordedPRM):
+            spec = RecordedScoresSpec(
+                version=fingerprint.VERSIONS["recorded_scores"],
+                pool=made.folder,
+                column=settings.column or prm,
+                responses=made.file(),
+                recorded=self.weights(policy),
+                outputs={},
+            )
+        else:
+            spec = ScoreSpec(
+                version=fingerprint.VERSIONS["score"],
+                pool=made.folder,
+                judge=self.judge(prm),
+                responses=made.file(),
+                benchmark=self.benchmark_spec(benchmark).file(),
+                outputs={},
+            )
+        return spec.named(output=f"{folder}/scores/{prm}-{spec.folder}/{name}")
+
+    def scores(self, benchmark: str, policy: str, prm: str, block: Range, pool: str = "samples") -> str:
+        """Path of a PRM's step scores of one block of a pool."""
+        return self.scores_spec(benchmark, policy, prm, block, pool).product
+
+    @remembered
+    def labelled_scores_spec(self, name: str, prm: str) -> ScoreSpec:
+        """Spec of a PRM's step scores of a labelled set."""
+        solutions = self.labelled_spec(name)
+        spec = ScoreSpec(
+            version=fingerprint.VERSIONS["score"],
+            pool=solutions.folder,
+            judge=self.judge(prm),
+            responses=solutions.file(),
+            outputs={},
+        )
+        folder = solutions.product.rpartition("/")[0]
+        return spec.named(output=f"{folder}/scores/{prm}-{spec.folder}.parquet")
+
+    def labelled_scores(self, name: str, prm: str) -> str:
+        """Path of a PRM's step scores of a labelled set."""
+        return self.labelled_scores_spec(name, prm).product
+
+    @remembered
+    def labels_spec(self, benchmark: str, made: Spec) -> LabelSpec:
+        """Spec of the step labels of a block of responses."""
+        return LabelSpec(
+            code=fingerprint.code("label"),
+            benchmark=self.benchmark_spec(benchmark).file(),
+            responses=made.file(),
+            outputs={"output": f"{made.product.removesuffix('.parquet')}.labels.parquet"},
+        )
+
+    @remembered
+    def search_spec(self, benchmark: str, policy: str, prm: str, method: str, budget: int) -> SearchSpec:
+        """Spec of one method's search at one budget."""
+        spec = SearchSpec(
+            version=fingerprint.VERSIONS["search"],
+            judge=self.judge(prm),
+            method=method,
+            options=self.study.search,
+            budget=budget,
+            **self._drawing(benchmark, policy, "search"),
+        )
+        stem = f"{self.study.results}/{benchmark}/{policy}/{method}/{prm}-{spec.folder}/{budget:04d}"
+        return spec.named(**{table: f"{stem}.{table}.parquet" for table in TABLES})
+
+    def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
+        """Folder of one method's searches with a PRM, one set of files per budget."""
+        return self.search_spec(benchmark, policy, prm, method, 0).product.rpartition("/")[0]
+
+    def search(self, benchmark: str, policy: str, prm: str, method: str, budget: int, table: str = "answers") -> str:
+        """Path of a search's `answers`, `nodes` or `cost` table."""
+        return self.search_spec(benchmark, policy, prm, method, int(budget)).outputs[table]
+
+    def search_budgets(self, policy: str, method: str) -> list[int]:
+        """Budgets that are run: every one of beam search; the largest of DVTS, whose trees serve the smaller."""
+        budgets = sorted(getattr(self.study.budgets_for(policy), method) or [])
+        return budgets if method == "beam_search" else budgets[-1:]
 
     def searches(self, policy: str) -> Iterator[tuple[str, str, int]]:
         """Every (prm, method, budget) that is run with a policy."""
@@ -159,11 +232,20 @@ class Generation(Models):
         """The grader that is not the study's."""
         return next(grader for grader in GRADERS if grader != self.study.grader)
 
-    def grades(self, responses: str, grader: str | None = None) -> str:
-        """Path of the grades of a responses table, by the study's grader unless another is named."""
-        stem = responses.removesuffix(".parquet").removesuffix(".answers")
-        return f"{stem}.{grader or self.study.grader}-{self.study.extraction}.parquet"
+    @remembered
+    def grades_spec(self, benchmark: str, made: Spec) -> GradeSpec:
+        """Spec of the grades of a table of responses, or of a search's answers, by every grader."""
+        stem = made.product.removesuffix(".parquet").removesuffix(".answers")
+        return GradeSpec(
+            code=fingerprint.code("grade"),
+            graders=GRADERS,
+            extraction=self.study.extraction,
+            benchmark=self.benchmark_spec(benchmark).file(),
+            responses=made.file(),
+            cache=f"{self.study.results}/cache",
+            outputs={grader: f"{stem}.{ending}" for grader, ending in zip(GRADERS, self.gradings, strict=True)},
+        )
 
-    def grade_spec(self) -> str:
-        """Spec of grading."""
-        return self._light("grade", graders=list(GRADERS), extraction=self.study.extraction)
+    def graded(self, benchmark: str, made: Spec, grader: str | None = None) -> File:
+        """The grades of a table by the study's grader, unless another is named."""
+        return self.grades_spec(benchmark, made).file(grader or self.study.grader)

@@ -6,18 +6,19 @@ import os
 
 from ttstudy import fingerprint
 from ttstudy.errors import StudyError
+from ttstudy.layout.base import Base, remembered
 from ttstudy.layout.contents import content, given
-from ttstudy.layout.specs import Specs, remembered
-from ttstudy.study import FileBenchmark, RecordedBenchmark
+from ttstudy.specs.kinds import BenchmarkSpec, LabelledSpec, RecordedSpec
+from ttstudy.study import FileBenchmark, MiniatureBenchmark, RecordedBenchmark, RecordedPolicy
 from ttstudy.study.fields import plain_path
 
 
-class Inputs(Specs):
+class Inputs(Base):
     """Files that people give, checked and read into tables."""
 
     @remembered
-    def _imported(self, path: str, key: str) -> str:
-        """Digest of a file of recorded responses, by its content: wherever it lies, what follows is the same."""
+    def recorded_spec(self, path: str, key: str) -> RecordedSpec:
+        """Spec of a table of recorded responses: by the file's content, wherever it lies."""
         if path.startswith("$"):
             name, path = path[1:], os.environ.get(path[1:], "")
             if not path:
@@ -27,52 +28,58 @@ class Inputs(Specs):
             except ValueError as error:
                 raise StudyError(f"{key}: {name}: {error}") from None
         file = given(self.root / path, key)
-        spec = {"step": "recorded", "version": fingerprint.VERSIONS["recorded"], "form": file.suffix}
-        digest = self._named(spec | {"sha256": content(file)})
-        self._files[digest] = str(file)
-        return digest
+        spec = RecordedSpec(
+            version=fingerprint.VERSIONS["recorded"],
+            form=file.suffix,
+            sha256=content(file),
+            source=str(file),
+            outputs={},
+        )
+        return spec.named(output=f"{self.study.results}/imported/{spec.folder}.parquet")
 
-    def recorded_file(self, digest: str) -> str:
-        """The file of recorded responses that a digest of `imported` stands for."""
-        self.spec(digest)
-        return self._files[digest]
+    def imported_spec(self, name: str, group: str = "policies") -> RecordedSpec:
+        """Spec of the checked table of a recorded policy's, or benchmark's, file."""
+        settings = self.study.policies[name] if group == "policies" else self.study.benchmarks[name]
+        assert isinstance(settings, RecordedPolicy | RecordedBenchmark)
+        return self.recorded_spec(settings.path, f"{group}.{name}.path")
 
     def imported(self, name: str, group: str = "policies") -> str:
-        """Path of the checked table of a recorded policy's, or benchmark's, file."""
-        settings = getattr(self.study, group)[name]
-        return f"{self.study.results}/imported/{self._imported(settings.path, f'{group}.{name}.path')}.parquet"
+        """Path of that table."""
+        return self.imported_spec(name, group).product
 
     @remembered
-    def _benchmark_digest(self, benchmark: str) -> str:
+    def benchmark_spec(self, benchmark: str) -> BenchmarkSpec:
+        """Spec of a benchmark's table."""
         settings = self.study.benchmarks[benchmark]
-        spec = settings.model_dump() | {"step": "benchmark", "version": fingerprint.VERSIONS["benchmark"]}
-        if (expected := spec.pop("sha256", None)) is not None:
-            spec["expected"] = expected
+        spec = BenchmarkSpec(settings=settings, version=fingerprint.VERSIONS["benchmark"], outputs={})
         if isinstance(settings, RecordedBenchmark):
-            spec["path"] = self._imported(settings.path, f"benchmarks.{benchmark}.path")
+            spec = spec.model_copy(update={"recorded": self.imported_spec(benchmark, "benchmarks").file()})
         elif isinstance(settings, FileBenchmark):
             path = given(self.root / settings.path, f"benchmarks.{benchmark}.path")
-            spec["sha256"] = content(path)
-            spec["path"] = str(path)
-        elif settings.source == "miniature":
-            spec["task"] = settings.task or self.study.miniature.task
-        return self._named(spec)
+            spec = spec.model_copy(update={"content": content(path), "source": str(path)})
+        elif isinstance(settings, MiniatureBenchmark):
+            task = settings.task or self.study.miniature.task
+            spec = spec.model_copy(update={"settings": settings.model_copy(update={"task": task})})
+        return spec.named(output=f"{self.study.results}/benchmarks/{benchmark}-{spec.folder}.parquet")
 
     def benchmark(self, benchmark: str) -> str:
         """Path of a benchmark's table."""
-        return f"{self.study.results}/benchmarks/{benchmark}-{self._benchmark_digest(benchmark)}.parquet"
+        return self.benchmark_spec(benchmark).product
 
-    def benchmark_source(self, benchmark: str) -> list[str]:
-        """What a benchmark's table is made from, where a step of the study makes that."""
-        recorded = isinstance(self.study.benchmarks[benchmark], RecordedBenchmark)
-        return [self.imported(benchmark, "benchmarks")] if recorded else []
-
-    def _labelled_digest(self, name: str) -> str:
+    @remembered
+    def labelled_spec(self, name: str) -> LabelledSpec:
+        """Spec of a labelled set's solutions."""
         settings = self.study.labelled[name]
         path = given(self.root / settings.path, f"labelled.{name}.path")
-        spec = settings.model_dump() | {"step": "labelled", "version": fingerprint.VERSIONS["labelled"]}
-        return self._named(spec | {"path": str(path), "sha256": content(path)})
+        spec = LabelledSpec(
+            settings=settings,
+            version=fingerprint.VERSIONS["labelled"],
+            sha256=content(path),
+            source=str(path),
+            outputs={},
+        )
+        return spec.named(output=f"{self.study.results}/labelled/{name}-{spec.folder}/solutions.parquet")
 
     def labelled(self, name: str) -> str:
         """Path of a labelled set's solutions."""
-        return f"{self.study.results}/labelled/{name}-{self._labelled_digest(name)}/solutions.parquet"
+        return self.labelled_spec(name).product

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from ttstudy.fingerprint import FORMATS
+from ttstudy.checkpoints import read_json
+from ttstudy.fingerprint import FORMATS as VERSIONS_OF_FORMATS
+from ttstudy.layout.base import remembered
 from ttstudy.layout.contents import checkpoint_digest
 from ttstudy.layout.inputs import Inputs
-from ttstudy.layout.specs import remembered
-from ttstudy.specs import canonical, digest8
+from ttstudy.rewards.catalogue import FORMATS, format_of
+from ttstudy.specs.kinds import Engine, FetchSpec, Judge, Sized, TrainPolicySpec, TrainPRMSpec
+from ttstudy.specs.records import File, Spec
 from ttstudy.study import (
+    CheckpointPolicy,
+    CheckpointPRM,
     HubBenchmark,
     HubPolicy,
     HubPRM,
@@ -19,51 +25,89 @@ from ttstudy.study import (
     TrainedPolicy,
     TrainedPRM,
 )
+from ttstudy.study.policies import LocalPolicy
+from ttstudy.study.prms import LocalPRM
 
 
 class Models(Inputs):
     """Policies and PRMs, trained, fetched or given."""
 
-    def _definition(self, name: str) -> dict[str, Any]:
-        """Training definition of a policy or PRM; a PRM's names the definitions of the policies it learns from."""
-        settings = self.study.policies.get(name) or self.study.prms[name]
-        definition = {"task": self.study.miniature.task} | settings.definition.model_dump()
-        if isinstance(settings, TrainedPRM):
-            definition["policies"] = {policy: digest8(self._definition(policy)) for policy in sorted(settings.policies)}
-        return definition
+    def settings_of(self, name: str) -> Any:
+        """A model's section of the configuration."""
+        return self.study.policies.get(name) or self.study.prms[name]
 
     @remembered
-    def _model_digest(self, name: str, group: str) -> str:
-        settings = (self.study.policies if group == "policies" else self.study.prms)[name]
-        if isinstance(settings, TrainedPolicy | TrainedPRM):
-            return self._named(self._definition(name))
-        if isinstance(settings, HubPolicy | HubPRM):
-            return self._named({"step": "fetch_model", "id": settings.id, "revision": settings.revision})
-        if isinstance(settings, RecordedPolicy):
-            return self._imported(settings.path, f"{group}.{name}.path")
-        return checkpoint_digest(self.root / settings.path, f"{group}.{name}.path")
+    def training_of(self, name: str) -> TrainPolicySpec:
+        """Spec of a trained policy's, or PRM's, checkpoint."""
+        settings = self.settings_of(name)
+        known = {
+            "name": name,
+            "task": dict(self.study.miniature.task),
+            "model": settings.definition.model,
+            "training": settings.definition.training,
+            "seed": settings.definition.seed,
+            "version": settings.definition.version,
+            "outputs": {},
+        }
+        if isinstance(settings, TrainedPRM):
+            teachers = {policy: self.training_of(policy) for policy in sorted(settings.policies)}
+            spec: TrainPolicySpec = TrainPRMSpec(
+                policies={policy: taught.folder for policy, taught in teachers.items()},
+                teachers={policy: taught.file() for policy, taught in teachers.items()},
+                **known,
+            )
+        else:
+            spec = TrainPolicySpec(**known)
+        group = "prms" if isinstance(settings, TrainedPRM) else "policies"
+        return spec.named(output=f"{self.study.results}/models/{group}/{name}-{spec.folder}/training.json")
 
-    def _model(self, name: str, group: str) -> str:
-        settings = (self.study.policies if group == "policies" else self.study.prms)[name]
+    @remembered
+    def fetching(self, id: str, revision: str | None) -> FetchSpec:
+        """Spec of a checkpoint of the hub."""
+        spec = FetchSpec(id=id, revision=revision, outputs={})
+        return spec.named(output=f"{self.study.results}/models/hub/{id.split('/')[1]}-{spec.folder}/fetched.json")
+
+    @remembered
+    def made_model(self, name: str) -> Spec | None:
+        """Spec of the job that makes a model's checkpoint; None where it is given, or there is none."""
+        settings = self.settings_of(name)
         if isinstance(settings, TrainedPolicy | TrainedPRM):
-            return f"{self.study.results}/models/{group}/{name}-{self._model_digest(name, group)}/training.json"
-        if isinstance(settings, RecordedPolicy):
-            return self.imported(name)
-        digest = self._model_digest(name, group)
+            return self.training_of(name)
         if isinstance(settings, HubPolicy | HubPRM):
-            return f"{self.study.results}/models/hub/{settings.id.split('/')[1]}-{digest}/fetched.json"
-        return str(self.root / settings.path / "config.json")
+            return self.fetching(settings.id, settings.revision)
+        return None
+
+    @remembered
+    def checkpoint(self, name: str) -> File | None:
+        """A file of a policy's or PRM's checkpoint folder: `training.json`, `fetched.json` or (given) `config.json`.
+
+        Of a recorded policy, the table of its responses; None for endpoints and recorded scores.
+        """
+        settings = self.settings_of(name)
+        if isinstance(settings, OpenAIPolicy | RecordedPRM):
+            return None
+        if isinstance(settings, RecordedPolicy):
+            return self.imported_spec(name).file()
+        if (spec := self.made_model(name)) is not None:
+            return spec.file()
+        group = "policies" if name in self.study.policies else "prms"
+        folder = self.root / settings.path
+        digest = checkpoint_digest(folder, f"{group}.{name}.path")
+        return File(path=str(folder / "config.json"), digest=digest, given=True)
+
+    def weights(self, name: str) -> File:
+        """The checkpoint of a model that has one."""
+        file = self.checkpoint(name)
+        assert file is not None, name
+        return file
 
     def policy(self, policy: str) -> str:
-        """A file of the policy's checkpoint folder: `training.json`, `fetched.json` (hub) or `config.json` (given).
-
-        Of a recorded policy, the table of its responses.
-        """
-        return self._model(policy, "policies")
+        """Path of a file of the policy's checkpoint folder; of a recorded policy, of the table of its responses."""
+        return self.weights(policy).path
 
     def prm(self, prm: str) -> str:
-        """A file of the PRM's checkpoint folder: `training.json`, `fetched.json` (hub) or `config.json` (given)."""
-        return self._model(prm, "prms")
+        """Path of a file of the PRM's checkpoint folder."""
+        return self.weights(prm).path
 
     def fetched(self) -> list[str]:
         """Everything that comes from the hub: checkpoint folders' records and benchmarks, each once."""
@@ -77,40 +121,62 @@ class Models(Inputs):
         """Whether a PRM is there by its recorded scores alone."""
         return isinstance(self.study.prms[prm], RecordedPRM)
 
-    def teachers(self, prm: str) -> list[str]:
-        """Checkpoints that a trained PRM learns from."""
-        return [self.policy(policy) for policy in sorted(self.study.prms[prm].policies)]
+    def engine(self, policy: str) -> Engine:
+        """What draws from a policy whose weights are here."""
+        settings = self.study.policies[policy]
+        assert isinstance(settings, LocalPolicy)
+        dtype = settings.dtype if isinstance(settings, CheckpointPolicy | HubPolicy) else "float32"
+        return Engine(kind=settings.engine, device=settings.device, dtype=dtype, vllm=settings.vllm)
 
-    def machine(self, name: str) -> str:
-        """Options of a model's engine that change no result, as canonical JSON: a resource, no part of a spec."""
-        return canonical(getattr(self.study.policies.get(name) or self.study.prms[name], "machine", {}))
-
-    def _judging(self, prm: str) -> dict[str, Any]:
-        """What of a PRM decides its scores."""
+    @remembered
+    def judge(self, prm: str) -> Judge:
+        """What reads with a PRM whose weights are here."""
         settings = self.study.prms[prm]
-        form = getattr(settings, "format", None)
-        # A hub model may leave its format to the catalogue, where the owner of such a one bears the format's name.
-        family = form or str(getattr(settings, "id", "")).partition("/")[0].lower()
-        version = {"format_version": FORMATS[family]} if family in FORMATS else {}
-        more = getattr(settings, "engine_spec", {})
-        return {"prm": self._model_digest(prm, "prms"), "format": form, **version, **more}
+        assert isinstance(settings, LocalPRM)
+        form = settings.format if isinstance(settings, CheckpointPRM | HubPRM) else None
+        read = self._formats(settings, form)
+        versions = {name: VERSIONS_OF_FORMATS[name] for name in sorted(read) if VERSIONS_OF_FORMATS.get(name, 1) != 1}
+        return Judge(
+            checkpoint=self.weights(prm), format=form, formats=versions, engine=settings.engine, vllm=settings.vllm
+        )
+
+    def _formats(self, settings: LocalPRM, form: str | None) -> list[str]:
+        """The format that a PRM reads in; all, where only a checkpoint tells that is not here yet."""
+        if form is not None:
+            return [form]
+        if isinstance(settings, TrainedPRM):
+            return [str(settings.definition.model.get("format"))]
+        config: Mapping[str, Any] = {}
+        name = settings.id if isinstance(settings, HubPRM) else ""
+        if isinstance(settings, CheckpointPRM):
+            config = read_json(self.root / settings.path / "config.json")
+        try:
+            return [format_of(name, config)]
+        except ValueError:
+            return list(FORMATS)
 
     def model_file(self, name: str) -> str | None:
-        """Checkpoint file of a policy or PRM, or table of recorded responses; None for endpoints, recorded scores."""
-        if name in self.study.policies:
-            return None if isinstance(self.study.policies[name], OpenAIPolicy) else self.policy(name)
-        return None if self.recorded_prm(name) else self.prm(name)
+        """Path of a model's checkpoint file, or table of recorded responses; None where it has neither."""
+        file = self.checkpoint(name)
+        return None if file is None else file.path
 
     def model_files(self, *names: str) -> list[str]:
         """Those of several models (default: all) that are files."""
-        return [file for name in names or self._models() if (file := self.model_file(name))]
+        return [file for name in names or self.models() if (file := self.model_file(name))]
 
-    def _models(self) -> list[str]:
+    def models(self) -> list[str]:
+        """Every policy and PRM."""
         return [*self.study.policies, *self.study.prms]
 
-    def _model_spec(self, name: str) -> dict[str, Any]:
-        """What the configuration knows of a model's size and training, and where its checkpoint tells the rest."""
-        settings = self.study.policies.get(name) or self.study.prms[name]
-        kind = "policy" if name in self.study.policies else "prm"
-        known = {key: getattr(settings, key, None) for key in ("parameters", "active_parameters", "pretraining_tokens")}
-        return {"kind": kind, "path": None if settings.source == "recorded" else self.model_file(name)} | known
+    def sized(self, *names: str) -> dict[str, Sized]:
+        """What the configuration knows of models' size and training, and where their checkpoints tell the rest."""
+        found = {}
+        for name in sorted(names):
+            settings = self.settings_of(name)
+            keys = ("parameters", "active_parameters", "pretraining_tokens")
+            found[name] = Sized(
+                kind="policy" if name in self.study.policies else "prm",
+                checkpoint=None if settings.source == "recorded" else self.checkpoint(name),
+                **{key: getattr(settings, key, None) for key in keys},
+            )
+        return found

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from argparse import Namespace
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ttstudy import integrity, progress, steps
+from ttstudy import integrity, progress, stamps, steps
 from ttstudy.errors import StudyError
-from ttstudy.specs import digest8
+from ttstudy.specs.records import digest8
+
+if TYPE_CHECKING:
+    from ttstudy.specs.kinds import TrainPolicySpec
 
 Progress = Callable[[int, int, float], None]
 """As in `ttstudy.miniature.training`, which a copy need not import: (tokens so far, tokens in all, mean loss)."""
@@ -39,6 +41,7 @@ def write_whole(output: Path, write: Callable[[Path], object]) -> None:
     try:
         write(temporary)
         integrity.write_checksums(temporary)
+        stamps.on_checkpoint(temporary, output / "training.json")
         shutil.rmtree(output, ignore_errors=True)
         os.replace(temporary, output)
     finally:
@@ -57,24 +60,26 @@ def copy_or_train(
     return shipped
 
 
-def training_step(args: Namespace, group: str, train: Callable[[Path, Progress], object]) -> None:
-    """Write the checkpoint of a training script's arguments (spec, name, output, log, retrain): copied, or trained.
+def training_step(
+    spec: TrainPolicySpec, log_path: Path | None, group: str, train: Callable[[Path, Progress], object]
+) -> None:
+    """Write the checkpoint of a training step: copied, or trained.
 
     `group` (policies or prms) is where the definition stands in a study; `train` gets a folder to fill and a callback
     (tokens, tokens in all, loss). StudyError names the key of a definition that cannot be used.
     """
-    retrain = args.retrain or bool(os.environ.get("TTSTUDY_RETRAIN"))
-    with steps.log(args.log) as log:
+    retrain = bool(os.environ.get("TTSTUDY_RETRAIN"))
+    with steps.log(log_path) as log:
 
         def with_bar(folder: Path) -> None:
-            total = int(args.spec["training"]["tokens"])
-            with progress.bar(f"train {args.name}", total, log) as update:
+            total = int(spec.training["tokens"])
+            with progress.bar(f"train {spec.name}", total, log) as update:
                 train(folder, lambda seen, _, loss: update(min(seen, total), seen))
 
         try:
-            shipped = copy_or_train(args.spec, args.output, with_bar, retrain)
+            shipped = copy_or_train(spec.definition(), Path(spec.outputs["output"]).parent, with_bar, retrain)
         except (ValueError, KeyError, TypeError) as error:
-            raise StudyError(f"{group}.{args.name}.definition: {error}") from error
+            raise StudyError(f"{group}.{spec.name}.definition: {error}") from error
         if log is not None:
             source = f"the shipped checkpoint {shipped}" if shipped else "trained"
-            print(f"{args.name}: {source}", file=log)
+            print(f"{spec.name}: {source}", file=log)

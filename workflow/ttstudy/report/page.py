@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ttstudy import stamps
 from ttstudy.integrity import sealed
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
@@ -54,11 +55,11 @@ def embed(value: Any) -> str:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, a page or figure with its checksum at its end; it appears whole or not at all."""
+    """Write a file, a page or figure with its stamp and checksum at its end; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(sealed(content) if path.suffix in (".html", ".svg") else content)
+        temporary.write_bytes(sealed(stamps.on_page(content, path)) if path.suffix in (".html", ".svg") else content)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

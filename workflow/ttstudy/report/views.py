@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 
 from ttstudy import statistics
-from ttstudy.names import SEARCHES
+from ttstudy.names import LEVELS, SEARCHES
 from ttstudy.strategy.choice import choice_variance, cross_fit, grids
 
 CURVES = ("majority", "best_of_n", *SEARCHES)
 """Methods that draw N candidates, in the order in which they are shown."""
-LEVELS = ("easy", "medium", "hard")
 _CELL = ["benchmark", "policy", "prm", "method", "budget"]
 
 

@@ -5,25 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ttstudy.rewards.catalogue import CATALOGUE, format_of
-from ttstudy.rewards.formats import FORMATS, QWEN_SYSTEM, FormatName, make_format
-from ttstudy.rewards.protocol import Encoded, RewardModel
+from ttstudy.rewards.catalogue import CATALOGUE, FORMATS, QWEN_SYSTEM, FormatName, format_of
+from ttstudy.specs import records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ttstudy.rewards.loading import Checkpoint
     from ttstudy.rewards.scorer import Overflow, StepScorer
+    from ttstudy.specs.kinds import Judge
 
 __all__ = [
     "CATALOGUE",
     "FORMATS",
-    "Encoded",
     "FormatName",
-    "RewardModel",
     "open_prm",
     "open_reward_model",
-    "scoring_engine",
 ]
 
 ENGINES = ("transformers", "vllm")
@@ -81,6 +78,7 @@ def open_reward_model(
     from ttstudy import checkpoints
     from ttstudy.rewards import heads
     from ttstudy.rewards.backbone import Backbone
+    from ttstudy.rewards.formats import make_format
     from ttstudy.rewards.light_engine import LightEngine
     from ttstudy.rewards.loading import Checkpoint, dtype_of, find_folder, stored_dtype
     from ttstudy.rewards.scorer import StepScorer
@@ -122,14 +120,10 @@ def open_reward_model(
     return StepScorer(name or Path(path_or_name).name, encoder, scoring, on_overflow)
 
 
-def scoring_engine(spec: Mapping[str, Any]) -> str:
-    """The engine that a step's spec wants its PRM to run on."""
-    return spec.get("scoring", {}).get("engine", "transformers")
-
-
-def open_prm(path: str | Path, spec: Mapping[str, Any], machine: Mapping[str, Any] | None = None) -> StepScorer:
-    """The PRM that a step's spec asks for; `machine` has the engine's options that change no result."""
-    return open_reward_model(path, format=spec["format"], **spec.get("scoring", {}), **(machine or {}))
+def open_prm(path: str | Path, judge: Judge) -> StepScorer:
+    """The PRM that a step's spec asks for, whose checkpoint's folder is `path`."""
+    options = records.bound(judge.vllm) | records.free(judge.vllm) if judge.engine == "vllm" else {}
+    return open_reward_model(path, format=judge.format, engine=judge.engine, **options)
 
 
 def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: str) -> bool:

@@ -1,13 +1,21 @@
-"""Process reward models known by name, and how any other one's format is told from its configuration."""
+"""Process reward models known by name, and how any other one's format is told from its configuration.
+
+Imports nothing of ours, no tokenizers and no torch: the layout asks it at every start.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
-from ttstudy.rewards.formats import FORMATS, QWEN_SYSTEM, FormatName
+FormatName = Literal["math_shepherd", "rlhflow", "skywork", "qwen"]
+FORMATS: tuple[FormatName, ...] = get_args(FormatName)
+"""Input formats; their versions are `ttstudy.fingerprint.FORMATS`."""
+
+QWEN_SYSTEM = r"Please reason step by step, and put your final answer within \boxed{}."
+"""System message of Qwen2.5-Math-PRM (its model card)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,13 @@ its format; what that code does by accident (tags found inside a step, dropped p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, get_args
+from typing import Protocol
 
+from ttstudy.rewards.catalogue import FORMATS, QWEN_SYSTEM
 from ttstudy.rewards.protocol import Encoded
 from ttstudy.rewards.text import TextTokenizer, hole
 
-FormatName = Literal["math_shepherd", "rlhflow", "skywork", "qwen"]
-FORMATS: tuple[FormatName, ...] = get_args(FormatName)
-
 QWEN_TAG = "<extra_0>"
-QWEN_SYSTEM = r"Please reason step by step, and put your final answer within \boxed{}."
-"""System message of Qwen2.5-Math-PRM (its model card)."""
 
 
 class Format(Protocol):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ttstudy.prompts import SEPARATOR
+
+if TYPE_CHECKING:
+    from ttstudy.study.methods import Search
+    from ttstudy.study.sampling import SamplingSettings
 
 REFERENCE: dict[str, Any] = {
     "score": "last",
@@ -132,6 +136,16 @@ class Options:
             raise ValueError("search.temperature must be above 0: at 0 all candidates of a beam are the same")
         if not self.separator:
             raise ValueError("search.separator is empty; a step must end at some text")
+
+    @classmethod
+    def of(
+        cls, method: str, budget: int, settings: Search, sampling: SamplingSettings | None = None
+    ) -> Options:
+        """Options of a search as a study has them; without `sampling`, for a look at a finished search."""
+        drawn = {} if sampling is None else sampling.model_dump()
+        if "max_tokens" in drawn:
+            drawn["max_step_tokens"] = drawn.pop("max_tokens")
+        return cls(method=method, budget=budget, **settings.model_dump(exclude={"problems_per_block"}), **drawn)
 
     @property
     def trees(self) -> int:

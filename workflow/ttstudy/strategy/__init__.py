@@ -25,6 +25,7 @@ import pandas as pd
 
 from ttstudy import statistics
 from ttstudy.flops import efficiency_interval
+from ttstudy.names import LEVELS
 from ttstudy.strategy.adaptive import ADAPTIVE, allocate, early_stopping, spread, stopping
 from ttstudy.strategy.choice import THETA, Grid, choice_variance, cross_fit, grids, levels_of, naive, resampled, unseen
 
@@ -54,7 +55,6 @@ __all__ = [
 ]
 
 CELL = ["benchmark", "policy", "prm", "budget"]
-LEVELS = ("easy", "medium", "hard")
 COLUMNS = [*CELL, "level", "selection", *THETA, "problems", "accuracy", "low", "high"]
 
 

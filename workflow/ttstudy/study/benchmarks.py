@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ttstudy.study.fields import FilePath, HubSource, InnerPath, Options, RecordedPath, Section
+from ttstudy.errors import StudyError
+from ttstudy.study.fields import FREE, FilePath, HubSource, InnerPath, Options, RecordedPath, Section
 
 
 class MiniatureBenchmark(Section):
@@ -24,7 +25,7 @@ class _Table(Section):
         default_factory=dict, description="our column name: the file's column name, where they differ"
     )
     problems: int | None = Field(default=None, gt=0, le=10_000_000, description="use only the first so many problems")
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+    sha256: Annotated[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None, FREE] = Field(
         default=None, description="of the normalised table, all problems in order; the benchmark step's log tells it"
     )
 
@@ -39,7 +40,7 @@ class FileBenchmark(_Table):
     """Problems from a JSONL or Parquet file with columns problem_id, problem, answer (level, subject optional)."""
 
     source: Literal["file"]
-    path: FilePath = Field(description="JSONL or Parquet file")
+    path: Annotated[FilePath, FREE] = Field(description="JSONL or Parquet file")
 
 
 class HubBenchmark(HubSource, _Table):
@@ -53,7 +54,7 @@ class RecordedBenchmark(Section):
     """The problems of a file of recorded responses (see `ttstudy.recorded`)."""
 
     source: Literal["recorded"]
-    path: RecordedPath
+    path: Annotated[RecordedPath, FREE]
 
 
 Benchmark = Annotated[
@@ -64,8 +65,19 @@ Benchmark = Annotated[
 class Labelled(Section):
     """Solutions whose first wrong step is known, from a JSONL or Parquet file; every PRM scores them."""
 
-    path: FilePath = Field(description="JSONL or Parquet file")
+    path: Annotated[FilePath, FREE] = Field(description="JSONL or Parquet file")
     format: Literal["plain", "processbench", "prm800k"] = Field(
         default="plain", description="plain: problem, steps, first_error (-1 or null: none), policy where known"
     )
     solutions: int | None = Field(default=None, gt=0, description="use only the first so many solutions")
+
+
+def agrees(settings: Benchmark, found: str | None) -> None:
+    """StudyError where a benchmark's problems have not the checksum that its section of the configuration wants."""
+    wanted = getattr(settings, "sha256", None)
+    if found is not None and wanted not in (None, found):
+        name = getattr(settings, "path", None) or getattr(settings, "id", None)
+        raise StudyError(
+            f"{name}: the problems' SHA-256 is {found}, not {wanted}; they are not "
+            "those that `sha256` was written for: give the right file, or the new checksum"
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import Enum
 from math import isfinite
 from typing import Annotated, Any, Literal, get_args
 
@@ -85,6 +86,16 @@ RecordedPath = Annotated[
     AfterValidator(lambda path: path if VARIABLE.fullmatch(path) else plain_path(path)),
     Field(description="JSONL or Parquet file, or $NAME: the environment variable NAME holds its path"),
 ]
+
+
+class Mark(Enum):
+    """What a field has to do with a result; a field without a mark decides it."""
+
+    FREE = "changes no result"
+    OWN = "tells one result of a folder from the next"
+
+
+FREE, OWN = Mark.FREE, Mark.OWN
 
 
 class Section(BaseModel):

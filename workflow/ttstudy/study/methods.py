@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ttstudy.study.fields import Score, Section
+from ttstudy.study.fields import FREE, Score, Section
 
 BudgetList = Annotated[list[Annotated[int, Field(gt=0, le=1_000_000)]], Field(min_length=1)]
 
@@ -60,13 +60,15 @@ class Search(Section):
         default=0, ge=0, le=1000, description="k greedy steps rolled out before a candidate is scored"
     )
     max_depth: int = Field(default=40, ge=1, le=10_000, description="steps of the longest path")
-    max_live: int = Field(
+    max_live: Annotated[int, FREE] = Field(
         default=4096,
         ge=1,
         le=10**6,
         description="most candidates in one model call: bounds memory, changes no node and no answer",
     )
-    problems_per_block: int = Field(default=50, ge=1, le=10**6, description="problems searched, and saved, together")
+    problems_per_block: Annotated[int, FREE] = Field(
+        default=50, ge=1, le=10**6, description="problems searched, and saved, together"
+    )
 
 
 class Difficulty(Section):

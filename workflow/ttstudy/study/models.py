@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ttstudy.study.fields import HubSource, Options, Section
+from ttstudy.study.fields import FREE, HubSource, Options, Section
 
 
 class Definition(Section):
@@ -22,24 +22,32 @@ class _Vllm(Section):
     tensor_parallel: int = Field(default=1, ge=1, le=64, description="GPUs that share one copy of the weights")
     max_model_len: int | None = Field(default=None, ge=16, description="context in tokens; null: the model's own")
     enforce_eager: bool = Field(default=False, description="no compilation: slower, quicker to start (always on a CPU)")
-    gpu_memory_utilization: float = Field(default=0.9, gt=0, le=1, description="share of each GPU's memory")
-    kv_cache_gib: float | None = Field(default=None, gt=0, description="cache in GiB; null: what fits (CPU: 1)")
+    gpu_memory_utilization: Annotated[float, FREE] = Field(
+        default=0.9, gt=0, le=1, description="share of each GPU's memory"
+    )
+    kv_cache_gib: Annotated[float | None, FREE] = Field(
+        default=None, gt=0, description="cache in GiB; null: what fits (CPU: 1)"
+    )
 
 
 class VllmOptions(_Vllm):
-    """Options of the vLLM engine. Those of `MACHINE` change no result and may differ from run to run."""
+    """Options of the vLLM engine. Those marked FREE change no result and may differ from run to run."""
 
-    data_parallel: int = Field(default=1, ge=1, le=64, description="copies, each a process with GPUs of its own")
+    data_parallel: Annotated[int, FREE] = Field(
+        default=1, ge=1, le=64, description="copies, each a process with GPUs of its own"
+    )
     batch_invariant: bool = Field(default=False, description="the same bits whatever the batch, on a GPU; slower")
-    max_num_seqs: int | None = Field(default=None, ge=1, description="most responses drawn together; null: vLLM's own")
-
-    MACHINE: ClassVar = frozenset({"data_parallel", "gpu_memory_utilization", "max_num_seqs", "kv_cache_gib"})
+    max_num_seqs: Annotated[int | None, FREE] = Field(
+        default=None, ge=1, description="most responses drawn together; null: vLLM's own"
+    )
 
 
 class VllmPRMOptions(_Vllm):
     """Options of a PRM on vLLM, as `VllmOptions`. A solution is scored whole or not at all, whatever the context."""
 
-    MACHINE: ClassVar = frozenset({"max_model_len", "gpu_memory_utilization", "kv_cache_gib"})
+    max_model_len: Annotated[int | None, FREE] = Field(
+        default=None, ge=16, description="context in tokens; null: the model's own"
+    )
 
 
 class OnEngine(Section):
@@ -56,11 +64,6 @@ class OnEngine(Section):
         if self.engine != "vllm" and self.vllm != type(self.vllm)():
             raise ValueError("has options under `vllm`, but its engine is transformers; add `engine: vllm`")
         return self
-
-    @property
-    def machine(self) -> dict[str, Any]:
-        """Options of the engine that change no result."""
-        return self.vllm.model_dump(include=set(self.vllm.MACHINE)) if self.engine == "vllm" else {}
 
 
 class HubModel(HubSource):

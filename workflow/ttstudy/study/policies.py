@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from ttstudy.study.fields import VARIABLE, EnvironmentName, FilePath, RecordedPath, Section, printable
+from ttstudy.study.fields import FREE, VARIABLE, EnvironmentName, FilePath, RecordedPath, Section, printable
 from ttstudy.study.models import Definition, HubModel, OnEngine, VllmOptions
 from ttstudy.study.sampling import SamplingChanges
 
@@ -21,24 +21,17 @@ class PromptedPolicy(Section):
     sampling: SamplingChanges = SamplingChanges()
 
 
-class _LocalPolicy(PromptedPolicy, OnEngine):
+class LocalPolicy(PromptedPolicy, OnEngine):
     """A policy whose weights are here: what runs it, and where."""
 
     device: Literal["cpu", "cuda"] = Field(default="cpu", description="where the transformers engine runs")
     vllm: VllmOptions = Field(default=VllmOptions(), description="options of engine vllm")
 
     @model_validator(mode="after")
-    def _device_fits(self) -> _LocalPolicy:
+    def _device_fits(self) -> LocalPolicy:
         if self.engine == "vllm" and self.device != "cpu":
             raise ValueError("`device` is for the transformers engine; vLLM finds its GPUs itself, so leave it out")
         return self
-
-    @property
-    def engine_spec(self) -> dict[str, Any]:
-        """What of the engine decides the responses."""
-        if self.engine == "vllm":
-            return {"engine": "vllm", "vllm": self.vllm.model_dump(exclude=set(VllmOptions.MACHINE))}
-        return {"engine": "transformers"} | ({"device": self.device} if self.device != "cpu" else {})
 
     @property
     def gpus(self) -> int:
@@ -48,14 +41,14 @@ class _LocalPolicy(PromptedPolicy, OnEngine):
         return int(self.device == "cuda")
 
 
-class TrainedPolicy(_LocalPolicy):
+class TrainedPolicy(LocalPolicy):
     """A policy of the miniature ladder, trained by the DAG or shipped."""
 
     source: Literal["trained"]
     definition: Definition
 
 
-class CheckpointPolicy(_LocalPolicy):
+class CheckpointPolicy(LocalPolicy):
     """A Hugging Face checkpoint folder on this machine."""
 
     source: Literal["checkpoint"]
@@ -64,7 +57,7 @@ class CheckpointPolicy(_LocalPolicy):
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
 
 
-class HubPolicy(HubModel, _LocalPolicy):
+class HubPolicy(HubModel, LocalPolicy):
     """A model of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
@@ -82,10 +75,9 @@ class RecordedPolicy(Section):
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
 
 
-class OpenAIPolicy(PromptedPolicy):
-    """A model behind an OpenAI-compatible endpoint; it can be voted on, never searched with."""
+class Endpoint(Section):
+    """An OpenAI-compatible endpoint: which model answers, and how it is asked (marked FREE: changes no result)."""
 
-    source: Literal["openai"]
     model: Annotated[str, AfterValidator(printable)] = Field(
         min_length=1, max_length=200, description="the model's name at the endpoint"
     )
@@ -94,20 +86,20 @@ class OpenAIPolicy(PromptedPolicy):
         max_length=1000,
         description="address before /chat/completions, or $NAME: the environment variable NAME holds it",
     )
-    key_variable: EnvironmentName | None = Field(
+    key_variable: Annotated[EnvironmentName | None, FREE] = Field(
         default="OPENAI_API_KEY", description="environment variable that holds the key; null: the endpoint needs none"
     )
     reasoning: bool = Field(default=False, description="a model that thinks first: no temperature, thoughts count")
-    system: str | None = Field(default=None, max_length=20_000, description="in the place of the family's instruction")
-    concurrency: int = Field(default=16, ge=1, le=1000, description="most requests under way")
-    requests_per_minute: float | None = Field(default=None, gt=0, le=1e6, description="most requests begun")
-    timeout_s: float = Field(
+    concurrency: Annotated[int, FREE] = Field(default=16, ge=1, le=1000, description="most requests under way")
+    requests_per_minute: Annotated[float | None, FREE] = Field(
+        default=None, gt=0, le=1e6, description="most requests begun"
+    )
+    timeout_s: Annotated[float, FREE] = Field(
         default=600, gt=0, le=86_400, description="longest silence of the endpoint, in seconds; an answer may take six"
     )
-    attempts: int = Field(default=12, ge=1, le=1000, description="tries of one request before the job gives up")
-    parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
-    active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
-    pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
+    attempts: Annotated[int, FREE] = Field(
+        default=12, ge=1, le=1000, description="tries of one request before the job gives up"
+    )
 
     @field_validator("base_url")
     @classmethod
@@ -122,10 +114,20 @@ class OpenAIPolicy(PromptedPolicy):
             )
         return value
 
+
+class OpenAIPolicy(PromptedPolicy, Endpoint):
+    """A model behind an OpenAI-compatible endpoint; it can be voted on, never searched with."""
+
+    source: Literal["openai"]
+    system: str | None = Field(default=None, max_length=20_000, description="in the place of the family's instruction")
+    parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
+    active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
+    pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
+
     @property
-    def machine(self) -> dict[str, Any]:
-        """How the endpoint is asked: nothing of it changes a result."""
-        return self.model_dump(include={"key_variable", "concurrency", "requests_per_minute", "timeout_s", "attempts"})
+    def endpoint(self) -> Endpoint:
+        """The endpoint alone."""
+        return Endpoint.model_validate(self.model_dump(include=set(Endpoint.model_fields)))
 
 
 Policy = Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,17 +10,10 @@ from ttstudy.study.fields import FilePath, Name, Section
 from ttstudy.study.models import Definition, HubModel, OnEngine, VllmPRMOptions
 
 
-class _LocalPRM(OnEngine):
+class LocalPRM(OnEngine):
     """A PRM whose weights are here: what runs it."""
 
     vllm: VllmPRMOptions = Field(default=VllmPRMOptions(), description="options of engine vllm")
-
-    @property
-    def engine_spec(self) -> dict[str, Any]:
-        """What of the engine decides the scores; nothing where it is transformers."""
-        if self.engine != "vllm":
-            return {}
-        return {"scoring": {"engine": "vllm"} | self.vllm.model_dump(exclude=set(VllmPRMOptions.MACHINE))}
 
     @property
     def gpus(self) -> int:
@@ -28,7 +21,7 @@ class _LocalPRM(OnEngine):
         return self.vllm.tensor_parallel if self.engine == "vllm" else 0
 
 
-class TrainedPRM(_LocalPRM):
+class TrainedPRM(LocalPRM):
     """A PRM of the miniature, trained by the DAG or shipped."""
 
     source: Literal["trained"]
@@ -36,7 +29,7 @@ class TrainedPRM(_LocalPRM):
     policies: list[Name] = Field(min_length=1, description="policies whose checkpoints it is trained from")
 
 
-class CheckpointPRM(_LocalPRM):
+class CheckpointPRM(LocalPRM):
     """A PRM checkpoint folder on this machine."""
 
     source: Literal["checkpoint"]
@@ -46,7 +39,7 @@ class CheckpointPRM(_LocalPRM):
     )
 
 
-class HubPRM(HubModel, _LocalPRM):
+class HubPRM(HubModel, LocalPRM):
     """A PRM of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
     format: Literal["math_shepherd", "rlhflow", "skywork", "qwen"] | None = Field(

@@ -15,7 +15,10 @@ from ttstudy.study.policies import OpenAIPolicy, Policy, RecordedPolicy, Trained
 from ttstudy.study.prms import PRM, RecordedPRM
 from ttstudy.study.sampling import Sampling, SamplingChange, SamplingSettings
 
-RESERVED = ("benchmarks", "imported", "labelled", "models", "studies", "logs", "retrained", "cache", "comparisons")
+RESERVED = (
+    *("benchmarks", "imported", "labelled", "models", "studies", "logs", "retrained", "cache", "comparisons"),
+    "specs",
+)
 """Folders of `results/` that a benchmark may not be named after."""
 
 
