@@ -1,8 +1,11 @@
-"""Names that steps and rules agree on. Nothing is imported here: every start of Snakemake reads it."""
+"""Names that steps and rules agree on. Nothing of ours is imported here: every start of Snakemake reads it."""
 
 from __future__ import annotations
 
-SEARCHES = ("beam_search", "dvts")
+from typing import Literal, get_args
+
+SearchMethod = Literal["beam_search", "dvts"]
+SEARCHES: tuple[SearchMethod, ...] = get_args(SearchMethod)
 """Methods that search step by step."""
 STUDY_TABLES = (
     *("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism"),

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ttstudy import fingerprint
 from ttstudy.layout.base import remembered
 from ttstudy.layout.models import Models
-from ttstudy.names import SEARCHES
+from ttstudy.names import SEARCHES, SearchMethod
 from ttstudy.specs.kinds import (
     AskSpec,
     GradeSpec,
@@ -120,7 +120,8 @@ class Generation(Models):
         """
         if pool == "pilot" and policy in self.study.references:
             pool = "cot"
-        if pool == "cot" and not getattr(self.study.policies[policy], "greedy", True):
+        settings = self.study.policies[policy]
+        if pool == "cot" and isinstance(settings, RecordedPolicy) and not settings.greedy:
             return []
         found = self.pool_blocks(policy, pool)
         return [(block, self.responses_spec(benchmark, policy, pool, block)) for block in found]
@@ -189,7 +190,7 @@ class Generation(Models):
         )
 
     @remembered
-    def search_spec(self, benchmark: str, policy: str, prm: str, method: str, budget: int) -> SearchSpec:
+    def search_spec(self, benchmark: str, policy: str, prm: str, method: SearchMethod, budget: int) -> SearchSpec:
         """Spec of one method's search at one budget."""
         spec = SearchSpec(
             version=fingerprint.VERSIONS["search"],
@@ -202,20 +203,22 @@ class Generation(Models):
         stem = f"{self.study.results}/{benchmark}/{policy}/{method}/{prm}-{spec.folder}/{budget:04d}"
         return spec.named(**{table: f"{stem}.{table}.parquet" for table in TABLES})
 
-    def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
+    def search_folder(self, benchmark: str, policy: str, prm: str, method: SearchMethod) -> str:
         """Folder of one method's searches with a PRM, one set of files per budget."""
         return self.search_spec(benchmark, policy, prm, method, 0).product.rpartition("/")[0]
 
-    def search(self, benchmark: str, policy: str, prm: str, method: str, budget: int, table: str = "answers") -> str:
+    def search(
+        self, benchmark: str, policy: str, prm: str, method: SearchMethod, budget: int, table: str = "answers"
+    ) -> str:
         """Path of a search's `answers`, `nodes` or `cost` table."""
         return self.search_spec(benchmark, policy, prm, method, int(budget)).outputs[table]
 
-    def search_budgets(self, policy: str, method: str) -> list[int]:
+    def search_budgets(self, policy: str, method: SearchMethod) -> list[int]:
         """Budgets that are run: every one of beam search; the largest of DVTS, whose trees serve the smaller."""
-        budgets = sorted(getattr(self.study.budgets_for(policy), method) or [])
-        return budgets if method == "beam_search" else budgets[-1:]
+        budgets = self.study.budgets_for(policy)
+        return sorted(budgets.beam_search or []) if method == "beam_search" else sorted(budgets.dvts or [])[-1:]
 
-    def searches(self, policy: str) -> Iterator[tuple[str, str, int]]:
+    def searches(self, policy: str) -> Iterator[tuple[str, SearchMethod, int]]:
         """Every (prm, method, budget) that is run with a policy."""
         for prm in self.study.prms_of(policy) if self.study.can_search(policy) else []:
             for method in SEARCHES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from ttstudy.names import SEARCHES, SearchMethod
 from ttstudy.prompts import SEPARATOR
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Options:
     beams): beam search is one tree with W = N, DVTS is N / M independent trees with W = M, B = 1.
     """
 
-    method: Literal["beam_search", "dvts"]
+    method: SearchMethod
 
     budget: int
     """N: candidates drawn at the first depth, and at most so many at every later one. A multiple of M."""
@@ -111,7 +112,7 @@ class Options:
     def __post_init__(self) -> None:
         """Apply `reference`, then check."""
         choices = {
-            "method": ("beam_search", "dvts"),
+            "method": SEARCHES,
             "semantics": ("default", "reference"),
             "score": ("last", "min", "avg"),
             "answers": ("beams", "candidates"),
@@ -139,7 +140,7 @@ class Options:
 
     @classmethod
     def of(
-        cls, method: str, budget: int, settings: Search, sampling: SamplingSettings | None = None
+        cls, method: SearchMethod, budget: int, settings: Search, sampling: SamplingSettings | None = None
     ) -> Options:
         """Options of a search as a study has them; without `sampling`, for a look at a finished search."""
         drawn = {} if sampling is None else sampling.model_dump()

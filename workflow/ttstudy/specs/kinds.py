@@ -10,12 +10,14 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from ttstudy.names import SearchMethod
 from ttstudy.specs.records import File, Record, Spec
 from ttstudy.study.benchmarks import Benchmark, Labelled
 from ttstudy.study.fields import FREE, OWN, Options
 from ttstudy.study.methods import Budgets, Difficulty, Search
 from ttstudy.study.models import VllmOptions, VllmPRMOptions
 from ttstudy.study.policies import Endpoint
+from ttstudy.study.prms import Format
 from ttstudy.study.sampling import SamplingSettings
 
 
@@ -162,7 +164,7 @@ class Judge(Record):
     """A PRM and what reads with it. `formats`: versions of its input format that are not 1."""
 
     checkpoint: File
-    format: str | None = None
+    format: Format | None = None
     formats: dict[str, int] = {}
     engine: str = "transformers"
     vllm: VllmPRMOptions = VllmPRMOptions()
@@ -194,7 +196,7 @@ class SearchSpec(Drawing):
 
     step = "search"
     judge: Judge
-    method: str
+    method: SearchMethod
     options: Search
     budget: Annotated[int, OWN]
 
@@ -240,7 +242,7 @@ class Searched(Record):
     """One search: its answers, what it met on its way, and what that cost."""
 
     prm: str
-    method: str
+    method: SearchMethod
     budget: int
     answers: File
     grades: File

@@ -9,6 +9,9 @@ from pydantic import Field
 from ttstudy.study.fields import FilePath, Name, Section
 from ttstudy.study.models import Definition, HubModel, OnEngine, VllmPRMOptions
 
+Format = Literal["math_shepherd", "rlhflow", "skywork", "qwen"]
+"""Input formats; `ttstudy.rewards.catalogue` tells them of models that are known."""
+
 
 class LocalPRM(OnEngine):
     """A PRM whose weights are here: what runs it."""
@@ -34,7 +37,7 @@ class CheckpointPRM(LocalPRM):
 
     source: Literal["checkpoint"]
     path: FilePath
-    format: Literal["math_shepherd", "rlhflow", "skywork", "qwen"] | None = Field(
+    format: Format | None = Field(
         default=None, description="input format; only needed where config.json does not tell"
     )
 
@@ -42,7 +45,7 @@ class CheckpointPRM(LocalPRM):
 class HubPRM(HubModel, LocalPRM):
     """A PRM of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
-    format: Literal["math_shepherd", "rlhflow", "skywork", "qwen"] | None = Field(
+    format: Format | None = Field(
         default=None, description="input format; only needed where neither the id nor config.json tells"
     )
 
