@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ttstudy import fingerprint
@@ -165,9 +165,19 @@ class Analysis(Generation):
             **self._of_cell("explorer", benchmark, policy, "explorer", "trees"),
         )
 
+    def cell_steps(self) -> dict[str, Callable[[str, str], Spec]]:
+        """Every step over one (benchmark, policy), in the order of the DAG, and what makes its spec."""
+        return {
+            "difficulty": self.difficulty_spec,
+            "outcomes": self.outcomes_spec,
+            "ledger": self.ledger_spec,
+            "adaptive": self.adaptive_spec,
+            "explorer": self.explorer_spec,
+        }
+
     def parts(self, name: str) -> list[File]:
         """All parts of a study table, as a step reads them."""
-        make = getattr(self, f"{PARTS[name]}_spec")
+        make = self.cell_steps()[PARTS[name]]
         return [make(benchmark, policy).file(name) for benchmark, policy in self.pairs()]
 
     def _of_study(self, step: str, *names: str) -> dict[str, Any]:
@@ -181,11 +191,13 @@ class Analysis(Generation):
     @remembered
     def accuracy_spec(self) -> AccuracySpec:
         """Spec of the study's accuracies, and of the cells' tables joined."""
-        joined = ("outcomes", "difficulty", "ledger", "counts")
         return AccuracySpec(
             seed=self.study.seed,
-            **{name: self.parts(name) for name in joined},
-            **self._of_study("accuracy", "accuracy", *joined),
+            outcomes=self.parts("outcomes"),
+            difficulty=self.parts("difficulty"),
+            ledger=self.parts("ledger"),
+            counts=self.parts("counts"),
+            **self._of_study("accuracy", "accuracy", "outcomes", "difficulty", "ledger", "counts"),
         )
 
     @remembered

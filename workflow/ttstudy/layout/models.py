@@ -25,14 +25,14 @@ from ttstudy.study import (
     TrainedPolicy,
     TrainedPRM,
 )
-from ttstudy.study.policies import LocalPolicy
-from ttstudy.study.prms import LocalPRM
+from ttstudy.study.policies import LocalPolicy, Policy
+from ttstudy.study.prms import PRM, LocalPRM
 
 
 class Models(Inputs):
     """Policies and PRMs, trained, fetched or given."""
 
-    def settings_of(self, name: str) -> Any:
+    def settings_of(self, name: str) -> Policy | PRM:
         """A model's section of the configuration."""
         return self.study.policies.get(name) or self.study.prms[name]
 
@@ -40,7 +40,8 @@ class Models(Inputs):
     def training_of(self, name: str) -> TrainPolicySpec:
         """Spec of a trained policy's, or PRM's, checkpoint."""
         settings = self.settings_of(name)
-        known = {
+        assert isinstance(settings, TrainedPolicy | TrainedPRM), name
+        known: dict[str, Any] = {
             "name": name,
             "task": dict(self.study.miniature.task),
             "model": settings.definition.model,
@@ -90,6 +91,7 @@ class Models(Inputs):
             return self.imported_spec(name).file()
         if (spec := self.made_model(name)) is not None:
             return spec.file()
+        assert isinstance(settings, CheckpointPolicy | CheckpointPRM), name
         group = "policies" if name in self.study.policies else "prms"
         folder = self.root / settings.path
         digest = checkpoint_digest(folder, f"{group}.{name}.path")

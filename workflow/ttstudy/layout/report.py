@@ -60,8 +60,7 @@ class Report(Diagnostics):
         yield from self._responses()
         yield from self._searches()
         yield from self._labels()
-        for step in ("difficulty", "outcomes", "ledger", "adaptive", "explorer"):
-            make = getattr(self, f"{step}_spec")
+        for step, make in self.cell_steps().items():
             yield from ((step, make(benchmark, policy)) for benchmark, policy in self.pairs())
         for spec in (*self.table_specs(), self.claims_spec()):
             yield spec.step, spec
