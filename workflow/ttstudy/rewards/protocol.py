@@ -31,11 +31,17 @@ def check_scores(name: str, scores: Sequence[float], steps: Sequence[str], where
 
 
 class RewardModel(Protocol):
-    """A loaded PRM. `tokens` counts every token that has been run through the model so far (for FLOPs)."""
+    """A loaded PRM."""
 
     name: str
-    parameters: int
-    tokens: int
+
+    @property
+    def parameters(self) -> int:
+        """Weights of backbone and head."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that have been run through the model so far (for FLOPs)."""
 
     def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
         """Ids and score positions; ValueError for no steps or a blank step."""
