@@ -19,7 +19,7 @@ def step() -> None:
     wanted = {(pin.kind, pin.id) for pin in revisions.pins(config) if pin.revision is None}
     wanted -= set() if args.update else {(kind, id) for kind in lock for id in lock[kind]}
     for kind, id in sorted(wanted):
-        lock[kind][id] = hub.commit(kind, id)  # type: ignore[arg-type]
+        lock[kind][id] = hub.commit(kind, id)
         print(f"{id}: {lock[kind][id]}")
         revisions.write_lock(lock_path, lock)
     print(f"{lock_path}: {sum(map(len, lock.values()))} commits, {len(wanted)} asked for now")

@@ -86,10 +86,9 @@ def _bare_string(item: ast.stmt) -> bool:
 class _Bare(ast.NodeTransformer):
     """Removes docstrings (and other bare string statements), which decide nothing."""
 
-    def _strip(self, node: ast.AST) -> ast.AST:
+    def _strip(self, node: ast.Module | ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.AST:
         self.generic_visit(node)
-        kept = [item for item in node.body if not _bare_string(item)]  # type: ignore[attr-defined]
-        node.body = kept or [ast.Pass()]  # type: ignore[attr-defined]
+        node.body = [item for item in node.body if not _bare_string(item)] or [ast.Pass()]
         return node
 
     visit_Module = visit_FunctionDef = visit_AsyncFunctionDef = visit_ClassDef = _strip
@@ -152,11 +151,11 @@ def _imports(path: Path) -> frozenset[Path]:
                 parts = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*parts, base]).strip(".")
             modules.update([base, *(f"{base}.{alias.name}" for alias in node.names)])
-    found = set()
+    found: set[Path | None] = set()
     for module in modules:
         parts = module.split(".")
         found.update(_file(".".join(parts[:end])) for end in range(1, len(parts) + 1))
-    return frozenset(found - {None, path})
+    return frozenset(file for file in found if file not in (None, path))
 
 
 def closure(path: Path, through: Callable[[Path], bool] = lambda _: True) -> list[Path]:

@@ -10,14 +10,17 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
 from ttstudy.errors import StudyError
 from ttstudy.study import Study, from_mapping, read_yaml, with_base
 
-GROUPS = {"policies": "model", "prms": "model", "benchmarks": "dataset"}
+if TYPE_CHECKING:
+    from ttstudy.hub import Kind
+
+GROUPS: dict[str, Kind] = {"policies": "model", "prms": "model", "benchmarks": "dataset"}
 _HEADER = (
     "# Commits of the Hugging Face hub at which this study reads models and data sets.\n"
     "# Written by scripts/pin_revisions.py; --update moves them to the newest.\n"
@@ -28,7 +31,7 @@ class Pin(NamedTuple):
     """Something of the hub that a study names: where (its key), what, and its commit (None: not pinned)."""
 
     key: str
-    kind: str
+    kind: Kind
     id: str
     revision: str | None
 

@@ -58,8 +58,8 @@ def dirty(layout: Layout) -> dict[str, str]:
     found: dict[str, str] = {}
     for job in layout.jobs():
         why = _look(job, layout.root, stamped)
-        if why not in (None, Why.MISSING):
-            found[job.spec.product] = why.value if why else ""
+        if why is not None and why is not Why.MISSING:
+            found[job.spec.product] = why.value
         elif any(product in found for product in _before(layout, job)):
             found[job.spec.product] = Why.BEFORE.value
     return found
@@ -122,7 +122,7 @@ def _runs(
                 continue
             why = found[product]
             if why is Why.MISSING and product in targets or why not in (None, Why.MISSING):
-                runs[product] = why or Why.MISSING
+                runs[product] = why
             elif any(one in runs for one in before[product]) and product not in missing:
                 runs[product] = Why.BEFORE
             else:
