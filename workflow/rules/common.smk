@@ -67,7 +67,7 @@ def one_of(names):
 
 
 def needs(output):
-    """Input function of the rule with this (first) output: what its job reads."""
+    """Input function: what the job with this (first) output reads."""
     return lambda wildcards: [
         file.path for file in layout.job(output.format(**dict(wildcards.items()))).spec.inputs
     ]

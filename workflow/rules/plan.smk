@@ -3,6 +3,7 @@
 INPUTS: none; the pilot's responses where they are there. OUTPUTS: results/studies/STUDY/plan.{parquet,csv}, printed.
 """
 
+
 localrules:
     plan,
 
