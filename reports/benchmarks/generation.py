@@ -22,6 +22,9 @@ from ttstudy.miniature import task
 from ttstudy.prompts import messages
 from ttstudy.sampling import draw
 from ttstudy.seeds import derive
+from ttstudy.specs.kinds import Engine, SampleSpec
+from ttstudy.specs.records import File
+from ttstudy.study.sampling import SamplingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {"operations": [2, 10], "largest": 79, "products": 0.3, "tilt": 0.0}
@@ -41,13 +44,23 @@ def main() -> None:
     from vllm import SamplingParams
 
     problems = pd.DataFrame(task.problems(1, "test", args.problems, OPTIONS))[["problem_id", "problem"]]
-    sampling = {"temperature": 0.7, "top_p": 1.0, "top_k": 0, "max_tokens": 200}
-    spec = {"sampling": sampling, "prompt": "plain", "pool": "samples", "seeds": [1, "sums", "mini"]}
+    spec = SampleSpec(
+        version=1,
+        seeds=(1, "sums", "mini"),
+        benchmark=File(path="problems.parquet", digest="problems", given=True),
+        policy=File(path=str(args.policy / "config.json"), digest="policy", given=True),
+        engine=Engine(kind="vllm", dtype=args.dtype),
+        prompt="plain",
+        sampling=SamplingSettings(temperature=0.7, max_tokens=200),
+        pool="samples",
+        block=(0, args.samples - 1),
+        outputs={},
+    )
     prompts, settings = [], []
     for row in problems.itertuples():
         ids = engine.encode_chat(messages("plain", row.problem))
         for sample in range(args.samples):
-            seed = derive(*spec["seeds"], "samples", row.problem_id, sample) & ((1 << 63) - 1)
+            seed = derive(*spec.seeds, spec.pool, row.problem_id, sample) & ((1 << 63) - 1)
             prompts.append({"prompt_token_ids": ids})
             settings.append(SamplingParams(temperature=0.7, max_tokens=200, seed=seed, logprobs=0))
 

@@ -3,13 +3,14 @@
     python reports/benchmarks/scale.py [--dry-run] [--local] [--slurm SECONDS] [--small]
 
 Dry runs: wall and CPU seconds, peak memory, jobs. The scheduler's runs are of the real DAG, but `python` is a stand-in
-that makes each step's outputs at once and empty of results: what is timed is Snakemake, its rules and our input
+that copies each step's outputs, made before and empty of results: what is timed is Snakemake, its rules and our input
 functions alone. On Slurm (a real one, started here on the loopback) the run is cut after SECONDS.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import signal
@@ -18,10 +19,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,8 +31,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from tests import slurm_cluster  # noqa: E402
 from tests.studies import copy_repository, environment  # noqa: E402
-from ttstudy.integrity import sealed  # noqa: E402
-from ttstudy.names import FLAW_TABLES, GRADER_TABLES  # noqa: E402
+from ttstudy import stamps, tables  # noqa: E402
+from ttstudy.layout import open_layout  # noqa: E402
+from ttstudy.report import page  # noqa: E402
+from ttstudy.revisions import load  # noqa: E402
 
 SIZES = (0.5, 1, 1.5, 3, 7, 8, 14, 32, 72)
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
@@ -87,52 +91,51 @@ def dry_run(root: Path) -> tuple[int, float, float, float]:
 # -- the scheduler ---------------------------------------------------------------------------------------------
 
 STAND_IN = """
-# Read by every job's bash (BASH_ENV): what the steps in scripts/ are told to make is made at once.
+# Read by every job's bash (BASH_ENV): what the steps in scripts/ are told to make is there at once, whole and stamped.
 python() {{
-  local step take name
+  local step digest paths
   [[ $1 == */launch.py ]] && shift 3
-  step=${{1##*/}}; step=${{step%.py}}; shift
-  case $step in sample|search|score) sleep {model_seconds};; esac
-  [[ $step == fetch_model ]] && {{ while [[ $1 != --output ]]; do shift; done; cp {stubs}/model/* "$2"; return; }}
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --tables)
-        case $step in {tables}
-        esac
-        for name in $take; do cp {stubs}/stub.parquet "$2/$name.parquet"; done
-        return ;;
-      --output|--answers|--nodes|--cost|--counts|--predicted|--trees)
-        while [[ $# -gt 1 && $2 != --* ]]; do cp {stubs}/stub."${{2##*.}}" "$2"; shift; done ;;
-      --figures) mkdir -p "$2"; cp {stubs}/stub.svg "$2/figure.svg"; shift ;;
-      --provenance) echo '{{}}' > "$2"; shift ;;
-    esac
-    shift
-  done
+  step=${{1##*/}}
+  case ${{step%.py}} in sample|search|score) sleep {model_seconds};; esac
+  digest=${{3#*/specs/}}; digest=${{digest/\\//}}
+  mapfile -t paths < {folder}/"${{digest%.json}}"
+  (cd {folder}/made && exec cp -r --parents "${{paths[@]}}" "$OLDPWD")
 }}
 """
 
-TABLES = {
-    "accuracy": ("accuracy", "outcomes", "difficulty", "ledger", "counts"),
-    "strategy": ("strategy", "optimism", "predicted", "adaptive", "efficiency"),
-    "graders": GRADER_TABLES,
-    "diagnostics": FLAW_TABLES,
-}
 
-
-def stand_in(folder: Path, model_seconds: float) -> Path:
-    """The file that makes `python` of a job's shell a stand-in, and the whole but empty results that it copies."""
-    (folder / "model").mkdir(parents=True)
-    pd.DataFrame({"stub": [1]}).to_parquet(folder / "stub.parquet", write_page_checksum=True)
-    for kind in ("html", "svg"):
-        (folder / f"stub.{kind}").write_bytes(sealed(b"<p>stub</p>\n"))
-    header = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
-    (folder / "model/model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-    (folder / "model/config.json").write_text("{}")
-    (folder / "model/fetched.json").write_text('{"files": {}}')
-    tables = "".join(f'\n          {step}) take="{" ".join(names)}" ;;' for step, names in TABLES.items())
+def stand_in(root: Path, folder: Path, model_seconds: float) -> Path:
+    """The file that makes `python` of a job's shell a stand-in, and all that it copies: results whole but empty."""
+    layout = open_layout(load(root / "study.yaml"), root)
+    (folder / "made").mkdir(parents=True)
+    with chdir(folder / "made"):
+        for job in layout.jobs():
+            stamps.begin(job.spec)
+            paths = [str(_made(Path(path))) for path in job.spec.outputs.values()]
+            (folder / job.spec.digest).write_text("\n".join(paths) + "\n")
     file = folder / "python.bash"
-    file.write_text(STAND_IN.format(stubs=folder, tables=tables, model_seconds=model_seconds))
+    file.write_text(STAND_IN.format(folder=folder, model_seconds=model_seconds))
     return file
+
+
+def _made(path: Path) -> Path:
+    """What is to be copied for a result of the running job, made here: the result, or a checkpoint's folder."""
+    if path.suffix == ".parquet":
+        tables.keep(stamps.on_table(pa.table({"stub": [1]}), path), path)
+    elif path.name == "fetched.json":
+        path.parent.mkdir(parents=True)
+        header = b'{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}'
+        weights = len(header).to_bytes(8, "little") + header + bytes(4)
+        (path.parent / "model.safetensors").write_bytes(weights)
+        (path.parent / "config.json").write_text("{}")
+        path.write_text('{"files": {}}')
+        stamps.on_checkpoint(path.parent, path)
+        return path.parent
+    elif path.suffix == ".json":
+        page.write(path, json.dumps(stamps.on_record({}, path)).encode())
+    else:
+        page.write(path if path.suffix else path / "figure.svg", b"<p>stub</p>\n")
+    return path
 
 
 class Clock:
@@ -212,7 +215,7 @@ def show(clock: Clock, part: int) -> None:
 def local(config: dict, env: dict[str, str], part: int) -> None:
     """Every job with the local executor, then a dry run over what they made."""
     with repository(config) as root:
-        env = env | {"BASH_ENV": str(stand_in(root / "stand_in", 0))}
+        env = env | {"BASH_ENV": str(stand_in(root, root / "stand_in", 0))}
         profile = ("--profile", "workflow/profiles/default", "--cores", str(CORES))
         clock = scheduled(root, env, *profile)
         show(clock, part)
@@ -226,7 +229,7 @@ def slurm(config: dict, env: dict[str, str], seconds: float, part: int) -> None:
     if reason := slurm_cluster.missing():
         sys.exit(f"no Slurm here: {reason}")
     with repository(config) as root, slurm_cluster.running(root / "cluster") as cluster:
-        env = env | cluster.environment | {"BASH_ENV": str(stand_in(root / "stand_in", 0))}
+        env = env | cluster.environment | {"BASH_ENV": str(stand_in(root, root / "stand_in", 0))}
         env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
         table = yaml.safe_load((root / "workflow/resources.yaml").read_text())
         for row in table["policies"] + table["prms"]:

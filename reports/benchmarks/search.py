@@ -24,8 +24,10 @@ from ttstudy.engines.protocol import Engine, Request, Sampling  # noqa: E402
 from ttstudy.engines.transformers_engine import TransformersEngine  # noqa: E402
 from ttstudy.miniature import task  # noqa: E402
 from ttstudy.prompts import messages, split_steps  # noqa: E402
-from ttstudy.rewards import RewardModel, open_reward_model  # noqa: E402
-from ttstudy.search import Options, run  # noqa: E402
+from ttstudy.rewards import open_reward_model  # noqa: E402
+from ttstudy.rewards.protocol import RewardModel  # noqa: E402
+from ttstudy.search.options import Options  # noqa: E402
+from ttstudy.search.run import run  # noqa: E402
 from ttstudy.seeds import derive  # noqa: E402
 
 
