@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from ttstudy.names import SEARCHES, SearchMethod
 from ttstudy.prompts import SEPARATOR
 
 if TYPE_CHECKING:
     from ttstudy.study.methods import Search
     from ttstudy.study.sampling import SamplingSettings
+
+Method = Literal["beam_search", "dvts"]
+"""`ttstudy.names.SearchMethod`, which is not imported: words of tables are no part of what a search computes with."""
 
 REFERENCE: dict[str, Any] = {
     "score": "last",
@@ -34,7 +36,7 @@ class Options:
     beams): beam search is one tree with W = N, DVTS is N / M independent trees with W = M, B = 1.
     """
 
-    method: SearchMethod
+    method: Method
 
     budget: int
     """N: candidates drawn at the first depth, and at most so many at every later one. A multiple of M."""
@@ -112,7 +114,7 @@ class Options:
     def __post_init__(self) -> None:
         """Apply `reference`, then check."""
         choices = {
-            "method": SEARCHES,
+            "method": ("beam_search", "dvts"),
             "semantics": ("default", "reference"),
             "score": ("last", "min", "avg"),
             "answers": ("beams", "candidates"),
@@ -140,7 +142,7 @@ class Options:
 
     @classmethod
     def of(
-        cls, method: SearchMethod, budget: int, settings: Search, sampling: SamplingSettings | None = None
+        cls, method: Method, budget: int, settings: Search, sampling: SamplingSettings | None = None
     ) -> Options:
         """Options of a search as a study has them; without `sampling`, for a look at a finished search."""
         drawn = {} if sampling is None else sampling.model_dump()
