@@ -9,7 +9,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
 
-.PHONY: help study compare test retrain smoke dry-run lint audit clean vllm vllm-cpu
+.PHONY: help study compare test retrain smoke dry-run migrate lint audit clean vllm vllm-cpu
 
 help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -26,6 +26,9 @@ compare: $(VENV)/ready ## compare finished studies (BASELINE=FOLDER CANDIDATE=FO
 
 dry-run: $(VENV)/ready ## list what a run would do, without doing it
 	@$(SNAKEMAKE) --configfile $(CONFIG) --dry-run
+
+migrate: $(VENV)/ready ## bring results of an earlier version over (CONFIG=...), so that none is made again
+	@$(BIN)/python scripts/migrate.py $(CONFIG)
 
 plan: $(VENV)/ready    ## say what a run will cost: jobs, tokens, GPU-hours, disk
 	@$(SNAKEMAKE) plan --configfile $(CONFIG)

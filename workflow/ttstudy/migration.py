@@ -369,6 +369,7 @@ def _stamp_table(path: Path, spec: Spec, output: str, made_from: str) -> None:
         if limit is None or table.num_rows < limit:
             known = benchmarks.checksum(table.to_pandas())
         told |= {f"{stamps.KEY}.sha256": known} if known else {}
+    told = {key.encode(): text.encode() for key, text in told.items()}  # as Arrow has them: none stands there twice
     tables.keep(table.replace_schema_metadata((table.schema.metadata or {}) | told), path)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ttstudy import checkpoint_check, integrity, published, stamps
+from ttstudy import checkpoint_check, integrity, migration, published, stamps
 from ttstudy.errors import StudyError, one_line
 from ttstudy.fingerprint import ROOT
 from ttstudy.layout import Layout, open_layout
@@ -88,6 +88,7 @@ def check(layout: Layout) -> None:
             _trained_prm(study, name, prm)
         elif isinstance(prm, CheckpointPRM):
             checkpoint_check.check(layout.root / prm.path, f"prms.{name}.path", "prm", prm.format)
+    migration.refuse(layout)
 
 
 def _trained_prm(study: Study, name: str, prm: TrainedPRM) -> None:
