@@ -24,6 +24,7 @@ from ttstudy.errors import StudyError
 from ttstudy.layout import Layout, open_layout
 from ttstudy.legacy import Legacy
 from ttstudy.study import from_mapping, read_yaml
+from ttstudy.study.methods import Search
 
 FROZEN = Path(__file__).parent / "data" / "frozen-43d49e7"
 COUNTS = {
@@ -370,16 +371,15 @@ def test_what_a_later_version_makes_otherwise_is_not_taken_for_its_own(old, monk
     migration.refuse(opened())
 
 
-def test_an_option_that_came_later_fits_no_old_result_unless_it_is_at_its_default(old, monkeypatch):
-    from ttstudy import legacy
+@pytest.mark.parametrize(("value", "searches"), [(0, 3), (1, 0)])
+def test_an_option_that_came_later_fits_old_results_at_its_default_alone(old, value, searches):
+    class LongerSearch(Search):
+        later: int = 0
 
-    told = legacy._told
-    monkeypatch.setattr(legacy, "_told", lambda section, *also, **then: told(section, *also, **_without(then, "dedup")))
-    assert moved(migration.migrate(opened(search={"max_depth": 4, "dedup": True}), dry=True))["searches"] == 0
-
-
-def _without(names: dict, name: str) -> dict:
-    return {key: value for key, value in names.items() if key != name}
+    layout = opened()
+    options = LongerSearch(**layout.study.search.model_dump(), later=value)
+    layout = open_layout(layout.study.model_copy(update={"search": options}))
+    assert moved(migration.migrate(layout)) == COUNTS | {"searches": searches}
 
 
 def test_the_command_says_one_line_a_kind_and_errors_in_one_sentence(old):
