@@ -24,7 +24,8 @@ smoke: $(VENV)/ready   ## run the smallest study, everything trained from nothin
 compare: $(VENV)/ready ## compare finished studies (BASELINE=FOLDER CANDIDATE=FOLDER[,FOLDER]) in one page
 	@$(SNAKEMAKE) compare --config baseline=$(BASELINE) candidate=$(CANDIDATE)
 
-dry-run: $(VENV)/ready ## list what a run would do, without doing it
+dry-run: $(VENV)/ready ## say what a run would do and because of what, without doing it
+	@$(BIN)/python scripts/changes.py $(CONFIG)
 	@$(SNAKEMAKE) --configfile $(CONFIG) --dry-run
 
 migrate: $(VENV)/ready ## bring results of an earlier version over (CONFIG=...), so that none is made again

@@ -74,6 +74,11 @@ def running(path: Path, content: Callable[[], str]) -> Stamp | None:
     return None if found is None else Stamp(spec.digest, found, read, content())
 
 
+def origin() -> str | None:
+    """What tells the running step and all that it reads from any other; None outside of one."""
+    return f"{_running[0][0].digest} {_running[0][1]}" if _running else None
+
+
 def inputs(spec: Spec, stamp: Callable[[str], Stamp | None]) -> str | None:
     """Digest of the contents of all that a job reads; None where one of them is not there, or not as it should be."""
     total = sha256()

@@ -122,11 +122,12 @@ def in_parts(
 ) -> dict[str, pd.DataFrame]:
     """Compute frames for blocks of items, keeping each block beside `output` until `finish(output)`.
 
-    A killed step finds its finished blocks again. A block's file name carries its first and last item, so that
-    another block size never takes one for another; a damaged part is computed again.
+    A killed step finds its finished blocks again, unless what it reads was made anew since. A block's file name
+    carries its first and last item, so that another block size never takes one for another; a damaged part is
+    computed again.
     """
     folder = _parts(output)
-    folder.mkdir(parents=True, exist_ok=True)
+    _own(folder)
     collected: dict[str, list[pd.DataFrame]] = {}
     for start in range(0, len(items), size):
         chunk = items[start : start + size]
@@ -138,6 +139,18 @@ def in_parts(
         for key, frame in frames.items():
             collected.setdefault(key, []).append(frame)
     return {key: pd.concat(frames, ignore_index=True) for key, frames in collected.items()}
+
+
+def _own(folder: Path) -> None:
+    """A folder of parts that were made by the running step from what it reads now; others are removed."""
+    origin, told = stamps.origin() or "", folder / ".origin"
+    if told.exists() and told.read_text(encoding="utf-8") != origin:
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not told.exists():
+        temporary = told.with_name(f".origin.{os.getpid()}.tmp")
+        temporary.write_text(origin, encoding="utf-8")
+        os.replace(temporary, told)
 
 
 def _parts(output: Path) -> Path:

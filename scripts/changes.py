@@ -1,0 +1,12 @@
+"""Say what a run of a study would do, and because of which key, file or result: `changes.py STUDY.yaml`."""
+
+import sys
+
+from ttstudy import changes
+from ttstudy.layout import open_layout
+from ttstudy.preflight import told
+from ttstudy.revisions import load
+
+if len(sys.argv) != 2:
+    sys.exit("usage: changes.py STUDY.yaml")
+print(told(lambda: changes.told(open_layout(load(sys.argv[1])))))

@@ -1,0 +1,258 @@
+"""The truth about what is done is in the results: not in Snakemake's records, in file times, or in a path alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.studies import another_prm, copy_repository, environment, planned, smoke, snakemake, write
+from ttstudy import stamps, tables, todo
+from ttstudy.layout import open_layout
+from ttstudy.specs import files as specs
+from ttstudy.specs.kinds import GradeSpec
+from ttstudy.study import from_mapping
+
+PAGE = "results/studies/smoke/report.html"
+
+
+CHANGES = {
+    "nothing": {},
+    "majority": {"budgets": smoke()["budgets"] | {"majority": [2, 8, 16]}},
+    "seed": {"seed": 8},
+    "grader": {"grader": "reference"},
+    "pilot": {"pilot_samples": 4},
+    "prm": {"prms": another_prm()},
+}
+ANALYSIS = ["outcomes", "ledger", "adaptive", "explorer"]
+WHOLE = ["accuracy", "graders", "strategy", "claims", "report"]
+EXPECTED = {
+    "nothing": {},
+    "majority": {"sample": 2, "grade": 2, "score": 4, "label": 2, "diagnostics": 1}
+    | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
+    "seed": {"sample": 6, "grade": 6, "score": 4, "search": 8, "grade_search": 8, "label": 2, "diagnostics": 1,
+             "difficulty": 2} | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
+    "grader": {"difficulty": 2, "diagnostics": 1} | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
+    "pilot": {"sample": 2, "grade": 2, "difficulty": 2} | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
+    "prm": {"train_reward_model": 1, "training": 1, "score": 2, "search": 4, "grade_search": 4, "diagnostics": 1}
+    | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
+}  # fmt: skip
+
+
+def _with_records(finished: Path, root: Path) -> str:
+    for name in ("results", ".snakemake"):
+        shutil.copytree(finished / name, root / name, symlinks=True)
+    return "results"
+
+
+def _without_records(finished: Path, root: Path) -> str:
+    shutil.copytree(finished / "results", root / "results")
+    return "results"
+
+
+def _other_times(finished: Path, root: Path) -> str:
+    # As `cp -r` leaves them, file by file as it comes.
+    shutil.copytree(finished / "results", root / "results", copy_function=shutil.copy)
+    return "results"
+
+
+def _times_by_name(finished: Path, root: Path) -> str:
+    # As a purge's `touch` or `rsync -r` leave them: an order that has nothing to do with what was made when.
+    _with_records(finished, root)
+    for order, path in enumerate(sorted(path for path in (root / "results").rglob("*") if path.is_file())):
+        os.utime(path, (1_700_000_000 + order, 1_700_000_000 + order))
+    return "results"
+
+
+def _turned_back(finished: Path, root: Path) -> str:
+    # Every input newer than what was made from it.
+    _without_records(finished, root)
+    made = sorted((path for path in (root / "results").rglob("*") if path.is_file()), key=lambda p: p.stat().st_mtime)
+    for order, path in enumerate(made):
+        os.utime(path, (1_700_000_000 - order, 1_700_000_000 - order))
+    return "results"
+
+
+def _shared(finished: Path, root: Path) -> str:
+    # A second clone on one results folder; the first has no records of the second.
+    shutil.copytree(finished / "results", root.parent / "shared")
+    return str(root.parent / "shared")
+
+
+@pytest.mark.parametrize(
+    "state", [_with_records, _without_records, _other_times, _times_by_name, _turned_back, _shared],
+    ids=lambda state: state.__name__.strip("_"),
+)  # fmt: skip
+def test_the_same_change_plans_the_same_jobs_whatever_records_and_times_say(finished, tmp_path, state):
+    root = copy_repository(tmp_path / "clone", finished)
+    results = state(finished, root)
+    for name, change in CHANGES.items():
+        config = smoke(**change) | {"results": results}
+        assert planned(root, write(root, config, "changed.yaml")) == EXPECTED[name], name
+        # The list that plans and summaries read is Snakemake's own.
+        left = todo.left(open_layout(from_mapping(config), root))
+        assert Counter(item.job.rule for item in left) == EXPECTED[name], name
+
+
+def test_every_result_says_what_made_it(finished):
+    layout = open_layout(from_mapping(smoke()), finished)
+    for job in layout.jobs():
+        for name, path in job.spec.outputs.items():
+            told = stamps.of(finished / path)
+            assert told is not None and told[:2] == (job.spec.digest, name), path
+            assert told.inputs == stamps.inputs(job.spec, lambda file: stamps.of(finished / file)), path
+        kept = specs.read(finished / specs.place("results", job.spec.digest), type(job.spec))
+        assert kept == job.spec
+    page = (finished / PAGE).read_text()
+    assert layout.report_spec().digest in page
+
+
+# -- wrong numbers under a new label -----------------------------------------------------------------------------------
+
+
+def _recorded(root: Path, samples: int = 8) -> dict:
+    """A study of recorded responses of which the first is right, the second to `reference` alone, the others wrong."""
+    rows = []
+    for problem in range(4):
+        for sample in range(samples):
+            text = "\\boxed{1}" if sample == 2 else "\\boxed{2}" if sample % 2 else "The answer is 1."
+            rows.append({"problem_id": f"p{problem}", "problem": f"{problem}+1?", "answer": "1", "sample": sample,
+                         "response": text})  # fmt: skip
+    (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {
+        "study": "s",
+        "benchmarks": {"b": {"source": "recorded", "path": "rows.jsonl"}},
+        "policies": {"p": {"source": "recorded", "path": "rows.jsonl"}},
+        "budgets": {"majority": [1, 2, 6]},
+        "pilot_samples": 2,
+        "first_block": 6,
+    }
+
+
+def _touch_by_name(root: Path) -> None:
+    for order, path in enumerate(sorted(path for path in (root / "results").rglob("*") if path.is_file())):
+        os.utime(path, (1_700_000_000 + order, 1_700_000_000 + order))
+
+
+@pytest.mark.parametrize("records", [True, False], ids=["records", "no records"])
+def test_a_run_that_stopped_before_accuracy_shows_no_old_number_under_a_new_label(tmp_path, records):
+    root = copy_repository(tmp_path / "clone")
+    config = _recorded(root)
+    snakemake(root, write(root, config, "s.yaml"))
+    for change, until in (
+        ({"budgets": {"majority": [1, 3]}}, ["outcomes", "ledger", "explorer"]),
+        ({"budgets": {"majority": [1, 3]}, "extraction": "last_number"}, ["grade", "difficulty"]),
+    ):
+        changed = write(root, config | change, "s.yaml")
+        snakemake(root, changed, "--until", *until)
+        _touch_by_name(root)
+        if not records:
+            shutil.rmtree(root / ".snakemake")
+        snakemake(root, changed)
+        accuracy = pd.read_parquet(root / "results/studies/s/tables/accuracy.parquet")
+        assert sorted(set(accuracy["budget"])) == [1, 3]
+        fresh = copy_repository(tmp_path / f"fresh-{len(change)}")
+        _recorded(fresh)
+        snakemake(fresh, write(fresh, config | change, "s.yaml"))
+        for path in (fresh / "results/studies/s/tables").iterdir():
+            pd.testing.assert_frame_equal(
+                pd.read_parquet(path), pd.read_parquet(root / "results/studies/s/tables" / path.name), check_exact=True
+            )
+        assert planned(root, changed) == {}
+
+
+# -- what is there is not what it was, or not what it seems ------------------------------------------------------------
+
+
+def _blocks(layout, pool: str = "samples") -> list[str]:
+    return layout.pools("sums", "smoke-8k", pool)
+
+
+def _rewritten(path: Path, change) -> None:
+    """The same table made again by the same spec, with other rows: what a GPU does that draws a block a second time."""
+    old, frame = stamps.of(path), pd.read_parquet(path)
+    table = pa.Table.from_pandas(change(frame), preserve_index=False)
+    told = old._replace(content=stamps.of_rows(table)).text()
+    tables.keep(table.replace_schema_metadata({**table.schema.metadata, stamps.KEY: told}), path)
+
+
+def test_a_block_that_was_drawn_again_otherwise_is_graded_and_scored_again(clone):
+    (block,) = _blocks(open_layout(from_mapping(smoke()), clone))
+    _rewritten(clone / block, lambda frame: frame.assign(response=frame["response"].iloc[::-1].to_list()))
+    plan = planned(clone, write(clone, smoke()))
+    assert plan.pop("grade") == plan.pop("label") == 1 and plan.pop("score") == 2
+    assert "sample" not in plan and "search" not in plan and plan["report"] == 1
+
+
+def test_a_block_that_was_drawn_again_alike_costs_nothing(clone):
+    (block,) = _blocks(open_layout(from_mapping(smoke()), clone))
+    _rewritten(clone / block, lambda frame: frame)
+    assert planned(clone, write(clone, smoke())) == {}
+
+
+def test_a_file_under_the_name_of_another_is_noticed(clone):
+    layout = open_layout(from_mapping(smoke()), clone)
+    graded = layout.grades_spec("sums", layout.pool("sums", "smoke-8k", "cot")[0][1])
+    shutil.copy(clone / graded.outputs["strict"], clone / graded.outputs["reference"])
+    other = layout.cell("outcomes", "sums", "smoke-40k")
+    shutil.copy(clone / other, clone / layout.cell("outcomes", "sums", "smoke-8k"))
+    plan = planned(clone, write(clone, smoke()))
+    assert plan["grade"] == 1 and plan["outcomes"] == 1 and plan["report"] == 1 and "sample" not in plan
+
+
+def test_a_result_that_does_not_say_what_made_it_is_made_again(clone):
+    layout = open_layout(from_mapping(smoke()), clone)
+    path = clone / layout.table("accuracy")
+    pd.read_parquet(path).to_parquet(path, index=False)
+    plan = planned(clone, write(clone, smoke()))
+    assert plan["accuracy"] == plan["report"] == 1 and "outcomes" not in plan and "training" not in plan
+
+
+def test_what_nothing_needs_any_more_may_be_gone(clone):
+    layout = open_layout(from_mapping(smoke()), clone)
+    (clone / _blocks(layout)[0]).unlink()
+    shutil.rmtree(clone / "results/specs")
+    assert planned(clone, write(clone, smoke())) == {}
+    # A PRM that comes later needs the block; drawn again alike, nothing that was made of it is made again.
+    plan = planned(clone, write(clone, smoke(prms=another_prm()), "changed.yaml"))
+    assert plan["sample"] == 1
+
+
+def test_a_step_refuses_an_input_of_another_spec(clone):
+    layout = open_layout(from_mapping(smoke()), clone)
+    good = layout.grades_spec("sums", layout.pool("sums", "smoke-8k", "cot")[0][1])
+    wrong = good.responses.model_copy(update={"digest": "0" * 32})
+    outputs = {"strict": "one.parquet", "reference": "two.parquet"}
+    specs.write(good.model_copy(update={"responses": wrong, "outputs": outputs}), clone / "spec.json")
+    text = (clone / "spec.json").read_text()
+    digest = GradeSpec.model_validate(json.loads(text)["spec"]).digest
+    (clone / "spec.json").write_text(json.dumps(json.loads(text) | {"digest": digest}))
+    run = subprocess.run(
+        [sys.executable, "scripts/grade.py", "--spec", "spec.json"], cwd=clone, capture_output=True, text=True,
+        env=environment() | {"PYTHONPATH": "workflow"},
+    )  # fmt: skip
+    assert run.returncode == 1 and run.stderr.count("\n") == 1 and not (clone / "one.parquet").exists()
+    assert "was made by other settings or code than grade asks for; start the study again" in run.stderr
+
+
+def test_old_settings_and_new_ones_stand_side_by_side(finished, tmp_path):
+    """Another seed and back: what models made the first time is found again."""
+    layout, other = (open_layout(from_mapping(smoke(**change)), finished) for change in ({}, {"seed": 8}))
+    mine = {job.spec.product for job in layout.jobs() if job.rule in ("sample", "search", "score")}
+    theirs = {job.spec.product for job in other.jobs() if job.rule in ("sample", "search", "score")}
+    assert mine and not mine & theirs
+
+
+def test_metadata_of_tables_is_theirs_alone(finished):
+    """A table read and written elsewhere loses nothing but its stamp."""
+    path = finished / "results/studies/smoke/tables/accuracy.parquet"
+    assert stamps.KEY.encode() in pq.read_metadata(path).metadata
