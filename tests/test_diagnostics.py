@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 from tests.test_search import ScriptedPolicy, ScriptedPRM
-from ttstudy import search, statistics, tables
-from ttstudy.diagnostics import failures, flaws, labelled, labels, worked_cases
+from ttstudy import statistics, tables
+from ttstudy.diagnostics import failures, flaws, labelled, labels
+from ttstudy.diagnostics.cases import worked_cases
 from ttstudy.diagnostics.flaws import Steps
 from ttstudy.errors import StudyError
 from ttstudy.miniature import task
-from ttstudy.search import Options
+from ttstudy.search.options import Options
+from ttstudy.search.run import run
 
 TASK = {"operations": [2, 8], "largest": 79, "products": 0.3}
 RATES = ("over_criticism", "error_neglect", "localisation_bias", "localisation_late")
@@ -206,7 +208,7 @@ def searched(judge: Callable[[bool, bool, random.Random], float], errors: float,
     policy = ScriptedPolicy(tell)
     problems = [(row.problem_id, row.problem, policy.encode_chat([{"content": row.problem + "\n\n"}])) for row in rows]
     settings = Options(method="beam_search", budget=budget, max_step_tokens=100, max_depth=8, **options)
-    result = search.run(problems, policy, ScriptedPRM(score), settings, ("seed", 0))
+    result = run(problems, policy, ScriptedPRM(score), settings, ("seed", 0))
     texts = {row.problem_id: row.problem for row in rows}
     right = [all(task.check_steps(texts[row.problem_id], row.steps)) and "boxed" in row.response
              for row in result.answers.itertuples()]  # fmt: skip

@@ -14,9 +14,11 @@ from math import sqrt
 import pandas as pd
 import pytest
 
-from ttstudy import search, tables
+from ttstudy import tables
 from ttstudy.engines.protocol import Completion
-from ttstudy.search import Options
+from ttstudy.search.costs import costs
+from ttstudy.search.options import Options
+from ttstudy.search.run import run
 
 EOS = 0
 
@@ -104,7 +106,7 @@ def searched(script: dict[str, str], prm: ScriptedPRM | None = None, context: in
     names = [place for place in script if "/" not in place]
     policy = ScriptedPolicy(written(script), context)
     problems = [(name, f"problem {name}", policy.encode_chat([{"content": name}])) for name in names]
-    result = search.run(problems, policy, prm or ScriptedPRM(), Options(**options))
+    result = run(problems, policy, prm or ScriptedPRM(), Options(**options))
     tables.check("nodes", result.nodes)
     tables.check("search_responses", result.answers)
     assert result.nodes["tokens"].sum() == policy.tokens == result.counters.response_tokens
@@ -320,7 +322,7 @@ VARIANTS = [BEAM, DVTS, REFERENCE, replace(DVTS, answers="candidates", lookahead
 def draw(options: Options, problems=PROBLEMS):
     """Result, policy and PRM of a search with the drawing policy."""
     policy, prm = ScriptedPolicy(drawn), ScriptedPRM(hashed)
-    return search.run(problems, policy, prm, options, seed=(7, "toy")), policy, prm
+    return run(problems, policy, prm, options, seed=(7, "toy")), policy, prm
 
 
 @pytest.mark.parametrize("options", VARIANTS)
@@ -361,7 +363,7 @@ def test_counters_and_discarded_tokens_are_those_of_engine_prm_and_tree(options)
         returned.update(line)
     assert counters.discarded_tokens == policy.tokens - sum(tokens[key] for key in returned)
     assert 0 < counters.discarded_tokens < counters.response_tokens
-    per_tree = search.costs(nodes, answers)
+    per_tree = costs(nodes, answers)
     assert len(per_tree) == len(PROBLEMS) * options.trees
     for name in ("prompt_tokens", "response_tokens", "discarded_tokens"):
         assert per_tree[name].sum() == getattr(counters, name)
@@ -426,7 +428,7 @@ def chancy(text: str, request) -> str:
 
 def accuracy(problems, options: Options, judge) -> float:
     """Share of problems whose best answer (PRM-Last, first of ties) has no wrong step."""
-    result = search.run(problems, ScriptedPolicy(chancy), ScriptedPRM(judge), options)
+    result = run(problems, ScriptedPolicy(chancy), ScriptedPRM(judge), options)
     answers = result.answers.assign(last=result.answers["step_scores"].map(lambda scores: scores[-1]))
     best = answers.loc[answers.groupby("problem_id")["last"].idxmax()]
     return (~best["response"].str.contains("wrong")).mean()
@@ -463,7 +465,7 @@ def test_clear_errors():
     with pytest.raises(ValueError, match="'p0' is given twice"):
         draw(BEAM, PROBLEMS[:1] * 2)
     with pytest.raises(ValueError, match="score nan"):
-        search.run(PROBLEMS[:1], ScriptedPolicy(drawn), ScriptedPRM(lambda *_: float("nan")), BEAM)
+        run(PROBLEMS[:1], ScriptedPolicy(drawn), ScriptedPRM(lambda *_: float("nan")), BEAM)
 
 
 def test_reference_overrules_options_and_spec_names_all_that_decides():

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ttstudy import search
-from ttstudy.search import Options
+from ttstudy.search.options import Options
+from ttstudy.search.run import run
 
 TOKENS = ["<pad>", "<s>", "</s>", "<unk>", "\n\n", "\n", " ", *"abcdefgh"]
 HIDDEN = 32
@@ -95,7 +95,7 @@ def searched(folders: tuple[Path, Path], options: Options, chosen: slice = slice
     problems = [
         (f"p{i}", text, engine.encode_chat([{"role": "user", "content": text}])) for i, text in enumerate(texts)
     ][chosen]
-    return search.run(problems, engine, prm, options, seed=(0, "letters", "tiny")), prm
+    return run(problems, engine, prm, options, seed=(0, "letters", "tiny")), prm
 
 
 @pytest.mark.parametrize("method", ["beam_search", "dvts"])

@@ -9,7 +9,9 @@ import pytest
 
 from tests import naive_search
 from tests.test_search import ScriptedPolicy, ScriptedPRM
-from ttstudy.search import Options, costs, run
+from ttstudy.search.costs import costs
+from ttstudy.search.options import Options
+from ttstudy.search.run import run
 
 WORDS = (
     ["a", "b", "\n\n", "\n\n", "#"],
