@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import shutil
@@ -10,6 +11,9 @@ import sys
 from pathlib import Path
 
 import yaml
+
+from ttstudy.specs import files as specs
+from ttstudy.specs.records import File, Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("Snakefile", "config.yaml", "workflow", "scripts", "reports", "envs")
@@ -36,6 +40,19 @@ def write(root: Path, config: dict, name: str = "study.yaml") -> Path:
     path = root / name
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
+
+
+def given_file(path: Path | str) -> File:
+    """A file of a spec that no step made."""
+    return File(path=str(path), digest=Path(path).name, given=True)
+
+
+def step_command(spec: Spec, folder: Path) -> list[str]:
+    """Command line of a spec's step, as the rules have it; the spec's file, and the log, lie in the folder."""
+    path = folder / f"{spec.step}.json"
+    specs.write(spec, path)
+    script = ROOT / "scripts" / f"{spec.step}.py"
+    return [sys.executable, str(script), "--spec", str(path), "--log", str(folder / "log")]
 
 
 def command(config: Path, *arguments: str, cores: int = 2) -> list[str]:
@@ -93,3 +110,11 @@ def fresh(finished: Path, target: Path, **changes) -> tuple[Path, Path]:
     root = copy_repository(target, finished)
     shutil.copytree(finished / "results/models", root / "results/models")
     return root, write(root, smoke(**changes))
+
+
+def another_prm() -> dict:
+    """The smoke study's PRMs, and one that is trained from another seed."""
+    prms = smoke()["prms"]
+    another = copy.deepcopy(prms["smoke-good"])
+    another["definition"]["seed"] += 5
+    return prms | {"another": another}

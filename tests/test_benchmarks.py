@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pandas as pd
 import pytest
 
 from ttstudy import benchmarks, tables
 from ttstudy.errors import StudyError
+from ttstudy.study import FileBenchmark
 
 GOOD = '{"problem_id": "p1", "problem": "1+1?", "answer": 2, "level": 1}\n'
 
 
-def load(tmp_path, text: str, **spec):
+def loaded(path: Path, **settings) -> pd.DataFrame:
+    frame, _ = benchmarks.load(FileBenchmark(source="file", path=str(path), **settings))
+    return frame
+
+
+def load(tmp_path, text: str, **settings) -> pd.DataFrame:
     path = tmp_path / "b.jsonl"
     path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return benchmarks.load({"source": "file", "path": str(path)} | spec)
+    return loaded(path, **settings)
 
 
 def test_a_file_becomes_a_checked_table(tmp_path):
@@ -36,9 +45,9 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path):
 def test_a_checksum_is_of_the_problems_whatever_the_files_form(tmp_path):
     frame = load(tmp_path, GOOD)
     known = benchmarks.checksum(frame)
-    assert load(tmp_path, GOOD.replace('"answer": 2', '"answer": "2", "note": "x"'), expected=known).equals(frame)
+    assert load(tmp_path, GOOD.replace('"answer": 2', '"answer": "2", "note": "x"'), sha256=known).equals(frame)
     frame.to_parquet(tmp_path / "b.parquet")
-    again = benchmarks.load({"source": "file", "path": str(tmp_path / "b.parquet"), "expected": known})
+    again = loaded(tmp_path / "b.parquet", sha256=known)
     assert again["level"].tolist() == ["1"]
     with pytest.raises(StudyError, match=f"b.jsonl: the problems' SHA-256 is .* not {known}"):
-        load(tmp_path, GOOD.replace("1+1", "1+2"), expected=known)
+        load(tmp_path, GOOD.replace("1+1", "1+2"), sha256=known)

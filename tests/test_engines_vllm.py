@@ -9,8 +9,9 @@ import sys
 import pytest
 
 from tests import vllm_work
+from tests.studies import given_file, step_command
 from tests.test_engines_checkpoint import make_checkpoint
-from tests.vllm_session import POLICY, ROOT, environment
+from tests.vllm_session import POLICY, environment
 from ttstudy import provenance, tables
 from ttstudy.engines import environment as places
 from ttstudy.engines import open_engine
@@ -18,7 +19,7 @@ from ttstudy.engines.padding import KERNELS, pad_heads, padded_size
 from ttstudy.engines.protocol import Request, Sampling
 from ttstudy.engines.replicas import devices
 from ttstudy.errors import StudyError
-from ttstudy.specs.records import canonical
+from ttstudy.study.models import VllmOptions
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +115,15 @@ def test_what_cannot_be_is_one_sentence(found):
 
 def test_the_sample_step_runs_under_vllms_python_in_two_copies_with_the_same_bytes(found, vllm, tmp_path):
     tables.write("benchmark", vllm_work.benchmark(), tmp_path / "problems.parquet")
+    changes = {
+        "benchmark": given_file(tmp_path / "problems.parquet"),
+        "policy": given_file(POLICY / "config.json"),
+        "engine": vllm_work.SPEC.engine.model_copy(update={"vllm": VllmOptions(data_parallel=2)}),
+        "outputs": {"output": str(tmp_path / "out.parquet")},
+    }
+    spec = vllm_work.SPEC.model_copy(update=changes)
     run = subprocess.run(
-        [sys.executable, ROOT / "scripts/sample.py", "--spec", canonical(vllm_work.SPEC),
-         "--machine", '{"data_parallel":2}', "--benchmark", tmp_path / "problems.parquet", "--policy", POLICY,
-         "--block", "0", "3", "--output", tmp_path / "out.parquet", "--log", tmp_path / "log"],
+        step_command(spec, tmp_path),
         env=environment() | {places.VARIABLE: str(vllm)}, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
@@ -169,7 +175,7 @@ def test_copies_get_gpus_of_their_own_and_too_few_is_one_sentence(monkeypatch):
 def test_where_vllm_is_missing_the_step_says_what_to_do(tmp_path, value, words):
     script = "from ttstudy.engines import environment as e; e.OWN = (); from ttstudy import steps;"
     run = subprocess.run(
-        [sys.executable, "-c", script + "steps.main(lambda: e.enter('vllm'))"],
+        [sys.executable, "-c", script + "steps.told(lambda: e.enter('vllm'))"],
         env=environment() | {places.VARIABLE: value}, cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 1 and run.stderr.count("\n") == 1 and words in run.stderr

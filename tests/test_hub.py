@@ -15,10 +15,11 @@ from safetensors.torch import load, save
 
 from tests import hub_server
 from tests.hub_server import COMMIT, TOKEN, Repository
-from tests.studies import ROOT
+from tests.studies import ROOT, step_command
 from ttstudy import checkpoints, hub, revisions
 from ttstudy.errors import StudyError
 from ttstudy.layout import open_layout
+from ttstudy.specs.kinds import FetchSpec
 from ttstudy.study import from_mapping
 
 WEIGHTS = {"layer.weight": torch.arange(60_000, dtype=torch.float32).reshape(200, 300)}
@@ -196,10 +197,10 @@ def test_pins_are_written_beside_the_study_and_no_token_is_shown(world, tmp_path
     revisions.require(pinned)
     assert pinned.policies["tiny"].revision == COMMIT
     shown = run.stdout + run.stderr
-    fetch = [sys.executable, str(ROOT / "scripts/fetch_model.py"), "--output", str(tmp_path / "x")]
-    spec = {"id": "gated/model", "revision": COMMIT}
+    outputs = {"output": str(tmp_path / "x" / "fetched.json")}
+    fetch = step_command(FetchSpec(id="gated/model", revision=COMMIT, outputs=outputs), tmp_path)
     environment["HF_TOKEN"] = TOKEN[:-1]
-    refused = subprocess.run([*fetch, "--spec", json.dumps(spec)], env=environment, capture_output=True, text=True)
+    refused = subprocess.run(fetch, env=environment, capture_output=True, text=True)
     assert refused.returncode == 1 and refused.stderr.count("\n") == 1 and "gated" in refused.stderr
     assert TOKEN[:-1] not in shown + refused.stdout + refused.stderr
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from tests.test_study import small
 from ttstudy.errors import StudyError
 from ttstudy.layout import blocks, open_layout
+from ttstudy.specs import files
+from ttstudy.specs.records import canonical, deciding
 from ttstudy.study import from_mapping
 
 
@@ -83,7 +86,7 @@ def test_an_endpoints_pool_moves_with_its_model_and_not_with_how_it_is_asked():
         config = copy.deepcopy(small())
         config["policies"]["far"] = {"source": "openai", "model": "m"} | settings
         layout = layout_of(config)
-        assert layout.model_file("far") is None and not layout.sources("sums", "far")["searches"]
+        assert layout.model_file("far") is None and not layout.sources("sums", "far").searches
         return layout.pool_folder("sums", "far", "samples"), layout.pool_folder("sums", "tiny", "samples")
 
     plain = pool()
@@ -132,14 +135,21 @@ def test_settings_of_work_and_analysis_move_no_model_output(change):
     )
 
 
-def test_every_spec_is_canonical_json_and_found_by_its_digest():
+def test_every_spec_is_found_by_its_outputs_and_read_back_from_its_file_as_it_was(tmp_path):
     layout = layout_of(small())
-    layout.report_spec()
-    for digest, text in layout._specs.items():
-        assert layout.spec(digest) == text
-        assert json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=False) == text
-    with pytest.raises(StudyError, match="00000000"):
-        layout.spec("00000000")
+    jobs = layout.jobs()
+    assert {job.spec.step for job in jobs} > {"sample", "score", "search", "grade", "accuracy", "report"}
+    assert len({job.spec.digest for job in jobs}) == len(jobs)
+    for job in jobs:
+        assert all(layout.job(path) == job for path in job.spec.outputs.values())
+        path = files.place(tmp_path, job.spec.digest)
+        files.write(job.spec, path)
+        read = files.read(path, type(job.spec))
+        assert read == job.spec and read.digest == job.spec.digest and files.text(read) == Path(path).read_text()
+        # What decides is plain values: JSON gives the same back.
+        assert json.loads(canonical(deciding(job.spec))) == deciding(read)
+    with pytest.raises(StudyError, match="nothing in this configuration makes 00000000"):
+        layout.job("00000000")
 
 
 def test_a_local_benchmark_moves_with_its_content(tmp_path):

@@ -6,7 +6,6 @@ import copy
 import json
 import math
 import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -17,12 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
+from tests.studies import step_command
 from ttstudy.engines.chat import ChatTokenizer
 from ttstudy.miniature import network, policies, reward_models, rollouts, shipping, training
 from ttstudy.miniature import task as tasks
 from ttstudy.miniature import tokenizer as tokens
 from ttstudy.rewards.formats import make_format
 from ttstudy.rewards.text import TextTokenizer
+from ttstudy.specs.kinds import TrainPolicySpec
 from ttstudy.specs.records import digest8
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -395,9 +396,11 @@ def test_shipped_models_are_a_ladder_on_equal_tokens_and_prms_in_order() -> None
 def test_the_script_copies_what_is_shipped_and_trains_what_is_not(tmp_path: Path) -> None:
     record = json.loads((shipping.SHIPPED / "mini-20k" / "training.json").read_text())
 
-    def run(spec: dict, output: Path) -> None:
-        command = [sys.executable, ROOT / "scripts" / "train_policy.py", "--spec", json.dumps(spec)]
-        subprocess.run([*command, "--output", output, "--log", tmp_path / "log"], check=True)
+    def run(definition: dict, output: Path) -> None:
+        outputs = {"output": str(output / "training.json")}
+        spec = TrainPolicySpec(name="policy", **definition, outputs=outputs)
+        assert spec.definition() == definition
+        subprocess.run(step_command(spec, tmp_path), check=True)
 
     run(record["definition"], tmp_path / "copied")
     run(POLICY, tmp_path / "trained")

@@ -14,6 +14,7 @@ from tests.studies import ROOT
 from ttstudy import benchmarks, fingerprint, published, tables
 from ttstudy.layout import open_layout
 from ttstudy.revisions import load
+from ttstudy.study import FileBenchmark
 
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared")) / "data"
 FILES = {"MATH-500": "math500.jsonl", "AIME24": "aime24.jsonl", "AMC23": "amc23.jsonl"}
@@ -34,7 +35,7 @@ def test_the_grid_is_the_papers_and_needs_no_network_to_be_planned(paper):
     scaled = [name for name in study.policies if name not in study.references]
     assert (len(scaled), len(study.references), len(study.prms)) == (12, 9, 7)
     assert study.budgets.pool == 256 and study.budgets_for("Llama-3.2-1B-Instruct").pool == 512
-    jobs = Counter(rule for rule, _ in paper.products())
+    jobs = Counter(job.rule for job in paper.jobs())
     instruct = [name for name in scaled if "Distill" not in name]
     # Beam search at each budget, DVTS at the largest, for every PRM, on both benchmarks; one budget more for the 1B.
     assert jobs["search"] == 2 * 7 * (len(instruct) * (4 + 1) + 1)
@@ -76,8 +77,10 @@ def test_its_benchmarks_are_read_with_their_levels_and_subjects(tmp_path, name):
         row |= {"level": int(str(row["level"])[-1])} if "level" in row else {"id": index}
         row |= {settings.columns.get("problem", "problem"): row["problem"]}
     (tmp_path / "b.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    spec = {"source": "file", "path": str(tmp_path / "b.jsonl"), "columns": settings.columns}
-    frame = benchmarks.load(spec | ({"expected": settings.sha256} if settings.sha256 else {}))
+    section = FileBenchmark(
+        source="file", path=str(tmp_path / "b.jsonl"), columns=settings.columns, sha256=settings.sha256
+    )
+    frame, _ = benchmarks.load(section)
     assert len(frame) == len(rows) and len(tables.check("benchmark", frame))
     if name == "MATH-500":
         assert settings.sha256 and frame["level"].value_counts().sort_index().tolist() == [43, 90, 105, 128, 134]

@@ -6,45 +6,31 @@ Whole runs, killed at any moment or in other blocks, are in `test_faults.py`.
 from __future__ import annotations
 
 import os
-import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.studies import ROOT, command, environment, fresh, smoke, snakemake
-from ttstudy.layout import Layout, open_layout
+from tests.studies import command, environment, fresh, smoke, snakemake, step_command
+from ttstudy.layout import open_layout
 from ttstudy.study import from_mapping
-
-KINDS = ("answers", "nodes", "cost")
-"""Tables of a search."""
-
-
-def step(layout: Layout, output: str, *arguments: str) -> list[str]:
-    """Command line of the step that draws `output`, here one policy's, steered by one PRM where it is a search."""
-    digest = re.findall(r"-([0-9a-f]{8})/", output)[-1]
-    policy = Path(layout.policy("smoke-40k")).parent
-    name = "search" if ".answers." in output else "sample"
-    line = [sys.executable, str(ROOT / "scripts" / f"{name}.py"), "--spec", layout.spec(digest), *arguments]
-    return [*line, "--benchmark", layout.benchmark("sums"), "--policy", str(policy)]
 
 
 @pytest.mark.parametrize("victim", ["sample", "search"])
 def test_a_killed_step_goes_on_after_its_last_finished_part(finished, tmp_path, victim):
     layout = open_layout(from_mapping(smoke()), finished)
     if victim == "sample":
-        made = [layout.responses("sums", "smoke-40k", "samples", (0, 7))]
-        paths = [str(tmp_path / "0000-0007.parquet")]
-        line = [*step(layout, made[0], "--block", "0", "7"), "--output", *paths]
+        spec = layout.responses_spec("sums", "smoke-40k", "samples", (0, 7))
     else:
-        made = [layout.search("sums", "smoke-40k", "smoke-good", "beam_search", 8, kind) for kind in KINDS]
-        paths = [str(tmp_path / f"0008.{kind}.parquet") for kind in KINDS]
-        prm = ["--prm", str(Path(layout.prm("smoke-good")).parent), "--problems-per-block", "2"]
-        line = [*step(layout, made[0], "--budget", "8"), *prm]
-        line += [word for kind, path in zip(KINDS, paths, strict=True) for word in (f"--{kind}", path)]
+        spec = layout.search_spec("sums", "smoke-40k", "smoke-good", "beam_search", 8)
+        blocks = spec.options.model_copy(update={"problems_per_block": 2})
+        spec = spec.model_copy(update={"options": blocks})
+    made = list(spec.outputs.values())
+    paths = [str(tmp_path / Path(path).name) for path in made]
+    assert len(paths) == (1 if victim == "sample" else 3)
+    line = step_command(spec.named(**dict(zip(spec.outputs, paths, strict=True))), tmp_path)
     env = environment() | {"TTSTUDY_RESPONSES_PER_PART": "16"}
     run = subprocess.Popen(line, cwd=finished, env=env, stdout=subprocess.DEVNULL)
 

@@ -23,8 +23,9 @@ def study(**changes) -> dict:
 
 def test_a_reference_answers_once_and_is_neither_scored_nor_searched():
     layout = layout_of(study())
-    assert list(layout.sources("sums", "huge")) == ["cot", "samples", "searches"]
-    assert layout.sources("sums", "huge")["samples"] == layout.sources("sums", "huge")["searches"] == []
+    sources = layout.sources("sums", "huge")
+    assert sources.cot is not None and sources.pilot is None
+    assert sources.samples == sources.searches == []
     assert layout.pools("sums", "huge", "pilot") == layout.pools("sums", "huge", "cot")
     assert len(layout.cells("outcomes")) == 2
     # The other policy's paths are those of a study without the reference.
@@ -34,8 +35,8 @@ def test_a_reference_answers_once_and_is_neither_scored_nor_searched():
 def test_a_policy_may_have_budgets_of_its_own():
     config = study(references=[], budgets_of={"huge": {"majority": [4, 512], "beam_search": [8]}})
     layout = layout_of(config)
-    assert [block["samples"] for block in layout.sources("sums", "huge")["samples"]][-1] == [256, 511]
-    assert {search["method"] for search in layout.sources("sums", "huge")["searches"]} == {"beam_search"}
+    assert [block.samples for block in layout.sources("sums", "huge").samples][-1] == (256, 511)
+    assert {search.method for search in layout.sources("sums", "huge").searches} == {"beam_search"}
     assert layout.pool_blocks("tiny", "samples") == [(0, 63)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -12,11 +11,13 @@ import pytest
 
 from tests.rewards_checkpoints import LAYOUTS, Shelf
 from tests.rewards_conformance import CLOSE, HOSTILE, gap
+from tests.studies import given_file, step_command
 from tests.vllm_session import ROOT, environment
 from ttstudy import tables
 from ttstudy.engines.environment import VARIABLE
 from ttstudy.rewards import open_reward_model
-from ttstudy.specs.records import canonical
+from ttstudy.specs.kinds import Judge, ScoreSpec
+from ttstudy.study.models import VllmPRMOptions
 
 NAMES = ["math_shepherd", "rlhflow", "skywork-1.5b", "qwen"]
 HOSTILE_SOLUTION = ("\n".join(HOSTILE), HOSTILE)
@@ -86,13 +87,18 @@ def test_the_score_step_gives_the_scores_of_the_other_engine_and_takes_what_is_l
     )
     tables.write("labelled", labelled, tmp_path / "labelled.parquet")
     frames = {}
-    machine = {"vllm": {"max_model_len": 1024, "kv_cache_gib": 0.25}, "transformers": {}}
+    machine = {"vllm": VllmPRMOptions(max_model_len=1024, kv_cache_gib=0.25), "transformers": VllmPRMOptions()}
     for engine, options in machine.items():
-        spec = {"format": "qwen"} | ({"scoring": {"engine": "vllm", "tensor_parallel": 1}} if options else {})
+        prm = given_file(shelf.folder("qwen") / "config.json")
+        spec = ScoreSpec(
+            version=1,
+            pool="labelled",
+            judge=Judge(checkpoint=prm, format="qwen", engine=engine, vllm=options),
+            responses=given_file(tmp_path / "labelled.parquet"),
+            outputs={"output": str(tmp_path / f"{engine}.parquet")},
+        )
         run = subprocess.run(
-            [sys.executable, ROOT / "scripts/score.py", "--spec", canonical(spec), "--machine", json.dumps(options),
-             "--responses", tmp_path / "labelled.parquet", "--prm", shelf.folder("qwen"),
-             "--output", tmp_path / f"{engine}.parquet", "--log", tmp_path / "log"],
+            step_command(spec, tmp_path),
             env=environment() | {VARIABLE: str(vllm)}, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert run.returncode == 0, run.stderr[-3000:]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from ttstudy import specs, steps
+from tests.studies import given_file, step_command
+from ttstudy import stamps, steps
 from ttstudy.checkpoints import describe, parameters
 from ttstudy.errors import StudyError
+from ttstudy.specs import files as specs
+from ttstudy.specs.kinds import KINDS, GradersSpec, GradeSpec, Sized, TrainingSpec
+from ttstudy.specs.records import File
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,9 +58,13 @@ def test_another_block_size_never_takes_one_part_for_another(tmp_path):
 
 
 def test_a_step_that_meets_bad_data_ends_with_one_sentence(tmp_path):
+    missing = given_file(tmp_path / "no.parquet")
+    spec = GradeSpec(
+        code="0", graders=("strict",), extraction="boxed", benchmark=missing, responses=missing,
+        cache=str(tmp_path / "cache"), outputs={"strict": str(tmp_path / "o.parquet")},
+    )  # fmt: skip
     run = subprocess.run(
-        [sys.executable, ROOT / "scripts/grade.py", "--spec", '{"graders":["strict"],"extraction":"boxed"}',
-         "--benchmark", tmp_path / "no.parquet", "--responses", tmp_path / "no.parquet", "--output", tmp_path / "o"],
+        step_command(spec, tmp_path),
         env=os.environ | {"PYTHONPATH": str(ROOT / "workflow")}, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 1 and "Traceback" not in run.stderr
@@ -70,20 +78,45 @@ def test_a_checkpoint_is_described_from_its_headers(tmp_path):
     save_file({"a": torch.zeros(3, 4), "b": torch.zeros(5)}, tmp_path / "model.safetensors")
     (tmp_path / "config.json").write_text("{}")
     assert parameters(tmp_path) == 17
-    model = {"path": str(tmp_path / "config.json"), "parameters": 20, "active_parameters": None}
-    assert describe(model | {"pretraining_tokens": 100})["flops"] == 6 * 17 * 100
-    assert describe(model | {"pretraining_tokens": None})["flops"] is None
-    assert describe(model | {"path": None, "pretraining_tokens": 100, "active_parameters": 5})["flops"] == 6 * 5 * 100
+    model = Sized(kind="policy", checkpoint=given_file(tmp_path / "config.json"), parameters=20, pretraining_tokens=100)
+    assert describe(model)["flops"] == 6 * 17 * 100
+    assert describe(model.model_copy(update={"pretraining_tokens": None}))["flops"] is None
+    assert describe(model.model_copy(update={"checkpoint": None, "active_parameters": 5}))["flops"] == 6 * 5 * 100
     (tmp_path / "model.safetensors").write_bytes(b"\x00\x01")
     with pytest.raises(StudyError, match="not a whole safetensors file"):
         parameters(tmp_path)
 
 
-def test_a_spec_too_long_for_one_argument_is_packed_and_reads_the_same():
+def test_a_command_line_carries_a_path_however_long_the_spec(tmp_path):
     paths = [f"results/MATH-500/policy-{k}/samples-{k:08x}/0000-0255.parquet" for k in range(8000)]
-    for spec in ({"step": "short"}, {"step": "graders", "cells": paths}):
-        text = specs.argument(specs.canonical(spec))
-        assert len(text) < 131_072 and specs.parse(text) == spec
-        # Linux itself takes it, with the shell's command around it.
-        command = [sys.executable, "-c", "import sys; print(len(sys.argv[1]))", text]
-        assert int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) == len(text)
+    given = [File(path=path, digest=f"{k:032x}") for k, path in enumerate(paths)]
+    known = {"code": "0", "grader": "strict", "other": "reference", "seed": 0, "beam_width": 4, "cells": []}
+    files = {str(k): file for k, file in enumerate(given)}
+    long = GradersSpec(**known, benchmarks=files, outcomes=given[0], difficulty=given[1], outputs={"graders": "g"})
+    short = TrainingSpec(code="0", models={}, outputs={"training": "t"})
+    for spec in (long, short):
+        _, script, *arguments = step_command(spec, tmp_path)
+        path = tmp_path / f"{spec.step}.json"
+        assert Path(script).is_file() and arguments == ["--spec", str(path), "--log", str(tmp_path / "log")]
+        read = specs.read(path, type(spec))
+        assert read == spec and read.digest == spec.digest and list(read.outputs) == list(spec.outputs)
+    assert (tmp_path / "graders.json").stat().st_size > 131_072  # more than Linux takes as one argument
+
+
+def test_every_rule_tells_its_step_a_spec_and_a_log_and_nothing_else():
+    found = []
+    for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
+        found += re.findall(r'"\$SCRIPTS/(\w+)\.py"(?! \{resources)([^\n\']*)', path.read_text())
+    told = {step: arguments.strip() for step, arguments in found}
+    apart = {"plan", "where"}  # they take the study itself
+    assert set(KINDS) <= set(told) and set(told) - apart <= set(KINDS)
+    assert {told.pop(step) for step in KINDS if step != "compare"} == {"--spec {params.spec:q} --log {log:q}"}
+    assert told["compare"] == "--spec {params.spec:q}"
+
+
+def test_parts_of_what_has_been_made_anew_since_are_not_gone_on_from(tmp_path, monkeypatch):
+    output, calls = tmp_path / "out.parquet", []
+    for origin, expected in (("a 1", 2), ("a 1", 2), ("a 2", 4)):
+        monkeypatch.setattr(stamps, "origin", lambda origin=origin: origin)
+        steps.in_parts(output, list(range(4)), 2, squares(calls))
+        assert len(calls) == expected

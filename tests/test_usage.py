@@ -7,9 +7,11 @@ import json
 import pandas as pd
 import pytest
 
-from tests.studies import smoke
+from tests.studies import given_file, smoke
 from ttstudy import checkpoints, usage
 from ttstudy.layout import open_layout
+from ttstudy.specs.kinds import Sized
+from ttstudy.specs.records import File
 from ttstudy.study import from_mapping
 
 POOL = pd.DataFrame(
@@ -107,8 +109,9 @@ def test_the_single_greedy_response_has_no_prm():
 def test_layers_and_width_come_from_the_checkpoint_or_are_not_known(tmp_path, config, shape):
     if config:
         (tmp_path / "config.json").write_text(json.dumps(config))
-    assert checkpoints.shape({"path": str(tmp_path / "model.safetensors")}) == shape
-    assert checkpoints.shape({"path": None}) is None
+    known = Sized(kind="policy", checkpoint=given_file(tmp_path / "model.safetensors"))
+    assert checkpoints.shape(known) == shape
+    assert checkpoints.shape(Sized(kind="policy")) is None
 
 
 def on_paths(nodes: pd.DataFrame, answers: pd.DataFrame) -> int:
@@ -139,8 +142,8 @@ def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
     per_key = {name: 4 * made["num_hidden_layers"] * made["hidden_size"] for name, made in configs.items()}
     seen = 0
 
-    def read(path: str) -> pd.DataFrame:
-        return pd.read_parquet(finished / path)
+    def read(file: File) -> pd.DataFrame:
+        return pd.read_parquet(finished / file.path)
 
     def agrees(key: tuple, prompt: int, **wanted: float) -> None:
         nonlocal seen
@@ -159,30 +162,30 @@ def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
 
     for _, policy in layout.pairs():
         sources = layout.sources("sums", policy)
-        cot = read(sources["cot"]["responses"])
+        cot = read(sources.cot.responses)
         prompt = int(cot["prompt_tokens"].sum())
         agrees((policy, "none", "cot", 1), prompt, response_tokens=cot["response_tokens"].sum())
-        blocks = sources["samples"]
-        pool = pd.concat(read(block["responses"]) for block in blocks)
+        blocks = sources.samples
+        pool = pd.concat(read(block.responses) for block in blocks)
         size, drawn = pool["sample"].nunique(), pool["response_tokens"].sum()
         assert len(pool) == 16 * size
         for n in (2, 8):
             for method in ("majority", "coverage"):
                 agrees((policy, "none", method, n), prompt, response_tokens=drawn * n / size)
-            for prm in blocks[0]["scores"]:
-                scored = sum(read(block["scores"][prm])["prm_tokens"].sum() for block in blocks)
+            for prm in blocks[0].scores:
+                scored = sum(read(block.scores[prm])["prm_tokens"].sum() for block in blocks)
                 wanted = {"response_tokens": drawn * n / size, "prm_tokens": scored * n / size}
                 agrees((policy, prm, "best_of_n", n), prompt, **wanted)
-        for search in sources["searches"]:
-            nodes, answers, cost = read(search["nodes"]), read(search["answers"]), read(search["cost"]).iloc[0]
+        for search in sources.searches:
+            nodes, answers, cost = read(search.nodes), read(search.answers), read(search.cost).iloc[0]
             drawn = nodes["tokens"].sum()
             lost = drawn - on_paths(nodes, answers)
             assert (cost["response_tokens"], cost["discarded_tokens"]) == (drawn, lost) and 0 < lost < drawn
-            for n in [8] if search["method"] == "beam_search" else [4, 8]:
-                share = n / search["budget"]
+            for n in [8] if search.method == "beam_search" else [4, 8]:
+                share = n / search.budget
                 wanted = {"response_tokens": drawn, "discarded_tokens": lost, "prm_tokens": cost["prm_tokens"]}
                 wanted = {column: share * total for column, total in wanted.items()}
-                agrees((policy, search["prm"], search["method"], n), prompt, **wanted)
+                agrees((policy, search.prm, search.method, n), prompt, **wanted)
             assert cost["prm_tokens_reencoded"] >= cost["prm_tokens"] > nodes["tokens"].sum() / 2
     assert seen == len(ledger)  # no row of the ledger is left unchecked
 

@@ -18,19 +18,26 @@ from ttstudy.engines.protocol import Engine, Request, Sampling
 from ttstudy.errors import StudyError
 from ttstudy.sampling import draw
 from ttstudy.seeds import derive
+from ttstudy.specs.kinds import Engine as Engines
+from ttstudy.specs.kinds import SampleSpec
+from ttstudy.specs.records import File
+from ttstudy.study.sampling import SamplingSettings
 
 PROBLEMS = ["3*6+27-14", "5+6*7-2+8-9*2", "12-3+4*5+7", "40-6*3", "2*3*4+5", "61-7-8-9"]
 STOP = ("\n\n",)
-SPEC = {
-    "engine": "vllm",
-    "vllm": {"tensor_parallel": 1, "max_model_len": None, "batch_invariant": False, "enforce_eager": False},
-    "dtype": "float32",
-    "prompt": "plain",
-    "pool": "samples",
-    "seeds": [1, "sums", "mini"],
-    "sampling": {"temperature": 0.7, "top_p": 0.95, "top_k": 40, "max_tokens": 120},
-}
-"""A sample step's spec, as the layout writes it."""
+SPEC = SampleSpec(
+    version=1,
+    seeds=(1, "sums", "mini"),
+    benchmark=File(path="problems.parquet", digest="problems", given=True),
+    policy=File(path="config.json", digest="mini", given=True),
+    engine=Engines(kind="vllm", dtype="float32"),
+    prompt="plain",
+    sampling=SamplingSettings(temperature=0.7, top_p=0.95, top_k=40, max_tokens=120),
+    pool="samples",
+    block=(0, 3),
+    outputs={},
+)
+"""A sample step's spec, as the layout makes it, but for where files lie."""
 
 
 def benchmark() -> pd.DataFrame:
@@ -117,7 +124,8 @@ def stepwise(engine: Watched, rng: random.Random) -> dict:
 def beams(engine: Watched, prm: Path) -> dict:
     """A beam search: every prompt asked for, and the roots."""
     from ttstudy.rewards import open_reward_model
-    from ttstudy.search import Options, run
+    from ttstudy.search.options import Options
+    from ttstudy.search.run import run
 
     engine.asked.clear()
     engine.seen.clear()
