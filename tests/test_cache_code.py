@@ -177,7 +177,8 @@ def test_command_lines_stay_short_however_large_the_study(tmp_path):
 
 
 def test_the_shell_commands_of_a_study_are_short(clone):
-    output = snakemake(clone, write(clone, smoke(seed=9), "changed.yaml"), "--dry-run", "--printshellcmds", "--quiet", "host")
+    changed = write(clone, smoke(seed=9), "changed.yaml")
+    output = snakemake(clone, changed, "--dry-run", "--printshellcmds", "--quiet", "host")
     commands = [line for line in output.splitlines() if "scripts/" in line or "$SCRIPTS" in line]
     assert len(commands) > 40 and max(map(len, commands)) < 600
     assert all("--spec results/specs/" in line for line in commands)
