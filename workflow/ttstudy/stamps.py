@@ -149,9 +149,10 @@ def _read(text: str) -> Stamp | None:
 def on_table(table: pa.Table, path: Path, notes: Mapping[str, str] | None = None) -> pa.Table:
     """A table with the running step's stamp for a path, and notes, in its metadata; without a stamp outside of one."""
     stamp = running(path, lambda: of_rows(table))
-    told = {f"{KEY}.{name}": text for name, text in (notes or {}).items()}
+    # As bytes, as Arrow has them: a table that has a stamp already shall not keep it beside the new one.
+    told = {f"{KEY}.{name}".encode(): text.encode() for name, text in (notes or {}).items()}
     if stamp is not None:
-        told[KEY] = stamp.text()
+        told[KEY.encode()] = stamp.text().encode()
     return table.replace_schema_metadata((table.schema.metadata or {}) | told)
 
 
