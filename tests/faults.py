@@ -8,9 +8,13 @@ import shutil
 import signal
 import subprocess
 import time
+from io import BytesIO
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from tests.studies import ROOT, command, copy_repository, environment, planned, snakemake, write
+from ttstudy import stamps
 
 __all__ = ["planned"]
 
@@ -62,6 +66,24 @@ def final(root: Path) -> dict[str, bytes]:
     """Bytes of the study's tables."""
     folder = root / "results/studies/faults/tables"
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.parquet"))}
+
+
+def stamps_of(root: Path) -> dict[str, stamps.Stamp | None]:
+    """What the study's tables say of themselves."""
+    folder = root / "results/studies/faults/tables"
+    return {path.name: stamps.of(path) for path in sorted(folder.glob("*.parquet"))}
+
+
+def unstamped(root: Path) -> dict[str, bytes]:
+    """Bytes of the study's tables, written again without the stamps, which tell what they were made from."""
+    found = {}
+    for path in sorted((root / "results/studies/faults/tables").glob("*.parquet")):
+        table = pq.read_table(path)
+        kept = {key: value for key, value in table.schema.metadata.items() if key != stamps.KEY.encode()}
+        buffer = BytesIO()
+        pq.write_table(table.replace_schema_metadata(kept), buffer)
+        found[path.name] = buffer.getvalue()
+    return found
 
 
 def made(root: Path) -> dict[Path, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha1, sha256
@@ -22,9 +23,11 @@ class Repository:
     gated: bool = False
     lost: dict[str, list[int]] = field(default_factory=dict)
     last: bool = False
-    """Whether the hub is gone after the last of the breaks, until it is not `down` any more."""
+    """Whether the hub is gone after the last of the breaks, when all else is sent, until it is not `down` any more."""
     served: dict[str, bytes] = field(default_factory=dict)
     """Other content than the listing says: a file that was damaged on its way."""
+    sent: set[str] = field(default_factory=set)
+    """Files that somebody has got whole."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -82,9 +85,13 @@ class _Handler(BaseHTTPRequestHandler):
         if breaks:
             self.wfile.write(content[start : start + breaks.pop(0)])
             self.close_connection = True
-            self.server.down = repository.last and not breaks
+            if repository.last and not breaks:
+                while len(repository.sent) < len(repository.files) - 1:
+                    time.sleep(0.01)
+                self.server.down = True
         else:
             self.wfile.write(content[start:])
+            repository.sent.add(name)
 
     def _json(self, content):
         body = json.dumps(content).encode()

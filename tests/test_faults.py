@@ -17,13 +17,15 @@ import pytest
 from tests import faults
 from tests.endpoint import Proxy
 from tests.hub_server import COMMIT, Repository, serving
-from tests.studies import ROOT, environment, snakemake
-from ttstudy import integrity, tables
+from tests.studies import ROOT, environment, snakemake, step_command
+from ttstudy import integrity, stamps, tables
 from ttstudy.errors import StudyError
 from ttstudy.layout import open_layout
 from ttstudy.revisions import load
 from ttstudy.rewards.protocol import check_scores
 from ttstudy.runlock import hold_results
+from ttstudy.specs.records import Spec
+from ttstudy.study import from_mapping
 
 KILLS = int(os.environ.get("TTSTUDY_KILLS", 4))
 """`TTSTUDY_KILLS=20` for the long run."""
@@ -42,13 +44,17 @@ def undisturbed(tmp_path_factory) -> Path:
     return root
 
 
-def test_a_run_in_other_blocks_on_one_core_ends_in_the_same_bytes(undisturbed, tmp_path):
+def test_a_run_in_other_blocks_on_one_core_ends_in_the_same_bytes_but_for_what_they_were_made_from(
+    undisturbed, tmp_path
+):
     search = faults.study()["search"] | {"problems_per_block": 4}
     root, config = faults.set_up(tmp_path / "run", first_block=1, search=search)
     snakemake(root, config, cores=1)
-    again, first = faults.final(root), faults.final(undisturbed)
+    again, first = faults.unstamped(root), faults.unstamped(undisturbed)
     assert again.keys() == first.keys() and len(first) >= 10
     assert [name for name in first if again[name] != first[name]] == []
+    contents = [[stamp.content for stamp in faults.stamps_of(folder).values()] for folder in (root, undisturbed)]
+    assert contents[0] == contents[1] and len(contents[0]) == len(first)
 
 
 def test_killed_at_random_moments_a_run_ends_in_the_same_bytes(undisturbed, tmp_path):
@@ -134,12 +140,12 @@ def test_every_kind_of_result_tells_whether_it_is_whole(undisturbed, tmp_path, c
     assert "model.safetensors" in integrity.fault(folder / "training.json")
 
 
-def step(root: Path, name: str, *arguments: str, before: str = "") -> subprocess.CompletedProcess:
-    """Run a step by hand; `before` is Python code that runs first in its process."""
-    script = str(ROOT / "scripts" / f"{name}.py")
+def step(root: Path, spec: Spec, folder: Path, before: str = "") -> subprocess.CompletedProcess:
+    """Run a step by hand, its spec's file in `folder`; `before` is Python code that runs first in its process."""
+    _, *line = step_command(spec, folder)
     code = f"{before}\nimport runpy, sys\nsys.argv = sys.argv[1:]\nrunpy.run_path(sys.argv[0], run_name='__main__')"
     return subprocess.run(
-        [sys.executable, "-c", code, script, *arguments],
+        [sys.executable, "-c", code, *line],
         cwd=root,
         env=environment() | {"PYTHONPATH": str(ROOT / "workflow")},
         capture_output=True,
@@ -160,24 +166,23 @@ def test_an_input_that_is_damaged_after_the_start_is_never_read(undisturbed, tmp
     content = bytearray(responses.read_bytes())
     content[300] ^= 0xFF
     copy.write_bytes(bytes(content))
-    benchmark = next(undisturbed.glob("results/benchmarks/sums-*.parquet"))
-    spec = '{"grader":"strict","extraction":"boxed"}'
-    output = tmp_path / "grades.parquet"
-    run = step(
-        undisturbed, "grade", "--spec", spec, "--benchmark", str(benchmark), "--responses", str(copy),
-        "--output", str(output),
-    )  # fmt: skip
+    layout = open_layout(from_mapping(faults.study()), undisturbed)
+    spec = layout.grades_spec("sums", layout.responses_spec("sums", "tiny", "samples", (0, 1)))
+    moved = spec.responses.model_copy(update={"path": str(copy)})
+    outputs = {grader: str(tmp_path / f"{grader}.parquet") for grader in spec.outputs}
+    run = step(undisturbed, spec.model_copy(update={"responses": moved, "outputs": outputs}), tmp_path)
     one_sentence(run, str(copy), "run again")
-    assert not output.exists() and not copy.exists() and copy.with_name("responses.parquet.damaged").exists()
+    assert not any(Path(path).exists() for path in outputs.values())
+    assert not copy.exists() and copy.with_name("responses.parquet.damaged").exists()
 
 
 def score(root: Path, prm: Path, output: Path, before: str = "") -> subprocess.CompletedProcess:
-    responses = next(root.glob("results/sums/tiny/samples-*/0000-0001.parquet"))
-    benchmark = next(root.glob("results/benchmarks/sums-*.parquet"))
-    return step(
-        root, "score", "--spec", '{"format":null}', "--benchmark", str(benchmark), "--responses", str(responses),
-        "--prm", str(prm), "--output", str(output), before=before,
-    )  # fmt: skip
+    layout = open_layout(from_mapping(faults.study()), root)
+    spec = layout.scores_spec("sums", "tiny", "judge", (0, 1))
+    checkpoint = spec.judge.checkpoint.model_copy(update={"path": str(prm / "config.json")})
+    judge = spec.judge.model_copy(update={"checkpoint": checkpoint})
+    spec = spec.model_copy(update={"judge": judge, "outputs": {"output": str(output)}})
+    return step(root, spec, output.parent, before)
 
 
 def test_a_prm_that_gives_no_numbers_stops_its_step(undisturbed, tmp_path):
@@ -287,9 +292,9 @@ def test_a_hub_that_is_lost_in_a_fetch_is_asked_again_for_what_was_not_whole(tmp
         shutil.copy(config, undisturbed)
         snakemake(undisturbed, undisturbed / "study.yaml", "fetch", env=variables | {"HF_HOME": str(tmp_path / "h")})
     for path in [*folder.iterdir(), table]:
-        if not path.name.startswith("."):
+        if not path.name.startswith(".") or path.name == stamps.CHECKPOINT:
             assert path.read_bytes() == (undisturbed / path.relative_to(root)).read_bytes(), path
-    assert {path.name for path in folder.iterdir()} == {*model, "fetched.json"}
+    assert {path.name for path in folder.iterdir()} == {*model, "fetched.json", stamps.CHECKPOINT}
 
 
 def canned(asked: dict) -> dict:
@@ -325,7 +330,8 @@ def test_an_endpoint_that_stops_in_a_study_is_asked_again_for_what_was_not_answe
         assert len(proxy.delivered) == drawn and proxy.delivered.total() <= drawn + 2
         # What stands on the responses is a function of them: they are what an undisturbed run has to have, too.
         undisturbed, config = faults.set_up(tmp_path / "undisturbed", **changes)
-        paths = open_layout(load(config), undisturbed).files("sums", "far", "responses")
+        layout = open_layout(load(config), undisturbed)
+        paths = [path for pool in ("pilot", "cot", "samples") for path in layout.pools("sums", "far", pool)]
         snakemake(undisturbed, config, *paths, env=far)
     assert len(paths) == 3 and tables.read("accuracy", root / table)["accuracy"].between(0, 1).all()
     for path in paths:
