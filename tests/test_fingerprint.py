@@ -67,19 +67,39 @@ def test_a_prms_and_an_engines_code_is_no_light_steps(copy):
         assert "search" in steps and not steps & set(LIGHT), file
 
 
-def test_the_table_contracts_reach_every_step_that_writes_one(copy):
-    steps = edited(copy, "workflow/ttstudy/tables.py", 'LEVELS = ("easy",', 'LEVELS = ("simple",')
-    assert {"grade", "outcomes", "accuracy", "report"} <= steps
+@pytest.mark.parametrize(
+    ("column", "steps"),
+    [
+        ('"accuracy": _CELL + " level:level_or_all problems:count', {"accuracy"}),
+        ('"outcomes": _CELL + " problem_id:str', {"outcomes", "accuracy"}),  # accuracy joins the cells' outcomes
+        ('"plan": "benchmark:str policy:str prm:str method:str', set()),  # no result of a run
+    ],
+    ids=["accuracy", "outcomes", "plan"],
+)
+def test_the_table_contracts_reach_every_step_that_writes_one(copy, column, steps):
+    """Another kind of a column changes the code of those steps and of no other."""
+    assert edited(copy, "workflow/ttstudy/tables.py", column, f"{column.rsplit(':', 1)[0]}:float") == steps
+
+
+def test_the_words_of_columns_reach_every_step_that_has_them(copy):
+    steps = edited(copy, "workflow/ttstudy/names.py", 'LEVELS = ("easy",', 'LEVELS = ("simple",')
+    assert {"difficulty", "accuracy", "strategy", "claims", "report"} <= steps
+    assert not steps & {"sample", "score", "search", "grade", "outcomes", "training"}
 
 
 def test_steps_that_call_a_model_have_a_version_that_was_raised_with_their_code():
     recorded = json.loads((ROOT / "tests" / "model_steps.json").read_text())
     now = fingerprint.record()
-    changed = [step for step in now if now[step]["code"] != recorded.get(step, {}).get("code")]
-    assert not changed, (
-        f"the code of {', '.join(changed)} changed: if results change, raise its number in fingerprint.VERSIONS; "
-        "then, or for a pure refactor, run `python -m ttstudy.fingerprint --record`"
-    )
+    changed = [
+        f'{step}: its code changed, and fingerprint.VERSIONS["{step}"] is {now[step]["version"]}'
+        for step in now
+        if now[step]["code"] != recorded.get(step, {}).get("code")
+    ]
+    assert not changed, "\n".join([
+        *changed,
+        "Where a step's results change, raise its number; then, or for a pure refactor, run "
+        "`PYTHONPATH=workflow python -m ttstudy.fingerprint --record`.",
+    ])  # fmt: skip
     assert {step: item["version"] for step, item in now.items()} == {
         step: item["version"] for step, item in recorded.items()
     }
