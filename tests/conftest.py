@@ -9,10 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# An example that takes long on a busy machine is no fault of the code.
+settings.register_profile("ttstudy", deadline=None)
+settings.load_profile("ttstudy")
 
 from tests.vllm_session import found, vllm  # noqa: E402, F401 - fixtures
 

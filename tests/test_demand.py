@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,9 +13,13 @@ import pytest
 import yaml
 
 from tests.studies import ROOT
-from ttstudy import demand, gpus
+from tests.test_layout import layout_of
+from tests.test_study import small
+from ttstudy import demand, gpus, scratch, steps
 from ttstudy.demand import Demand, Site, billions_of_name, of_models, slurm
 from ttstudy.errors import StudyError
+from ttstudy.specs import files as specs
+from ttstudy.specs.records import File
 
 
 @pytest.mark.parametrize(
@@ -133,12 +138,18 @@ def test_four_jobs_on_a_box_with_two_gpus_never_share_one_even_when_one_is_kille
 def test_a_job_of_two_gpus_waits_for_both_and_a_job_of_none_sees_none(tmp_path):
     env = environment(tmp_path, CUDA_VISIBLE_DEVICES="GPU-a,GPU-b")
     show = ("bash", "-c", "echo $CUDA_VISIBLE_DEVICES")
-    one = subprocess.Popen(launch(1, "sleep", "1.5"), env=env)
-    time.sleep(0.7)
-    started = time.monotonic()
-    both = subprocess.run(launch(2, *show), env=env, capture_output=True, text=True)
-    assert both.stdout == "GPU-a,GPU-b\n" and time.monotonic() - started > 0.3
-    assert one.wait(10) == 0
+    env |= {"LOG": str(tmp_path / "log"), "GO": str(tmp_path / "go")}
+    hold = 'echo one begins >> $LOG; until [ -e $GO ]; do sleep 0.05; done; echo one ends >> $LOG'
+    one = subprocess.Popen(launch(1, "bash", "-c", hold), env=env)
+    while not (tmp_path / "log").exists():
+        assert one.poll() is None
+        time.sleep(0.02)
+    both = subprocess.Popen(launch(2, "bash", "-c", "echo $CUDA_VISIBLE_DEVICES >> $LOG"), env=env)
+    time.sleep(1.5)
+    assert both.poll() is None
+    (tmp_path / "go").touch()
+    assert one.wait(60) == both.wait(60) == 0
+    assert (tmp_path / "log").read_text() == "one begins\none ends\nGPU-a,GPU-b\n"
     assert subprocess.run(launch(0, *show), env=env, capture_output=True, text=True).stdout == "\n"
     three = subprocess.run(launch(3, *show), env=env, capture_output=True, text=True)
     assert three.returncode == 1 and "asks for 3 GPUs, but this machine has 2" in three.stderr
@@ -149,14 +160,22 @@ def test_slurms_own_choice_of_gpus_is_kept(tmp_path):
     assert gpus.take(1, {"CUDA_VISIBLE_DEVICES": ""}, tmp_path) is None
 
 
-def test_models_are_copied_to_a_nodes_own_disk_once_and_only_where_their_name_tells_what_they_are(tmp_path):
+def test_models_are_copied_to_a_nodes_disk_once_and_only_where_their_name_tells_what_they_are(tmp_path, monkeypatch):
     known, mine = tmp_path / "models" / "mini-0123abcd", tmp_path / "models" / "mine"
     for folder in (known, mine):
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(folder.name)
+        (folder / "training.json").write_text("{}")
+    spec = layout_of(small()).search_spec("sums", "tiny", "good", "dvts", 8)
+    own, other = (File(path=str(folder / "training.json"), digest="0") for folder in (known, mine))
+    judge = spec.judge.model_copy(update={"checkpoint": other})
+    specs.write(spec.model_copy(update={"policy": own, "judge": judge}), tmp_path / "spec.json")
     env = environment(tmp_path, TTSTUDY_SCRATCH="$TMPDIR/scratch")
-    command = launch(0, "echo", "--policy", str(known), "--prm", str(mine), "--prm", "none")
+    command = launch(0, "bash", "-c", "echo $TTSTUDY_STAGED", "step", "--spec", str(tmp_path / "spec.json"))
     outputs = {subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout for _ in range(2)}
     copy = tmp_path / "scratch" / "mini-0123abcd"
-    assert outputs == {f"--policy {copy} --prm {mine} --prm none\n"}
+    (told,) = outputs
+    assert json.loads(told) == {str(known): str(copy)}
+    monkeypatch.setenv(scratch.STAGED, told)
+    assert (steps.folder(own), steps.folder(other)) == (copy, mine)
     assert (copy / "config.json").read_text() == "mini-0123abcd"

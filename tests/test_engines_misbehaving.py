@@ -122,8 +122,9 @@ def test_an_answer_that_drips_for_ever_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr(openai_engine, "SILENCES", 4)
     started = time.monotonic()
     with answering(drip, reply(WHOLE)) as (url, requests):
-        assert asked(url, tmp_path, timeout_s=0.2) == GOOD
-    assert len(requests) == 2 and 0.8 <= time.monotonic() - started < 8
+        assert asked(url, tmp_path, timeout_s=0.5) == GOOD
+    # Given up after four silences, though it was never silent for one: without that, this would go on for ever.
+    assert len(requests) == 2 and time.monotonic() - started >= 2
 
 
 def test_a_body_without_end_is_cut_off(tmp_path, monkeypatch):
