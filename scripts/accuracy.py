@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
-from ttstudy import statistics, steps, tables
-from ttstudy.specs.kinds import AccuracySpec
+from ttstudy.analysis import statistics
+from ttstudy.dag.specs.kinds import AccuracySpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 
 def step(spec: AccuracySpec, _log: Path | None) -> None:
@@ -14,7 +16,7 @@ def step(spec: AccuracySpec, _log: Path | None) -> None:
         "ledger": spec.ledger,
         "counts": spec.counts,
     }
-    joined = {name: steps.concat(name, files) for name, files in parts.items()}
+    joined = {name: tables.joined(name, files) for name, files in parts.items()}
     accuracy = statistics.accuracy_table(joined["outcomes"], seed=spec.seed)
     for name, frame in (joined | {"accuracy": accuracy}).items():
         tables.write(name, frame, spec.outputs[name])

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import difficulty, steps, strategy, tables, voting
-from ttstudy.specs.kinds import AdaptiveSpec
+from ttstudy.analysis import difficulty, strategy
+from ttstudy.dag.specs.kinds import AdaptiveSpec
+from ttstudy.data import tables
+from ttstudy.methods import voting
+from ttstudy.run import steps
 
 GRADES = ["problem_id", "sample", "canonical", "correct"]
 
@@ -17,18 +20,18 @@ def step(spec: AdaptiveSpec, _log: Path | None) -> None:
             tables.write(name, tables.empty(name), path)
         return
     names = {"benchmark": spec.benchmark, "policy": spec.policy}
-    pilot = steps.read("grades", spec.sources.pilot.grades, GRADES)
-    scores = {prm: steps.read("scores", file) for prm, file in spec.sources.pilot.scores.items()}
-    known = steps.read("difficulty", spec.difficulty)
+    pilot = tables.of("grades", spec.sources.pilot.grades, GRADES)
+    scores = {prm: tables.of("scores", file) for prm, file in spec.sources.pilot.scores.items()}
+    known = tables.of("difficulty", spec.difficulty)
     levels = difficulty.predicted(pilot, scores, known, spec.settings.thresholds, spec.settings.scheme)
     tables.write("predicted", levels.assign(**names), spec.outputs["predicted"])
 
-    outcomes = steps.read("outcomes", spec.outcomes)
+    outcomes = tables.of("outcomes", spec.outcomes)
     headline = (outcomes["score"] == spec.score) & (outcomes["vote"] == spec.vote)
     chosen = outcomes[headline | (outcomes["vote"] == "majority") & (outcomes["prm"] == "none")]
     found = [strategy.allocate(chosen, levels, spec.seed)]
     if spec.sources.samples and spec.budgets.majority:
-        pool = steps.concat("grades", [block.grades for block in spec.sources.samples], GRADES)
+        pool = tables.joined("grades", [block.grades for block in spec.sources.samples], GRADES)
         grid = voting.Pool.build(pool, None, list(known["problem_id"]))
         found.append(strategy.stopping(grid, sorted(spec.budgets.majority), seed=spec.seed).assign(**names))
     columns = {column: "float" for column in ("difference", "low", "high")}

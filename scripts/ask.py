@@ -3,17 +3,18 @@
 import fcntl
 from pathlib import Path
 
-from ttstudy import steps, tables
-from ttstudy.engines.openai_engine import Endpoint, Journal, ask
-from ttstudy.progress import bar
-from ttstudy.sampling import asked, requests
-from ttstudy.specs.kinds import AskSpec
+from ttstudy.dag.specs.kinds import AskSpec
+from ttstudy.data import tables
+from ttstudy.policies.openai import Endpoint, Journal, ask
+from ttstudy.policies.sampling import asked, requests
+from ttstudy.run import steps
+from ttstudy.run.progress import bar
 
 
 def step(spec: AskSpec, log_path: Path | None) -> None:
     """Ask for what the journal does not hold yet; then the journal becomes the table."""
     endpoint = Endpoint(policy=spec.seeds[-1], **spec.endpoint.model_dump())
-    problems = steps.read("benchmark", spec.benchmark)
+    problems = tables.of("benchmark", spec.benchmark)
     samples = range(spec.block[0], spec.block[1] + 1)
     output = Path(spec.outputs["output"])
     label = f"ask {output.parent.parent.name} {output.parent.name}/{output.stem}"

@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from ttstudy import benchmarks, steps, tables
-from ttstudy.specs.kinds import BenchmarkSpec
+from ttstudy.dag.specs.kinds import BenchmarkSpec
+from ttstudy.data import benchmarks, tables
+from ttstudy.run import steps
 
 
 def step(spec: BenchmarkSpec, log_path: Path | None) -> None:
     """Load, check, write."""
-    recorded = None if spec.recorded is None else steps.read("recorded", spec.recorded)
+    recorded = None if spec.recorded is None else tables.of("recorded", spec.recorded)
     frame, checksum = benchmarks.load(spec.settings, spec.source, recorded)
     tables.write("benchmark", frame, spec.outputs["output"], notes={"sha256": checksum})
     with steps.log(log_path) as log:

@@ -2,10 +2,10 @@
 
 import sys
 
-from ttstudy import changes
-from ttstudy.layout import open_layout
-from ttstudy.preflight import told
-from ttstudy.revisions import load
+from ttstudy.dag.layout import open_layout
+from ttstudy.data.revisions import load
+from ttstudy.run import changes
+from ttstudy.run.preflight import told
 
 if len(sys.argv) != 2:
     sys.exit("usage: changes.py STUDY.yaml")

@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import claims, steps, tables
-from ttstudy.fingerprint import ROOT
-from ttstudy.specs.kinds import ClaimsSpec
+from ttstudy.analysis import claims
+from ttstudy.dag.fingerprint import ROOT
+from ttstudy.dag.specs.kinds import ClaimsSpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 PUBLISHED = ROOT / "reports" / "published.csv"
 
 
 def step(spec: ClaimsSpec, _log: Path | None) -> None:
     """Read the study's tables and the published numbers; write the verdicts."""
-    found = {name: steps.read(name, file) for name, file in spec.tables.items()}
+    found = {name: tables.of(name, file) for name, file in spec.tables.items()}
     found["published"] = pd.read_csv(PUBLISHED)
     tables.write("claims", claims.verdicts(found, seed=spec.seed), spec.outputs["claims"])
 

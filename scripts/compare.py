@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
-from ttstudy import comparison, sides, steps, tables
+from ttstudy.analysis import comparison
+from ttstudy.dag import sides
+from ttstudy.dag.specs.kinds import CompareSpec
+from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.report import comparison as page
-from ttstudy.specs.kinds import CompareSpec
+from ttstudy.run import steps
 
 
 def read(name: str, folder: Path) -> comparison.Study:

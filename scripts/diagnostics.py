@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from ttstudy import steps, tables
-from ttstudy.diagnostics.study import diagnose
-from ttstudy.specs.kinds import DiagnosticsSpec
+from ttstudy.analysis.diagnostics.study import diagnose
+from ttstudy.dag.specs.kinds import DiagnosticsSpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 
 def step(spec: DiagnosticsSpec, _log: Path | None) -> None:

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from ttstudy import difficulty, steps, tables
-from ttstudy.specs.kinds import DifficultySpec
+from ttstudy.analysis import difficulty
+from ttstudy.dag.specs.kinds import DifficultySpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 
 def step(spec: DifficultySpec, _log: Path | None) -> None:
     """Pass@1 on the pilot, and the level it puts each problem in."""
-    grades = steps.read("grades", spec.pilot)
+    grades = tables.of("grades", spec.pilot)
     levels = difficulty.levels(grades, thresholds=spec.settings.thresholds, scheme=spec.settings.scheme)
     levels.insert(0, "benchmark", spec.benchmark)
     levels.insert(1, "policy", spec.policy)

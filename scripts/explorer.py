@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import explorer, steps, tables
-from ttstudy.specs.kinds import ExplorerSpec
+from ttstudy.analysis import explorer
+from ttstudy.dag.specs.kinds import ExplorerSpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 
 def step(spec: ExplorerSpec, _log: Path | None) -> None:
     """Pick problems, collect their responses and trees from every source."""
     names = {"benchmark": spec.benchmark, "policy": spec.policy}
-    benchmark = steps.read("benchmark", spec.problems)
+    benchmark = tables.of("benchmark", spec.problems)
     ids = explorer.chosen(benchmark)
     found, trees = [], []
 
@@ -27,24 +29,24 @@ def step(spec: ExplorerSpec, _log: Path | None) -> None:
         found.append(shown.assign(**names, method=method, prm=prm, budget=budget))
 
     if (cot := spec.sources.cot) is not None:
-        add("cot", "none", 1, steps.read("responses", cot.responses), steps.read("grades", cot.grades))
+        add("cot", "none", 1, tables.of("responses", cot.responses), tables.of("grades", cot.grades))
     if spec.sources.samples:
         size = spec.sources.samples[-1].samples[1] + 1
         blocks = [block for block in spec.sources.samples if block.samples[0] < explorer.RESPONSES]
-        pool = steps.concat("responses", [block.responses for block in blocks])
-        grades = steps.concat("grades", [block.grades for block in blocks])
+        pool = tables.joined("responses", [block.responses for block in blocks])
+        grades = tables.joined("grades", [block.grades for block in blocks])
         prms = list(blocks[0].scores)
         if not prms:
             add("majority", "none", size, pool, grades)
         for prm in prms:
-            scores = steps.concat("scores", [block.scores[prm] for block in blocks])
+            scores = tables.joined("scores", [block.scores[prm] for block in blocks])
             add("best_of_n", prm, size, pool, grades, scores)
     for search in spec.sources.searches:
         method, prm, budget = search.method, search.prm, search.budget
-        answers = steps.read("search_responses", search.answers)
-        add(method, prm, budget, answers, steps.read("grades", search.grades))
+        answers = tables.of("search_responses", search.answers)
+        add(method, prm, budget, answers, tables.of("grades", search.grades))
         if budget <= explorer.TREE_BUDGET:
-            nodes = steps.read("nodes", search.nodes)
+            nodes = tables.of("nodes", search.nodes)
             nodes = nodes[nodes["problem_id"].isin(ids)]
             trees.append(nodes.assign(**names, method=method, prm=prm, budget=budget))
     tables.write("explorer", pd.concat(found, ignore_index=True), spec.outputs["explorer"])

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from ttstudy import fetching, steps
-from ttstudy.specs.kinds import FetchSpec
+from ttstudy.dag.specs.kinds import FetchSpec
+from ttstudy.data import fetching
+from ttstudy.run import steps
 
 
 def step(spec: FetchSpec, log_path: Path | None) -> None:

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from ttstudy import steps, tables
 from ttstudy.answers import grade_table
-from ttstudy.specs.kinds import GradeSpec
+from ttstudy.dag.specs.kinds import GradeSpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 
 def step(spec: GradeSpec, _log: Path | None) -> None:
     """Grade every response against its problem's gold answer; one table of grades per grader of the spec."""
-    responses = steps.read("responses", spec.responses, ["problem_id", "sample", "response"])
-    benchmark = steps.read("benchmark", spec.benchmark)
+    responses = tables.of("responses", spec.responses, ["problem_id", "sample", "response"])
+    benchmark = tables.of("benchmark", spec.benchmark)
     for grader in spec.graders:
         grades = grade_table(
             responses, benchmark, grader=grader, extraction=spec.extraction, cache_dir=Path(spec.cache)

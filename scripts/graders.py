@@ -4,15 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import graders, outcomes, steps, tables
-from ttstudy.specs.kinds import GradersSpec
+from ttstudy.analysis import graders
+from ttstudy.dag.specs.kinds import GradersSpec
+from ttstudy.data import tables
+from ttstudy.methods import outcomes
+from ttstudy.run import steps
 
 
 def step(spec: GradersSpec, _log: Path | None) -> None:
     """Pair both graders' verdicts, value every method under the other grader, write three tables."""
-    difficulty = steps.read("difficulty", spec.difficulty)
+    difficulty = tables.of("difficulty", spec.difficulty)
     golds = {
-        name: steps.read("benchmark", file).set_index("problem_id")["answer"]
+        name: tables.of("benchmark", file).set_index("problem_id")["answer"]
         for name, file in spec.benchmarks.items()
     }
     counts, differing, others = [], [], []
@@ -21,7 +24,7 @@ def step(spec: GradersSpec, _log: Path | None) -> None:
         levels = difficulty[(difficulty["benchmark"] == cell.benchmark) & (difficulty["policy"] == cell.policy)]
         pairs = []
         for source in cell.graded:
-            pairs.append(graders.paired(*(steps.concat("grades", files) for files in (source.grades, source.other))))
+            pairs.append(graders.paired(*(tables.joined("grades", files) for files in (source.grades, source.other))))
             what = {"source": source.source, "prm": source.prm, "budget": source.budget}
             counts.append(at | what | graders.counts(pairs[-1]))
         rows = graders.answers(pd.concat(pairs, ignore_index=True)).assign(**at)
@@ -31,7 +34,7 @@ def step(spec: GradersSpec, _log: Path | None) -> None:
         )
         others.append(outcomes.table(cell.benchmark, cell.policy, values, levels))
     names = {"grader": spec.grader, "other": spec.other}
-    accuracy = graders.accuracy(steps.read("outcomes", spec.outcomes), pd.concat(others, ignore_index=True))
+    accuracy = graders.accuracy(tables.of("outcomes", spec.outcomes), pd.concat(others, ignore_index=True))
     found = {
         "graders": pd.DataFrame(counts).assign(**names),
         "grader_accuracy": accuracy,

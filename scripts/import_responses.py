@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import importers, recorded
+from ttstudy.data import importers, recorded
 from ttstudy.errors import StudyError
 
 

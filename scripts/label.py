@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from ttstudy import steps, tables
-from ttstudy.diagnostics.labels import label_responses
-from ttstudy.specs.kinds import LabelSpec
+from ttstudy.analysis.diagnostics.labels import label_responses
+from ttstudy.dag.specs.kinds import LabelSpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 
 def step(spec: LabelSpec, _log: Path | None) -> None:
     """Label a block."""
-    problems = steps.read("benchmark", spec.benchmark).set_index("problem_id")["problem"]
-    responses = steps.read("responses", spec.responses, ["problem_id", "sample", "steps"])
+    problems = tables.of("benchmark", spec.benchmark).set_index("problem_id")["problem"]
+    responses = tables.of("responses", spec.responses, ["problem_id", "sample", "steps"])
     tables.write("labels", label_responses(responses, problems), spec.outputs["output"])
 
 

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from ttstudy import steps, tables
-from ttstudy.diagnostics.labelled import read_labelled
-from ttstudy.specs.kinds import LabelledSpec
+from ttstudy.analysis.diagnostics.labelled import read_labelled
+from ttstudy.dag.specs.kinds import LabelledSpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 
 def step(spec: LabelledSpec, _log: Path | None) -> None:

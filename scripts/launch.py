@@ -10,8 +10,8 @@ import os
 import sys
 from pathlib import Path
 
-from ttstudy import gpus, scratch
 from ttstudy.errors import StudyError
+from ttstudy.run import gpus, scratch
 
 
 def main() -> None:

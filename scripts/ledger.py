@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import checkpoints, flops, steps, tables, usage
-from ttstudy.specs.kinds import LedgerSpec
+from ttstudy.analysis import flops, sizes, usage
+from ttstudy.dag.specs.kinds import LedgerSpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 RESPONSES = ["problem_id", "sample", "prompt_tokens", "response_tokens", "finish"]
 SCORES = ["problem_id", "sample", "prm_tokens"]
@@ -16,35 +18,35 @@ NODES = ["problem_id", "tree", "node", "parent", "depth", "tokens"]
 def step(spec: LedgerSpec, _log: Path | None) -> None:
     """Read token counts, add up, price in FLOPs."""
     sources, budgets = spec.sources, spec.budgets.model_dump(exclude_none=True)
-    sizes = {name: checkpoints.size(model) for name, model in spec.models.items()}
-    shapes = {name: checkpoints.shape(model) for name, model in spec.models.items()}
+    parameters = {name: sizes.size(model) for name, model in spec.models.items()}
+    shapes = {name: sizes.shape(model) for name, model in spec.models.items()}
     active = {n: m.active_parameters for n, m in spec.models.items() if m.active_parameters is not None}
 
     rows, endings = [], []
     if sources.cot is not None:
-        cot = steps.read("responses", sources.cot.responses, RESPONSES)
+        cot = tables.of("responses", sources.cot.responses, RESPONSES)
         rows.append(usage.of_cot(cot))
-        endings.append(usage.endings("cot", "none", 1, cot, steps.read("grades", sources.cot.grades, STATUS)))
+        endings.append(usage.endings("cot", "none", 1, cot, tables.of("grades", sources.cot.grades, STATUS)))
     if blocks := sources.samples:
-        pool = steps.concat("responses", [block.responses for block in blocks], RESPONSES)
-        grades = steps.concat("grades", [block.grades for block in blocks], STATUS)
+        pool = tables.joined("responses", [block.responses for block in blocks], RESPONSES)
+        grades = tables.joined("grades", [block.grades for block in blocks], STATUS)
         scores = {
-            prm: steps.concat("scores", [block.scores[prm] for block in blocks], SCORES) for prm in blocks[0].scores
+            prm: tables.joined("scores", [block.scores[prm] for block in blocks], SCORES) for prm in blocks[0].scores
         }
         rows += usage.of_pool(pool, scores, budgets)
         size = len(pool) // max(1, pool["problem_id"].nunique())
         endings.append(usage.endings("majority", "none", size, pool, grades))
     for search in sources.searches:
         method, prm, budget = search.method, search.prm, search.budget
-        cost = steps.read("search_cost", search.cost)
-        nodes = steps.read("nodes", search.nodes, NODES)
+        cost = tables.of("search_cost", search.cost)
+        nodes = tables.of("nodes", search.nodes, NODES)
         rows += usage.of_search(method, prm, budget, cost, nodes, cot, budgets[method])
-        answers = steps.read("search_responses", search.answers, RESPONSES)
-        grades = steps.read("grades", search.grades, STATUS)
+        answers = tables.of("search_responses", search.answers, RESPONSES)
+        grades = tables.of("grades", search.grades, STATUS)
         endings.append(usage.endings(method, prm, budget, answers, grades))
     names = {"benchmark": spec.benchmark, "policy": spec.policy}
-    cells = pd.DataFrame(rows).assign(**names, policy_parameters=sizes[spec.policy])
-    cells["prm_parameters"] = cells["prm"].map(sizes | {"none": 0})
+    cells = pd.DataFrame(rows).assign(**names, policy_parameters=parameters[spec.policy])
+    cells["prm_parameters"] = cells["prm"].map(parameters | {"none": 0})
     # A size that is not known is missing in the table, and so is all that follows from it.
     sized = ["policy_parameters", "prm_parameters"]
     cells = cells.astype({column: float for column in sized if cells[column].isna().any()})

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from ttstudy import migration, steps
-from ttstudy.layout import open_layout
-from ttstudy.revisions import load
-from ttstudy.runlock import hold_results
+from ttstudy.dag.layout import open_layout
+from ttstudy.data.revisions import load
+from ttstudy.run import migration, steps
+from ttstudy.run.runlock import hold_results
 
 
 def step() -> None:

@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
-from ttstudy import outcomes, steps, tables
-from ttstudy.specs.kinds import OutcomesSpec
+from ttstudy.dag.specs.kinds import OutcomesSpec
+from ttstudy.data import tables
+from ttstudy.methods import outcomes
+from ttstudy.run import steps
 
 
 def step(spec: OutcomesSpec, _log: Path | None) -> None:
     """Read the cell's grades and scores, value each method, write the outcomes."""
-    difficulty = steps.read("difficulty", spec.difficulty)
+    difficulty = tables.of("difficulty", spec.difficulty)
     values = outcomes.of_sources(
         spec.sources, list(difficulty["problem_id"]), spec.budgets, spec.beam_width, spec.seed
     )

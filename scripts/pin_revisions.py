@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from ttstudy import hub, revisions, steps, study
+from ttstudy import study
+from ttstudy.data import hub, revisions
+from ttstudy.run import steps
 
 
 def step() -> None:

@@ -8,8 +8,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from ttstudy import demand, plan, steps, tables
-from ttstudy.layout import open_layout
+from ttstudy.dag.layout import open_layout
+from ttstudy.data import tables
+from ttstudy.run import demand, plan, steps
 from ttstudy.study import from_mapping
 
 SHOWN = 100

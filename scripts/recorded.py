@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from ttstudy import recorded, steps, tables
-from ttstudy.specs.kinds import RecordedSpec
+from ttstudy.dag.specs.kinds import RecordedSpec
+from ttstudy.data import recorded, tables
+from ttstudy.run import steps
 
 
 def step(spec: RecordedSpec, log_path: Path | None) -> None:

@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
-from ttstudy import recorded, steps, tables
+from ttstudy.dag.specs.kinds import RecordedResponsesSpec
+from ttstudy.data import recorded, tables
 from ttstudy.errors import StudyError
-from ttstudy.specs.kinds import RecordedResponsesSpec
+from ttstudy.run import steps
 
 
 def step(spec: RecordedResponsesSpec, _log: Path | None) -> None:
     """Select the block's samples of every problem of the benchmark."""
-    problems = steps.read("benchmark", spec.benchmark, ["problem_id", "problem"])
-    found = steps.read("recorded", spec.policy)
+    problems = tables.of("benchmark", spec.benchmark, ["problem_id", "problem"])
+    found = tables.of("recorded", spec.policy)
     texts = problems.merge(found[["problem_id", "problem"]].drop_duplicates(), on="problem_id", how="left")
     other = texts[texts["problem_x"] != texts["problem_y"]]
     if len(other):

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from ttstudy import recorded, steps, tables
-from ttstudy.specs.kinds import RecordedScoresSpec
+from ttstudy.dag.specs.kinds import RecordedScoresSpec
+from ttstudy.data import recorded, tables
+from ttstudy.run import steps
 
 
 def step(spec: RecordedScoresSpec, _log: Path | None) -> None:
     """Select the scores that belong to the block's responses."""
-    responses = steps.read("responses", spec.responses, ["problem_id", "sample", "recorded"])
-    found = steps.read("recorded", spec.recorded)
+    responses = tables.of("responses", spec.responses, ["problem_id", "sample", "recorded"])
+    found = tables.of("recorded", spec.recorded)
     tables.write("scores", recorded.scores(found, responses, spec.column), spec.outputs["output"])
 
 

@@ -7,18 +7,21 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from ttstudy import provenance, published, report, stamps, steps
+from ttstudy import report
+from ttstudy.dag import stamps
+from ttstudy.dag.specs.kinds import ReportSpec
+from ttstudy.data import published, tables
 from ttstudy.report import page
-from ttstudy.specs.kinds import ReportSpec
+from ttstudy.run import provenance, steps
 
 PACKAGES = ("snakemake", "torch", "transformers", "pandas", "scipy", "math-verify", "ttstudy")
 
 
 def step(spec: ReportSpec, _log: Path | None) -> None:
     """Read every table, add where it came from, render."""
-    found = {name: steps.read(name, file) for name, file in spec.tables.items()}
-    found |= {"explorer": steps.concat("explorer", spec.explorer), "nodes": steps.concat("trees", spec.trees)}
-    problems = {name: steps.read("benchmark", file) for name, file in spec.benchmarks.items()}
+    found = {name: tables.of(name, file) for name, file in spec.tables.items()}
+    found |= {"explorer": tables.joined("explorer", spec.explorer), "nodes": tables.joined("trees", spec.trees)}
+    problems = {name: tables.of("benchmark", file) for name, file in spec.benchmarks.items()}
     found["benchmark"] = pd.concat(
         [frame.assign(benchmark=name) for name, frame in problems.items()], ignore_index=True
     )

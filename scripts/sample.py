@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import steps, tables
-from ttstudy.engines import environment, open_policy
-from ttstudy.progress import bar
-from ttstudy.sampling import draw
-from ttstudy.specs.kinds import SampleSpec
+from ttstudy.dag.specs.kinds import SampleSpec
+from ttstudy.data import tables
+from ttstudy.models import environment
+from ttstudy.policies import open_policy
+from ttstudy.policies.sampling import draw
+from ttstudy.run import steps
+from ttstudy.run.progress import bar
 
 RESPONSES_PER_PART = int(os.environ.get("TTSTUDY_RESPONSES_PER_PART", 8192))
 
@@ -17,7 +19,7 @@ RESPONSES_PER_PART = int(os.environ.get("TTSTUDY_RESPONSES_PER_PART", 8192))
 def step(spec: SampleSpec, log_path: Path | None) -> None:
     """Draw for blocks of problems, saving each; a killed run goes on from the last block."""
     environment.enter(spec.engine.kind)
-    problems = steps.read("benchmark", spec.benchmark)
+    problems = tables.of("benchmark", spec.benchmark)
     samples = range(spec.block[0], spec.block[1] + 1)
     output, folder = Path(spec.outputs["output"]), steps.folder(spec.policy)
     label = f"sample {output.parent.parent.name} {output.parent.name}/{output.stem}"

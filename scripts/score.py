@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import steps, tables
-from ttstudy.engines import environment
-from ttstudy.progress import bar
-from ttstudy.rewards import open_prm
-from ttstudy.rewards.protocol import check_scores
-from ttstudy.specs.kinds import ScoreSpec
+from ttstudy.dag.specs.kinds import ScoreSpec
+from ttstudy.data import tables
+from ttstudy.models import environment
+from ttstudy.prms import open_prm
+from ttstudy.prms.protocol import check_scores
+from ttstudy.run import steps
+from ttstudy.run.progress import bar
 
 RESPONSES_PER_PART = 8192
 
@@ -20,10 +21,10 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
     environment.enter(spec.judge.engine)
     columns = ["problem_id", "sample", "steps"]
     if spec.benchmark is not None:
-        responses = steps.read("responses", spec.responses, columns)
-        problems = steps.read("benchmark", spec.benchmark).set_index("problem_id")["problem"]
+        responses = tables.of("responses", spec.responses, columns)
+        problems = tables.of("benchmark", spec.benchmark).set_index("problem_id")["problem"]
     else:
-        responses = steps.read("labelled", spec.responses, [*columns, "problem"])
+        responses = tables.of("labelled", spec.responses, [*columns, "problem"])
         problems = responses.groupby("problem_id")["problem"].first()
     output, folder = Path(spec.outputs["output"]), steps.folder(spec.judge.checkpoint)
     label = f"score {output.parent.name}/{output.stem}"

@@ -5,21 +5,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import steps, tables
-from ttstudy.engines import environment, open_policy
-from ttstudy.progress import bar
-from ttstudy.prompts import messages
-from ttstudy.rewards import open_prm
-from ttstudy.search.options import Options
-from ttstudy.search.run import run
-from ttstudy.specs.kinds import SearchSpec
+from ttstudy.dag.specs.kinds import SearchSpec
+from ttstudy.data import tables
+from ttstudy.data.prompts import messages
+from ttstudy.methods.options import Options
+from ttstudy.methods.run import run
+from ttstudy.models import environment
+from ttstudy.policies import open_policy
+from ttstudy.prms import open_prm
+from ttstudy.run import steps
+from ttstudy.run.progress import bar
 
 
 def step(spec: SearchSpec, log_path: Path | None) -> None:
     """Search block by block, saving each; a killed run goes on from the last block."""
     environment.enter(spec.engine.kind, spec.judge.engine)
     options = Options.of(spec.method, spec.budget, spec.options, spec.sampling)
-    problems = steps.read("benchmark", spec.benchmark)
+    problems = tables.of("benchmark", spec.benchmark)
     output = Path(spec.outputs["answers"])
     policy, prm = steps.folder(spec.policy), steps.folder(spec.judge.checkpoint)
     label = f"{spec.method} N={spec.budget} {output.parent.name}"

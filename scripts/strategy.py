@@ -4,16 +4,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import steps, strategy, tables
-from ttstudy.specs.kinds import StrategySpec
+from ttstudy.analysis import strategy
+from ttstudy.dag.specs.kinds import StrategySpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 
 def step(spec: StrategySpec, _log: Path | None) -> None:
     """Select strategies, measure the optimism of naive selection and the efficiency gain; join the cells' tables."""
-    outcomes = steps.read("outcomes", spec.outcomes)
-    training = steps.read("training", spec.training)
+    outcomes = tables.of("outcomes", spec.outcomes)
+    training = tables.of("training", spec.training)
     parameters = dict(zip(training["model"], training["parameters"], strict=True))
-    predicted = steps.concat("predicted", spec.predicted)
+    predicted = tables.joined("predicted", spec.predicted)
     selected = [
         strategy.select(outcomes, seed=spec.seed, parameters=parameters),
         strategy.predicted(outcomes, predicted, seed=spec.seed),
@@ -22,7 +24,7 @@ def step(spec: StrategySpec, _log: Path | None) -> None:
         "strategy": pd.concat(selected, ignore_index=True),
         "optimism": strategy.optimism(outcomes, seed=spec.seed),
         "predicted": predicted,
-        "adaptive": steps.concat("adaptive", spec.adaptive),
+        "adaptive": tables.joined("adaptive", spec.adaptive),
         "efficiency": strategy.efficiency(outcomes, seed=spec.seed),
     }
     for name, frame in found.items():

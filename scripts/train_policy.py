@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ttstudy import steps
+from ttstudy.dag.specs.kinds import TrainPolicySpec
 from ttstudy.miniature import shipping
-from ttstudy.specs.kinds import TrainPolicySpec
+from ttstudy.run import steps
 
 
 def step(spec: TrainPolicySpec, log_path: Path | None) -> None:

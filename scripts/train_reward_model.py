@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from ttstudy import steps
+from ttstudy.dag.specs.kinds import TrainPRMSpec
 from ttstudy.miniature import shipping
-from ttstudy.specs.kinds import TrainPRMSpec
+from ttstudy.run import steps
 
 
 def step(spec: TrainPRMSpec, log_path: Path | None) -> None:

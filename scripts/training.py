@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import checkpoints, steps, tables
-from ttstudy.specs.kinds import TrainingSpec
+from ttstudy.analysis import sizes
+from ttstudy.dag.specs.kinds import TrainingSpec
+from ttstudy.data import tables
+from ttstudy.run import steps
 
 
 def step(spec: TrainingSpec, _log: Path | None) -> None:
     """Describe each model."""
     rows = [
-        {"model": name, "kind": model.kind} | checkpoints.describe(model) for name, model in spec.models.items()
+        {"model": name, "kind": model.kind} | sizes.describe(model) for name, model in spec.models.items()
     ]
     tables.write("training", pd.DataFrame(rows), spec.outputs["training"])
 

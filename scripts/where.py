@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-from ttstudy.layout import Layout
-from ttstudy.preflight import told
-from ttstudy.revisions import load
+from ttstudy.dag.layout import Layout
+from ttstudy.data.revisions import load
+from ttstudy.run.preflight import told
 
 if len(sys.argv) != 2:
     sys.exit("usage: where.py STUDY.yaml")

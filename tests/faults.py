@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from tests.studies import ROOT, command, copy_repository, environment, planned, snakemake, write
-from ttstudy import stamps
+from ttstudy.dag import stamps
 
 __all__ = ["planned"]
 

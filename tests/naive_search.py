@@ -1,6 +1,6 @@
 """Beam search and DVTS written from the protocol's text: one problem, one request and one PRM call at a time.
 
-An oracle for `ttstudy.search`, with which it shares the seeds of requests and nothing else. What it knows of a tree is
+An oracle for `ttstudy.methods`, with which it shares the seeds of requests and nothing else. What it knows of a tree is
 the path from each node to its root; it keeps no table and no batch.
 """
 
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import nan
 
-from ttstudy.engines.protocol import Completion, Request, Sampling
-from ttstudy.seeds import derive
+from ttstudy.policies.protocol import Completion, Request, Sampling
+from ttstudy.policies.seeds import derive
 
 
 @dataclass(eq=False)

@@ -11,8 +11,8 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "workflow")]
 
 from pydantic import BaseModel  # noqa: E402
 
-from ttstudy.specs.kinds import KINDS  # noqa: E402
-from ttstudy.specs.records import File, deciding  # noqa: E402
+from ttstudy.dag.specs.kinds import KINDS  # noqa: E402
+from ttstudy.dag.specs.records import File, deciding  # noqa: E402
 from ttstudy.study.fields import Mark  # noqa: E402
 
 

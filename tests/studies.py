@@ -12,8 +12,8 @@ from pathlib import Path
 
 import yaml
 
-from ttstudy.specs import files as specs
-from ttstudy.specs.records import File, Spec
+from ttstudy.dag.specs import files as specs
+from ttstudy.dag.specs.records import File, Spec
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("Snakefile", "config.yaml", "workflow", "scripts", "reports", "envs")

@@ -17,8 +17,8 @@ import pytest
 import yaml
 
 from tests.studies import ROOT, copy_repository, environment, smoke, write
-from ttstudy import preflight
 from ttstudy.errors import StudyError
+from ttstudy.run import preflight
 
 GOOD = '{"problem_id": "p1", "problem": "1+1?", "answer": 2}\n'
 Change = Callable[[dict], object]
@@ -568,7 +568,8 @@ def test_a_prm_whose_format_nothing_tells_is_named(tmp_path):
 def test_none_of_these_loads_a_model():
     import subprocess
 
-    code = "import sys, ttstudy.preflight, ttstudy.benchmarks; print({'torch', 'transformers'} & set(sys.modules))"
+    code = "import sys, ttstudy.run.preflight, ttstudy.data.benchmarks; "
+    code += "print({'torch', 'transformers'} & set(sys.modules))"
     run = subprocess.run(
         [sys.executable, "-c", code], env=environment() | {"PYTHONPATH": str(ROOT / "workflow")},
         capture_output=True, text=True, check=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ttstudy import benchmarks, tables
+from ttstudy.data import benchmarks, tables
 from ttstudy.errors import StudyError
 from ttstudy.study import FileBenchmark
 

@@ -10,11 +10,11 @@ import yaml
 
 from tests.spec_fields import fields
 from tests.studies import ROOT, planned, smoke, snakemake, write
-from ttstudy import fingerprint, todo
-from ttstudy.layout import open_layout
-from ttstudy.revisions import load
-from ttstudy.rewards.catalogue import CATALOGUE, FORMATS
-from ttstudy.specs import files as specs
+from ttstudy.dag import fingerprint, todo
+from ttstudy.dag.layout import open_layout
+from ttstudy.dag.specs import files as specs
+from ttstudy.data.revisions import load
+from ttstudy.models.catalogue import CATALOGUE, FORMATS
 from ttstudy.study import from_mapping
 
 CHOSEN = {"strategy", "claims", "report"}
@@ -47,7 +47,7 @@ OPTION = {
     ],
     "workflow/ttstudy/study/benchmarks.py": [("    split: Literal", "    another: bool = False\n")],
     "workflow/ttstudy/study/whole.py": [("    seed: int = Field(default=0", "    another: int = 3\n")],
-    "workflow/ttstudy/specs/kinds.py": [
+    "workflow/ttstudy/dag/specs/kinds.py": [
         ('    device: str = "cpu"', '    another: str = "x"\n'),
         ("    formats: dict[str, int] = {}", "    another: bool = True\n"),
     ],
@@ -64,12 +64,12 @@ def test_a_new_option_with_a_default_plans_nothing(clone):
 
 def test_plumbing_plans_nothing(clone):
     _replaced(clone, "workflow/ttstudy/errors.py", "make room and", "free some room and")
-    _replaced(clone, "workflow/ttstudy/provenance.py", "timeout=20", "timeout=30")
-    _replaced(clone, "workflow/ttstudy/tables.py", "gpus:count gpu_hours", "gpus:amount gpu_hours")
-    _replaced(clone, "workflow/ttstudy/steps.py", "wall, {", "wall time, {")
+    _replaced(clone, "workflow/ttstudy/run/provenance.py", "timeout=20", "timeout=30")
+    _replaced(clone, "workflow/ttstudy/data/tables.py", "gpus:count gpu_hours", "gpus:amount gpu_hours")
+    _replaced(clone, "workflow/ttstudy/run/steps.py", "wall, {", "wall time, {")
     # What a module that computes says of a mistake.
-    _replaced(clone, "workflow/ttstudy/strategy/__init__.py", "has no predicted level", "lacks a predicted level")
-    _replaced(clone, "workflow/ttstudy/outcomes.py", "responses in its pool, but", "responses in the pool, but")
+    _replaced(clone, "workflow/ttstudy/analysis/strategy.py", "has no predicted level", "lacks a predicted level")
+    _replaced(clone, "workflow/ttstudy/methods/outcomes.py", "responses in its pool, but", "responses in the pool, but")
     for path in (*clone.glob("workflow/ttstudy/**/*.py"), *clone.glob("scripts/*.py")):
         text = path.read_text()
         if text.startswith('"""'):
@@ -80,12 +80,12 @@ def test_plumbing_plans_nothing(clone):
 @pytest.mark.parametrize(
     ("file", "before", "after", "rules"),
     [
-        ("voting/pool.py", "NO_STEPS = -1.0", "NO_STEPS = -2.0", {"difficulty"} | VALUED),
-        ("engines/vllm_engine.py", "_CPU_CACHE = ", "_CPU_CACHE = 1 * ", set()),
-        ("usage.py", '"prm_tokens_reencoded": read', '"prm_tokens_reencoded": 1 * read',
+        ("methods/pool.py", "NO_STEPS = -1.0", "NO_STEPS = -2.0", {"difficulty"} | VALUED),
+        ("policies/vllm.py", "_CPU_CACHE = ", "_CPU_CACHE = 1 * ", set()),
+        ("analysis/usage.py", '"prm_tokens_reencoded": read', '"prm_tokens_reencoded": 1 * read',
          {"ledger", "accuracy", "graders"} | CHOSEN),
         ("report/cells.py", "import ", "import json  # noqa\nimport ", {"report"}),
-        ("rewards/heads.py", "import torch", "import json  # noqa\nimport torch", set()),
+        ("prms/heads.py", "import torch", "import json  # noqa\nimport torch", set()),
     ],
     ids=["voting", "engine", "ledger", "report", "prm"],
 )  # fmt: skip
@@ -95,7 +95,7 @@ def test_a_change_of_code_plans_what_computes_with_it(clone, file, before, after
 
 
 def test_a_model_step_is_made_again_when_its_version_is_raised(clone):
-    _replaced(clone, "workflow/ttstudy/fingerprint.py", '"search": 1', '"search": 2')
+    _replaced(clone, "workflow/ttstudy/dag/fingerprint.py", '"search": 1', '"search": 2')
     plan = planned(clone, write(clone, smoke()))
     assert plan["search"] == 8 and "sample" not in plan and "score" not in plan
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.studies import smoke
-from ttstudy.layout import open_layout
+from ttstudy.dag.layout import open_layout
 from ttstudy.study import from_mapping
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "workflow/schemas/study.schema.json").read_text())

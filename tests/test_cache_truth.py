@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.studies import another_prm, copy_repository, environment, planned, smoke, snakemake, write
-from ttstudy import stamps, tables, todo
-from ttstudy.layout import open_layout
-from ttstudy.specs import files as specs
-from ttstudy.specs.kinds import GradeSpec
+from ttstudy.dag import stamps, todo
+from ttstudy.dag.layout import open_layout
+from ttstudy.dag.specs import files as specs
+from ttstudy.dag.specs.kinds import GradeSpec
+from ttstudy.data import tables
 from ttstudy.study import from_mapping
 
 PAGE = "results/studies/smoke/report.html"

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from tests.studies import copy_repository, environment, smoke, write
-from ttstudy import changes
-from ttstudy.layout import open_layout
+from ttstudy.dag.layout import open_layout
+from ttstudy.run import changes
 from ttstudy.study import from_mapping
 
 
@@ -31,14 +31,14 @@ def test_what_a_change_costs_is_said_with_the_key_that_costs_it(finished):
 
 
 def test_what_changed_code_costs_is_said_with_its_file(clone):
-    path = clone / "workflow/ttstudy/voting/pool.py"
+    path = clone / "workflow/ttstudy/methods/pool.py"
     path.write_text(path.read_text().replace("NO_STEPS = -1.0", "NO_STEPS = -2.0"))
     write(clone, smoke())
     run = subprocess.run(
         [sys.executable, "scripts/changes.py", "study.yaml"], cwd=clone, capture_output=True, text=True,
         env=environment() | {"PYTHONPATH": "workflow"}, check=True,
     )  # fmt: skip
-    told = "workflow/ttstudy/voting/pool.py has changed: "
+    told = "workflow/ttstudy/methods/pool.py has changed: "
     assert any(told in line and "steps of analysis" in line for line in run.stdout.splitlines())
 
 

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttstudy import claims, flops, tables
-from ttstudy.claims import compute, evidence, rewards, strategies
-from ttstudy.claims.evidence import Missing
+from ttstudy.analysis import claims, flops
+from ttstudy.analysis.claims import compute, evidence, rewards, strategies
+from ttstudy.analysis.claims.evidence import Missing
+from ttstudy.data import tables
 
 AUDIT = {
     1: "not significant", 2: "not significant", 4: "holds", 8: "not significant", 9: "not significant",
@@ -283,7 +284,8 @@ def test_the_papers_own_models_are_tested_when_they_are_there():
 
 def test_the_mathematics_imports_neither_torch_nor_scipy_stats():
     code = (
-        "import sys\nfrom ttstudy import claims, difficulty, flops, statistics, strategy, voting\n"
+        "import sys\nfrom ttstudy.analysis import claims, difficulty, flops, statistics, strategy\n"
+        "from ttstudy.methods import voting\n"
         "print([m for m in ('torch', 'scipy.stats', 'scipy.special', 'seaborn') if m in sys.modules])"
     )
     root = Path(__file__).resolve().parents[1]

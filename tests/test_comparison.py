@@ -14,7 +14,8 @@ from report_browser import Browser
 from test_report import Page, needs_chromium, unpack
 
 from studies import copy_repository, environment
-from ttstudy import comparison, sides, statistics
+from ttstudy.analysis import comparison, statistics
+from ttstudy.dag import sides
 from ttstudy.errors import StudyError
 from ttstudy.report import comparison as page
 
@@ -42,10 +43,10 @@ def studies() -> dict[str, comparison.Study]:
     tables = report_world.world(problems=80, policies=POLICIES, prms=PRMS, budgets=(4, 16), explored=0)
     known = {"config": {"study": "a", "search": {"beam_width": 4, "tags": ["x"]}, "gone": 1}, "commit": "1",
              "versions": {"torch": "2.13.0"}, "headline": {"score": "last", "vote": "prm_vote"},
-             "code": {"workflow/ttstudy/voting/pool.py": "0"}, "hardware": ["cpu"], "seeds": {"study": 0},
+             "code": {"workflow/ttstudy/methods/pool.py": "0"}, "hardware": ["cpu"], "seeds": {"study": 0},
              "problems": {"miniature": dict.fromkeys(tables["benchmark"]["problem_id"], "digest")}}  # fmt: skip
     known["libraries"] = {"sample": {"vllm": "0.32.0"}}
-    changed = json.loads(json.dumps(known)) | {"commit": "2", "code": {"workflow/ttstudy/voting/pool.py": "1"}}
+    changed = json.loads(json.dumps(known)) | {"commit": "2", "code": {"workflow/ttstudy/methods/pool.py": "1"}}
     changed["libraries"] = {"sample": {"vllm": "0.33.0"}}
     changed["config"] = {"study": "b", "search": {"beam_width": 8, "tags": ["x"]}, "new": HOSTILE}
     worse = dict(tables) | {"outcomes": planted(tables["outcomes"], -0.12)}
@@ -107,7 +108,7 @@ def test_what_was_changed_is_told_from_the_provenance(studies):
         ("config", "search.beam_width"): ("4", "8"),
         ("config", "gone"): ("1", ""),
         ("config", "new"): ("", HOSTILE),
-        ("code", "workflow/ttstudy/voting/pool.py"): ("0", "1"),
+        ("code", "workflow/ttstudy/methods/pool.py"): ("0", "1"),
         ("libraries", "sample.vllm"): ("0.32.0", "0.33.0"),
         ("commit", "commit"): ("1", "2"),
     }

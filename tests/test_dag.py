@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from tests.studies import ROOT, copy_repository, fresh, planned, smoke, snakemake, write
-from ttstudy import stamps, todo
-from ttstudy.layout import open_layout
+from ttstudy.dag import stamps, todo
+from ttstudy.dag.layout import open_layout
 from ttstudy.study import from_mapping
 
 ANALYSIS = {
@@ -218,7 +218,7 @@ def test_nothing_to_do_is_found_without_heavy_libraries_and_by_one_look_at_each_
     told = {"PYTHONPROFILEIMPORTTIME": "1"}
     output = snakemake(finished, finished / "study.yaml", "--dry-run", env=told)
     imported = set(re.findall(r"^import time:.*\| +([\w.]+)$", output, flags=re.MULTILINE))
-    assert "Nothing to be done" in output and {"ttstudy.todo", "ttstudy.stamps"} <= imported
+    assert "Nothing to be done" in output and {"ttstudy.dag.todo", "ttstudy.dag.stamps"} <= imported
     heavy = {"torch", "transformers", "pandas", "pandera", "scipy", "statsmodels", "matplotlib", "sympy", "tokenizers"}
     assert not heavy & imported
     looked: list[Path] = []

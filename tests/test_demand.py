@@ -15,11 +15,11 @@ import yaml
 from tests.studies import ROOT
 from tests.test_layout import layout_of
 from tests.test_study import small
-from ttstudy import demand, gpus, scratch, steps
-from ttstudy.demand import Demand, Site, billions_of_name, of_models, slurm
+from ttstudy.dag.specs import files as specs
+from ttstudy.dag.specs.records import File
 from ttstudy.errors import StudyError
-from ttstudy.specs import files as specs
-from ttstudy.specs.records import File
+from ttstudy.run import demand, gpus, scratch, steps
+from ttstudy.run.demand import Demand, Site, billions_of_name, of_models, slurm
 
 
 @pytest.mark.parametrize(

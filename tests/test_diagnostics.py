@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 
 from tests.test_search import ScriptedPolicy, ScriptedPRM
-from ttstudy import statistics, tables
-from ttstudy.diagnostics import failures, flaws, labelled, labels
-from ttstudy.diagnostics.cases import worked_cases
-from ttstudy.diagnostics.flaws import Steps
+from ttstudy.analysis import statistics
+from ttstudy.analysis.diagnostics import failures, flaws, labelled, labels
+from ttstudy.analysis.diagnostics.cases import worked_cases
+from ttstudy.analysis.diagnostics.flaws import Steps
+from ttstudy.data import tables
 from ttstudy.errors import StudyError
+from ttstudy.methods.options import Options
+from ttstudy.methods.run import run
 from ttstudy.miniature import task
-from ttstudy.search.options import Options
-from ttstudy.search.run import run
 
 TASK = {"operations": [2, 8], "largest": 79, "products": 0.3}
 RATES = ("over_criticism", "error_neglect", "localisation_bias", "localisation_late")

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttstudy import difficulty, tables
+from ttstudy.analysis import difficulty
+from ttstudy.data import tables
 
 
 def pilot(shares, samples=16, seed=0):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_engines_checkpoint import SPECIAL, write_tokenizer
-from ttstudy.engines.chat import ChatTokenizer
+from ttstudy.models.chat import ChatTokenizer
 
 CHATS = [
     [{"role": "user", "content": "  Compute 12 + 3.\n"}],
@@ -131,7 +131,7 @@ def test_named_templates_and_token_dictionaries_of_older_checkpoints(tmp_path: P
 def test_it_needs_no_torch(tmp_path: Path) -> None:
     write_tokenizer(tmp_path)
     code = (
-        "import sys; from ttstudy.engines.chat import ChatTokenizer;"
+        "import sys; from ttstudy.models.chat import ChatTokenizer;"
         f"ChatTokenizer({str(tmp_path)!r}).encode_chat([dict(role='user', content='x')]);"
         "assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
     )

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from ttstudy.engines import open_engine
-from ttstudy.engines.checkpoint import UnsupportedArchitectureError, model_config, read_config
+from ttstudy.models.checkpoint import UnsupportedArchitectureError, model_config, read_config
+from ttstudy.policies import open_engine
 
 SPECIAL = ["<bos>", "<eos>", "<pad>", "<|user|>", "<|assistant|>", "<|system|>"]
 TEMPLATE = (

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from ttstudy.engines import openai_engine
-from ttstudy.engines.openai_engine import Answer, Endpoint, Journal, ask, read_answer, retry_after
 from ttstudy.errors import StudyError
+from ttstudy.policies import openai as openai_engine
+from ttstudy.policies.openai import Answer, Endpoint, Journal, ask, read_answer, retry_after
 
 KEY = "sk-test-0c5d11e7f2"
 WHOLE = {

@@ -21,23 +21,14 @@ from tests.endpoint import KEY, Proxy, serve
 from tests.studies import given_file, step_command
 from tests.test_engines_vllm import accuracy
 from tests.vllm_session import POLICY, environment
-from ttstudy import tables
-from ttstudy.engines import open_engine
-from ttstudy.engines.openai_engine import (
-    Answer,
-    Endpoint,
-    Journal,
-    _Asking,
-    _PassingError,
-    ask,
-    read_answer,
-    retry_after,
-)
-from ttstudy.engines.padding import pad_heads
-from ttstudy.engines.protocol import Request, Sampling
+from ttstudy.dag.specs.kinds import AskSpec
+from ttstudy.data import tables
 from ttstudy.errors import StudyError
-from ttstudy.sampling import asked, requests
-from ttstudy.specs.kinds import AskSpec
+from ttstudy.models.padding import pad_heads
+from ttstudy.policies import open_engine
+from ttstudy.policies.openai import Answer, Endpoint, Journal, _Asking, _PassingError, ask, read_answer, retry_after
+from ttstudy.policies.protocol import Request, Sampling
+from ttstudy.policies.sampling import asked, requests
 from ttstudy.study import policies
 from ttstudy.study.sampling import SamplingSettings
 

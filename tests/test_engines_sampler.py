@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from ttstudy.engines.sampler import choose, uniforms
+from ttstudy.policies.sampler import choose, uniforms
 
 
 def splitmix64_finaliser(z: int) -> int:

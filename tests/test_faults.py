@@ -18,13 +18,15 @@ from tests import faults
 from tests.endpoint import Proxy
 from tests.hub_server import COMMIT, Repository, serving
 from tests.studies import ROOT, environment, snakemake, step_command
-from ttstudy import integrity, stamps, tables
+from ttstudy.dag import stamps
+from ttstudy.dag.layout import open_layout
+from ttstudy.dag.specs.records import Spec
+from ttstudy.data import tables
+from ttstudy.data.revisions import load
 from ttstudy.errors import StudyError
-from ttstudy.layout import open_layout
-from ttstudy.revisions import load
-from ttstudy.rewards.protocol import check_scores
-from ttstudy.runlock import hold_results
-from ttstudy.specs.records import Spec
+from ttstudy.prms.protocol import check_scores
+from ttstudy.run import integrity
+from ttstudy.run.runlock import hold_results
 from ttstudy.study import from_mapping
 
 KILLS = int(os.environ.get("TTSTUDY_KILLS", 4))
@@ -218,7 +220,7 @@ def test_memory_that_runs_out_in_a_job_costs_that_job(undisturbed, tmp_path):
     prm = ROOT / "workflow/checkpoints/prm-undertrained"
     starve = (
         "import resource, torch, pandas, pandera.pandas, pyarrow.parquet\n"
-        "import ttstudy.rewards.light_engine as engine\n"
+        "import ttstudy.prms.native as engine\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "def starved(*a, **k):\n"
         "    resource.setrlimit(resource.RLIMIT_AS, (used, used))\n"
@@ -339,7 +341,8 @@ def test_an_endpoint_that_stops_in_a_study_is_asked_again_for_what_was_not_answe
 
 
 def test_a_lock_that_is_held_names_its_holder_and_one_that_is_left_blocks_nobody(tmp_path):
-    code = "import sys; from ttstudy.runlock import hold_results; hold_results(sys.argv[1]); print('held', flush=True)"
+    code = "import sys; from ttstudy.run.runlock import hold_results; hold_results(sys.argv[1]); "
+    code += "print('held', flush=True)"
     holder = subprocess.Popen(
         [sys.executable, "-c", code + "; sys.stdin.read()", str(tmp_path)],
         env=environment() | {"PYTHONPATH": str(ROOT / "workflow")}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -356,7 +359,8 @@ def test_a_lock_that_is_held_names_its_holder_and_one_that_is_left_blocks_nobody
 
 def test_what_a_run_makes_is_the_users_and_nobody_elses_to_write(tmp_path):
     code = (
-        "import os, pandas as pd; from pathlib import Path; os.umask(0o027); from ttstudy import tables, runlock\n"
+        "import os, pandas as pd; from pathlib import Path; os.umask(0o027)\n"
+        "from ttstudy.data import tables; from ttstudy.run import runlock\n"
         "from ttstudy.report import page; root = Path(os.sys.argv[1])\n"
         "row = {'problem_id': ['a'], 'problem': ['b'], 'answer': ['c'], 'level': [None], 'subject': [None]}\n"
         "tables.write('benchmark', pd.DataFrame(row), root / 'a/b.parquet'); page.write(root / 'a/b.html', b'x')\n"

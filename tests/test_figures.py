@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttstudy.figures import plots, style
+from ttstudy.report.figures import plots, style
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ttstudy import fingerprint
+from ttstudy.dag import fingerprint
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,7 +28,7 @@ LIGHT = ("benchmark", "grade", "difficulty", "outcomes", "ledger", "training", "
 
 def codes(root: Path) -> dict[str, str]:
     program = (
-        "import json; from ttstudy import fingerprint as f; "
+        "import json; from ttstudy.dag import fingerprint as f; "
         "print(json.dumps({p.stem: f.code(p.stem) for p in f.SCRIPTS.glob('*.py')}))"
     )
     run = subprocess.run(
@@ -49,20 +49,20 @@ def edited(root: Path, file: str, before: str, after: str) -> set[str]:
 
 
 def test_a_docstring_and_a_comment_change_no_step(copy):
-    path = copy / "workflow/ttstudy/voting/pool.py"
+    path = copy / "workflow/ttstudy/methods/pool.py"
     before = codes(copy)
     path.write_text('"""Another text."""\n# and a comment\n' + path.read_text().split('"""', 2)[2])
     assert codes(copy) == before
 
 
 def test_voting_changes_analysis_only(copy):
-    steps = edited(copy, "workflow/ttstudy/voting/pool.py", "NO_STEPS = -1.0", "NO_STEPS = -2.0")
+    steps = edited(copy, "workflow/ttstudy/methods/pool.py", "NO_STEPS = -1.0", "NO_STEPS = -2.0")
     assert "outcomes" in steps
     assert not steps & {"sample", "score", "search", "grade", "benchmark", "train_policy"}
 
 
 def test_a_prms_and_an_engines_code_is_no_light_steps(copy):
-    for file, before in (("rewards/heads.py", "import torch"), ("engines/sampler.py", "import torch")):
+    for file, before in (("prms/heads.py", "import torch"), ("policies/sampler.py", "import torch")):
         steps = edited(copy, f"workflow/ttstudy/{file}", before, f"import json\n{before}")
         assert "search" in steps and not steps & set(LIGHT), file
 
@@ -78,11 +78,11 @@ def test_a_prms_and_an_engines_code_is_no_light_steps(copy):
 )
 def test_the_table_contracts_reach_every_step_that_writes_one(copy, column, steps):
     """Another kind of a column changes the code of those steps and of no other."""
-    assert edited(copy, "workflow/ttstudy/tables.py", column, f"{column.rsplit(':', 1)[0]}:float") == steps
+    assert edited(copy, "workflow/ttstudy/data/tables.py", column, f"{column.rsplit(':', 1)[0]}:float") == steps
 
 
 def test_the_words_of_columns_reach_every_step_that_has_them(copy):
-    steps = edited(copy, "workflow/ttstudy/names.py", 'LEVELS = ("easy",', 'LEVELS = ("simple",')
+    steps = edited(copy, "workflow/ttstudy/vocabulary.py", 'LEVELS = ("easy",', 'LEVELS = ("simple",')
     assert {"difficulty", "accuracy", "strategy", "claims", "report"} <= steps
     assert not steps & {"sample", "score", "search", "grade", "outcomes", "training"}
 
@@ -98,7 +98,7 @@ def test_steps_that_call_a_model_have_a_version_that_was_raised_with_their_code(
     assert not changed, "\n".join([
         *changed,
         "Where a step's results change, raise its number; then, or for a pure refactor, run "
-        "`PYTHONPATH=workflow python -m ttstudy.fingerprint --record`.",
+        "`PYTHONPATH=workflow python -m ttstudy.dag.fingerprint --record`.",
     ])  # fmt: skip
     assert {step: item["version"] for step, item in now.items()} == {
         step: item["version"] for step, item in recorded.items()

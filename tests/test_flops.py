@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttstudy import flops, tables
-from ttstudy.claims.arithmetic import R1_ACTIVE, TRAINED
-from ttstudy.claims.evidence import Published
+from ttstudy.analysis import flops
+from ttstudy.analysis.claims.arithmetic import R1_ACTIVE, TRAINED
+from ttstudy.analysis.claims.evidence import Published
+from ttstudy.data import tables
 
 PUBLISHED = Published()
 

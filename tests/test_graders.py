@@ -5,9 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from ttstudy import graders, outcomes, tables, voting
+from ttstudy.analysis import graders
 from ttstudy.answers import grade_table
-from ttstudy.voting import Pool
+from ttstudy.data import tables
+from ttstudy.methods import outcomes, voting
+from ttstudy.methods.voting import Pool
 
 BENCHMARK = pd.DataFrame({"problem_id": ["a", "b"], "answer": ["9", r"\text{east}"]})
 TEXTS = {

@@ -10,7 +10,7 @@ import pytest
 
 from tests import hostile
 from tests.studies import ROOT, copy_repository, snakemake, write
-from ttstudy import tables
+from ttstudy.data import tables
 
 SECRET = "sk-ttstudy-marked-0123456789abcdef"
 POOL = len(hostile.RESPONSES) // 2

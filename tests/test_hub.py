@@ -16,10 +16,11 @@ from safetensors.torch import load, save
 from tests import hub_server
 from tests.hub_server import COMMIT, TOKEN, Repository
 from tests.studies import ROOT, step_command
-from ttstudy import checkpoints, hub, revisions
+from ttstudy.dag.layout import open_layout
+from ttstudy.dag.specs.kinds import FetchSpec
+from ttstudy.data import hub, revisions
 from ttstudy.errors import StudyError
-from ttstudy.layout import open_layout
-from ttstudy.specs.kinds import FetchSpec
+from ttstudy.models import checkpoints
 from ttstudy.study import from_mapping
 
 WEIGHTS = {"layer.weight": torch.arange(60_000, dtype=torch.float32).reshape(200, 300)}
@@ -38,7 +39,7 @@ MODEL = {
 DRIVER = """
 import json, sys
 from pathlib import Path
-from ttstudy import fetching, hub
+from ttstudy.data import fetching, hub
 from ttstudy.errors import StudyError
 for line in sys.stdin:
     function, arguments = json.loads(line)

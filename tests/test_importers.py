@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from tests.studies import ROOT
-from ttstudy import importers, recorded
+from ttstudy.data import importers, recorded
+from ttstudy.data.revisions import load as load_study
 from ttstudy.errors import StudyError
-from ttstudy.revisions import load as load_study
 
 
 def line(content: dict) -> str:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.test_study import small
+from ttstudy.dag.layout import blocks, open_layout
+from ttstudy.dag.specs import files
+from ttstudy.dag.specs.records import canonical, deciding
 from ttstudy.errors import StudyError
-from ttstudy.layout import blocks, open_layout
-from ttstudy.specs import files
-from ttstudy.specs.records import canonical, deciding
 from ttstudy.study import from_mapping
 
 

@@ -19,10 +19,12 @@ import pytest
 import yaml
 
 from tests.studies import ROOT, copy_repository, environment, planned, snakemake
-from ttstudy import benchmarks, fingerprint, integrity, migration, preflight, recorded, stamps, tables
+from ttstudy.dag import fingerprint, stamps
+from ttstudy.dag.layout import Layout, open_layout
+from ttstudy.data import benchmarks, recorded, tables
 from ttstudy.errors import StudyError
-from ttstudy.layout import Layout, open_layout
-from ttstudy.legacy import Legacy
+from ttstudy.run import integrity, migration, preflight
+from ttstudy.run.legacy import Legacy
 from ttstudy.study import from_mapping, read_yaml
 from ttstudy.study.methods import Search
 
@@ -224,8 +226,9 @@ def test_old_results_that_the_study_does_not_ask_for_are_not_refused(old):
 
 def test_where_nothing_old_lies_no_table_is_opened_and_nothing_heavy_loaded(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from ttstudy import migration; from ttstudy.revisions import load; "
-        "from ttstudy.layout import open_layout; layout = open_layout(load(sys.argv[1])); "
+        "import sys; from pathlib import Path; from ttstudy.run import migration; "
+        "from ttstudy.data.revisions import load; "
+        "from ttstudy.dag.layout import open_layout; layout = open_layout(load(sys.argv[1])); "
         "[Path('results', b, p).mkdir(parents=True) for b, p in layout.pairs()]; migration.refuse(layout); "
         "assert not {'pyarrow', 'pandas', 'torch'} & set(sys.modules)"
     )

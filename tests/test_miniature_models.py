@@ -17,14 +17,14 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tests.studies import step_command
-from ttstudy.engines.chat import ChatTokenizer
+from ttstudy.dag.specs.kinds import TrainPolicySpec
+from ttstudy.dag.specs.records import digest8
 from ttstudy.miniature import network, policies, reward_models, rollouts, shipping, training
 from ttstudy.miniature import task as tasks
 from ttstudy.miniature import tokenizer as tokens
-from ttstudy.rewards.formats import make_format
-from ttstudy.rewards.text import TextTokenizer
-from ttstudy.specs.kinds import TrainPolicySpec
-from ttstudy.specs.records import digest8
+from ttstudy.models.chat import ChatTokenizer
+from ttstudy.models.text import TextTokenizer
+from ttstudy.prms.formats import make_format
 
 ROOT = Path(__file__).resolve().parents[1]
 TASK = {"operations": [1, 3], "largest": 20}
@@ -310,7 +310,7 @@ def test_a_prm_has_exactly_its_published_layout(prms: dict[str, Path], form: str
 
 @pytest.mark.parametrize("form", ["qwen", "skywork"])
 def test_the_study_scores_a_prm_as_its_training_did(prms: dict[str, Path], form: str) -> None:
-    from ttstudy.rewards import open_reward_model
+    from ttstudy.prms import open_reward_model
 
     samples = [
         labelled(["9-2=7, so 7+4", r"7+4=11, so \boxed{11}"]),

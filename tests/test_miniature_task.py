@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ttstudy.data.prompts import SEPARATOR, split_steps
 from ttstudy.miniature import task as tasks
-from ttstudy.prompts import SEPARATOR, split_steps
 
 PROBLEM = "Compute 9-2+3*4-5."
 RIGHT = [

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.studies import ROOT
-from ttstudy import benchmarks, fingerprint, published, tables
-from ttstudy.layout import open_layout
-from ttstudy.revisions import load
+from ttstudy.dag import fingerprint
+from ttstudy.dag.layout import open_layout
+from ttstudy.data import benchmarks, published, tables
+from ttstudy.data.revisions import load
 from ttstudy.study import FileBenchmark
 
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared")) / "data"

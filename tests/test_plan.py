@@ -12,9 +12,10 @@ import pytest
 
 from tests import slurm_cluster
 from tests.studies import command, copy_repository, environment, smoke, snakemake, write
-from ttstudy import plan, tables
+from ttstudy.dag.layout import open_layout
+from ttstudy.data import tables
 from ttstudy.errors import StudyError
-from ttstudy.layout import open_layout
+from ttstudy.run import plan
 from ttstudy.study import from_mapping
 
 LARGE = {

@@ -9,10 +9,11 @@ import pytest
 
 from tests.test_engines_checkpoint import write_tokenizer
 from tests.test_study import small
-from ttstudy import prompts
-from ttstudy.engines.chat import ChatTokenizer
+from ttstudy.data import prompts
+from ttstudy.models.chat import ChatTokenizer
 from ttstudy.study import from_mapping
 from ttstudy.study.policies import PromptedPolicy
+from ttstudy.study.sampling import SAMPLING
 
 BOXED = r"Please reason step by step, and put your final answer within \boxed{}."
 # What Llama-3.2's template does with the date and with a system message, shortened.
@@ -27,7 +28,7 @@ LLAMA = (
 
 def test_every_family_of_the_configuration_has_its_prompt_and_its_sampling():
     families = set(get_args(PromptedPolicy.model_fields["prompt"].annotation))
-    assert families == set(prompts.FAMILIES) == set(prompts.SAMPLING)
+    assert families == set(prompts.FAMILIES) == set(SAMPLING)
 
 
 def test_messages_are_put_where_each_family_wants_them():

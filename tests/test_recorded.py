@@ -12,9 +12,11 @@ import pytest
 import yaml
 
 from tests.studies import ROOT, copy_repository, planned, snakemake, write
-from ttstudy import difficulty, outcomes, recorded, tables
+from ttstudy.analysis import difficulty
 from ttstudy.answers import grade_table
+from ttstudy.data import recorded, tables
 from ttstudy.errors import StudyError
+from ttstudy.methods import outcomes
 from ttstudy.study import from_mapping
 
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared")) / "data/recorded/gsm8k-200.parquet"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.studies import command, environment, fresh, smoke, snakemake, step_command
-from ttstudy.layout import open_layout
+from ttstudy.dag.layout import open_layout
 from ttstudy.study import from_mapping
 
 

@@ -10,8 +10,8 @@ import pytest
 from tests.studies import smoke, snakemake, write
 from tests.test_layout import layout_of
 from tests.test_study import DEFINITION, small
-from ttstudy import preflight
 from ttstudy.errors import StudyError
+from ttstudy.run import preflight
 from ttstudy.study import from_mapping
 
 

@@ -21,9 +21,11 @@ import pytest
 import report_world
 from report_browser import Browser, find
 
-from ttstudy import published, report, strategy
-from ttstudy.figures.style import METHOD
+from ttstudy import report
+from ttstudy.analysis import strategy
+from ttstudy.data import published
 from ttstudy.report import answer, cells, explorer, paper, views
+from ttstudy.report.figures.style import METHOD
 from ttstudy.report.sections import against, decides
 from ttstudy.report.sections.parts import Results, Section
 

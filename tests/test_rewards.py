@@ -16,9 +16,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ttstudy.rewards import open_reward_model
-from ttstudy.rewards.backbone import Backbone, Segment
-from ttstudy.rewards.loading import Checkpoint, convert
+from ttstudy.models.loading import Checkpoint, convert
+from ttstudy.prms import open_reward_model
+from ttstudy.prms.backbone import Backbone, Segment
 
 from .conftest import ROOT
 from .rewards_checkpoints import LAYOUTS, PROBLEMS, TEXTS, Shelf, make
@@ -371,7 +371,7 @@ def test_a_hub_model_opens_by_name_from_a_downloaded_snapshot(shelf: Shelf, tmp_
         snapshot = tmp_path / f"models--{name.replace('/', '--')}" / "snapshots" / commit
         shutil.copytree(shelf.folder(layout), snapshot)
         code = (
-            "import sys; from ttstudy.rewards import open_reward_model\n"
+            "import sys; from ttstudy.prms import open_reward_model\n"
             f"model = open_reward_model({name!r}, revision={commit!r}, device='cpu')\n"
             "print(repr(model.score('What is 1+1?', ['It is 2.'])))\n"
             "sys.exit('transformers.modeling_utils' in sys.modules)"

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ttstudy.rewards.catalogue import CATALOGUE, format_of, pinned
-from ttstudy.rewards.formats import make_format
-from ttstudy.rewards.text import TextTokenizer
+from ttstudy.models.catalogue import CATALOGUE, format_of, pinned
+from ttstudy.models.text import TextTokenizer
+from ttstudy.prms.formats import make_format
 
 from .conftest import ROOT
 from .rewards_checkpoints import LAYOUTS, Shelf
@@ -161,6 +161,6 @@ def test_a_hub_model_needs_a_commit() -> None:
 
 
 def test_formats_import_neither_torch_nor_transformers() -> None:
-    code = "import sys, ttstudy.rewards; sys.exit(bool({'torch', 'transformers', 'tokenizers'} & set(sys.modules)))"
+    code = "import sys, ttstudy.prms; sys.exit(bool({'torch', 'transformers', 'tokenizers'} & set(sys.modules)))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0

@@ -13,10 +13,10 @@ from tests.rewards_checkpoints import LAYOUTS, Shelf
 from tests.rewards_conformance import CLOSE, HOSTILE, gap
 from tests.studies import given_file, step_command
 from tests.vllm_session import ROOT, environment
-from ttstudy import tables
-from ttstudy.engines.environment import VARIABLE
-from ttstudy.rewards import open_reward_model
-from ttstudy.specs.kinds import Judge, ScoreSpec
+from ttstudy.dag.specs.kinds import Judge, ScoreSpec
+from ttstudy.data import tables
+from ttstudy.models.environment import VARIABLE
+from ttstudy.prms import open_reward_model
 from ttstudy.study.models import VllmPRMOptions
 
 NAMES = ["math_shepherd", "rlhflow", "skywork-1.5b", "qwen"]

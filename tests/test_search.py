@@ -14,11 +14,11 @@ from math import sqrt
 import pandas as pd
 import pytest
 
-from ttstudy import tables
-from ttstudy.engines.protocol import Completion
-from ttstudy.search.costs import costs
-from ttstudy.search.options import Options
-from ttstudy.search.run import run
+from ttstudy.data import tables
+from ttstudy.methods.costs import costs
+from ttstudy.methods.options import Options
+from ttstudy.methods.run import run
+from ttstudy.policies.protocol import Completion
 
 EOS = 0
 

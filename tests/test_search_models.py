@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ttstudy.search.options import Options
-from ttstudy.search.run import run
+from ttstudy.methods.options import Options
+from ttstudy.methods.run import run
 
 TOKENS = ["<pad>", "<s>", "</s>", "<unk>", "\n\n", "\n", " ", *"abcdefgh"]
 HIDDEN = 32
@@ -87,8 +87,8 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
 
 def searched(folders: tuple[Path, Path], options: Options, chosen: slice = slice(None)):
     """A search of some of eight problems by freshly opened models."""
-    from ttstudy.engines.transformers_engine import TransformersEngine
-    from ttstudy.rewards import open_reward_model
+    from ttstudy.policies.native import TransformersEngine
+    from ttstudy.prms import open_reward_model
 
     engine, prm = TransformersEngine(folders[0]), open_reward_model(folders[1], "skywork")
     texts = ["a", "bb", "abc", "dead", "beef", "face", "c a b", "h"]

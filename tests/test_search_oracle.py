@@ -9,9 +9,9 @@ import pytest
 
 from tests import naive_search
 from tests.test_search import ScriptedPolicy, ScriptedPRM
-from ttstudy.search.costs import costs
-from ttstudy.search.options import Options
-from ttstudy.search.run import run
+from ttstudy.methods.costs import costs
+from ttstudy.methods.options import Options
+from ttstudy.methods.run import run
 
 WORDS = (
     ["a", "b", "\n\n", "\n\n", "#"],

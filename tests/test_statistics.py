@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from reports.benchmarks import intervals
-from ttstudy import statistics, tables
+from ttstudy.analysis import statistics
+from ttstudy.data import tables
 
 
 @settings(max_examples=60, deadline=None)

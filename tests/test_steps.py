@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 from tests.studies import given_file, step_command
-from ttstudy import stamps, steps
-from ttstudy.checkpoints import describe, parameters
+from ttstudy.analysis.sizes import describe
+from ttstudy.dag import stamps
+from ttstudy.dag.specs import files as specs
+from ttstudy.dag.specs.kinds import KINDS, GradersSpec, GradeSpec, Sized, TrainingSpec
+from ttstudy.dag.specs.records import File
 from ttstudy.errors import StudyError
-from ttstudy.specs import files as specs
-from ttstudy.specs.kinds import KINDS, GradersSpec, GradeSpec, Sized, TrainingSpec
-from ttstudy.specs.records import File
+from ttstudy.models.checkpoints import parameters
+from ttstudy.run import steps
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from reports.benchmarks import intervals
-from ttstudy import strategy, tables, voting
+from ttstudy.analysis import strategy
+from ttstudy.data import tables
+from ttstudy.methods import voting
 
 LEVELS = np.array(["easy", "medium", "hard"], dtype=object)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ttstudy.data.revisions import load
 from ttstudy.errors import StudyError
-from ttstudy.revisions import load
 from ttstudy.study import from_mapping, read_yaml, schema
 
 ROOT = Path(__file__).resolve().parent.parent

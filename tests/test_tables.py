@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from ttstudy import tables
+from ttstudy.data import tables
 
 GRADES = pd.DataFrame(
     {
@@ -122,7 +122,7 @@ def test_a_number_that_cannot_be_stops_the_table_with_its_row(tmp_path, name, wr
 
 
 def test_a_budget_above_the_pool_names_the_problem():
-    from ttstudy import outcomes
+    from ttstudy.methods import outcomes
 
     with pytest.raises(tables.TableError, match="problem b has 1 responses in its pool, but N is up to 2"):
         list(outcomes.of_pool(GRADES, {}, {"majority": [2]}, ["a", "b"], 0))

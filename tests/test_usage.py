@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from tests.studies import given_file, smoke
-from ttstudy import checkpoints, usage
-from ttstudy.layout import open_layout
-from ttstudy.specs.kinds import Sized
-from ttstudy.specs.records import File
+from ttstudy.analysis import sizes, usage
+from ttstudy.dag.layout import open_layout
+from ttstudy.dag.specs.kinds import Sized
+from ttstudy.dag.specs.records import File
 from ttstudy.study import from_mapping
 
 POOL = pd.DataFrame(
@@ -110,8 +110,8 @@ def test_layers_and_width_come_from_the_checkpoint_or_are_not_known(tmp_path, co
     if config:
         (tmp_path / "config.json").write_text(json.dumps(config))
     known = Sized(kind="policy", checkpoint=given_file(tmp_path / "model.safetensors"))
-    assert checkpoints.shape(known) == shape
-    assert checkpoints.shape(Sized(kind="policy")) is None
+    assert sizes.shape(known) == shape
+    assert sizes.shape(Sized(kind="policy")) is None
 
 
 def on_paths(nodes: pd.DataFrame, answers: pd.DataFrame) -> int:

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttstudy import voting
-from ttstudy.voting import estimators
+from ttstudy.methods import estimators, voting
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared"))

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from ttstudy.rewards import open_reward_model
+from ttstudy.prms import open_reward_model
 
 
 def main(work: Path, output: Path) -> None:

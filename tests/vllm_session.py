@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ttstudy.engines.environment import vllm_python
+from ttstudy.models.environment import vllm_python
 
 ROOT = Path(__file__).resolve().parent.parent
 POLICY = ROOT / "workflow/checkpoints/mini-180k"

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy.engines import open_engine
-from ttstudy.engines.protocol import Engine, Request, Sampling
+from ttstudy.dag.specs.kinds import Engine as Engines
+from ttstudy.dag.specs.kinds import SampleSpec
+from ttstudy.dag.specs.records import File
 from ttstudy.errors import StudyError
-from ttstudy.sampling import draw
-from ttstudy.seeds import derive
-from ttstudy.specs.kinds import Engine as Engines
-from ttstudy.specs.kinds import SampleSpec
-from ttstudy.specs.records import File
+from ttstudy.policies import open_engine
+from ttstudy.policies.protocol import Engine, Request, Sampling
+from ttstudy.policies.sampling import draw
+from ttstudy.policies.seeds import derive
 from ttstudy.study.sampling import SamplingSettings
 
 PROBLEMS = ["3*6+27-14", "5+6*7-2+8-9*2", "12-3+4*5+7", "40-6*3", "2*3*4+5", "61-7-8-9"]
@@ -123,9 +123,9 @@ def stepwise(engine: Watched, rng: random.Random) -> dict:
 
 def beams(engine: Watched, prm: Path) -> dict:
     """A beam search: every prompt asked for, and the roots."""
-    from ttstudy.rewards import open_reward_model
-    from ttstudy.search.options import Options
-    from ttstudy.search.run import run
+    from ttstudy.methods.options import Options
+    from ttstudy.methods.run import run
+    from ttstudy.prms import open_reward_model
 
     engine.asked.clear()
     engine.seen.clear()

@@ -16,7 +16,8 @@ import time
 import numpy as np
 import pandas as pd
 
-from ttstudy import statistics, strategy, voting
+from ttstudy.analysis import statistics, strategy
+from ttstudy.methods import voting
 
 BUDGETS = [4, 16, 64, 256]
 

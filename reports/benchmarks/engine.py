@@ -46,8 +46,8 @@ def main() -> None:
     import torch
 
     from tests.test_engines_checkpoint import make_checkpoint
-    from ttstudy.engines import open_engine
-    from ttstudy.engines.protocol import Request, Sampling
+    from ttstudy.policies import open_engine
+    from ttstudy.policies.protocol import Request, Sampling
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)

@@ -1,6 +1,7 @@
 """The generation step on vLLM against bare `LLM.generate` on the same requests, side by side in one run.
 
-The step is `ttstudy.sampling.draw` with the table's writing: prompts from messages, requests, texts, steps, Parquet.
+The step is `ttstudy.policies.sampling.draw` with the table's writing: prompts from messages, requests, texts, steps,
+Parquet.
 Bare is one call of `LLM.generate` with the same token ids, seeds and settings, texts included, nothing else. Both run
 in turns on one loaded model, with an empty prefix cache each time; the figure is the ratio of the best runs.
 
@@ -16,14 +17,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import tables
-from ttstudy.engines import open_engine
+from ttstudy.dag.specs.kinds import Engine, SampleSpec
+from ttstudy.dag.specs.records import File
+from ttstudy.data import tables
+from ttstudy.data.prompts import messages
 from ttstudy.miniature import task
-from ttstudy.prompts import messages
-from ttstudy.sampling import draw
-from ttstudy.seeds import derive
-from ttstudy.specs.kinds import Engine, SampleSpec
-from ttstudy.specs.records import File
+from ttstudy.policies import open_engine
+from ttstudy.policies.sampling import draw
+from ttstudy.policies.seeds import derive
 from ttstudy.study.sampling import SamplingSettings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, ndtr
 
-from ttstudy import difficulty, flops, statistics, strategy
-from ttstudy.claims.common import resampled, spearman
-from ttstudy.claims.evidence import newcombe
+from ttstudy.analysis import difficulty, flops, statistics, strategy
+from ttstudy.analysis.claims.common import resampled, spearman
+from ttstudy.analysis.claims.evidence import newcombe
 
 HERE = Path(__file__).resolve().parent
 LEVELS = np.array(["easy", "medium", "hard"], dtype=object)

@@ -28,9 +28,9 @@ import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from ttstudy.miniature import task, tokenizer  # noqa: E402
-from ttstudy.rewards import open_reward_model  # noqa: E402
-from ttstudy.rewards.backbone import tensor_shapes  # noqa: E402
-from ttstudy.rewards.loading import Checkpoint  # noqa: E402
+from ttstudy.models.loading import Checkpoint  # noqa: E402
+from ttstudy.prms import open_reward_model  # noqa: E402
+from ttstudy.prms.backbone import tensor_shapes  # noqa: E402
 
 STEPS, SIBLINGS = 10, 16
 Solution = tuple[str, list[str]]

@@ -31,10 +31,11 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from tests import slurm_cluster  # noqa: E402
 from tests.studies import copy_repository, environment  # noqa: E402
-from ttstudy import stamps, tables  # noqa: E402
-from ttstudy.layout import open_layout  # noqa: E402
+from ttstudy.dag import stamps  # noqa: E402
+from ttstudy.dag.layout import open_layout  # noqa: E402
+from ttstudy.data import tables  # noqa: E402
+from ttstudy.data.revisions import load  # noqa: E402
 from ttstudy.report import page  # noqa: E402
-from ttstudy.revisions import load  # noqa: E402
 
 SIZES = (0.5, 1, 1.5, 3, 7, 8, 14, 32, 72)
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"

@@ -19,16 +19,16 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "workflow"))
 
-from ttstudy.checkpoints import parameters  # noqa: E402
-from ttstudy.engines.protocol import Engine, Request, Sampling  # noqa: E402
-from ttstudy.engines.transformers_engine import TransformersEngine  # noqa: E402
+from ttstudy.data.prompts import messages, split_steps  # noqa: E402
+from ttstudy.methods.options import Options  # noqa: E402
+from ttstudy.methods.run import run  # noqa: E402
 from ttstudy.miniature import task  # noqa: E402
-from ttstudy.prompts import messages, split_steps  # noqa: E402
-from ttstudy.rewards import open_reward_model  # noqa: E402
-from ttstudy.rewards.protocol import RewardModel  # noqa: E402
-from ttstudy.search.options import Options  # noqa: E402
-from ttstudy.search.run import run  # noqa: E402
-from ttstudy.seeds import derive  # noqa: E402
+from ttstudy.models.checkpoints import parameters  # noqa: E402
+from ttstudy.policies.native import TransformersEngine  # noqa: E402
+from ttstudy.policies.protocol import Engine, Request, Sampling  # noqa: E402
+from ttstudy.policies.seeds import derive  # noqa: E402
+from ttstudy.prms import open_reward_model  # noqa: E402
+from ttstudy.prms.protocol import RewardModel  # noqa: E402
 
 
 class Timed:

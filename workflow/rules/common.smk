@@ -1,7 +1,7 @@
 """The checked study, its jobs, and what every rule shares.
 
 A rule says where its outputs lie, what it may ask of a machine, and which step runs it. What the step reads and all that
-decides its results is in its spec, a file in results/specs (`params: spec`), which `ttstudy.layout` makes from the study.
+decides its results is in its spec, a file in results/specs (`params: spec`), which `ttstudy.dag.layout` makes from the study.
 Priorities put the longest chain (train, sample, score) first, so that the short searches fill the cores at the end.
 Functions, even of nothing: Snakemake would expand the braces of a plain text.
 """
@@ -9,11 +9,12 @@ Functions, even of nothing: Snakemake would expand the braces of a plain text.
 import re
 from pathlib import Path
 
-from ttstudy import preflight, rerun, revisions, todo
-from ttstudy.layout import open_layout
-from ttstudy.names import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES
-from ttstudy.runlock import hold_results
-from ttstudy.specs import files as specs
+from ttstudy.dag import todo
+from ttstudy.dag.layout import open_layout
+from ttstudy.dag.specs import files as specs
+from ttstudy.data import revisions
+from ttstudy.run import preflight, rerun
+from ttstudy.run.runlock import hold_results
 from ttstudy.study import from_mapping, read_yaml, with_base
 
 study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")

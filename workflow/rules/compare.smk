@@ -6,8 +6,9 @@ INPUTS: tables and provenance of finished studies. OUTPUTS: results/comparisons/
 
 from pathlib import Path
 
-from ttstudy import preflight, rerun, sides, stamps
-from ttstudy.specs import files as specs
+from ttstudy.run import preflight, rerun
+from ttstudy.dag import sides, stamps
+from ttstudy.dag.specs import files as specs
 
 compared = preflight.told(lambda: sides.open_sides(sides.named(config)))
 

@@ -1,6 +1,6 @@
 """Responses and step scores that were recorded elsewhere, in the place of drawing and scoring.
 
-INPUTS: a file of responses (see `ttstudy.recorded`).
+INPUTS: a file of responses (see `ttstudy.data.recorded`).
 OUTPUTS: results/imported/SPEC.parquet, and the same pools and scores that `sample` and `score` make.
 """
 

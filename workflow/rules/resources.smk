@@ -6,7 +6,7 @@ Tables: workflow/resources.yaml, workflow/profiles/slurm/site.yaml. Nothing here
 import os
 
 from snakemake.resources import Resources
-from ttstudy import demand, preflight
+from ttstudy.run import demand, preflight
 
 site = preflight.told(demand.read_site)
 if site.scratch:
@@ -42,6 +42,6 @@ def ask_for_the_rest(rules):
 def refuse_above_the_limit():
     """StudyError when the plan needs more GPU-hours than the study allows."""
     if study.max_gpu_hours is not None:
-        from ttstudy.plan import refuse_above
+        from ttstudy.run.plan import refuse_above
 
         refuse_above(layout, study.max_gpu_hours)

@@ -22,7 +22,7 @@ from ttstudy.answers.forms import (
     SetExpression,
     Value,
     Words,
-)  # fmt: skip
+)
 from ttstudy.answers.reading import parse
 from ttstudy.answers.wording import CLOCK
 

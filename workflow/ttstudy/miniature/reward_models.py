@@ -18,32 +18,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ttstudy.analysis.statistics import area_under_curve
 from ttstudy.miniature import task as tasks
 from ttstudy.miniature import tokenizer as tokens
-from ttstudy.miniature.network import (
-    Parameters,
-    Shape,
-    Weights,
-    deeper,
-    load,
-    logits,
-    rotary,
-    run_layers,
-)
-from ttstudy.miniature.rollouts import (
-    EngineOf,
-    Example,
-    Rollout,
-    collect,
-    encode,
-    keep_steps,
-    transformers_engine,
-)
+from ttstudy.miniature.network import Parameters, Shape, Weights, deeper, load, logits, rotary, run_layers
+from ttstudy.miniature.rollouts import EngineOf, Example, Rollout, collect, encode, keep_steps, transformers_engine
 from ttstudy.miniature.training import Clock, Progress, Schedule, optimise, record_of, write_model
-from ttstudy.rewards.formats import Format, make_format
-from ttstudy.rewards.text import TextTokenizer
-from ttstudy.seeds import derive
-from ttstudy.statistics import area_under_curve
+from ttstudy.models.text import TextTokenizer
+from ttstudy.policies.seeds import derive
+from ttstudy.prms.formats import Format, make_format
 
 ARCHITECTURES = {"qwen": "Qwen2ForProcessRewardModel", "skywork": "Qwen2ForPrmModel"}
 _IGNORED = -100

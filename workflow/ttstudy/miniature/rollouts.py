@@ -8,11 +8,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ttstudy.engines.protocol import Engine, Request, Sampling
+from ttstudy.data.prompts import split_steps
 from ttstudy.miniature import task as tasks
-from ttstudy.prompts import split_steps
-from ttstudy.rewards.formats import Format
-from ttstudy.seeds import derive
+from ttstudy.policies.protocol import Engine, Request, Sampling
+from ttstudy.policies.seeds import derive
+from ttstudy.prms.formats import Format
 
 EngineOf = Callable[[Path], Engine]
 
@@ -55,7 +55,7 @@ class Example:
 
 def transformers_engine(folder: Path) -> Engine:
     """The study's CPU engine on a checkpoint folder."""
-    from ttstudy.engines.transformers_engine import TransformersEngine
+    from ttstudy.policies.native import TransformersEngine
 
     return TransformersEngine(folder)
 

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttstudy import integrity, progress, stamps, steps
+from ttstudy.dag import stamps
+from ttstudy.dag.specs.records import digest8
 from ttstudy.errors import StudyError
-from ttstudy.specs.records import digest8
+from ttstudy.run import integrity, progress, steps
 
 if TYPE_CHECKING:
-    from ttstudy.specs.kinds import TrainPolicySpec
+    from ttstudy.dag.specs.kinds import TrainPolicySpec
 
 Progress = Callable[[int, int, float], None]
 """As in `ttstudy.miniature.training`, which a copy need not import: (tokens so far, tokens in all, mean loss)."""

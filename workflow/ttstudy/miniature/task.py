@@ -21,8 +21,8 @@ from hashlib import blake2b
 from random import Random
 from typing import Any, Literal, NamedTuple
 
-from ttstudy.prompts import SEPARATOR
-from ttstudy.seeds import derive
+from ttstudy.data.prompts import SEPARATOR
+from ttstudy.policies.seeds import derive
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

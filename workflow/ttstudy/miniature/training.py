@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ttstudy.dag.specs.records import digest8
 from ttstudy.miniature import tokenizer as tokens
 from ttstudy.miniature.network import Parameters, Shape, Weights, config_of, from_checkpoint, to_checkpoint
 from ttstudy.miniature.task import Task
-from ttstudy.specs.records import digest8
 
 Progress = Callable[[int, int, float], None]
 """Called with (tokens trained on so far, tokens in all, latest mean loss)."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from ttstudy.figures import Figure
 from ttstudy.report import answer, cards, downloads, explorer, page, paper, sections, views
 from ttstudy.report.cells import Column, Table
+from ttstudy.report.figures import Figure
 
 __all__ = ["LARGEST", "ReportError", "build"]
 
@@ -36,7 +36,7 @@ def build(
 ) -> None:
     """Write a study's report, and its figures as SVG files where a folder is given; files appear whole or not at all.
 
-    `tables` are named as in `ttstudy.tables` (`benchmark` with a column `benchmark` more), with the optional
+    `tables` are named as in `ttstudy.data.tables` (`benchmark` with a column `benchmark` more), with the optional
     `optimism`, `graders`, `grader_accuracy`, `grader_answers`, `explorer`, `nodes` and `counts`; a missing or empty
     one costs its section only.
     `context` gives study, question, config (YAML text), versions, commit, seeds, hardware, steps (rule, jobs,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from ttstudy.figures.style import METHOD
 from ttstudy.report.cells import Column, Table
+from ttstudy.report.figures.style import METHOD
 
 EVIDENCE = {
     1: "small-large", 2: "small-large", 3: "levels", 5: "scaling", 6: "prms", 7: "scaling", 8: "small-large",

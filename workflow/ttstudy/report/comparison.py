@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy import comparison
-from ttstudy.comparison import Study
-from ttstudy.figures.comparisons import moved
+from ttstudy.analysis import comparison
+from ttstudy.analysis.comparison import Study
 from ttstudy.report import downloads, page
 from ttstudy.report.answer import KeyNumber, percent, points
 from ttstudy.report.cells import FORMATS, Column, Table
+from ttstudy.report.figures.comparisons import moved
 from ttstudy.report.sections.parts import BENCHMARK, DIFFERENCE, METHOD, POLICY, PRM, Block, N, Section, named
 
 C = Column

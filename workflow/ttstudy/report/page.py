@@ -9,8 +9,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ttstudy import stamps
-from ttstudy.integrity import sealed
+from ttstudy.dag import stamps
+from ttstudy.run.integrity import sealed
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
 
@@ -20,7 +20,7 @@ def render(template: str, **values: Any) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from ttstudy.figures.style import dark_rules
+    from ttstudy.report.figures.style import dark_rules
 
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8").replace("/* dark figures */", dark_rules())

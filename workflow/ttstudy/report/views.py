@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ttstudy import statistics
-from ttstudy.names import LEVELS, SEARCHES
-from ttstudy.strategy.choice import choice_variance, cross_fit, grids
+from ttstudy.analysis import statistics
+from ttstudy.analysis.choice import choice_variance, cross_fit, grids
+from ttstudy.vocabulary import LEVELS, SEARCHES
 
 CURVES = ("majority", "best_of_n", *SEARCHES)
 """Methods that draw N candidates, in the order in which they are shown."""

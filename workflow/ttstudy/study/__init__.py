@@ -1,6 +1,6 @@
 """The study's configuration: typed, checked before anything runs, exported as a JSON Schema for editors.
 
-`from_mapping(mapping)` checks a mapping that is already there (Snakemake's `config`); `ttstudy.revisions.load(path)`
+`from_mapping(mapping)` checks a mapping that is already there (Snakemake's `config`); `ttstudy.data.revisions.load`
 reads a study's file. Every mistake becomes a `StudyError` whose text names the key by its path and says what is wanted.
 """
 
@@ -13,7 +13,7 @@ from ttstudy.study.policies import CheckpointPolicy, HubPolicy, OpenAIPolicy, Re
 from ttstudy.study.prms import CheckpointPRM, HubPRM, RecordedPRM, TrainedPRM
 from ttstudy.study.reading import from_mapping, schema, sentences, with_base
 from ttstudy.study.whole import Study
-from ttstudy.yamlfile import read_yaml
+from ttstudy.study.yamlfile import read_yaml
 
 __all__ = [
     "GRADERS", "CheckpointPRM", "CheckpointPolicy", "FileBenchmark", "HubBenchmark", "HubPRM", "HubPolicy",

@@ -51,7 +51,7 @@ class HubBenchmark(HubSource, _Table):
 
 
 class RecordedBenchmark(Section):
-    """The problems of a file of recorded responses (see `ttstudy.recorded`)."""
+    """The problems of a file of recorded responses (see `ttstudy.data.recorded`)."""
 
     source: Literal["recorded"]
     path: Annotated[RecordedPath, FREE]

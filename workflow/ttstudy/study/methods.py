@@ -34,7 +34,7 @@ class Budgets(Section):
 
 
 class Search(Section):
-    """Beam search and DVTS; see `ttstudy.search` for what each option means and why it has its default."""
+    """Beam search and DVTS; see `ttstudy.methods` for what each option means and why it has its default."""
 
     beam_width: int = Field(default=4, ge=1, le=1024, description="M: candidates drawn per kept beam and step")
     score: Score = Field(default="last", description="PRM score by which beams are pruned")

@@ -10,7 +10,7 @@ from ttstudy.study.fields import FilePath, Name, Section
 from ttstudy.study.models import Definition, HubModel, OnEngine, VllmPRMOptions
 
 Format = Literal["math_shepherd", "rlhflow", "skywork", "qwen"]
-"""Input formats; `ttstudy.rewards.catalogue` tells them of models that are known."""
+"""Input formats; `ttstudy.models.catalogue` tells them of models that are known."""
 
 
 class LocalPRM(OnEngine):

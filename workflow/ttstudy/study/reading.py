@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ttstudy.errors import StudyError
 from ttstudy.study.whole import Study
-from ttstudy.yamlfile import read_yaml
+from ttstudy.study.yamlfile import read_yaml
 
 _HINTS = {
     "extra_forbidden": "unknown key; see workflow/schemas/study.schema.json for those there are",

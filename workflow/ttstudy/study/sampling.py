@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from ttstudy.study.fields import Section
@@ -17,7 +19,7 @@ class SamplingSettings(Section):
 
 
 class Sampling(Section):
-    """Settings by use; null: those of the policy's prompt family (`ttstudy.prompts.SAMPLING`)."""
+    """Settings by use; null: those of the policy's prompt family (`ttstudy.study.sampling.SAMPLING`)."""
 
     cot: SamplingSettings | None = Field(default=None, description="one greedy response")
     responses: SamplingSettings | None = Field(default=None, description="pilot and pool")
@@ -39,3 +41,18 @@ class SamplingChanges(Section):
     cot: SamplingChange = SamplingChange()
     responses: SamplingChange = SamplingChange()
     search: SamplingChange = SamplingChange()
+
+
+def _settings(temperature: float, max_tokens: int, top_p: float = 1.0) -> dict[str, Any]:
+    return {"temperature": temperature, "top_p": top_p, "top_k": 0, "max_tokens": max_tokens}
+
+
+_PAPER = {"cot": _settings(0.0, 8192), "responses": _settings(0.7, 8192), "search": _settings(0.7, 2048)}
+SAMPLING: dict[str, dict[str, dict[str, Any]]] = {
+    "plain": {"cot": _settings(0.0, 512), "responses": _settings(0.7, 512), "search": _settings(0.7, 128)},
+    "llama": _PAPER,
+    "qwen": _PAPER,
+    # One setting for all: its CoT is a sample, too.
+    "deepseek-r1": dict.fromkeys(_PAPER, _settings(0.6, 32768, 0.95)),
+}
+"""Sampling by family and use where a study gives none: the official code's (`scripts/run.sh`, `evaluate.py`)."""

@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from ttstudy.prompts import SAMPLING
 from ttstudy.study.benchmarks import Benchmark, Labelled
 from ttstudy.study.fields import FilePath, Grader, Name, Options, Score, Section
 from ttstudy.study.methods import Budgets, Difficulty, Search
 from ttstudy.study.policies import OpenAIPolicy, Policy, RecordedPolicy, TrainedPolicy
 from ttstudy.study.prms import PRM, RecordedPRM
-from ttstudy.study.sampling import Sampling, SamplingChange, SamplingSettings
+from ttstudy.study.sampling import SAMPLING, Sampling, SamplingChange, SamplingSettings
 
 RESERVED = (
     *("benchmarks", "imported", "labelled", "models", "studies", "logs", "retrained", "cache", "comparisons"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ttstudy.figures import plots
 from ttstudy.report.cells import Column as C
+from ttstudy.report.figures import plots
 from ttstudy.report.sections import against, decides, flaws, trust
 from ttstudy.report.sections.parts import ACCURACY, METHOD, POLICY, Block, N, Results, Section, each
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from ttstudy.figures import plots
 from ttstudy.report import views
 from ttstudy.report.answer import percent
 from ttstudy.report.cells import Column as C
+from ttstudy.report.figures import plots
 from ttstudy.report.sections.parts import (
     ACCURACY,
     BENCHMARK,

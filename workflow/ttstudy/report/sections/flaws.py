@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from ttstudy.figures import flaws as figures
 from ttstudy.report import views
 from ttstudy.report.answer import percent
 from ttstudy.report.cells import Column as C
+from ttstudy.report.figures import flaws as figures
 from ttstudy.report.sections.parts import METHOD, POLICY, PRM, Block, N, Results, Section, named_table
 
 EVERYONE = "all"

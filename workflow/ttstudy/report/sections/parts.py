@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from ttstudy.figures import style
-from ttstudy.figures.style import Figure
 from ttstudy.report import views
 from ttstudy.report.cells import Column, Table
+from ttstudy.report.figures import style
+from ttstudy.report.figures.style import Figure
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ttstudy.figures import plots
 from ttstudy.report import views
 from ttstudy.report.answer import percent, points
 from ttstudy.report.cells import Column as C
+from ttstudy.report.figures import plots
 from ttstudy.report.sections.parts import (
     DIFFERENCE,
     METHOD,

@@ -1,0 +1,77 @@
+"""What several checks on a study share: leads, means over policies, resampled statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ttstudy.analysis import statistics
+from ttstudy.analysis.claims.evidence import Cell, Finding, Missing, Study, Verdict, average, judge, less, points
+from ttstudy.analysis.statistics import Paired
+from ttstudy.vocabulary import SEARCHES
+
+RESAMPLES = 2000
+"""Bootstrap resamples of statistics that are not means."""
+GUIDED = ("best_of_n", *SEARCHES)
+
+
+def finding_above_zero(paired: Paired, text: str, published: str | None = None) -> Finding:
+    """Finding on a difference that the claim says is above 0."""
+    verdict = judge(paired.difference, paired.low, paired.high)
+    return Finding(verdict, text, published, points(paired.difference), 100 * paired.low, 100 * paired.high)
+
+
+def opposite_signs(up: Paired, down: Paired, apart: Paired) -> Verdict:
+    """Verdict on a claim that one difference is above 0 and another below; `apart` is the first less the second."""
+    if up.difference <= 0 or down.difference >= 0:
+        return "fails"
+    return "holds" if up.low > 0 > down.high and apart.low > 0 else "not significant"
+
+
+def search_lead(study: Study, policy: str, prm: str) -> pd.Series:
+    """Value of the best search less that of best-of-N on each problem, at the largest budget of both."""
+    cell = Cell(policy, prm, study.contested(policy, prm))
+    searched, sampled = study.values(cell, SEARCHES), study.values(cell, ["best_of_n"])
+    return less(searched, sampled)
+
+
+def mean_over(policies: Sequence[str], value: Callable[[str], pd.Series]) -> pd.Series:
+    """Mean over the policies for which the value exists; Missing when it exists for none."""
+    columns, reason = [], Missing("policies in common")
+    for policy in policies:
+        try:
+            columns.append(value(policy))
+        except Missing as error:
+            reason = error
+    if not columns:
+        raise reason
+    return average(columns)
+
+
+def resampled(
+    tables: Sequence[pd.DataFrame], statistic: Callable[..., float], seed: int
+) -> tuple[float, float, float]:
+    """A statistic of tables' column means over common problems, with a percentile bootstrap interval."""
+    common = sorted(set.intersection(*(set(table.index) for table in tables)))
+    arrays = [table.loc[common].to_numpy(dtype=float) for table in tables]
+    weights = statistics.resample_weights(len(common), RESAMPLES, seed) / len(common)
+    drawn = [weights @ array for array in arrays]
+    estimate = statistic(*(array.mean(axis=0) for array in arrays))
+    found = np.array([statistic(*rows) for rows in zip(*drawn, strict=True)])
+    low, high = np.quantile(found, [0.025, 0.975])
+    return estimate, min(float(low), estimate), max(float(high), estimate)
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    """Rank correlation, ties averaged; 0 when one side is constant."""
+    a, b = _ranks(x), _ranks(y)
+    a, b = a - a.mean(), b - b.mean()
+    scale = np.sqrt((a * a).sum() * (b * b).sum())
+    return float((a * b).sum() / scale) if scale > 0 else 0.0
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[place]

@@ -1,0 +1,348 @@
+"""What claims are tested on: the published numbers, and a study's tables with what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ttstudy.analysis import statistics, strategy
+from ttstudy.vocabulary import SEARCHES
+
+PUBLISHED = Path(__file__).resolve().parents[4] / "reports" / "published.csv"
+"""The numbers that the paper, its figures, its authors and the article state; one row each."""
+
+Verdict = Literal["holds", "not significant", "fails", "not run"]
+PROBLEMS = {"MATH-500": 500, "AIME24": 30}
+SIGNIFICANT = 0.05
+
+
+class Missing(Exception):
+    """A claim cannot be tested; the text says what is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Outcome of one check. `low` and `high` bound `ours`, in the unit that `ours` is written in."""
+
+    verdict: Verdict
+    text: str
+    published: str | None = None
+    ours: str | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+def judge(estimate: float, low: float, high: float) -> Verdict:
+    """Verdict on a quantity that the claim says is above 0."""
+    if estimate <= 0:
+        return "fails"
+    return "holds" if low > 0 else "not significant"
+
+
+def _text(cell: object) -> str:
+    """A cell of the published numbers as text, however its column was read."""
+    if isinstance(cell, str):
+        return cell
+    return "" if pd.isna(cell) else f"{cell:.15g}"
+
+
+class Published:
+    """The published numbers, by what they are about."""
+
+    def __init__(self, table: pd.DataFrame | None = None) -> None:
+        """Take the numbers from a table in the form of reports/published.csv (default: that file)."""
+        if table is None:
+            table = pd.read_csv(PUBLISHED, keep_default_na=False, dtype=str)
+        self.table = table.apply(lambda column: column.map(_text)).astype(object)
+        self.table["number"] = pd.to_numeric(self.table["value"], errors="coerce").astype(float)
+        self._columns = {name: self.table[name].to_numpy() for name in self.table}
+
+    def _where(self, wanted: dict[str, str]) -> np.ndarray:
+        found = np.logical_and.reduce([self._columns[column] == text for column, text in wanted.items()])
+        if not found.any():
+            raise Missing("a published number: " + ", ".join(f"{c} {t}" for c, t in wanted.items() if t))
+        return found
+
+    def rows(self, **wanted: str) -> pd.DataFrame:
+        """Rows whose columns have these texts, with `value` as a number; Missing when there is none."""
+        rows = self.table[self._where(wanted)]
+        return rows.assign(value=rows["number"])
+
+    def value(self, quantity: str, **wanted: str) -> float:
+        """The one number with these texts."""
+        return float(self._columns["number"][self._where({"quantity": quantity} | wanted)][0])
+
+    def accuracy(
+        self, where: str, policy: str, benchmark: str = "MATH-500", budget: str = "", **wanted: str
+    ) -> float:
+        """Accuracy in percent of a policy or reference model in a table or figure."""
+        return self.value(
+            "accuracy", where=where, policy=policy, benchmark=benchmark, budget=budget, **wanted
+        )
+
+
+class Counts(NamedTuple):
+    """Two accuracies of which only percentages are known, as counts of problems."""
+
+    a: int
+    b: int
+    problems: int
+    p: float
+    difference: float
+    low: float
+    high: float
+
+
+def counts(a: float, b: float, benchmark: str) -> Counts:
+    """Fisher's test and Newcombe's interval (points) of two percentages on one benchmark."""
+    n = PROBLEMS[benchmark]
+    k, m = round(a * n / 100), round(b * n / 100)
+    low, high = newcombe(k, m, n)
+    return Counts(k, m, n, statistics.fisher(k, n, m, n), 100 * (k - m) / n, 100 * low, 100 * high)
+
+
+def newcombe(k: int, m: int, n: int) -> tuple[float, float]:
+    """95 % interval of k/n - m/n, two counts of which the pairs are not known (Newcombe 1998, method 10)."""
+    (low_a, low_b), (high_a, high_b) = statistics.wilson(np.array([k, m]) / n, n)
+    gap = (k - m) / n
+    low = gap - np.hypot(k / n - low_a, high_b - m / n)
+    return float(low), float(gap + np.hypot(high_a - k / n, m / n - low_b))
+
+
+class Cell(NamedTuple):
+    """One (policy, prm, budget) of the main benchmark."""
+
+    policy: str
+    prm: str
+    budget: int
+
+
+class Study:
+    """A study's tables, and the values on its main benchmark that several claims need.
+
+    The main benchmark is the one with the most problems. Values of a family of strategies are cross-fitted:
+    the strategy is chosen on other problems than those on which it is valued.
+    """
+
+    def __init__(self, tables: dict[str, pd.DataFrame], seed: int = 0, benchmark: str | None = None) -> None:
+        """Keep the tables by their contract names; any may be absent."""
+        self.tables = {name: table for name, table in tables.items() if table is not None and len(table)}
+        self.seed = seed
+        self._benchmark = benchmark
+        self._values: dict[tuple[Cell, tuple[str, ...], bool], pd.Series] = {}
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table by its contract name; Missing when the study has none."""
+        if name not in self.tables:
+            raise Missing(f"the study's {name} table")
+        return self.tables[name]
+
+    @cached_property
+    def benchmark(self) -> str:
+        """Name of the main benchmark."""
+        if self._benchmark is not None:
+            return self._benchmark
+        sizes = self.table("outcomes").groupby("benchmark")["problem_id"].nunique().sort_values(kind="stable")
+        return str(sizes.index[-1])
+
+    @cached_property
+    def outcomes(self) -> pd.DataFrame:
+        """Outcomes on the main benchmark."""
+        outcomes = self.table("outcomes")
+        part = outcomes[outcomes["benchmark"] == self.benchmark]
+        if part.empty:
+            raise Missing(f"outcomes on {self.benchmark}")
+        return part
+
+    @cached_property
+    def parameters(self) -> dict[str, float]:
+        """Parameters of the policies and PRMs whose size the ledger or the training table knows."""
+        sizes: dict[str, float] = {}
+        if "training" in self.tables:
+            table = self.tables["training"]
+            sizes |= dict(zip(table["model"], table["parameters"].astype(float), strict=True))
+        if "ledger" in self.tables:
+            table = self.tables["ledger"]
+            sizes |= dict(zip(table["policy"], table["policy_parameters"].astype(float), strict=True))
+            guided = table[table["prm"] != "none"]
+            sizes |= dict(zip(guided["prm"], guided["prm_parameters"].astype(float), strict=True))
+        return {name: size for name, size in sizes.items() if not np.isnan(size)}
+
+    @cached_property
+    def policies(self) -> list[str]:
+        """Policies with outcomes, smallest first; those of unknown size last."""
+        return sorted(set(self.outcomes["policy"]), key=lambda name: (self.parameters.get(name, np.inf), name))
+
+    @cached_property
+    def shared_policies(self) -> list[str]:
+        """Policies that every graded PRM was used with, smallest first: only they compare PRMs fairly."""
+        pairs = self.outcomes[["policy", "prm"]].drop_duplicates()
+        shared = set(self.policies)
+        for prm in self.quality:
+            shared &= set(pairs.loc[pairs["prm"] == prm, "policy"])
+        if not shared:
+            raise Missing("a policy that every PRM was used with")
+        return [policy for policy in self.policies if policy in shared]
+
+    def ladder(self, least: int = 2) -> list[str]:
+        """Policies of known size, smallest first; Missing when there are fewer than `least`."""
+        known = [name for name in self.policies if name in self.parameters]
+        if not known:
+            raise Missing("the study's ledger or training table (parameter counts)")
+        if len(known) < least:
+            raise Missing(f"policies of at least {least} sizes")
+        return known
+
+    @cached_property
+    def quality(self) -> dict[str, float]:
+        """Step AUC of each PRM in the outcomes that has one, best first."""
+        table = self.table("training")
+        table = table[(table["kind"] == "prm") & table["auc"].notna()]
+        known = dict(zip(table["model"], table["auc"].astype(float), strict=True))
+        used = [prm for prm in set(self.outcomes["prm"]) if prm in known]
+        return {prm: known[prm] for prm in sorted(used, key=lambda prm: (-known[prm], prm))}
+
+    def graded_prms(self, least: int = 2) -> list[str]:
+        """PRMs by step AUC, best first; Missing when fewer than `least` have one."""
+        if len(self.quality) < least:
+            raise Missing(f"at least {least} PRMs with a measured step AUC")
+        return list(self.quality)
+
+    # -- values ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def grids(self) -> dict[Cell, strategy.Grid]:
+        """Values of every strategy by (policy, prm, budget)."""
+        return {
+            Cell(str(grid.cell["policy"]), str(grid.cell["prm"]), int(str(grid.cell["budget"]))): grid
+            for grid in strategy.grids(self.outcomes)
+        }
+
+    def values(self, cell: Cell, methods: Sequence[str] = (), by_level: bool = False) -> pd.Series:
+        """Cross-fitted value on each problem of the best strategy of `methods` (default: all) in a cell."""
+        key = (cell, tuple(methods), by_level)
+        if key not in self._values:
+            grid = self.grids.get(cell)
+            kept = [k for k, t in enumerate(grid.thetas) if not methods or t[0] in methods] if grid else []
+            if grid is None or not kept:
+                raise Missing(
+                    f"{' or '.join(methods) or 'TTS'} of {cell.policy} with {cell.prm} at N = {cell.budget}"
+                )
+            groups = grid.levels if by_level else np.full(len(grid.values), "all", dtype=object)
+            self._values[key] = self._fit(grid.values[:, kept], groups, grid.problem_ids)
+        return self._values[key]
+
+    def methods(self, cell: Cell) -> set[str]:
+        """Methods that were run in a cell."""
+        return {theta[0] for theta in self.grids[cell].thetas} if cell in self.grids else set()
+
+    def contested(self, policy: str, prm: str) -> int:
+        """Largest budget at which best-of-N and a search were both run; Missing when there is none."""
+        budgets = [
+            cell.budget
+            for cell in self.grids
+            if (cell.policy, cell.prm) == (policy, prm)
+            and "best_of_n" in self.methods(cell)
+            and self.methods(cell) & set(SEARCHES)
+        ]
+        if not budgets:
+            raise Missing(f"best-of-N and a search at the same budget for {policy} with {prm}")
+        return max(budgets)
+
+    def tts(self, policy: str, budget: int | None = None) -> tuple[pd.Series, int]:
+        """Reward-aware compute-optimal value on each problem, and its budget (default: the largest).
+
+        The strategy and the PRM are chosen by level on the other folds.
+        """
+        budgets = sorted({cell.budget for cell in self.grids if cell.policy == policy})
+        if not budgets or (budget is not None and budget not in budgets):
+            raise Missing(f"TTS of {policy}" + (f" at N = {budget}" if budget else ""))
+        budget = budgets[-1] if budget is None else budget
+        key = (Cell(policy, "*", budget), (), True)
+        if key not in self._values:
+            grids = [
+                grid for cell, grid in self.grids.items() if (cell.policy, cell.budget) == (policy, budget)
+            ]
+            frames = [pd.DataFrame(grid.values, index=grid.problem_ids) for grid in grids]
+            table = pd.concat(frames, axis=1, join="inner").sort_index()
+            levels = pd.Series(grids[0].levels, index=grids[0].problem_ids).reindex(table.index)
+            self._values[key] = self._fit(table.to_numpy(), levels.to_numpy(dtype=object), table.index)
+        return self._values[key], budget
+
+    def _fit(self, values: np.ndarray, groups: np.ndarray, problem_ids: Sequence[str]) -> pd.Series:
+        """Cross-fitted values; what the choice adds to the variance of their mean is kept beside them."""
+        fitted, _ = strategy.cross_fit(values, groups, seed=self.seed)
+        series = pd.Series(fitted, index=problem_ids)
+        series.attrs["extra"] = strategy.choice_variance(values, groups, fitted, seed=self.seed)
+        return series
+
+    @cached_property
+    def _by_method(self) -> dict[tuple[str, str], pd.DataFrame]:
+        columns = ["prm", "budget", "score", "vote", "problem_id", "value"]
+        keys = ["policy", "method"]
+        return {
+            (str(policy), str(method)): rows[columns].astype(
+                {name: object for name in ("prm", "score", "vote")}
+            )
+            for (policy, method), rows in self.outcomes.groupby(keys, observed=True)
+        }
+
+    def _rows(self, policy: str, method: str) -> pd.DataFrame:
+        return self._by_method.get((policy, method), self.outcomes.iloc[:0])
+
+    def plain(self, policy: str, method: str, budget: int | None = None, **wanted: str) -> pd.Series:
+        """Value on each problem of a method (largest budget by default); Missing when it was not run."""
+        rows = self._rows(policy, method)
+        for column, text in wanted.items():
+            rows = rows[rows[column] == text]
+        if budget is None and len(rows):
+            budget = int(rows["budget"].max())
+        rows = rows[rows["budget"] == budget]
+        if rows.empty:
+            raise Missing(f"{method} of {policy} on {self.benchmark}")
+        return rows.groupby("problem_id")["value"].mean().sort_index()
+
+    def budgets(self, policy: str, method: str) -> list[int]:
+        """Budgets at which a method was run for a policy, ascending."""
+        return sorted(set(self._rows(policy, method)["budget"].astype(int)))
+
+    def compare(self, a: pd.Series, b: pd.Series | None = None) -> statistics.Paired:
+        """Paired difference a - b (or a alone) on the problems that both have; the spread of choices is counted."""
+        b = pd.Series(0.0, index=a.index) if b is None else b
+        extra = sum(side.attrs.get("extra", 0.0) for side in (a, b))
+        both = pd.concat([a, b], axis=1, join="inner")
+        if both.empty:
+            raise Missing("problems that both sides of the comparison have")
+        return statistics.paired_difference(
+            both.iloc[:, 0].to_numpy(), both.iloc[:, 1].to_numpy(), seed=self.seed, extra=extra
+        )
+
+
+def average(columns: Sequence[pd.Series]) -> pd.Series:
+    """Mean of several values on each problem that all of them have; each was chosen on its own."""
+    mean = pd.concat(list(columns), axis=1, join="inner").mean(axis=1)
+    mean.attrs["extra"] = sum(column.attrs.get("extra", 0.0) for column in columns) / len(columns) ** 2
+    return mean
+
+
+def less(a: pd.Series, b: pd.Series) -> pd.Series:
+    """a - b on the problems that both have; the spread of either choice is part of the difference's."""
+    gap = (a - b).dropna()
+    gap.attrs["extra"] = a.attrs.get("extra", 0.0) + b.attrs.get("extra", 0.0)
+    return gap
+
+
+def points(value: float) -> str:
+    """A difference of accuracies in percentage points, with its sign."""
+    return f"{round(100 * value, 1) + 0.0:+.1f} points"
+
+
+def percent(value: float) -> str:
+    """A share in percent."""
+    return f"{100 * value:.1f} %"

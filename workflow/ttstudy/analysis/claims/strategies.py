@@ -1,0 +1,237 @@
+"""Checks on a study: which method is best, for which policy, PRM and level.
+
+Differences are between values on the same problems; a claim whose order holds but whose interval covers
+zero is "not significant". The contrasts are the smallest and largest policies, and the best and worst PRMs
+by step AUC.
+"""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ttstudy.analysis import difficulty, statistics, strategy
+from ttstudy.analysis.claims.common import GUIDED, mean_over, opposite_signs, search_lead, spearman
+from ttstudy.analysis.claims.evidence import SIGNIFICANT, Cell, Finding, Missing, Study, average, less, points
+from ttstudy.vocabulary import SEARCHES
+
+
+class _Duel(NamedTuple):
+    policy: str
+    prm: str
+    level: str
+    budget: int
+    better: str
+    worse: str
+    difference: float
+    p: float
+
+
+def depends_on_all_three(study: Study) -> Finding:
+    """Claim 3: the best method changes with the policy, the PRM and the level, the other two held fixed."""
+    duels = _duels(study)
+    verdicts, texts = [], []
+    for axis, name in enumerate(("policy", "PRM", "difficulty")):
+        moves = [
+            (a, b)
+            for a, b in combinations(duels, 2)
+            if {a.better, a.worse} == {b.better, b.worse}
+            and (a.better, a.budget) == (b.worse, b.budget)
+            and all((a[k] == b[k]) == (k != axis) for k in range(3))
+        ]
+        sure = [(a, b) for a, b in moves if a.p < SIGNIFICANT and b.p < SIGNIFICANT]
+        verdicts.append("holds" if sure else "not significant" if moves else "fails")
+        shown = max(sure or moves, key=lambda pair: min(x.difference for x in pair), default=None)
+        if shown is None:
+            texts.append(f"{name}: no two cells prefer different methods")
+        else:
+            a, b = shown
+            sense = "reversed beyond chance" if sure else "reversed within the noise"
+            texts.append(f"{name}: {a.better} over {a.worse} at {a[axis]}, {sense} at {b[axis]}")
+    verdict = (
+        "fails" if "fails" in verdicts else "not significant" if "not significant" in verdicts else "holds"
+    )
+    return Finding(
+        verdict, "; ".join(texts), "the best method depends on all three", f"{verdicts.count('holds')} of 3"
+    )
+
+
+def _duels(study: Study) -> list[_Duel]:
+    """Every two method families in every (policy, PRM, level) cell; p adjusted (Holm) over all of them."""
+    found, raw = [], []
+    for policy in study.policies:
+        for prm in sorted({cell.prm for cell in study.grids if cell.policy == policy}):
+            try:
+                cell = Cell(policy, prm, study.contested(policy, prm))
+            except Missing:
+                continue
+            grid = study.grids[cell]
+            families = [m for m in GUIDED if m in study.methods(cell)]
+            values = pd.concat([study.values(cell, [m]) for m in families], axis=1).to_numpy()
+            for level in difficulty.LEVELS:
+                rows = grid.levels == level
+                if rows.sum() < 2:
+                    continue
+                for a, b in combinations(range(len(families)), 2):
+                    gap = statistics.paired_difference(values[rows, a], values[rows, b], seed=study.seed)
+                    better, worse = (families[a], families[b])[:: 1 if gap.difference > 0 else -1]
+                    if gap.difference != 0:
+                        found.append(_Duel(policy, prm, level, cell.budget, better, worse, abs(gap.difference), gap.p))
+                        raw.append(gap.p)
+    if not found:
+        raise Missing("two guided methods at one budget")
+    return [duel._replace(p=float(p)) for duel, p in zip(found, statistics.holm(raw), strict=True)]
+
+
+def search_helps_small(study: Study) -> Finding:
+    """Claim 5: with the best PRM, search leads best-of-N for the smallest policy and trails it for the largest."""
+    prm = study.graded_prms(1)[0]
+    leads = {}
+    for policy in study.ladder():
+        try:
+            leads[policy] = search_lead(study, policy, prm)
+        except Missing:
+            continue
+    if len(leads) < 2:
+        raise Missing(f"best-of-N and a search with {prm} for policies of two sizes")
+    names = list(leads)
+    means = np.array([leads[name].mean() for name in names])
+    rho = spearman(np.array([study.parameters[name] for name in names]), means)
+    small, large = leads[names[0]], leads[names[-1]]
+    gap = study.compare(small, large)
+    verdict = opposite_signs(study.compare(small), study.compare(large), gap) if rho < 0 else "fails"
+    text = (
+        f"with {prm} search leads best-of-N by {points(means[0])} for {names[0]} and {points(means[-1])} for "
+        f"{names[-1]} (rank correlation with size {rho:+.2f})"
+    )
+    ours = f"{points(gap.difference)} between the two"
+    return Finding(
+        verdict, text, "search for small, best-of-N for large", ours, 100 * gap.low, 100 * gap.high
+    )
+
+
+def search_needs_good_prm(study: Study) -> Finding:
+    """Claim 6: search leads best-of-N with the best PRM and trails it with the worst."""
+    prms = study.graded_prms()
+    good, bad = (
+        mean_over(study.shared_policies, lambda policy, prm=prm: search_lead(study, policy, prm))
+        for prm in (prms[0], prms[-1])
+    )
+    gap = study.compare(good, bad)
+    verdict = opposite_signs(study.compare(good), study.compare(bad), gap)
+    text = (
+        f"over the policies that all PRMs share, search leads best-of-N by {points(good.mean())} with {prms[0]} and "
+        f"{points(bad.mean())} with {prms[-1]}"
+    )
+    ours = f"{points(gap.difference)} between the two"
+    return Finding(verdict, text, "the sign changes with the PRM", ours, 100 * gap.low, 100 * gap.high)
+
+
+def sampling_ignores_prm(study: Study) -> Finding:
+    """Claim 7: best-of-N draws the same samples under every PRM, search does not."""
+    table = study.table("ledger")
+    table = table[(table["prm"] != "none") & table["response_tokens"].notna()]
+    keys = ["benchmark", "policy", "method", "budget"]
+    spread = table.groupby(keys)["response_tokens"].agg(["nunique", "size"]).reset_index()
+    spread = spread[spread["size"] > 1]
+    sampled, searched = (spread[spread["method"].isin(names)] for names in (["best_of_n"], SEARCHES))
+    if sampled.empty or searched.empty:
+        raise Missing("best-of-N and a search with at least two PRMs in the ledger")
+    same, differ = int((sampled["nunique"] == 1).sum()), int((searched["nunique"] > 1).sum())
+    good = same == len(sampled) and differ == len(searched)
+    return Finding(
+        "holds" if good else "fails",
+        f"best-of-N spends the same tokens under every PRM in {same} of {len(sampled)} cells, search "
+        f"different ones in {differ} of {len(searched)}",
+        "sampling does not depend on the PRM, search does",
+        f"{same}/{len(sampled)} and {differ}/{len(searched)}",
+    )
+
+
+def difficulty_pattern(study: Study) -> Finding:
+    """Claim 34: the best method per size class and level is the paper's; sizes moved onto its scale."""
+    prm = study.graded_prms(1)[0]
+    scale = strategy.on_paper_scale(study.parameters, set(study.ladder()))
+    cells, hits, names, gaps = 0, 0, [], []
+    for policy in study.ladder():
+        try:
+            cell = Cell(policy, prm, study.contested(policy, prm))
+            families = pd.concat([study.values(cell, [method]).rename(method) for method in GUIDED], axis=1)
+        except Missing:
+            continue
+        grid = study.grids[cell]
+        for level in difficulty.LEVELS:
+            rows = families[grid.levels == level]
+            if len(rows) < 2:
+                continue
+            claimed = _paper_pattern(scale[policy], level)
+            rivals = [method for method in GUIDED if method != claimed]
+            cells += 1
+            hits += bool(rows[claimed].mean() >= rows[rivals].mean().max())
+            for rival in rivals:
+                names.append(f"{policy}/{level}")
+                gap = statistics.paired_difference(rows[claimed].to_numpy(), rows[rival].to_numpy(), seed=study.seed)
+                gaps.append(gap)
+    if not gaps:
+        raise Missing(f"best-of-N, beam search and DVTS with {prm} at one budget")
+    worst = min(gaps, key=lambda gap: gap.difference)
+    # of so many comparisons some would be lost by chance alone
+    adjusted = statistics.holm([gap.p for gap in gaps])
+    lost = [name for name, gap, p in zip(names, gaps, adjusted, strict=True) if gap.high < 0 and p < SIGNIFICANT]
+    against = list(dict.fromkeys(lost))
+    verdict = "fails" if against else "holds" if hits == cells and worst.low > 0 else "not significant"
+    text = f"the paper's method is the best, or level with it, in {hits} of {cells} cells"
+    text += (
+        f", and significantly worse than another in {', '.join(against)}"
+        if against
+        else ", and nowhere clearly worse"
+    )
+    return Finding(
+        verdict,
+        text + " (sizes all below 0.1B are moved onto the paper's scale)",
+        "best-of-N, DVTS or beam search by size and level",
+        f"{hits} of {cells}; at worst {points(worst.difference)}",
+        100 * worst.low,
+        100 * worst.high,
+    )
+
+
+def _paper_pattern(parameters: float, level: str) -> str:
+    """Best method that the paper finds (section 4.3)."""
+    if parameters < 7e9:
+        return "best_of_n" if level == "easy" else "beam_search"
+    if parameters <= 32.5e9:
+        return "beam_search" if level == "hard" else "dvts"
+    return "best_of_n"
+
+
+def fixed_rule_suffices(study: Study) -> Finding:
+    """Claim 40: the authors' rule by size against the cross-fitted choice; the optimism of the naive one."""
+    scale = strategy.on_paper_scale(study.parameters, set(study.ladder()))
+    prm = study.graded_prms(1)[0]
+    gaps, promised = [], []
+    for policy in study.ladder():
+        budgets = [cell.budget for cell in study.grids if (cell.policy, cell.prm) == (policy, prm)]
+        cell = Cell(policy, prm, max(budgets, default=0))
+        grid = study.grids.get(cell)
+        found = None if grid is None else strategy.author_gap(grid, scale[policy], seed=study.seed)
+        if grid is not None and found is not None:
+            gaps.append(pd.Series(found[0], index=grid.problem_ids))
+            gaps[-1].attrs["extra"] = found[1]
+            naive = pd.Series(strategy.naive(grid)[0], index=grid.problem_ids)
+            promised.append(less(naive, study.values(cell, by_level=True)))
+    if not gaps:
+        raise Missing(f"the methods of the authors' rule with {prm}")
+    gap, optimism = study.compare(average(gaps)), average(promised).mean()
+    verdict = "fails" if gap.high < 0 else "holds" if gap.low > 0 else "not significant"
+    text = (
+        f"with {prm} the rule by size is {points(gap.difference)} from the choice made on other problems; "
+        f"the choice made on the same problems promises {points(optimism)} too much (sizes all below 0.1B "
+        "are moved onto the paper's scale)"
+    )
+    return Finding(
+        verdict, text, "the rule is compute-optimal", points(gap.difference), 100 * gap.low, 100 * gap.high
+    )

@@ -1,0 +1,418 @@
+"""Uncertainty: intervals on accuracies, paired comparisons, and the accuracy table.
+
+A value is a problem's expected correctness under a method (`voting`), so the spread that is left is that of
+the problems: they are what is resampled, the same ones for every method, policy and PRM of a benchmark.
+Sources: Miller 2024 (arXiv 2411.00640) for the setting; Efron 1987 for BCa; Wilson 1927 and Korn & Graubard
+1998 for small sets; Bowyer et al. 2025 (arXiv 2503.01747) on why the normal approximation fails on sets of
+30.
+
+Which interval `interval` takes, column by column:
+- every value 0 or 1: Wilson, whatever the number of problems;
+- fewer than `RARE` problems away from 0, or from 1, or all values equal: Wilson at the mean (a bootstrap
+  sees no spread there and would promise a width of nearly zero);
+- fewer than `SMALL` problems: Wilson with the effective number of problems m (1 - m) / variance of the
+  mean, and Student's quantile;
+- else: BCa bootstrap over problems (over clusters of them, where `clusters` is given).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from math import comb
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ttstudy import vocabulary as names
+
+CONFIDENCE = 0.95
+RESAMPLES = 10_000
+SMALL = 60
+"""Fewer problems than this: Wilson with an effective sample size in place of the bootstrap."""
+RARE = 5
+"""Fewer problems than this away from 0 (or 1): Wilson at the mean."""
+LEVELS = ("all", *names.LEVELS)
+CELL = ["benchmark", "policy", "prm", "method", "budget", "score", "vote"]
+_COLUMNS_AT_ONCE = 256
+
+
+class Paired(NamedTuple):
+    """Difference of two methods on the same problems: estimate, interval, two-sided p value."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+class McNemar(NamedTuple):
+    """Problems that only one of two methods solves, and the exact two-sided p value."""
+
+    only_a: int
+    only_b: int
+    p: float
+
+
+def interval(
+    values: np.ndarray,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    clusters: Sequence[object] | None = None,
+    extra: np.ndarray | float = 0.0,
+) -> tuple[np.ndarray, np.ndarray] | tuple[float, float]:
+    """Confidence interval of the mean of values in [0, 1]: floats (low, high) for [P], arrays [K] for [P, K].
+
+    The estimate lies inside, the bounds lie in [0, 1], and equal arguments give equal bytes. `clusters`
+    names the source of each problem: problems of one source are resampled together. `extra` is variance of
+    the mean that the values do not show, such as that of a choice which gave them. ValueError for no
+    problems, for values that are not numbers, and for values outside [0, 1].
+    """
+    table = _table(values)
+    if table.min() < -1e-9 or table.max() > 1 + 1e-9:
+        raise ValueError("a value lies outside [0, 1]; intervals of accuracies are for expected correctness")
+    table = np.clip(table, 0.0, 1.0)
+    problems = len(table)
+    mean = table.mean(axis=0)
+    groups = _groups(clusters, problems)
+    binary = ((table == 0) | (table == 1)).all(axis=0)
+    rare = np.minimum((table > 0).sum(axis=0), (table < 1).sum(axis=0)) < RARE
+    spread = _variance_of_mean(table, groups)
+    units = problems if groups is None else int(groups.max()) + 1
+    low, high = np.empty_like(mean), np.empty_like(mean)
+    plain = rare | (spread < 1e-15) | (binary if groups is None else False)
+    effective = ~plain & (units < SMALL)
+    boot = ~plain & ~effective
+    if plain.any():
+        low[plain], high[plain] = wilson(mean[plain], units if groups is not None else problems, confidence)
+    if effective.any():
+        m = mean[effective]
+        size = np.maximum(m * (1 - m) / spread[effective], units)
+        low[effective], high[effective] = wilson(m, size, confidence, freedom=units - 1)
+    if boot.any():
+        low[boot], high[boot] = _bca(table[:, boot], confidence, resamples, seed, groups)
+    wider = _widening(spread, extra)
+    low, high = mean - wider * (mean - low), mean + wider * (high - mean)
+    # rounded far below any meaning, so that bytes do not hang on the order in which BLAS adds
+    low, high = np.minimum(np.round(low, 12), mean), np.maximum(np.round(high, 12), mean)
+    low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
+    return (low, high) if np.ndim(values) == 2 else (float(low[0]), float(high[0]))
+
+
+def wilson(
+    mean: np.ndarray | float,
+    size: np.ndarray | float,
+    confidence: float = CONFIDENCE,
+    freedom: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Wilson score interval of a share of `size` problems; Student's quantile when `freedom` is given."""
+    from scipy.special import ndtri, stdtrit
+
+    z = ndtri(0.5 + confidence / 2) if freedom is None else stdtrit(max(freedom, 1), 0.5 + confidence / 2)
+    mean, size = np.asarray(mean, dtype=float), np.asarray(size, dtype=float)
+    centre = (mean + z**2 / (2 * size)) / (1 + z**2 / size)
+    half = z / (1 + z**2 / size) * np.sqrt(mean * (1 - mean) / size + z**2 / (4 * size**2))
+    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def _table(values: np.ndarray) -> np.ndarray:
+    table = np.asarray(values, dtype=float)
+    table = table[:, None] if table.ndim == 1 else table
+    if table.ndim != 2 or not len(table):
+        raise ValueError("an interval needs at least one problem, as an array [P] or [P, K]")
+    if not np.isfinite(table).all():
+        raise ValueError("a value is not a number; every method must have a value on every problem")
+    return table
+
+
+def _groups(clusters: Sequence[object] | None, problems: int) -> np.ndarray | None:
+    if clusters is None:
+        return None
+    groups = pd.factorize(pd.Series(list(clusters), dtype=object), sort=False)[0]
+    if len(groups) != problems:
+        raise ValueError(f"{len(groups)} clusters are named for {problems} problems; name one for each")
+    return groups
+
+
+def _sums(table: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Sum of values and number of problems of each unit that is resampled: [U, K], [U]."""
+    if groups is None:
+        return table, np.ones(len(table))
+    sums = np.zeros((int(groups.max()) + 1, table.shape[1]))
+    np.add.at(sums, groups, table)
+    return sums, np.bincount(groups).astype(float)
+
+
+def _variance_of_mean(table: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    sums, sizes = _sums(table, groups)
+    units = len(sums)
+    if units < 2:
+        return np.zeros(table.shape[1])
+    residuals = sums - sizes[:, None] * table.mean(axis=0)
+    return (residuals**2).sum(axis=0) * units / (units - 1) / sizes.sum() ** 2
+
+
+def _widening(variance: np.ndarray, extra: np.ndarray | float) -> np.ndarray:
+    """How many times wider an interval becomes when `extra` is added to the variance."""
+    return np.sqrt(1 + np.where(variance > 1e-15, extra / np.maximum(variance, 1e-15), 0.0))
+
+
+@lru_cache(maxsize=8)
+def resample_weights(units: int, resamples: int, seed: int) -> np.ndarray:
+    """How often each resample draws each unit, [resamples, units]; kept, so that all methods share it."""
+    rng = np.random.default_rng([seed, units])
+    weights = np.empty((resamples, units), dtype=np.float32)
+    for start in range(0, resamples, 1000):
+        rows = min(1000, resamples - start)
+        drawn = rng.integers(units, size=(rows, units)) + units * np.arange(rows)[:, None]
+        weights[start : start + rows] = np.bincount(drawn.ravel(), minlength=rows * units).reshape(
+            rows, units
+        )
+    return weights
+
+
+def _resampled(table: np.ndarray, resamples: int, seed: int, groups: np.ndarray | None) -> np.ndarray:
+    """Means over resampled units, [resamples, K]."""
+    sums, sizes = _sums(table, groups)
+    weights = resample_weights(len(sums), resamples, seed)
+    if groups is None:
+        return weights @ (sums / len(sums))
+    return (weights @ sums) / (weights @ sizes)[:, None]
+
+
+def _bca(
+    table: np.ndarray, confidence: float, resamples: int, seed: int, groups: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bias-corrected and accelerated bootstrap interval of each column's mean."""
+    from scipy.special import ndtr, ndtri
+
+    columns = table.shape[1]
+    low, high = np.empty(columns), np.empty(columns)
+    tails = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))
+    for start in range(0, columns, _COLUMNS_AT_ONCE):
+        part = table[:, start : start + _COLUMNS_AT_ONCE]
+        means = np.sort(_resampled(part, resamples, seed, groups), axis=0)
+        estimate = part.mean(axis=0)
+        tolerance = 1e-9
+        below = (means < estimate - tolerance).mean(axis=0)
+        within = (means <= estimate + tolerance).mean(axis=0)
+        share = np.clip((below + within) / 2, 0.5 / resamples, 1 - 0.5 / resamples)
+        bias = ndtri(share)
+        sums, sizes = _sums(part, groups)
+        # leave-one-unit-out means
+        rest = (sums.sum(axis=0) - sums) / np.maximum(sizes.sum() - sizes, 1)[:, None]
+        pull = rest.mean(axis=0) - rest
+        scale = (pull**2).sum(axis=0) ** 1.5
+        skew = np.where(scale > 0, (pull**3).sum(axis=0) / (6 * np.where(scale > 0, scale, 1)), 0.0)
+        for tail, bound in zip(tails, (low, high), strict=True):
+            shifted = bias + tail
+            place = ndtr(bias + shifted / (1 - skew * shifted)) * (resamples - 1)
+            floor = np.clip(np.floor(place).astype(int), 0, resamples - 2)
+            each = np.arange(part.shape[1])
+            left, right = means[floor, each], means[floor + 1, each]
+            bound[start : start + part.shape[1]] = left + (place - floor) * (right - left)
+    return low, high
+
+
+def paired_difference(
+    a: np.ndarray,
+    b: np.ndarray,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    clusters: Sequence[object] | None = None,
+    extra: np.ndarray | float = 0.0,
+) -> Paired:
+    """Mean of a - b over the same problems, its interval and the two-sided p value of a sign-flip test.
+
+    Arrays [P], or [P, K] for K comparisons at once (then the fields are arrays). The interval is BCa; Student's when
+    there are fewer than `SMALL` units; where fewer than `RARE` problems differ at all, their share's Wilson bound on
+    either side; and where all differ by the same, Wilson's bound on the share of those that would not. Signs are
+    flipped in all 2^m ways for m <= 12 units that differ, else `resamples` times. `extra` is as in `interval`; with it
+    p is that of the test's normal score, shrunk as much as the interval widens.
+    """
+    from scipy.special import ndtr, ndtri, stdtrit
+
+    a, b = _table(a), _table(b)
+    if a.shape != b.shape:
+        raise ValueError(
+            f"shapes {a.shape} and {b.shape} differ; a paired comparison needs the same problems"
+        )
+    gaps = a - b
+    groups = _groups(clusters, len(gaps))
+    sums, _ = _sums(gaps, groups)
+    units = len(sums)
+    mean = gaps.mean(axis=0)
+    moved = (np.abs(sums) > 1e-12).sum(axis=0)
+    low, high = np.empty_like(mean), np.empty_like(mean)
+    rare = moved < RARE
+    small = ~rare & (units < SMALL)
+    boot = ~rare & ~small
+    if rare.any():
+        bound = wilson(moved[rare] / units, units, confidence)[1]
+        low[rare], high[rare] = np.maximum(-bound, -1), np.minimum(bound, 1)
+    if small.any():
+        half = stdtrit(units - 1, 0.5 + confidence / 2) * np.sqrt(_variance_of_mean(gaps[:, small], groups))
+        low[small], high[small] = mean[small] - half, mean[small] + half
+    if boot.any():
+        low[boot], high[boot] = _bca(gaps[:, boot], confidence, resamples, seed, groups)
+    variance = _variance_of_mean(gaps, groups)
+    same = ~rare & (variance < 1e-15)
+    if same.any():
+        # as many problems as Wilson's bound leaves unseen could differ by anything
+        seen = wilson(1.0, units, confidence)[0]
+        low[same], high[same] = seen * mean[same] - (1 - seen), seen * mean[same] + (1 - seen)
+    wider = _widening(variance, extra)
+    low, high = mean - wider * (mean - low), mean + wider * (high - mean)
+    low, high = np.minimum(np.round(low, 12), mean), np.maximum(np.round(high, 12), mean)
+    p = _sign_flip(sums, resamples, seed)
+    p = np.where(wider > 1, 2 * ndtr(ndtri(p / 2) / wider), p)
+    if np.ndim(a) == 2 and a.shape[1] == 1:
+        return Paired(float(mean[0]), float(low[0]), float(high[0]), float(p[0]))
+    return Paired(mean, low, high, p)
+
+
+def _sign_flip(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """Share of sign patterns whose absolute sum reaches the one seen, for each column of [U, K].
+
+    Exact for a column in which at most 12 units differ.
+    """
+    p = np.ones(sums.shape[1])
+    moved = np.abs(sums) > 1e-12
+    few = moved.sum(axis=0) <= 12
+    for k in np.flatnonzero(few & moved.any(axis=0)):
+        gaps = sums[moved[:, k], k]
+        signs = 1 - 2.0 * ((np.arange(2 ** len(gaps))[:, None] >> np.arange(len(gaps))) & 1)
+        p[k] = (np.abs(signs @ gaps) >= abs(gaps.sum()) - 1e-9).mean()
+    if not few.all():
+        many = sums[:, ~few]
+        flipped = np.abs(_signs(len(sums), resamples, seed) @ many)
+        p[~few] = ((flipped >= np.abs(many.sum(axis=0)) - 1e-9).sum(axis=0) + 1) / (resamples + 1)
+    return p
+
+
+@lru_cache(maxsize=4)
+def _signs(units: int, resamples: int, seed: int) -> np.ndarray:
+    """Random signs [resamples, units]; kept, so that all comparisons share them."""
+    return 1 - 2 * np.random.default_rng([seed, units, 1]).integers(0, 2, size=(resamples, units)).astype(
+        np.float32
+    )
+
+
+def mcnemar(a: np.ndarray, b: np.ndarray) -> McNemar:
+    """Exact McNemar test of two methods' 0/1 outcomes on the same problems."""
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape or not np.isin(a, (0, 1)).all() or not np.isin(b, (0, 1)).all():
+        raise ValueError("McNemar's test needs outcomes of 0 or 1 on the same problems")
+    only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
+    n, k = only_a + only_b, min(only_a, only_b)
+    tail = sum(comb(n, i) for i in range(k + 1))
+    return McNemar(only_a, only_b, min(1.0, 2 * tail / 2**n))
+
+
+def fisher(right_a: int, n_a: int, right_b: int, n_b: int) -> float:
+    """Two-sided Fisher p value of two accuracies of which only the counts are known."""
+    total, right = n_a + n_b, right_a + right_b
+    ways = {k: comb(n_a, k) * comb(n_b, right - k) for k in range(max(0, right - n_b), min(right, n_a) + 1)}
+    seen = ways[right_a]
+    return sum(way for way in ways.values() if way <= seen) / comb(total, right)
+
+
+def area_under_curve(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
+    """Probability that a right one scores above a wrong one, ties half (Mann-Whitney); None without both kinds."""
+    truth, values = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float)
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    if not positives or not negatives:
+        return None
+    ordered = np.sort(values)
+    ranks = (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") + 1) / 2
+    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+
+
+def holm(pvalues: Sequence[float]) -> np.ndarray:
+    """Holm's adjusted p values of a family, in the order given."""
+    p = np.asarray(pvalues, dtype=float)
+    order = np.argsort(p, kind="stable")
+    adjusted = np.minimum(np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p)))), 1.0)
+    result = np.empty_like(p)
+    result[order] = adjusted
+    return result
+
+
+def seed_spread(
+    accuracies: Sequence[float], confidence: float = CONFIDENCE
+) -> tuple[float, float, float, float]:
+    """(mean, standard deviation, low, high) over runs that differ in their seed alone; Student's interval."""
+    from scipy.special import stdtrit
+
+    runs = np.asarray(accuracies, dtype=float)
+    if len(runs) < 2:
+        raise ValueError("a spread over seeds needs at least two runs")
+    mean, deviation = float(runs.mean()), float(runs.std(ddof=1))
+    half = float(stdtrit(len(runs) - 1, 0.5 + confidence / 2)) * deviation / len(runs) ** 0.5
+    return mean, deviation, max(mean - half, 0.0), min(mean + half, 1.0)
+
+
+def wide(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Outcomes of one benchmark: a row per problem (sorted), a column per cell; missing values are NaN."""
+    keys = [key for key in CELL if key != "benchmark"]
+    return outcomes.set_index(["problem_id", *keys])["value"].unstack(keys).sort_index()
+
+
+def accuracy_table(
+    outcomes: pd.DataFrame,
+    confidence: float = CONFIDENCE,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    clusters: dict[str, object] | None = None,
+) -> pd.DataFrame:
+    """Accuracy, with its interval, of every cell of `outcomes`: over all problems and over each level.
+
+    Columns: benchmark, policy, prm, method, budget, score, vote, level, problems, accuracy, low, high;
+    levels without problems are left out. `clusters` maps problem_id to its source. ValueError when a
+    problem occurs twice.
+    """
+    if outcomes.duplicated([*CELL, "problem_id"]).any():
+        row = outcomes[outcomes.duplicated([*CELL, "problem_id"])].iloc[0]
+        raise ValueError(f"problem {row['problem_id']} occurs twice in one cell of {row['policy']}")
+    tables = []
+    for (benchmark, _), part in outcomes.groupby(["benchmark", "policy"], sort=True, observed=True):
+        grid = wide(part)
+        levels = part.drop_duplicates("problem_id").set_index("problem_id")["level"].reindex(grid.index)
+        for level in LEVELS:
+            chosen = grid if level == "all" else grid[(levels == level).to_numpy()]
+            tables += _rows(chosen, confidence, resamples, seed, clusters, benchmark, level)
+    columns = [*CELL, "level", "problems", "accuracy", "low", "high"]
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    table = pd.concat(tables, ignore_index=True)[columns]
+    rank = table["level"].map({level: place for place, level in enumerate(LEVELS)})
+    order = table.assign(_rank=rank).sort_values([*CELL, "_rank"], kind="stable").index
+    return table.loc[order].reset_index(drop=True)
+
+
+def _rows(
+    grid: pd.DataFrame,
+    confidence: float,
+    resamples: int,
+    seed: int,
+    clusters: dict[str, object] | None,
+    benchmark: str,
+    level: str,
+) -> list[pd.DataFrame]:
+    """Accuracy rows of a grid, cells over the same problems together."""
+    there = grid.notna().to_numpy()
+    rows = []
+    for mask in np.unique(there, axis=1).T if grid.size else []:
+        if not mask.any():
+            continue
+        columns = np.flatnonzero((there == mask[:, None]).all(axis=0))
+        part = grid.iloc[np.flatnonzero(mask), columns]
+        sources = None if clusters is None else [clusters[problem] for problem in part.index]
+        low, high = interval(part.to_numpy(), confidence, resamples, seed, sources)
+        table = part.columns.to_frame(index=False)
+        table = table.assign(benchmark=benchmark, level=level, problems=len(part))
+        rows.append(table.assign(accuracy=np.clip(part.to_numpy().mean(axis=0), 0, 1), low=low, high=high))
+    return rows

@@ -1,0 +1,144 @@
+"""Tokens that every method used at every budget, and how its responses ended; FLOPs are made of these.
+
+Conventions. Totals are over the problems. A pool's tokens at N are N times the mean of its responses (their expected
+number); DVTS at a smaller N uses its share of the trees. The problem's prompt is counted once per problem, since its
+KV cache serves every candidate. Discarded tokens are those of candidates that are part of no answer returned.
+
+Attention is made of positions: a token at position p of its sequence meets p keys (see `ttstudy.analysis.flops`). Those
+of the policy's tokens are counted response by response and node by node, discarded ones too, and so are a PRM's that
+reads whole responses. In a search a PRM shares the prefixes that it has read, and no table says where each of its
+tokens stood: its positions are the policy's, prompts included, times its tokens per token of the policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ttstudy.analysis.flops import positions
+
+Row = dict[str, Any]
+
+
+def of_cot(responses: pd.DataFrame) -> Row:
+    """The single greedy response of each problem."""
+    return _row("cot", "none", 1, _prompts(responses)) | {
+        "response_tokens": float(responses["response_tokens"].sum(skipna=False)),
+        "policy_positions": float(_positions(responses).sum(skipna=False)),
+    }
+
+
+def of_pool(
+    responses: pd.DataFrame, scores: Mapping[str, pd.DataFrame], budgets: Mapping[str, Sequence[int]]
+) -> list[Row]:
+    """Majority (no PRM) and best-of-N (each PRM) at their budgets; `responses` is the whole pool."""
+    prompts = _prompts(responses)
+    drawn = _mean_per_problem(responses, responses["response_tokens"])
+    met = _mean_per_problem(responses, _positions(responses))
+    rows = []
+    for method, prm, budget in [
+        *(("coverage", "none", n) for n in sorted({*budgets.get("majority", ()), *budgets.get("best_of_n", ())})),
+        *(("majority", "none", n) for n in budgets.get("majority", ())),
+        *(("best_of_n", prm, n) for prm in scores for n in budgets.get("best_of_n", ())),
+    ]:
+        row = _row(method, prm, budget, prompts) | {"response_tokens": budget * drawn, "policy_positions": budget * met}
+        if prm != "none":
+            # Steps of a whole response are scored in one pass, by us and by the official code alike.
+            tokens = scores[prm]["prm_tokens"].astype(float)
+            read = budget * _mean_per_problem(scores[prm], tokens)
+            row |= {"prm_tokens": read, "prm_tokens_reencoded": read}
+            row["prm_positions"] = budget * _mean_per_problem(scores[prm], positions(0, tokens))
+        rows.append(row)
+    return rows
+
+
+def of_search(
+    method: str,
+    prm: str,
+    budget: int,
+    cost: pd.DataFrame,
+    nodes: pd.DataFrame,
+    cot: pd.DataFrame,
+    budgets: Sequence[int],
+) -> list[Row]:
+    """A beam search at its budget, or a DVTS run at each budget its trees serve; `cot` tells the prompts' lengths."""
+    total = cost.iloc[0].astype(float).to_dict()
+    prompts = _prompts(cot)
+    total["policy_positions"] = float(_node_positions(nodes, prompts).sum(skipna=False))
+    as_policy = total["prm_tokens"] / (prompts.sum(skipna=False) + total["response_tokens"])
+    total["prm_positions"] = as_policy * (positions(0, prompts).sum() + total["policy_positions"])
+    return [
+        _row(method, prm, n, prompts)
+        | {"problems": int(total["problems"])}
+        | {column: n / budget * total[column] for column in _SPENT}
+        for n in ([budget] if method == "beam_search" else budgets)
+    ]
+
+
+def endings(
+    method: str, prm: str, budget: int, responses: pd.DataFrame, grades: pd.DataFrame
+) -> Row:
+    """How responses ended: finished (end of text), cut (length, context or depth), without answer, timed out.
+
+    The first two are None where the end of a response was not recorded.
+    """
+    finish, status = responses["finish"], grades["status"]
+    known = not (finish == "unknown").any()
+    return {
+        "method": method,
+        "prm": prm,
+        "budget": budget,
+        "responses": len(responses),
+        "finished": int((finish == "eos").sum()) if known else None,
+        "cut": int(finish.isin(["length", "context", "depth"]).sum()) if known else None,
+        "no_answer": int((status == "no_answer").sum()),
+        "timed_out": int((status == "timed_out").sum()),
+    }
+
+
+_SPENT = (
+    *("response_tokens", "discarded_tokens", "prm_tokens", "prm_tokens_reencoded"),
+    *("policy_positions", "prm_positions"),
+)
+
+
+def _row(method: str, prm: str, budget: int, prompts: pd.Series) -> Row:
+    """A cell that has spent nothing but its prompts."""
+    key = {"method": method, "prm": prm, "budget": int(budget), "problems": len(prompts)}
+    once = {
+        "prompt_tokens": float(prompts.sum(skipna=False)),
+        "prompt_positions": float(positions(0, prompts).sum(skipna=False)),
+    }
+    return key | once | dict.fromkeys(_SPENT, 0.0)
+
+
+def _prompts(responses: pd.DataFrame) -> pd.Series:
+    """Tokens of each problem's prompt."""
+    return responses.groupby("problem_id")["prompt_tokens"].first().astype(float)
+
+
+def _positions(responses: pd.DataFrame) -> pd.Series:
+    start = responses["prompt_tokens"].astype(float)
+    return positions(start, start + responses["response_tokens"].astype(float))
+
+
+def _node_positions(nodes: pd.DataFrame, prompts: pd.Series) -> pd.Series:
+    """Positions of each node's tokens, which follow the problem's prompt and the tokens of the node's ancestors."""
+    rows = nodes.sort_values(["problem_id", "tree", "node"], ignore_index=True)
+    # Nodes are numbered from 0 within a tree, so a parent is as many rows above as its number is smaller.
+    parent = (rows.index - rows["node"] + rows["parent"]).to_numpy()
+    depth, tokens = rows["depth"].to_numpy(), rows["tokens"].to_numpy(dtype=float)
+    stop = rows["problem_id"].map(prompts).to_numpy() + tokens
+    for below in range(2, int(depth.max(initial=0)) + 1):
+        here = depth == below
+        stop[here] = stop[parent[here]] + tokens[here]
+    return pd.Series(positions(stop - tokens, stop))
+
+
+def _mean_per_problem(frame: pd.DataFrame, values: pd.Series) -> float:
+    """Sum over problems of the mean per response; NaN where one is not known."""
+    if values.isna().any():
+        return float("nan")
+    return float(values.groupby(frame["problem_id"]).mean().sum())

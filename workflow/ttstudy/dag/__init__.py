@@ -1,0 +1,1 @@
+"""The DAG: typed specs, digests, paths, and what of it is left to do."""

@@ -1,0 +1,1 @@
+"""Tables and their contracts, benchmarks, recorded responses, importers, the hub."""

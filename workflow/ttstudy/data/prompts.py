@@ -1,0 +1,60 @@
+"""Prompts: the instruction of each model family, where it is put, and how a response is cut into steps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+SEPARATOR = "\n\n"
+"""What parts two steps of a solution (paper, section 4.1)."""
+
+
+def split_steps(response: str, separator: str = SEPARATOR) -> list[str]:
+    """Steps of a response: parts between separators, stripped, blank ones left out."""
+    return [step.strip() for step in response.split(separator) if step.strip()]
+
+
+_QWEN = "Please reason step by step, and put your final answer within \\boxed{}."
+_LLAMA = """Solve the following math problem efficiently and clearly:
+
+- For simple problems (2 steps or fewer):
+Provide a concise solution with minimal explanation.
+
+- For complex problems (3 steps or more):
+Use this step-by-step format:
+
+## Step 1: [Concise description]
+[Brief explanation and calculations]
+
+## Step 2: [Concise description]
+[Brief explanation and calculations]
+
+...
+
+Regardless of the approach, always conclude with:
+
+Therefore, the final answer is: $\\boxed{answer}$. I hope it is correct.
+
+Where [answer] is just the final number or expression that solves the problem."""
+
+
+class Family(NamedTuple):
+    """How a family of models is asked: a system message (None: none), and text after the problem."""
+
+    system: str | None
+    after: str = ""
+
+
+FAMILIES = {
+    "plain": Family(None),
+    "llama": Family(_LLAMA),
+    "qwen": Family(_QWEN),
+    "deepseek-r1": Family(None, f"\n{_QWEN}"),
+}
+"""Instructions by family, to the letter (paper, tables 7 and 8; the official code, `evaluate.py` and `base_env.py`)."""
+
+
+def messages(family: str, problem: str) -> list[dict[str, str]]:
+    """Chat messages of a problem. `plain` gives the problem alone; R1-Distill takes no system message."""
+    system, after = FAMILIES[family]
+    instruction = [] if system is None else [{"role": "system", "content": system}]
+    return [*instruction, {"role": "user", "content": problem + after}]

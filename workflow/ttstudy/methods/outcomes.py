@@ -1,0 +1,109 @@
+"""Outcomes: the value of every method, PRM, budget, score and vote on every problem, for one (benchmark, policy)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ttstudy.data import tables
+from ttstudy.data.tables import TableError
+from ttstudy.methods import voting
+from ttstudy.methods.voting import Pool
+
+if TYPE_CHECKING:
+    from ttstudy.dag.specs.kinds import Sources
+    from ttstudy.dag.specs.records import File
+    from ttstudy.study.methods import Budgets
+
+Values = Iterable[tuple[str, str, pd.DataFrame]]
+"""(method, prm or "none", values as `ttstudy.methods.voting` returns them)."""
+
+
+def of_pool(
+    grades: pd.DataFrame,
+    scores: Mapping[str, pd.DataFrame],
+    budgets: Mapping[str, Sequence[int]],
+    problem_ids: Sequence[str],
+    seed: int,
+) -> Values:
+    """Coverage and majority of a pool of responses, and best-of-N with each PRM's scores."""
+    sizes = grades.groupby("problem_id").size().reindex(problem_ids, fill_value=0)
+    largest = max([*budgets.get("majority", ()), *budgets.get("best_of_n", ())], default=0)
+    if sizes.min() < largest:
+        raise TableError(f"problem {sizes.idxmin()} has {sizes.min()} responses in its pool, but N is up to {largest}")
+    pool = Pool.build(grades, None, problem_ids)
+    every = sorted({*budgets.get("majority", ()), *budgets.get("best_of_n", ())})
+    if every:
+        yield "coverage", "none", voting.values(pool, every, "coverage", seed=seed)
+    if budgets.get("majority"):
+        yield "majority", "none", voting.values(pool, budgets["majority"], "majority", seed=seed)
+    for prm, table in scores.items():
+        scored = Pool.build(grades, table, problem_ids)
+        yield "best_of_n", prm, voting.values(scored, budgets["best_of_n"], "best_of_n", seed=seed)
+
+
+def of_cot(grades: pd.DataFrame, problem_ids: Sequence[str]) -> Values:
+    """The single greedy response."""
+    yield "cot", "none", voting.values(Pool.build(grades, None, problem_ids), [1], "cot")
+
+
+def of_search(
+    method: str,
+    prm: str,
+    budget: int,
+    grades: pd.DataFrame,
+    answers: pd.DataFrame,
+    problem_ids: Sequence[str],
+    budgets: Sequence[int],
+    beam_width: int,
+    seed: int,
+) -> Values:
+    """A beam search at its budget, or a DVTS run at every budget that its trees serve."""
+    pool = Pool.build(grades, answers, problem_ids)
+    if method == "dvts":
+        trees = budget // beam_width
+        yield method, prm, voting.values_of_trees(pool, budgets, beam_width, trees, seed=seed)
+    else:
+        yield method, prm, voting.values_of_answers(pool, budget)
+
+
+def of_sources(
+    sources: Sources, problem_ids: Sequence[str], budgets: Budgets, beam_width: int, seed: int
+) -> Values:
+    """Every method of one (benchmark, policy), from the files that a spec names."""
+    given = budgets.model_dump(exclude_none=True)
+
+    def grades(*files: File) -> pd.DataFrame:
+        return tables.joined("grades", files, ["problem_id", "sample", "canonical", "correct"])
+
+    if sources.cot is not None:
+        yield from of_cot(grades(sources.cot.grades), problem_ids)
+    if blocks := sources.samples:
+        pool = grades(*(block.grades for block in blocks))
+        scores = {prm: tables.joined("scores", [block.scores[prm] for block in blocks]) for prm in blocks[0].scores}
+        yield from of_pool(pool, scores, given, problem_ids, seed)
+    for search in sources.searches:
+        yield from of_search(
+            search.method,
+            search.prm,
+            search.budget,
+            grades(search.grades),
+            tables.of("search_responses", search.answers, ["problem_id", "sample", "tree", "step_scores"]),
+            problem_ids,
+            given[search.method],
+            beam_width,
+            seed,
+        )
+
+
+def table(benchmark: str, policy: str, values: Values, difficulty: pd.DataFrame) -> pd.DataFrame:
+    """The `outcomes` table, each problem with its difficulty level."""
+    frames = [frame.assign(method=method, prm=prm) for method, prm, frame in values]
+    levels = difficulty.set_index("problem_id")["level"]
+    result = pd.concat(frames, ignore_index=True).assign(benchmark=benchmark, policy=policy)
+    result["level"] = result["problem_id"].map(levels)
+    # Sums of probabilities may leave [0, 1] by a rounding error.
+    result["value"] = result["value"].clip(0, 1)
+    return result

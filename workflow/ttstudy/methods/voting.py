@@ -1,0 +1,184 @@
+"""Votes: what a method is worth on each problem when it may draw N candidates out of M responses.
+
+Each value is the expected correctness over the random choice of N responses out of the pool, without
+replacement: exact where a closed form exists (coverage, majority, PRM-Max), otherwise the mean over
+prefixes of a fixed set of permutations that all votes, scores and budgets share (PRM-Vote), or over all
+subsets where those are fewer.
+
+Rules, the same everywhere:
+- An answer class is a set of equivalent answers. A response without an answer is in no class: it never
+  votes and never beats a response that has an answer; where nothing else was drawn, the problem counts as
+  wrong.
+- Ties are broken uniformly at random, in expectation: between classes for a vote, between responses for
+  PRM-Max.
+- The worth of a class is the share of its responses that are correct (0 or 1 when grader and classes agree).
+- A pool smaller than N is refused: a smaller denominator would invent failures, a larger one invent samples.
+
+Sources: Pass@N, Chen et al. 2021 (arXiv 2107.03374); best-of-N from a pool with ties, Nakano et al. 2021
+(arXiv 2112.09332), appendix I; aggregation and votes, arXiv 2502.06703, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from ttstudy.methods.estimators import Subsets, best_of, coverage, majority, votes
+from ttstudy.methods.pool import NO_STEPS, SCORES, Pool, aggregate, aggregate_all, rectangles
+
+__all__ = [
+    "NO_STEPS",
+    "SCORES",
+    "Pool",
+    "aggregate",
+    "aggregate_all",
+    "values",
+    "values_of_answers",
+    "values_of_trees",
+]
+
+
+def values(
+    pool: Pool, budgets: Sequence[int], method: str, permutations: int = 128, seed: int = 0
+) -> pd.DataFrame:
+    """Value of `method` (cot, majority, best_of_n or coverage) at each budget on each problem.
+
+    Columns: budget, score, vote, problem_id, value. Best-of-N has a row per score and per vote (prm_max,
+    prm_vote). ValueError when a budget exceeds the responses of some problem, or when best-of-N has no PRM
+    scores.
+    """
+    budgets = _checked(budgets, int(pool.sizes.min(initial=np.iinfo(np.int64).max)), "responses")
+    if method == "best_of_n" and not pool.scores:
+        raise ValueError("best_of_n needs the scores of a PRM; build the pool with a scores table")
+    if method not in ("cot", "majority", "best_of_n", "coverage"):
+        raise ValueError(
+            f"{method!r} cannot be valued from a pool; cot, majority, best_of_n and coverage can"
+        )
+    table: dict[tuple[int, str, str], np.ndarray] = {}
+    for rows, part in rectangles(pool):
+        for key, column in _values(part, budgets, method, permutations, seed).items():
+            table.setdefault(key, np.zeros(len(pool.problem_ids)))[rows] = column
+    return _long(table, pool.problem_ids)
+
+
+def _values(
+    pool: Pool, budgets: list[int], method: str, permutations: int, seed: int
+) -> dict[tuple[int, str, str], np.ndarray]:
+    if method in ("coverage", "cot"):
+        return {(n, "none", "none"): coverage(pool.correct, n) for n in budgets}
+    if method == "majority":
+        return {(n, "none", "majority"): majority(pool.correct, pool.answer_class, n) for n in budgets}
+    answered = pool.answer_class >= 0
+    table = {}
+    for how, scores in pool.scores.items():
+        best = best_of(pool.correct, np.where(answered, scores, -np.inf), budgets)
+        table |= {(n, how, "prm_max"): best[:, k] for k, n in enumerate(budgets)}
+    subsets = Subsets(pool.correct.shape[1], budgets, permutations, seed)
+    won = votes(pool.correct, pool.answer_class, pool.scores, None, subsets)
+    return table | {(n, how, "prm_vote"): column for (n, how), column in won.items() if how != "none"}
+
+
+def _checked(budgets: Sequence[int], most: int, what: str) -> list[int]:
+    budgets = [int(n) for n in budgets]
+    for n in budgets:
+        if n < 1:
+            raise ValueError(f"a budget must be at least 1, not {n}")
+        if n > most:
+            raise ValueError(f"budget {n} needs {n} {what} of every problem, but one has only {most}")
+    return budgets
+
+
+def _long(table: dict[tuple[int, str, str], np.ndarray], problem_ids: list[str]) -> pd.DataFrame:
+    keys = sorted(table)
+    n = len(problem_ids)
+    return pd.DataFrame(
+        {
+            "budget": np.repeat(np.array([key[0] for key in keys], dtype=np.int64), n),
+            "score": np.repeat(np.array([key[1] for key in keys], dtype=object), n),
+            "vote": np.repeat(np.array([key[2] for key in keys], dtype=object), n),
+            "problem_id": np.tile(np.array(problem_ids, dtype=object), len(keys)),
+            # rounded far below any meaning, so that bytes do not hang on the order in which BLAS adds
+            "value": np.clip(np.round(np.concatenate([table[k] for k in keys] or [[]]), 12), 0.0, 1.0),
+        }
+    ).astype({"score": "str", "vote": "str", "problem_id": "str"})
+
+
+# -- values of what a search returned ------------------------------------------------------------------------
+
+
+def values_of_answers(pool: Pool, budget: int) -> pd.DataFrame:
+    """Value on each problem when all the answers that a search with `budget` returned are used.
+
+    Columns as in `values`: majority, and prm_max and prm_vote per score. A problem without answers has
+    value 0.
+    """
+    answered = pool.answer_class >= 0
+    size = pool.correct.shape[1]
+    table = {}
+    won = {}
+    if size:
+        won = votes(pool.correct, pool.answer_class, pool.scores, None, Subsets(size, [size], 1, 0))
+        for how, scores in pool.scores.items():
+            best = best_of(pool.correct, np.where(answered, scores, -np.inf), [size])
+            table[budget, how, "prm_max"] = best[:, 0]
+    nothing = np.zeros(len(pool.problem_ids))
+    table[budget, "none", "majority"] = won.get((size, "none"), nothing)
+    for how in pool.scores:
+        table[budget, how, "prm_vote"] = won.get((size, how), nothing)
+        table.setdefault((budget, how, "prm_max"), nothing)
+    return _long(table, pool.problem_ids)
+
+
+def values_of_trees(
+    pool: Pool,
+    budgets: Sequence[int],
+    beam_width: int,
+    trees: int | None = None,
+    permutations: int = 128,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Value of DVTS at each budget N out of one run with more trees, N / `beam_width` of them drawn.
+
+    Trees are independent, so a subset of them, without replacement, is a run at the smaller budget. `trees`
+    is the number that was run (default: the largest tree number + 1); a tree that returned nothing still
+    takes its place. PRM-Max is exact: ties are broken within a tree, then between trees. Majority is exact
+    when no tree returned more than one answer; otherwise majority and PRM-Vote are means over subsets of
+    trees. Columns as in `values`.
+    """
+    if pool.tree is None:
+        raise ValueError("the pool has no trees; build it from the responses of a DVTS run")
+    present = pool.tree[pool.valid] if pool.valid is not None else pool.tree
+    count = int(present.max(initial=-1)) + 1 if trees is None else trees
+    if present.size and present.max() >= count:
+        raise ValueError(f"tree {present.max()} was returned, but only {count} trees were run")
+    for n in budgets:
+        if n % beam_width:
+            raise ValueError(f"budget {n} is not a multiple of the beam width {beam_width}")
+    budgets = [int(n) for n in budgets]
+    taken = _checked([n // beam_width for n in budgets], count, "trees")
+    answered = pool.answer_class >= 0
+    rows = np.broadcast_to(np.arange(len(pool.problem_ids))[:, None], pool.tree.shape)[answered]
+    table = {}
+    for how, scores in pool.scores.items():
+        key = np.full((len(pool.problem_ids), count), -np.inf)
+        np.maximum.at(key, (rows, pool.tree[answered]), scores[answered])
+        top = scores[answered] == key[rows, pool.tree[answered]]
+        place = (rows * count + pool.tree[answered])[top]
+        sums = np.bincount(place, weights=pool.correct[answered][top].astype(float), minlength=key.size)
+        worth = (sums / np.maximum(np.bincount(place, minlength=key.size), 1)).reshape(key.shape)
+        best = best_of(worth, key, taken)
+        table |= {(n, how, "prm_max"): best[:, k] for k, n in enumerate(budgets)}
+    subsets = Subsets(count, taken, permutations, seed)
+    won = votes(pool.correct, pool.answer_class, pool.scores, pool.tree, subsets)
+    single = np.bincount(rows * count + pool.tree[answered], minlength=1).max() <= 1
+    if single:
+        right = np.zeros((len(pool.problem_ids), count), dtype=bool)
+        classes = np.full(right.shape, -1, dtype=np.int64)
+        right[rows, pool.tree[answered]] = pool.correct[answered]
+        classes[rows, pool.tree[answered]] = pool.answer_class[answered]
+    for n, m in zip(budgets, taken, strict=True):
+        table[n, "none", "majority"] = majority(right, classes, m) if single else won[m, "none"]
+        table |= {(n, how, "prm_vote"): won[m, how] for how in pool.scores}
+    return _long(table, pool.problem_ids)

@@ -1,0 +1,94 @@
+"""Drawing pools of responses from a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ttstudy.data.prompts import messages, split_steps
+from ttstudy.policies.protocol import Engine, Progress, Request, Sampling
+from ttstudy.policies.seeds import derive
+
+if TYPE_CHECKING:
+    from ttstudy.dag.specs.kinds import AskSpec, SampleSpec
+    from ttstudy.policies.openai import Answer, Endpoint
+
+
+def draw(
+    engine: Engine,
+    problems: pd.DataFrame,
+    samples: Sequence[int],
+    spec: SampleSpec,
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """One response per problem and sample index: a `responses` table, problems in order, samples within.
+
+    A response's seed is derived from the spec's `seeds` and pool, the problem and the sample index, so it does not
+    depend on blocks, order or machine load.
+    """
+    sampling = Sampling(**spec.sampling.model_dump())
+    prompts = [tuple(engine.encode_chat(messages(spec.prompt, problem))) for problem in problems["problem"]]
+    keys = [
+        (problem_id, prompt, sample)
+        for problem_id, prompt in zip(problems["problem_id"], prompts, strict=True)
+        for sample in samples
+    ]
+    requests = [
+        Request(prompt, sampling, derive(*spec.seeds, spec.pool, problem_id, sample))
+        for problem_id, prompt, sample in keys
+    ]
+    completions = engine.generate(requests, progress)
+    return pd.DataFrame(
+        {
+            "problem_id": [key[0] for key in keys],
+            "sample": [key[2] for key in keys],
+            "response": [completion.text for completion in completions],
+            "steps": [split_steps(completion.text) for completion in completions],
+            "prompt_tokens": [completion.prompt_tokens for completion in completions],
+            "response_tokens": [completion.tokens for completion in completions],
+            "logprob": [float(sum(completion.logprobs)) for completion in completions],
+            "finish": [completion.finish for completion in completions],
+        }
+    )
+
+
+def requests(
+    endpoint: Endpoint, problems: pd.DataFrame, samples: Sequence[int], spec: AskSpec
+) -> list[tuple[tuple[str, int], dict[str, Any]]]:
+    """((problem_id, sample), request body) of every response to ask an endpoint for; seeds as in `draw`.
+
+    The spec's `system`, where it is not None, takes the place of the family's system message.
+    """
+    sampling = Sampling(**spec.sampling.model_dump())
+    jobs = []
+    for problem_id, problem in zip(problems["problem_id"], problems["problem"], strict=True):
+        chat = messages(spec.prompt, problem)
+        if spec.system is not None:
+            chat = [{"role": "system", "content": spec.system}, *(m for m in chat if m["role"] != "system")]
+        for sample in samples:
+            seed = derive(*spec.seeds, spec.pool, problem_id, sample)
+            jobs.append(((problem_id, sample), endpoint.body(chat, sampling, seed)))
+    return jobs
+
+
+def asked(answers: Mapping[tuple, Answer], problems: pd.DataFrame, samples: Sequence[int]) -> pd.DataFrame:
+    """The `responses` table of an endpoint's answers by (problem_id, sample); counts it did not tell are missing."""
+    keys = [(problem_id, sample) for problem_id in problems["problem_id"] for sample in samples]
+    found = [answers[key] for key in keys]
+    frame = pd.DataFrame(
+        {
+            "problem_id": [key[0] for key in keys],
+            "sample": [key[1] for key in keys],
+            "response": [answer.text for answer in found],
+            "steps": [split_steps(answer.text) for answer in found],
+            "prompt_tokens": pd.array([answer.prompt_tokens for answer in found], dtype="Int64"),
+            "response_tokens": pd.array([answer.tokens for answer in found], dtype="Int64"),
+            "logprob": pd.array([answer.logprob for answer in found], dtype="Float64").to_numpy(float, na_value=np.nan),
+            "finish": [answer.finish for answer in found],
+        }
+    )
+    known = [column for column in ("prompt_tokens", "response_tokens") if not frame[column].isna().any()]
+    return frame.astype(dict.fromkeys(known, "int64"))

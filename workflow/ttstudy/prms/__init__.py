@@ -1,0 +1,144 @@
+"""Process reward models: formats, heads and scoring engines behind one way to open them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ttstudy.dag.specs import records
+from ttstudy.models.catalogue import CATALOGUE, FORMATS, QWEN_SYSTEM, FormatName, format_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ttstudy.dag.specs.kinds import Judge
+    from ttstudy.models.loading import Checkpoint
+    from ttstudy.prms.scorer import Overflow, StepScorer
+
+__all__ = [
+    "CATALOGUE",
+    "FORMATS",
+    "FormatName",
+    "open_prm",
+    "open_reward_model",
+]
+
+ENGINES = ("transformers", "vllm")
+BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
+
+
+def open_reward_model(
+    path_or_name: str | Path,
+    format: FormatName | None = None,
+    engine: str = "transformers",
+    *,
+    name: str | None = None,
+    revision: str | None = None,
+    system: str | None = QWEN_SYSTEM,
+    cache: str | Path | None = None,
+    device: str = "auto",
+    dtype: str | None = None,
+    batch_tokens: int | None = None,
+    cache_mib: float = 512,
+    on_overflow: Overflow = "warn",
+    backbone: Literal["auto", "light", "transformers"] = "auto",
+    **options: Any,
+) -> StepScorer:
+    """Open a process reward model (PRM) without running any code of its checkpoint.
+
+    Args:
+        path_or_name: checkpoint folder, or model id of the Hugging Face hub.
+        format: `math_shepherd`, `rlhflow`, `skywork` or `qwen`; needed where neither the id nor the architecture in
+            config.json tells.
+        engine: `transformers` or `vllm` (in the Python that has it; see `ttstudy.models.environment`).
+        name: for tables; the folder's name or the id by default.
+        revision: commit (40 hex digits) of a hub model.
+        system: system message of format qwen, None for none; hub models of the catalogue have their own.
+        cache: where `.bin` weights are written as safetensors, by default `safetensors/` in the checkpoint folder.
+        device: `auto` is the last GPU, where there is one.
+        dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU and the checkpoint's on a GPU.
+        batch_tokens: tokens of one forward pass.
+        cache_mib: memory (MiB) for states of prefixes that search comes back to.
+        on_overflow: `warn`, `error` or `drop` (see `StepScorer`).
+        backbone: `light` is our own forward pass (Llama, Mistral, Qwen2), `transformers` is AutoModel, `auto` the
+            first that can run the checkpoint. For engine `transformers`.
+        options: of engine `vllm`; see `ttstudy.prms.vllm.VllmScoring`. `max_model_len`, tokens of the
+            longest solution, is by default the model's context.
+
+    Raises:
+        ValueError: a format that cannot be told, a tensor that is missing or does not belong, a tokenizer without
+            the tokens of the format, a hub id without a commit, an unknown option.
+    """
+    if engine not in ENGINES:
+        raise ValueError(f"Unknown PRM engine {engine!r}; there are {', '.join(ENGINES)}.")
+    if options and engine != "vllm":
+        raise TypeError(f"{', '.join(options)}: no option of engine {engine}.")
+    import torch
+
+    from ttstudy.models import checkpoints
+    from ttstudy.models.loading import Checkpoint, dtype_of, find_folder, stored_dtype
+    from ttstudy.models.text import TextTokenizer
+    from ttstudy.prms import heads
+    from ttstudy.prms.backbone import Backbone
+    from ttstudy.prms.formats import make_format
+    from ttstudy.prms.hf import TransformersEngine
+    from ttstudy.prms.native import LightEngine
+    from ttstudy.prms.scorer import StepScorer
+
+    folder = find_folder(path_or_name, revision)
+    checkpoint = Checkpoint(folder, cache)
+    hub_id = checkpoints.origin(folder) or str(path_or_name)
+    format = format or format_of(hub_id, checkpoint.config)
+    known = CATALOGUE.get(hub_id)
+    prompt = {"system": known.system if known else system} if format == "qwen" else {}
+    encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **prompt)
+    if engine == "vllm":
+        from ttstudy.prms.vllm import VllmScoring, on_cpu
+
+        if backbone != "auto":
+            raise ValueError("backbone is an option of engine transformers; leave it out with engine vllm.")
+        heads.load_head(format, encoder, checkpoint, "cpu")  # a head that is not whole is refused here
+        _known_backbone(checkpoint, heads.HEAD_KEYS[format], "auto")
+        chosen = dtype or ("float32" if on_cpu() else stored_dtype(checkpoint.config) or "bfloat16")
+        dtype_of(chosen)
+        vllm = VllmScoring(checkpoint, format, encoder, chosen, cache, **options)
+        checkpoint.close()
+        return StepScorer(name or Path(path_or_name).name, encoder, vllm, on_overflow)
+    if device == "auto":
+        # The last GPU: in a search the policy's engine takes the first ones.
+        device = f"cuda:{torch.cuda.device_count() - 1}" if torch.cuda.is_available() else "cpu"
+    kind = torch.device(device).type
+    precision = dtype_of(dtype or ("float32" if kind == "cpu" else stored_dtype(checkpoint.config)))
+    budget = batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
+    head = heads.load_head(format, encoder, checkpoint, device)
+    head_keys = heads.HEAD_KEYS[format]
+    if _known_backbone(checkpoint, head_keys, backbone):
+        scoring = LightEngine(Backbone(checkpoint, device, precision), head, budget, cache_mib)
+    else:
+        scoring = TransformersEngine(checkpoint, head, head_keys, device, precision, budget)
+    checkpoint.close()
+    return StepScorer(name or Path(path_or_name).name, encoder, scoring, on_overflow)
+
+
+def open_prm(path: str | Path, judge: Judge) -> StepScorer:
+    """The PRM that a step's spec asks for, whose checkpoint's folder is `path`."""
+    options = records.bound(judge.vllm) | records.free(judge.vllm) if judge.engine == "vllm" else {}
+    return open_reward_model(path, format=judge.format, engine=judge.engine, **options)
+
+
+def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: str) -> bool:
+    """Whether our own forward pass runs the checkpoint; ValueError where a tensor is missing or one too many."""
+    from ttstudy.models.checkpoint import UnsupportedArchitectureError
+    from ttstudy.prms.backbone import layout_of, tensor_shapes
+
+    try:
+        layout_of(checkpoint)
+    except UnsupportedArchitectureError:
+        if backbone == "light":
+            raise
+        return False
+    if backbone == "transformers":
+        return False
+    prefix = checkpoint.backbone_prefix()
+    checkpoint.check_keys([prefix + key for key in tensor_shapes(checkpoint)], head_keys)
+    return True

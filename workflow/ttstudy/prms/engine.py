@@ -1,0 +1,53 @@
+"""What scores encoded steps: the protocol behind every reward model, and what is common to its implementations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from ttstudy.prms.protocol import Encoded
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Siblings:
+    """Candidates for the next step after one prefix.
+
+    `ids`: what all of them begin with, perhaps nothing. `cuts`: lengths of prefixes of `ids` that may have been run
+    before, ascending, `len(ids)` included. `suffixes`: at least one more token each, ending at the scored position.
+    """
+
+    ids: list[int]
+    cuts: list[int]
+    suffixes: list[list[int]]
+
+
+class ScoringEngine(Protocol):
+    """Runs token ids through a PRM. `tokens` counts those that really went through it."""
+
+    parameters: int
+    context: int
+    """Largest number of tokens that the model was made for."""
+    tokens: int
+
+    def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
+        """Score at each position of each sequence, one pass per sequence."""
+
+    def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
+        """Score at the end of each candidate of each group, common tokens run once."""
+
+
+def batches(items: Sequence[T], costs: Sequence[int], budget: int) -> Iterator[list[T]]:
+    """Consecutive items whose costs add up to at most `budget`; a dearer one goes alone."""
+    batch: list[T] = []
+    total = 0
+    for item, cost in zip(items, costs, strict=True):
+        if batch and total + cost > budget:
+            yield batch
+            batch, total = [], 0
+        batch.append(item)
+        total += cost
+    if batch:
+        yield batch

@@ -1,0 +1,121 @@
+"""Scoring on our own forward pass: packed batches, and prefixes that are run once however often search returns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ttstudy.prms import heads
+from ttstudy.prms.backbone import Backbone, Segment
+from ttstudy.prms.engine import Siblings, batches
+from ttstudy.prms.protocol import Encoded
+from ttstudy.prms.states import Node, PrefixStates, cut, key_of
+
+
+@dataclass(slots=True)
+class _New:
+    """A sequence to be run after a known prefix, for those who asked for its score."""
+
+    key: bytes
+    parent: bytes | None
+    ids: list[int]
+    asked: list[tuple[int, int]] = field(default_factory=list)
+
+
+class LightEngine:
+    """Scores of encoded steps by a backbone and a head.
+
+    Args:
+        backbone, head: on the same device.
+        batch_tokens: tokens of one forward pass (a longer sequence goes alone).
+        cache_mib: memory for states of prefixes that search may come back to.
+    """
+
+    def __init__(self, backbone: Backbone, head: heads.Head, batch_tokens: int, cache_mib: float) -> None:
+        """Start with no prefix known."""
+        self.backbone, self.head, self.batch_tokens = backbone, head, batch_tokens
+        self.parameters = backbone.parameters + sum(weight.numel() for weight in head.weights.values())
+        self.context = backbone.config.context
+        self.tokens = 0
+        layout = backbone.config
+        self._states = PrefixStates(
+            layout.layers,
+            layout.kv_heads,
+            layout.head_dim,
+            capacity=int(cache_mib * 2**20) // backbone.bytes_per_token,
+            device=backbone.device,
+            dtype=backbone.dtype,
+        )
+
+    def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
+        """Score at each position of each sequence, in order, one pass per sequence."""
+        order = sorted(range(len(batch)), key=lambda i: len(batch[i].ids))
+        scores: list[list[float]] = [[] for _ in batch]
+        for chosen in batches(order, [len(batch[i].ids) for i in order], self.batch_tokens):
+            segments = [Segment(batch[i].ids, batch[i].positions) for i in chosen]
+            flat = iter(heads.score(self.head, self.backbone(segments)))
+            for i in chosen:
+                scores[i] = [next(flat) for _ in batch[i].positions]
+            self.tokens += sum(len(segment.ids) for segment in segments)
+        return scores
+
+    def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
+        """Score of each candidate of each group: only tokens whose states are not known are run."""
+        scores = [[0.0] * len(group.suffixes) for group in groups]
+        order = sorted(range(len(groups)), key=lambda i: len(groups[i].ids))
+        costs = [len(groups[i].ids) + sum(map(len, groups[i].suffixes)) for i in order]
+        for chosen in batches(order, costs, self.batch_tokens):
+            keys = {i: key_of(groups[i].ids) for i in chosen}
+            self._run_prefixes({keys[i]: groups[i] for i in chosen})
+            new: dict[bytes, _New] = {}
+            for i in chosen:
+                for j, suffix in enumerate(groups[i].suffixes):
+                    key = keys[i] + key_of(suffix)
+                    node = self._states.get(key)
+                    if node is not None and node.score is not None:
+                        scores[i][j] = node.score
+                    else:
+                        new.setdefault(key, _New(key, keys[i], suffix)).asked.append((i, j))
+            for one, score in zip(new.values(), self._run_new(list(new.values()), scored=True), strict=True):
+                for i, j in one.asked:
+                    scores[i][j] = score
+            self._states.trim()
+        return scores
+
+    def _run_prefixes(self, groups: dict[bytes, Siblings]) -> None:
+        """Make the states of each group's common ids known."""
+        new = []
+        for key, group in groups.items():
+            if self._states.get(key) is not None:
+                continue
+            known = [length for length in group.cuts if self._states.get(cut(key, length)) is not None]
+            start = known[-1] if known else 0
+            new.append(_New(key, cut(key, start) if start else None, group.ids[start:]))
+        self._run_new(new, scored=False)
+
+    def _run_new(self, new: list[_New], scored: bool) -> list[float]:
+        """Run sequences and remember their states; their last tokens' scores where `scored`."""
+        if not new:
+            return []
+        segments = []
+        for one in new:
+            parent = self._states.get(one.parent) if one.parent is not None else None
+            segments.append(
+                Segment(
+                    one.ids,
+                    wanted=[len(one.ids) - 1] if scored else [],
+                    slots=self._states.allocate(len(one.ids)),
+                    **({"known": parent.slots} if parent else {}),
+                )
+            )
+        hidden = self.backbone(segments, self._states)
+        self.tokens += sum(len(one.ids) for one in new)
+        scores = heads.score(self.head, hidden) if scored else [None] * len(new)
+        for one, segment, score in zip(new, segments, scores, strict=True):
+            known: Node | None = self._states.get(one.key)
+            if known is None:
+                self._states.put(one.key, one.parent, segment.slots, score)
+            else:  # it had been run as a prefix, without a score
+                known.score = score
+                self._states.release(segment.slots)
+        return scores

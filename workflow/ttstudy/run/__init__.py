@@ -1,0 +1,1 @@
+"""What runs a study: steps, progress, provenance, integrity, plans, machines."""

@@ -1,0 +1,214 @@
+"""What a run will do, and because of what, in words: which keys of the study, which files of code, which results.
+
+The last report of a study says what it was made by: its configuration and its code, in `provenance.json`. Each key that
+has changed since is laid over the old configuration alone, and the jobs that would then be others are its doing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from ttstudy.dag import fingerprint, todo
+from ttstudy.dag.layout import Layout, open_layout
+from ttstudy.dag.specs import files as specs
+from ttstudy.dag.todo import Left, Why
+from ttstudy.errors import StudyError
+from ttstudy.run import provenance
+from ttstudy.study import Study, from_mapping
+
+MOST = 12
+"""Keys that are told apart; where more have changed, they are told together."""
+_ONE, _SEVERAL = 0, 1
+WORK = {
+    "models": ("model to train, copy or fetch", "models to train, copy or fetch"),
+    "data": ("table of problems or recorded responses to make", "tables of problems or recorded responses to make"),
+    "draw": ("block of responses to draw", "blocks of responses to draw"),
+    "search": ("search to run", "searches to run"),
+    "score": ("block to score", "blocks to score"),
+    "grade": ("table to grade", "tables to grade"),
+    "label": ("block to label", "blocks to label"),
+    "analysis": ("step of analysis", "steps of analysis"),
+    "report": ("the report", "the report"),
+}
+"""Stages of a run, for one job and for several."""
+_STAGE = {
+    **dict.fromkeys(("train_policy", "train_reward_model", "fetch_model"), "models"),
+    **dict.fromkeys(("benchmark", "recorded", "labelled"), "data"),
+    **dict.fromkeys(("sample", "ask", "recorded_responses"), "draw"),
+    **dict.fromkeys(("score", "score_labelled", "recorded_scores"), "score"),
+    **dict.fromkeys(("grade", "grade_search"), "grade"),
+    **{name: name for name in ("search", "label", "report")},
+}
+_TOLD = {
+    "texts": "templates, captions or published numbers have changed",
+    "published": "published numbers have changed",
+    "version": "the step's version was raised",
+}
+"""What a field of a spec means, where the configuration does not tell."""
+
+
+def told(layout: Layout) -> str:
+    """A few lines: how much is left to do, and per cause, what."""
+    left, jobs = todo.left(layout), layout.jobs()
+    if not left:
+        return f"Nothing to do: {len(jobs)} jobs are done. Report: {layout.report()}"
+    first = f"To do: {len(left)} of {len(jobs)} jobs: {_work(left)}."
+    causes = _causes(layout, left)
+    if causes is None:
+        return f"{first}\nThere is no report of this study yet."
+    return "\n".join([first, "Because", *(f"  {cause}: {_work(some)}" for cause, some in causes.items())])
+
+
+def _work(left: Iterable[Left]) -> str:
+    """Jobs by stage, in words."""
+    counts = Counter(_STAGE.get(item.job.rule, "analysis") for item in left)
+    words = [
+        name[_ONE] if stage == "report" else f"{counts[stage]} {name[_ONE if counts[stage] == 1 else _SEVERAL]}"
+        for stage, name in WORK.items()
+        if counts[stage]
+    ]
+    return ", ".join(words)
+
+
+def _causes(layout: Layout, left: Sequence[Left]) -> dict[str, list[Left]] | None:
+    """What is left to do by its cause; a job with several causes stands under each. None without an earlier report."""
+    before = _before(layout)
+    if before is None:
+        return None
+    old, code = before
+    found: dict[str, list[Left]] = {}
+    mine: dict[str, list[str]] = {item.job.spec.product: [] for item in left}
+    for cause, touches in [*_keys(layout, old), *_files(code)]:
+        for item in left:
+            if touches(item):
+                mine[item.job.spec.product].append(cause)
+                found.setdefault(cause, []).append(item)
+    known = _digests(old.model_dump(mode="json") | {"results": layout.study.results}, layout)
+    for item in left:
+        if not mine[item.job.spec.product]:
+            new = known is not None and item.job.spec.product not in known
+            cause = "several of these together" if new and found else _otherwise(layout, item)
+            found.setdefault(cause, []).append(item)
+    return found
+
+
+def _before(layout: Layout) -> tuple[Study, Mapping[str, str]] | None:
+    """Configuration and code of the study's last report; None where there is none that can be read."""
+    try:
+        known = json.loads((layout.root / layout.provenance()).read_text(encoding="utf-8"))
+        return from_mapping(known["config"]), dict(known["code"])
+    except (OSError, ValueError, KeyError, TypeError, StudyError):
+        return None
+
+
+Touches = Callable[[Left], bool]
+
+
+def _keys(layout: Layout, old: Study) -> Iterator[tuple[str, Touches]]:
+    """Changed keys of the configuration in words, each with what it alone would change."""
+    was, now = old.model_dump(mode="json"), layout.study.model_dump(mode="json")
+    was["results"] = now["results"]
+    changed = list(_changed(was, now))
+    if not changed:
+        return
+    base = _digests(was, layout)
+    if base is None or len(changed) > MOST:
+        yield "; ".join(words for words, _ in changed[:MOST]) + " ...", lambda _item: True
+        return
+    for words, path in changed:
+        alone = _digests(_laid(was, now, path), layout)
+        if alone is None:  # a change that cannot stand alone
+            yield words, lambda _item: True
+            continue
+        touched = {product for product, digest in alone.items() if base.get(product) != digest}
+        yield words, partial(_is_in, touched)
+
+
+def _is_in(products: set[str], item: Left) -> bool:
+    return item.job.spec.product in products
+
+
+def _is_of(steps: set[str], item: Left) -> bool:
+    return item.job.spec.step in steps
+
+
+def _digests(config: Mapping[str, Any], layout: Layout) -> dict[str, str] | None:
+    try:
+        jobs = open_layout(from_mapping(config), layout.root).jobs()
+    except StudyError:
+        return None
+    return {job.spec.product: job.spec.digest for job in jobs}
+
+
+def _changed(was: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """(change in words, path of its key) wherever two configurations differ."""
+    name = ".".join(path)
+    if isinstance(was, dict) and isinstance(now, dict):
+        for key in [*was, *(key for key in now if key not in was)]:
+            if key not in now:
+                yield f"{name}.{key} is gone".lstrip("."), (*path, key)
+            elif key not in was:
+                yield f"{name}.{key} is new".lstrip("."), (*path, key)
+            else:
+                yield from _changed(was[key], now[key], (*path, key))
+    elif was != now:
+        if isinstance(was, list) and isinstance(now, list):
+            new, gone = [x for x in now if x not in was], [x for x in was if x not in now]
+            words = [f"{_listed(new)} new"] * bool(new) + [f"{_listed(gone)} gone"] * bool(gone)
+            yield f"{name}: {', '.join(words) or 'another order'}", path
+        else:
+            yield f"{name}: {_short(now)}, was {_short(was)}", path
+
+
+def _listed(values: Sequence[Any]) -> str:
+    return f"{', '.join(map(_short, values))} {'is' if len(values) == 1 else 'are'}"
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _laid(was: Mapping[str, Any], now: Mapping[str, Any], path: Sequence[str]) -> dict[str, Any]:
+    """The old configuration with one key as the new one has it."""
+    result, key = dict(was), path[0]
+    if len(path) > 1:
+        result[key] = _laid(was[key], now[key], path[1:])
+    elif key in now:
+        result[key] = now[key]
+    else:
+        del result[key]
+    return result
+
+
+def _files(code: Mapping[str, str]) -> Iterator[tuple[str, Touches]]:
+    """Changed files of code, each with what its steps would change."""
+    now = provenance.code()
+    for name in sorted({*code, *now}):
+        if code.get(name) == now.get(name):
+            continue
+        path = fingerprint.ROOT / name
+        steps = {step for step in fingerprint.WRITES | {"report": ()} if path in fingerprint.computes(step)}
+        if steps:
+            # Steps after them run as well, but not because of this file.
+            yield f"{name} has changed", partial(_is_of, steps)
+
+
+def _otherwise(layout: Layout, item: Left) -> str:
+    """Why a job runs that no key and no file tells: from its old spec, or from what is there."""
+    if item.why is Why.BEFORE or item.why is Why.MISSING:
+        return {Why.BEFORE: "what they are made from is made anew", Why.MISSING: "not there"}[item.why]
+    if item.why is Why.OTHER and item.made_by is not None:
+        try:
+            old = specs.content(layout.root / specs.place(layout.study.results, item.made_by))["spec"]
+        except StudyError:
+            return str(item.why.value)
+        new = json.loads(specs.text(item.job.spec))["spec"]
+        for field, words in _TOLD.items():
+            if field in new and old.get(field) != new[field]:
+                return words
+    return str(item.why.value)

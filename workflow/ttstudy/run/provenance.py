@@ -1,0 +1,160 @@
+"""Where a result came from: commit, code, hardware, checksums, and what every job took."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ttstudy.dag import fingerprint
+from ttstudy.dag.fingerprint import ROOT
+from ttstudy.dag.stamps import MARKERS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN = "TTSTUDY_RUN"
+"""Environment variable with the name of the run (one start of Snakemake) that a job belongs to."""
+LIBRARIES = ("vllm", "torch", "transformers", "tokenizers")
+"""Modules that decide what a model draws or scores."""
+
+
+def commit() -> str:
+    """Commit of this checkout, with `+changes` where files differ from it; `unknown` outside git."""
+    try:
+        run = subprocess.run(
+            ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+changes", "--abbrev=12", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return run.stdout.strip()
+
+
+def hardware() -> str:
+    """Processor, cores and memory in words; no host name."""
+    model = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return f"{model}, {os.cpu_count()} cores, {pages / 2**30:.0f} GiB, {platform.system()}"
+    except (OSError, StopIteration, ValueError):
+        return f"{model}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def libraries(engines: Iterable[str] = ()) -> dict[str, str]:
+    """Version of each of `LIBRARIES` that this process loaded, by the name of the distribution that holds it.
+
+    `engines`: those that the job ran on; vLLM counts as loaded where copies of it ran in processes of their own. Not
+    the versions of the report's environment: vLLM may have one of its own, and its CPU build another name.
+    """
+    found = [name for name in LIBRARIES if name in sys.modules or name in set(engines)]
+    holders = packages_distributions() if found else {}
+    names = [holders[name][0] for name in found if name in holders]
+    return {name: version(name) for name in names}
+
+
+def checksums(paths: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of files by path."""
+    return {str(path): sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def code() -> dict[str, str]:
+    """Digest of every file of the library and of every step, comments and docstrings left out."""
+    files = [*fingerprint.LIBRARY.rglob("*.py"), *fingerprint.SCRIPTS.glob("*.py")]
+    return {str(path.relative_to(ROOT)): fingerprint.digest(path)[:16] for path in sorted(files)}
+
+
+def problems(frame: pd.DataFrame) -> dict[str, str]:
+    """Twelve hexadecimal characters for the text and the key of each problem, by id."""
+    pairs = zip(frame["problem_id"], frame["problem"], frame["answer"], strict=True)
+    return {key: sha256(f"{text}\0{answer}".encode("utf-8", "replace")).hexdigest()[:12] for key, text, answer in pairs}
+
+
+def _beside(product: Path) -> Path:
+    product = product.parent if product.name in MARKERS else product
+    return product.with_name(f".{product.name}.job.json")
+
+
+def record(product: Path, seconds: float, amounts: Mapping[str, int], engines: Iterable[str] = ()) -> None:
+    """Leave what this process took, and with which libraries, beside its output.
+
+    A job that was killed and went on counts its last process. `engines`: as in `libraries`.
+    """
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    torch = sys.modules.get("torch")
+    devices = [torch.cuda.get_device_name()] if torch is not None and torch.cuda.is_initialized() else []
+    content = {
+        "step": Path(sys.argv[0]).stem,
+        "run": os.environ.get(RUN, ""),
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(sum(item.ru_utime + item.ru_stime for item in used), 2),
+        "peak_bytes": max(item.ru_maxrss for item in used) * (1 if sys.platform == "darwin" else 1024),
+        "hardware": ", ".join([*devices, hardware()]),
+        "libraries": libraries(engines),
+    } | dict(amounts)
+    path = _beside(product)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def jobs(products: Iterable[tuple[str, Path]]) -> list[dict[str, Any]]:
+    """What the jobs behind a study took, by step, from (step, first output) pairs; a record knows its step better.
+
+    Per step (column `rule`): jobs, cached (not made by the run that asks), unrecorded (left no record), seconds,
+    cpu_seconds, tokens (summed) and peak_bytes (largest). A step none of whose jobs left a record has None in
+    their place.
+    """
+    rules: dict[str, dict[str, Any]] = {}
+    sums = ("seconds", "cpu_seconds", "tokens")
+    for rule, product in products:
+        known = _read(_beside(product))
+        rule = known["step"] if known and "step" in known else rule
+        row = rules.setdefault(rule, {"rule": rule, "jobs": 0, "cached": 0, "unrecorded": 0} | dict.fromkeys(
+            (*sums, "peak_bytes")))  # fmt: skip
+        row["jobs"] += 1
+        row["cached"] += known is None or known.get("run") != os.environ.get(RUN, "")
+        row["unrecorded"] += known is None
+        for name in sums:
+            if known and name in known:
+                row[name] = round((row[name] or 0) + known[name], 2)
+        if known:
+            row["peak_bytes"] = max(row["peak_bytes"] or 0, known.get("peak_bytes", 0))
+    return list(rules.values())
+
+
+def machines(products: Iterable[tuple[str, Path]]) -> list[str]:
+    """Hardware of the jobs that left a record, each once, in the order met."""
+    found = (_read(_beside(product)) for _, product in products)
+    return list(dict.fromkeys(str(known["hardware"]) for known in found if known and "hardware" in known))
+
+
+def drawn_with(products: Iterable[tuple[str, Path]]) -> dict[str, dict[str, str]]:
+    """Libraries of the jobs behind a study by step, then distribution: their version, or all in the order met."""
+    met: dict[str, dict[str, dict[str, None]]] = {}
+    for rule, product in products:
+        known = _read(_beside(product)) or {}
+        for name, used in dict(known.get("libraries", {})).items():
+            met.setdefault(str(known.get("step", rule)), {}).setdefault(name, {})[str(used)] = None
+    return {rule: {name: ", ".join(found) for name, found in names.items()} for rule, names in met.items()}
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content if isinstance(content, dict) else None

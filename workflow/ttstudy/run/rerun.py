@@ -1,0 +1,38 @@
+"""What Snakemake runs again: what `ttstudy.dag.todo` finds, and nothing else.
+
+Snakemake (9.27) judges by file times, always, and by what `.snakemake/` remembers of params, code and inputs. Neither
+is in the results: a copy, another clone or a purge's `touch` has other times and no memory. Both questions are answered
+here instead. `tests/test_cache_truth.py` holds that it asks them in these places; missing files it finds by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def decide(dirty: Mapping[str, str]) -> None:
+    """Let jobs run whose first output is in `dirty` (with the reason in words), whatever times and records say."""
+    from snakemake.io import _IOFile
+    from snakemake.persistence import ParamsChange, PersistenceBase
+    from snakemake.settings.enums import RerunTrigger
+    from snakemake.workflow import Workflow
+
+    async def is_newer(_file: Any, _time: float) -> bool:
+        return False
+
+    def params_changed(_self: Any, job: Any, file: Any = None) -> Any:
+        why = dirty.get(str(job.output[0])) if job.output else None
+        return ParamsChange(only_new={why}) if why else ParamsChange()
+
+    _replace(_IOFile, "is_newer", is_newer)
+    _replace(PersistenceBase, "has_metadata", lambda _self, job: True)
+    _replace(PersistenceBase, "has_outdated_metadata", lambda _self, job: False)
+    _replace(PersistenceBase, "params_changed", params_changed)
+    _replace(Workflow, "rerun_triggers", property(lambda _self: frozenset({RerunTrigger.PARAMS})))
+
+
+def _replace(owner: type, name: str, value: Any) -> None:
+    if not hasattr(owner, name):
+        raise RuntimeError(f"this Snakemake has no {owner.__name__}.{name}; install the version of pyproject.toml")
+    setattr(owner, name, value)

@@ -1,0 +1,60 @@
+"""Models on a node's own disk: copied from the shared file system once per node, by whichever job comes first."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+
+from ttstudy.dag.specs import files
+from ttstudy.dag.stamps import MARKERS
+
+STAGED = "TTSTUDY_STAGED"
+"""Environment variable with the copies, as JSON: a model's folder, and that of its copy."""
+_DIGEST = 8
+
+
+def staged(spec: Path, folder: str) -> dict[str, str]:
+    """Copies in `folder` of the models that a spec's file names, by the folders that they are copies of.
+
+    A folder's name carries what the model is; others are not copied.
+    """
+    found = {}
+    for path in _paths(files.content(spec)["spec"]):
+        source = Path(path).parent
+        if Path(path).name in MARKERS and source.is_dir() and _carries_its_digest(source):
+            found[str(source)] = str(_copy(source, Path(folder)))
+    return found
+
+
+def _paths(item: object) -> list[str]:
+    """Every `path` in a spec."""
+    if isinstance(item, dict):
+        own = [item["path"]] if isinstance(item.get("path"), str) else []
+        return own + [path for value in item.values() for path in _paths(value)]
+    return [path for value in item for path in _paths(value)] if isinstance(item, list) else []
+
+
+def _carries_its_digest(folder: Path) -> bool:
+    """Whether the name ends in a spec's digest, so that another model never has the same name."""
+    tail = folder.name.rsplit("-", 1)[-1]
+    return len(tail) == _DIGEST and all(c in "0123456789abcdef" for c in tail)
+
+
+def _copy(source: Path, folder: Path) -> Path:
+    """The copy's path; where the disk cannot hold it, the source's."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = folder / source.name
+    with (folder / f".{source.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if target.is_dir():
+            return target
+        needed = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+        if shutil.disk_usage(folder).free < needed * 1.05:
+            return source
+        partial = folder / f".{source.name}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source, partial)
+        os.replace(partial, target)
+    return target

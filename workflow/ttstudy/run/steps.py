@@ -1,0 +1,188 @@
+"""What every step in `scripts/` shares: its spec, a log, errors as one sentence, and parts that survive a kill.
+
+Beside its output a step leaves a hidden JSON file that says what the job took (`ttstudy.run.provenance.jobs` reads it).
+No table depends on it, so times and hardware change no result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TypeVar
+
+import pandas as pd
+
+from ttstudy.dag import stamps
+from ttstudy.dag.specs import files as specs
+from ttstudy.dag.specs.kinds import Drawing, ScoreSpec, SearchSpec
+from ttstudy.dag.specs.records import File, Spec
+from ttstudy.data import tables
+from ttstudy.errors import StudyError, sentence
+from ttstudy.run import integrity, provenance, scratch
+
+Item = TypeVar("Item")
+Kind = TypeVar("Kind", bound=Spec)
+
+
+_amounts: dict[str, int] = {}
+
+
+def took(**amounts: int) -> None:
+    """Note what the job used beside time, such as `tokens`; the reader of its record sums them."""
+    for name, amount in amounts.items():
+        _amounts[name] = _amounts.get(name, 0) + int(amount)
+
+
+def main(kind: type[Kind], step: Callable[[Kind, Path | None], None]) -> None:
+    """Run a step on the spec that `--spec` names, and record what it took; `step` gets the spec and its log's path.
+
+    What data, configuration or machine do wrong is one sentence and status 1. An input that turns out damaged is set
+    aside, so that the next run makes it again.
+    """
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.add_argument("--spec", required=True, type=Path, help="file in results/specs: all that decides the output")
+    parser.add_argument("--log", type=Path, help="file for progress lines")
+    args = parser.parse_args()
+    clock = time.monotonic()
+
+    def run() -> None:
+        spec = specs.read(args.spec, kind)
+        stamps.begin(spec)
+        step(spec, args.log)
+        provenance.record(Path(spec.product), time.monotonic() - clock, _amounts, _engines(spec))
+
+    told(run, args.log)
+
+
+def told(action: Callable[[], None], log_path: Path | None = None) -> None:
+    """Run an action; what it cannot do through no fault of ours is one sentence and status 1."""
+    try:
+        action()
+    except Exception as error:
+        if isinstance(error, tables.DamagedError):
+            with suppress(OSError):
+                integrity.set_aside(error.path)
+        words = sentence(error)
+        if words is None:
+            raise
+        with log(log_path) as stream:
+            if stream is not None:
+                print(f"error: {words}", file=stream)
+        sys.exit(f"error: {words}")
+
+
+def folder(checkpoint: File) -> Path:
+    """Folder of a checkpoint: the copy on this node's own disk where `scripts/launch.py` made one."""
+    own = str(Path(checkpoint.path).parent)
+    return Path(json.loads(os.environ.get(scratch.STAGED, "{}")).get(own, own))
+
+
+@contextmanager
+def opening(checkpoint: Path) -> Iterator[None]:
+    """What cannot be opened inside is told in one sentence with the checkpoint's folder."""
+    try:
+        yield
+    except Exception as error:
+        if sentence(error) is not None:
+            raise
+        raise StudyError(f"{checkpoint}: this checkpoint cannot be opened ({error})") from error
+
+
+def _engines(spec: Spec) -> set[str]:
+    """Engines that a spec names, the policy's and the PRM's."""
+    found = set()
+    if isinstance(spec, Drawing):
+        found.add(spec.engine.kind)
+    if isinstance(spec, ScoreSpec | SearchSpec):
+        found.add(spec.judge.engine)
+    return found
+
+
+@contextmanager
+def log(path: Path | None) -> Iterator[IO[str] | None]:
+    """The step's log, opened for appending, or None."""
+    if path is None:
+        yield None
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as stream:
+        yield stream
+
+
+def in_parts(
+    output: Path,
+    items: list[Item],
+    size: int,
+    compute: Callable[[list[Item]], dict[str, pd.DataFrame]],
+) -> dict[str, pd.DataFrame]:
+    """Compute frames for blocks of items, keeping each block beside `output` until `finish(output)`.
+
+    A killed step finds its finished blocks again, unless what it reads was made anew since. A block's file name
+    carries its first and last item, so that another block size never takes one for another; a damaged part is
+    computed again.
+    """
+    folder = _parts(output)
+    _own(folder)
+    collected: dict[str, list[pd.DataFrame]] = {}
+    for start in range(0, len(items), size):
+        chunk = items[start : start + size]
+        name = f"{start:06d}-{start + len(chunk) - 1:06d}"
+        frames = _read_part(folder / name)
+        if frames is None:
+            frames = compute(chunk)
+            _write_part(folder / name, frames)
+        for key, frame in frames.items():
+            collected.setdefault(key, []).append(frame)
+    return {key: pd.concat(frames, ignore_index=True) for key, frames in collected.items()}
+
+
+def _own(folder: Path) -> None:
+    """A folder of parts that were made by the running step from what it reads now; others are removed."""
+    origin, told = stamps.origin() or "", folder / ".origin"
+    if told.exists() and told.read_text(encoding="utf-8") != origin:
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not told.exists():
+        temporary = told.with_name(f".origin.{os.getpid()}.tmp")
+        temporary.write_text(origin, encoding="utf-8")
+        os.replace(temporary, told)
+
+
+def _parts(output: Path) -> Path:
+    return output.with_name(f".{output.name}.parts")
+
+
+def finish(output: Path) -> None:
+    """Remove the parts of a step whose output is written."""
+    shutil.rmtree(_parts(output), ignore_errors=True)
+
+
+def _read_part(folder: Path) -> dict[str, pd.DataFrame] | None:
+    try:
+        frames = {path.stem: tables.load(path) for path in sorted(folder.glob("*.parquet"))}
+    except (OSError, ValueError):
+        return None
+    return frames or None
+
+
+def _write_part(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    for key, frame in frames.items():
+        frame.to_parquet(temporary / f"{key}.parquet", index=False, **tables.WHOLE)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.replace(temporary, folder)
+
+
+def stopwatch() -> Callable[[], str]:
+    """A function that tells wall and CPU seconds since now."""
+    wall, cpu = time.monotonic(), time.process_time()
+    return lambda: f"{time.monotonic() - wall:.1f} s wall, {time.process_time() - cpu:.1f} s CPU"
