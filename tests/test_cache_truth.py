@@ -228,6 +228,19 @@ def test_what_nothing_needs_any_more_may_be_gone(clone):
     assert plan["sample"] == 1
 
 
+def test_weights_that_were_removed_to_make_room_cost_no_response(clone):
+    shutil.rmtree(clone / "results/models")
+    assert planned(clone, write(clone, smoke())) == {}
+    budgets = smoke()["budgets"] | {"majority": [2, 8, 16]}
+    plan = planned(clone, write(clone, smoke(budgets=budgets), "changed.yaml"))
+    # Trained once more for the new blocks; the searches and the old blocks stay.
+    assert plan.pop("train_policy") == plan.pop("train_reward_model") == 2
+    assert plan == {"training": 1} | EXPECTED["majority"] or plan == EXPECTED["majority"]
+    changed = write(clone, smoke(budgets=budgets), "changed.yaml")
+    snakemake(clone, changed)
+    assert planned(clone, changed) == {}
+
+
 def test_a_step_refuses_an_input_of_another_spec(clone):
     layout = open_layout(from_mapping(smoke()), clone)
     good = layout.grades_spec("sums", layout.pool("sums", "smoke-8k", "cot")[0][1])

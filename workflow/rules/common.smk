@@ -15,6 +15,7 @@ from ttstudy.dag.specs import files as specs
 from ttstudy.data import revisions
 from ttstudy.run import preflight, rerun
 from ttstudy.run.runlock import hold_results
+from ttstudy.run.telling import told
 from ttstudy.study import from_mapping, read_yaml, with_base
 
 study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")
@@ -34,11 +35,13 @@ def opened():
     return study, layout, preflight.swept(study.results) if workflow.is_main_process else []
 
 
-study, layout, missing = preflight.told(opened)
+study, layout, missing = told(opened)
 
 
-# Not file times and not Snakemake's records: what the results say of themselves.
-rerun.decide(todo.dirty(layout) if workflow.is_main_process else {})
+# Not file times and not Snakemake's records: what the results say of themselves. A job's own process is told to run.
+standing = todo.Standing(layout) if workflow.is_main_process else None
+rerun.decide(standing.dirty() if standing else {})
+spared = standing.spared() if standing else {}
 
 
 wildcard_constraints:
@@ -68,10 +71,14 @@ def one_of(names):
 
 
 def needs(output):
-    """Input function: what the job with this (first) output reads."""
-    return lambda wildcards: [
-        file.path for file in layout.job(output.format(**dict(wildcards.items()))).spec.inputs
-    ]
+    """What a job reads, as an input function for its first output. What is gone and serves nothing is left out."""
+
+    def paths(wildcards):
+        job = layout.job(output.format(**dict(wildcards.items())))
+        gone = spared.get(job.spec.product, ())
+        return [file.path for file in job.spec.inputs if file.path not in gone]
+
+    return paths
 
 
 def spec(wildcards, output):
@@ -111,7 +118,7 @@ def ready():
 onstart:
     # A kernel lock, not Snakemake's files: it goes with its process, so a killed run never blocks the next one.
     if set(workflow.dag_settings.targets) != {"plan"}:
-        preflight.told(ready)
+        told(ready)
     else:
         Path(layout.folder).mkdir(parents=True, exist_ok=True)
         Path(f"{layout.folder}/plan.json").write_text(study.model_dump_json(exclude_unset=True))

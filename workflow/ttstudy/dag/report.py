@@ -12,7 +12,7 @@ from ttstudy.dag.diagnostics import Diagnostics
 from ttstudy.dag.specs.kinds import ReportSpec
 from ttstudy.dag.specs.records import Spec, canonical, digest8
 from ttstudy.errors import StudyError
-from ttstudy.study import HubBenchmark, RecordedBenchmark, RecordedPolicy
+from ttstudy.study import RecordedBenchmark, RecordedPolicy
 from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES
 
 
@@ -139,8 +139,3 @@ class Report(Diagnostics):
             raise StudyError(
                 f"nothing in this configuration makes {path}; ask for a path that `snakemake -n` lists"
             ) from None
-
-    def from_the_hub(self) -> list[Job]:
-        """Jobs that fetch something."""
-        hub = {self.benchmark(n) for n, item in self.study.benchmarks.items() if isinstance(item, HubBenchmark)}
-        return [job for job in self.jobs() if job.rule == "fetch_model" or job.spec.product in hub]

@@ -7,7 +7,7 @@ not a file's time, and not what Snakemake remembers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
@@ -36,33 +36,61 @@ class Left(NamedTuple):
     made_by: str | None = None
 
 
-def left(layout: Layout, wanted: Iterable[Job] | None = None) -> list[Left]:
-    """The jobs that a run does, in the order of the DAG; `wanted` (default: the report) is what it is asked for."""
-    jobs = layout.jobs()
-    stamped = _stamps(layout)
-    found = {job.spec.product: _look(job, layout.root, stamped) for job in jobs}
-    before = {job.spec.product: _before(layout, job) for job in jobs}
-    reached = _reached(before, [job.spec.product for job in (jobs[-1:] if wanted is None else wanted)])
-    runs = _runs([job.spec.product for job in jobs if job.spec.product in reached], before, found, reached)
-    made = {product: stamped.get(product) for product in runs}
-    return [
-        Left(job, runs[job.spec.product], (stamp := made[job.spec.product]) and stamp.spec)
-        for job in jobs
-        if job.spec.product in runs
-    ]
+STEADY = frozenset(
+    ("fetch_model", "train_policy", "train_reward_model", "benchmark", "recorded", "labelled", "recorded_responses")
+) | {"recorded_scores"}
+"""Rules whose results are the same whenever they are made again: weights that were removed to make room, and are
+fetched once more for a new budget, make nothing anew that was drawn with them. Should they differ after all, the next run
+finds that they were remade."""
 
 
-def dirty(layout: Layout) -> dict[str, str]:
-    """Products that are there and must be made again, whatever is asked for, and why in words."""
-    stamped = _stamps(layout)
-    found: dict[str, str] = {}
-    for job in layout.jobs():
-        why = _look(job, layout.root, stamped)
-        if why is not None and why is not Why.MISSING:
-            found[job.spec.product] = why.value
-        elif any(product in found for product in _before(layout, job)):
-            found[job.spec.product] = Why.BEFORE.value
-    return found
+class Standing:
+    """How the results of a study stand beside what it asks for. Every stamp is read once."""
+
+    def __init__(self, layout: Layout) -> None:
+        """Look at everything that is there."""
+        self._layout, self._jobs = layout, layout.jobs()
+        self._stamped = _stamps(layout)
+        self._found = {job.spec.product: _look(job, layout.root, self._stamped) for job in self._jobs}
+        self._before = {job.spec.product: _before(layout, job) for job in self._jobs}
+        self._steady = {job.spec.product for job in self._jobs if job.rule in STEADY}
+
+    def dirty(self) -> dict[str, str]:
+        """Products that are there and must be made again, whatever is asked for, and why in words."""
+        dirty: dict[str, str] = {}
+        for product, why in self._found.items():
+            if why is not None and why is not Why.MISSING:
+                dirty[product] = why.value
+            elif any(one in dirty for one in self._before[product]):
+                dirty[product] = Why.BEFORE.value
+        return dirty
+
+    def spared(self) -> dict[str, set[str]]:
+        """Inputs that are gone and that nothing asks for: by product that is as it should be and was made from them."""
+        dirty = self.dirty()
+        gone = {product for product in self._steady if self._found[product] is Why.MISSING and product not in dirty}
+        return {
+            product: lost
+            for product, why in self._found.items()
+            if why is None and product not in dirty and (lost := gone.intersection(self._before[product]))
+        }
+
+    def left(self) -> list[Left]:
+        """The jobs that a run to the report does, in the order of the DAG."""
+        reached = _reached(self._before, [self._jobs[-1].spec.product])
+        order = [job.spec.product for job in self._jobs if job.spec.product in reached]
+        runs = _runs(order, self._before, self._found, self._steady)
+        made = {product: stamp.spec for product in runs if (stamp := self._stamped.get(product)) is not None}
+        return [
+            Left(job, runs[job.spec.product], made.get(job.spec.product))
+            for job in self._jobs
+            if job.spec.product in runs
+        ]
+
+
+def left(layout: Layout) -> list[Left]:
+    """The jobs that a run of a study does, in the order of the DAG."""
+    return Standing(layout).left()
 
 
 def _stamps(layout: Layout) -> dict[str, Stamp]:
@@ -108,12 +136,15 @@ def _reached(before: dict[str, list[str]], wanted: Sequence[str]) -> set[str]:
 
 
 def _runs(
-    order: Sequence[str], before: dict[str, list[str]], found: dict[str, Why | None], reached: set[str]
+    order: Sequence[str], before: dict[str, list[str]], found: dict[str, Why | None], steady: set[str]
 ) -> dict[str, Why]:
     """Why each job runs that does: what is wrong makes all after it wrong; what is missing is made where needed."""
     runs: dict[str, Why] = {}
-    targets = reached - {product for one in order for product in before[one]}
     missing = {product for product in order if found[product] is Why.MISSING}
+
+    def moves(product: str) -> bool:
+        """Whether a job that runs makes what was made from it anew."""
+        return product in runs and not (runs[product] is Why.MISSING and product in steady)
 
     def forward() -> bool:
         changed = False
@@ -121,9 +152,9 @@ def _runs(
             if product in runs:
                 continue
             why = found[product]
-            if why is Why.MISSING and product in targets or why not in (None, Why.MISSING):
+            if why is Why.MISSING and product == order[-1] or why not in (None, Why.MISSING):
                 runs[product] = why
-            elif any(one in runs for one in before[product]) and product not in missing:
+            elif any(map(moves, before[product])) and product not in missing:
                 runs[product] = Why.BEFORE
             else:
                 continue
@@ -142,23 +173,3 @@ def _runs(
     while forward() | backward():
         pass
     return {product: runs[product] for product in order if product in runs}
-
-
-def wanted(layout: Layout, targets: Iterable[str]) -> list[Job]:
-    """The jobs that targets on Snakemake's command line mean: paths, rules, `all`, `fetch`; none for any other."""
-    found: dict[str, Job] = {}
-    for target in targets or ("all",):
-        for job in _meant(layout, str(target)):
-            found[job.spec.product] = job
-    return list(found.values())
-
-
-def _meant(layout: Layout, target: str) -> Iterator[Job]:
-    if target == "all":
-        yield layout.jobs()[-1]
-    elif target == "fetch":
-        yield from layout.from_the_hub()
-    elif layout.makes(target):
-        yield layout.job(target)
-    else:
-        yield from (job for job in layout.jobs() if job.rule == target)
