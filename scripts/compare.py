@@ -12,7 +12,7 @@ from ttstudy.report import comparison as page
 from ttstudy.run import steps
 
 
-def read(name: str, folder: Path) -> comparison.Study:
+def read(name: str, folder: Path) -> comparison.Finished:
     """A side's tables, and its provenance where there is one."""
     paths = {key: folder / "tables" / f"{key}.parquet" for key in (*sides.NEEDED, *sides.ALSO)}
     found = {key: tables.read(key, path) for key, path in paths.items() if key in sides.NEEDED or path.is_file()}
@@ -21,7 +21,7 @@ def read(name: str, folder: Path) -> comparison.Study:
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     except (OSError, ValueError) as error:
         raise StudyError(f"{path}: not readable JSON ({error}); delete it, or run that study's report again") from None
-    return comparison.Study(name, found, known if isinstance(known, dict) else {})
+    return comparison.Finished(name, found, known if isinstance(known, dict) else {})
 
 
 def step(spec: CompareSpec, _log: Path | None) -> None:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from ttstudy.dag.layout import open_layout
 from ttstudy.data.revisions import load
-from ttstudy.run import migration, steps
+from ttstudy.run import migration
 from ttstudy.run.runlock import hold_results
+from ttstudy.run.telling import told
 
 
 def step() -> None:
@@ -33,4 +34,4 @@ def step() -> None:
 
 
 if __name__ == "__main__":
-    steps.told(step)
+    told(step)

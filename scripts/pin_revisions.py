@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ttstudy import study
 from ttstudy.data import hub, revisions
-from ttstudy.run import steps
+from ttstudy.run.telling import told
 
 
 def step() -> None:
@@ -28,4 +28,4 @@ def step() -> None:
 
 
 if __name__ == "__main__":
-    steps.told(step)
+    told(step)

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from ttstudy.dag.layout import open_layout
 from ttstudy.data import tables
-from ttstudy.run import demand, plan, steps
+from ttstudy.run import demand, plan
+from ttstudy.run.telling import told
 from ttstudy.study import from_mapping
 
 SHOWN = 100
@@ -39,7 +40,7 @@ def main() -> None:
         frame.to_csv(args.output.with_suffix(".csv"), index=False, lineterminator="\n")
         show(frame, args.output)
 
-    steps.told(reckon)
+    told(reckon)
 
 
 def show(frame: pd.DataFrame, output: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ttstudy.dag.layout import Layout
 from ttstudy.data.revisions import load
-from ttstudy.run.preflight import told
+from ttstudy.run.telling import told
 
 if len(sys.argv) != 2:
     sys.exit("usage: where.py STUDY.yaml")

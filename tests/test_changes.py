@@ -13,7 +13,7 @@ from ttstudy.study import from_mapping
 
 
 def summary(root: Path, config: dict) -> list[str]:
-    return changes.told(open_layout(from_mapping(config), root)).splitlines()
+    return changes.summary(open_layout(from_mapping(config), root)).splitlines()
 
 
 def test_what_a_change_costs_is_said_with_the_key_that_costs_it(finished):

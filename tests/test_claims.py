@@ -321,7 +321,7 @@ def sizes(**parameters):
 
 def test_a_policy_of_unknown_size_takes_no_place_among_the_sizes():
     names = {"b": 3e9, "GPT": None, "a": 9e9, "c": 1e9}
-    seen = claims.Study({
+    seen = claims.Evidence({
         "outcomes": values({(name, "none", "cot", 1, "none", "none"): 0.5 for name in names}),
         "ledger": sizes(**names),
     })  # fmt: skip
@@ -348,9 +348,9 @@ def test_both_halves_of_a_claim_on_signs_must_be_beyond_chance():
     for policy in ("small", "large"):
         cells[policy, "bad", "best_of_n", 4, "min", "prm_vote"] = 0.3
     made = {"outcomes": values(cells), "training": training}
-    assert strategies.search_helps_small(claims.Study(made)).verdict == "not significant"
+    assert strategies.search_helps_small(claims.Evidence(made)).verdict == "not significant"
     made["outcomes"].loc[lambda t: (t["policy"] == "large") & (t["method"] == "dvts"), "value"] -= 0.1
-    assert strategies.search_helps_small(claims.Study(made)).verdict == "holds"
+    assert strategies.search_helps_small(claims.Evidence(made)).verdict == "holds"
 
 
 def test_recorded_responses_without_tokens_say_nothing_on_tokens():
@@ -360,7 +360,7 @@ def test_recorded_responses_without_tokens_say_nothing_on_tokens():
         for prm, tokens in (("good", known), ("bad", known and known + (method == "dvts")))
     ]
     ledger = pd.DataFrame(rows, columns=["benchmark", "policy", "prm", "method", "budget", "response_tokens"])
-    found = strategies.sampling_ignores_prm(claims.Study({"ledger": ledger.astype({"response_tokens": float})}))
+    found = strategies.sampling_ignores_prm(claims.Evidence({"ledger": ledger.astype({"response_tokens": float})}))
     assert (found.verdict, found.ours) == ("holds", "1/1 and 1/1")
 
 
@@ -368,9 +368,9 @@ def test_a_lower_bound_on_the_gain_below_256_decides_nothing():
     cells = {("p", "none", "majority", n, "none", "majority"): v for n, v in ((4, 0.2), (16, 0.4))}
     cells |= {("p", "prm", "best_of_n", n, "min", "prm_vote"): v for n, v in ((4, 0.5), (16, 0.6))}
     with pytest.raises(Missing, match="better than the best majority from its smallest N on; gains: p >4x"):
-        compute.more_efficient_than_majority(claims.Study({"outcomes": values(cells)}))
+        compute.more_efficient_than_majority(claims.Evidence({"outcomes": values(cells)}))
     cells |= {("p", "prm", "best_of_n", n, "min", "prm_vote"): v for n, v in ((4, 0.3), (16, 0.6))}
-    assert compute.more_efficient_than_majority(claims.Study({"outcomes": values(cells)})).verdict == "fails"
+    assert compute.more_efficient_than_majority(claims.Evidence({"outcomes": values(cells)})).verdict == "fails"
 
 
 def test_where_nothing_can_be_recovered_no_share_of_it_is_told():
@@ -380,10 +380,10 @@ def test_where_nothing_can_be_recovered_no_share_of_it_is_told():
                        ("p", "none", "coverage", 4, "none", "none"): coverage}, problems, benchmark)  # fmt: skip
 
     math = side("MATH-500", 50, 0.7, 0.6, 0.9)
-    solved = claims.Study({"outcomes": pd.concat([math, side("AIME24", 30, 0.0, 0.0, 0.0)])})
+    solved = claims.Evidence({"outcomes": pd.concat([math, side("AIME24", 30, 0.0, 0.0, 0.0)])})
     with pytest.raises(Missing, match="room above the majority on AIME24"):
         rewards.harder_benchmark_recovers_less(solved)
-    open_ = claims.Study({"outcomes": pd.concat([math, side("AIME24", 30, 0.1, 0.1, 0.4)])})
+    open_ = claims.Evidence({"outcomes": pd.concat([math, side("AIME24", 30, 0.1, 0.1, 0.4)])})
     assert rewards.harder_benchmark_recovers_less(open_).verdict == "holds"
 
 
@@ -397,7 +397,7 @@ def test_best_of_n_decides_which_policy_a_prm_guides_not_a_reference_that_answer
     }
     training = pd.DataFrame({"model": ["mid", "huge", "prm"], "kind": ["policy", "policy", "prm"],
                              "parameters": [7e10, 4e11, 7e9], "flops": 1.0, "auc": [None, None, 0.9]})  # fmt: skip
-    found = rewards.weak_guides_strong(claims.Study({"outcomes": values(cells), "training": training}))
+    found = rewards.weak_guides_strong(claims.Evidence({"outcomes": values(cells), "training": training}))
     assert found.verdict == "holds" and "mid, 10 times its size" in found.text
 
 
@@ -407,7 +407,7 @@ def test_the_spread_of_a_choice_is_counted_through_means_and_differences():
     a.attrs["extra"], b.attrs["extra"] = 0.004, 0.001
     assert evidence.less(a, b).attrs["extra"] == pytest.approx(0.005)
     assert evidence.average([a, b]).attrs["extra"] == pytest.approx(0.005 / 4)
-    seen = claims.Study({})
+    seen = claims.Evidence({})
     whole, bare = seen.compare(evidence.less(a, b)), seen.compare(pd.Series((a - b).to_numpy()))
     gap = (a - b).to_numpy()
     wider = (1 + 0.005 / (gap.var(ddof=1) / 80)) ** 0.5
@@ -429,7 +429,7 @@ def test_one_of_many_cells_that_is_worse_by_chance_does_not_refute_the_pattern()
         models = [*names, "good", "bad"]
         training = pd.DataFrame({"model": models, "kind": ["policy"] * 6 + ["prm"] * 2, "auc": [None] * 6 + [0.9, 0.6],
                                  "parameters": [10.0**k for k in range(3, 9)] + [1e6, 1e6]})  # fmt: skip
-        found = strategies.difficulty_pattern(claims.Study({"outcomes": made, "training": training}))
+        found = strategies.difficulty_pattern(claims.Evidence({"outcomes": made, "training": training}))
         refuted += found.verdict == "fails"
     assert refuted <= 1
 
@@ -449,6 +449,6 @@ def test_compute_that_is_not_known_is_no_verdict_on_compute():
     ])  # fmt: skip
     made = {"outcomes": values(cells), "training": training, "ledger": ledger.astype({"flops_total": float})}
     with pytest.raises(Missing, match="ledger rows of small with TTS and large with CoT"):
-        compute.total_compute(claims.Study(made))
+        compute.total_compute(claims.Evidence(made))
     made["ledger"]["flops_total"] = made["ledger"]["flops_total"].fillna(1e12)
-    assert compute.total_compute(claims.Study(made)).verdict == "holds"
+    assert compute.total_compute(claims.Evidence(made)).verdict == "holds"

@@ -39,7 +39,7 @@ def noisy(outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def studies() -> dict[str, comparison.Study]:
+def studies() -> dict[str, comparison.Finished]:
     tables = report_world.world(problems=80, policies=POLICIES, prms=PRMS, budgets=(4, 16), explored=0)
     known = {"config": {"study": "a", "search": {"beam_width": 4, "tags": ["x"]}, "gone": 1}, "commit": "1",
              "versions": {"torch": "2.13.0"}, "headline": {"score": "last", "vote": "prm_vote"},
@@ -52,10 +52,10 @@ def studies() -> dict[str, comparison.Study]:
     worse = dict(tables) | {"outcomes": planted(tables["outcomes"], -0.12)}
     better = dict(tables) | {"outcomes": planted(noisy(tables["outcomes"]), 0.15)}
     return {
-        "base": comparison.Study("base", tables, known),
-        "worse": comparison.Study("worse", worse, changed),
-        "better": comparison.Study("better", better, changed),
-        "noise": comparison.Study("noise", dict(tables) | {"outcomes": noisy(tables["outcomes"])}, known),
+        "base": comparison.Finished("base", tables, known),
+        "worse": comparison.Finished("worse", worse, changed),
+        "better": comparison.Finished("better", better, changed),
+        "noise": comparison.Finished("noise", dict(tables) | {"outcomes": noisy(tables["outcomes"])}, known),
     }
 
 
@@ -124,7 +124,7 @@ def test_only_problems_with_the_same_text_are_paired_and_the_rest_is_told(studie
     ledger = base.tables["ledger"].assign(flops_total=base.tables["ledger"]["flops_total"] * 2)
     claims = base.tables["claims"].assign(verdict=["fails", *base.tables["claims"]["verdict"][1:]])
     tables = {"outcomes": here, "accuracy": accuracy, "ledger": ledger, "claims": claims}
-    other = comparison.Study("other", tables, known)
+    other = comparison.Finished("other", tables, known)
     found = page.tables(base, [other])
     assert found["problems"].iloc[0].to_dict() == {
         "candidate": "other", "benchmark": "miniature", "before": 80, "after": 79, "paired": 78, "known": True,

@@ -214,7 +214,7 @@ def test_a_bad_configuration_stops_before_anything_runs(finished, tmp_path, chan
 
 
 def test_nothing_to_do_is_found_without_heavy_libraries_and_by_one_look_at_each_result(finished, monkeypatch):
-    # Seconds are the benchmark's: reports/benchmarks/scale.py.
+    # Seconds are the timing's: reports/timings/scale.py.
     told = {"PYTHONPROFILEIMPORTTIME": "1"}
     output = snakemake(finished, finished / "study.yaml", "--dry-run", env=told)
     imported = set(re.findall(r"^import time:.*\| +([\w.]+)$", output, flags=re.MULTILINE))
@@ -225,7 +225,7 @@ def test_nothing_to_do_is_found_without_heavy_libraries_and_by_one_look_at_each_
     look = stamps.of
     monkeypatch.setattr(stamps, "of", lambda path: looked.append(path) or look(path))
     layout = open_layout(from_mapping(smoke()), finished)
-    assert todo.dirty(layout) == {}
+    assert todo.Standing(layout).dirty() == {}
     assert sorted(looked) == sorted(finished / path for job in layout.jobs() for path in job.spec.outputs.values())
 
 

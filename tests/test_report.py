@@ -267,7 +267,7 @@ def test_published_accuracies_stand_beside_those_of_policies_with_the_papers_nam
         name: frame.assign(**{c: frame[c].replace(names) for c in ("policy", "model", "benchmark") if c in frame})
         for name, frame in world.items()
     }
-    shown = paper.beside(views.Study(tables), pd.read_csv(report.PUBLISHED)).set_index(["where", "method"])
+    shown = paper.beside(views.StudyTables(tables), pd.read_csv(report.PUBLISHED)).set_index(["where", "method"])
     assert set(shown["policy"]) == {"Llama-3.2-1B-instruct"} and set(shown["benchmark"]) == {"MATH-500"}
     five = shown.loc["Table 5"]
     assert five["published"].to_dict() == {
@@ -278,12 +278,12 @@ def test_published_accuracies_stand_beside_those_of_policies_with_the_papers_nam
     assert five.loc["CoT (greedy)", "inside"] == (greedy["low"] <= 0.26 <= greedy["high"])
     vote = accuracy.query("method == 'majority' and budget == 16").iloc[0]
     assert five.loc["Majority vote", "ours"] == vote["accuracy"]
-    assert "no number of its own" in paper.told(views.Study(world), pd.read_csv(report.PUBLISHED))[0]
+    assert "no number of its own" in paper.statement(views.StudyTables(world), pd.read_csv(report.PUBLISHED))[0]
 
 
 def view(world: dict[str, pd.DataFrame]) -> Results:
     """Results of which a section reads the study alone."""
-    return Results(views.Study(world), *[pd.DataFrame()] * 5)
+    return Results(views.StudyTables(world), *[pd.DataFrame()] * 5)
 
 
 def shown_in(section: Section) -> pd.DataFrame:
@@ -413,7 +413,7 @@ def test_small_against_large_is_the_cross_fitted_strategy_paired_with_cot(page, 
 
 
 def test_the_answer_says_what_the_comparisons_say(world):
-    study = views.Study(world)
+    study = views.StudyTables(world)
     matrix = views.matrix(study)
     pairs = matrix[(matrix["prm"] == "prm-good") & (matrix["policy"] != matrix["larger"])]
     lost = matrix.assign(difference=-0.1, low=-0.2, high=-0.01, p_holm=0.001)
@@ -682,7 +682,7 @@ def test_a_reader_can_sort_filter_save_explore_print_and_use_a_phone(built, worl
         assert len(pd.read_csv(io.StringIO(browser.js("window.saved[1]")))) == len(world["claims"])
         # explorer
         picked = browser.js("[...document.querySelectorAll('#explorer-app select')].slice(0, 4).map(s => s.value)")
-        own = views.matrix(views.Study(world)).query("policy == larger and prm == 'prm-good'").set_index("policy")
+        own = views.matrix(views.StudyTables(world)).query("policy == larger and prm == 'prm-good'").set_index("policy")
         assert picked == ["miniature", own["difference"].idxmax(), "beam_search", "prm-good"]  # where there is a tree
         pick(browser, "Policy", "mini-20k")
         pick(browser, "Method", "dvts")

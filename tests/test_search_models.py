@@ -87,10 +87,10 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
 
 def searched(folders: tuple[Path, Path], options: Options, chosen: slice = slice(None)):
     """A search of some of eight problems by freshly opened models."""
-    from ttstudy.policies.native import TransformersEngine
+    from ttstudy.policies.native import NativeEngine
     from ttstudy.prms import open_reward_model
 
-    engine, prm = TransformersEngine(folders[0]), open_reward_model(folders[1], "skywork")
+    engine, prm = NativeEngine(folders[0]), open_reward_model(folders[1], "skywork")
     texts = ["a", "bb", "abc", "dead", "beef", "face", "c a b", "h"]
     problems = [
         (f"p{i}", text, engine.encode_chat([{"role": "user", "content": text}])) for i, text in enumerate(texts)

@@ -1,6 +1,6 @@
 """Speed of the study's mathematics at paper size.
 
-    PYTHONPATH=workflow python reports/benchmarks/analysis.py
+    PYTHONPATH=workflow python reports/timings/analysis.py
 
 500 problems x 256 responses x 7 PRMs: majority, coverage and best-of-N with {min, last, avg} x {PRM-Max, PRM-Vote} at
 N = 4, 16, 64, 256; the accuracy table with 10 000 bootstrap resamples; then strategies, their optimism, the
@@ -45,7 +45,7 @@ def speed() -> None:
     clock = [(time.perf_counter(), time.process_time())]
     print("| step | wall, s | CPU, s | rows |\n|---|--:|--:|--:|")
 
-    def told(name: str, rows: int, since: int = -2) -> None:
+    def noted(name: str, rows: int, since: int = -2) -> None:
         clock.append((time.perf_counter(), time.process_time()))
         wall, cpu = (end - start for start, end in zip(clock[since], clock[-1], strict=True))
         print(f"| {name} | {wall:.1f} | {cpu:.1f} | {rows:,} |", flush=True)
@@ -57,18 +57,18 @@ def speed() -> None:
     outcomes = pd.concat(tables, ignore_index=True).assign(benchmark="synthetic", policy="policy")
     share = pd.Series(pool.correct.mean(axis=1), index=pool.problem_ids)
     outcomes["level"] = outcomes["problem_id"].map(share.map(_level))
-    told("values", len(outcomes))
-    told("intervals, 10 000 resamples", len(statistics.accuracy_table(outcomes)))
-    told("values and intervals", 0, 0)
-    told("strategies", len(strategy.select(outcomes)))
-    told("optimism", len(strategy.optimism(outcomes)))
-    told("efficiency gain", len(strategy.efficiency(outcomes)))
+    noted("values", len(outcomes))
+    noted("intervals, 10 000 resamples", len(statistics.accuracy_table(outcomes)))
+    noted("values and intervals", 0, 0)
+    noted("strategies", len(strategy.select(outcomes)))
+    noted("optimism", len(strategy.optimism(outcomes)))
+    noted("efficiency gain", len(strategy.efficiency(outcomes)))
     levels = outcomes[["problem_id", "level"]].drop_duplicates()
     rule = (outcomes["score"] == "min") & (outcomes["vote"] == "prm_vote")
     headline = outcomes[rule | (outcomes["method"] == "majority")]
-    told("budgets by level", len(strategy.allocate(headline, levels)))
-    told("votes that stop early", len(strategy.stopping(pool, BUDGETS)))
-    told("all", 0, 0)
+    noted("budgets by level", len(strategy.allocate(headline, levels)))
+    noted("votes that stop early", len(strategy.stopping(pool, BUDGETS)))
+    noted("all", 0, 0)
     print(f"\n{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB at most")
 
 

@@ -1,6 +1,6 @@
 """Large grids: dry runs, and their jobs through Snakemake's scheduler. No network, no GPU, no model.
 
-    python reports/benchmarks/scale.py [--dry-run] [--local] [--slurm SECONDS] [--small]
+    python reports/timings/scale.py [--dry-run] [--local] [--slurm SECONDS] [--small]
 
 Dry runs: wall and CPU seconds, peak memory, jobs. The scheduler's runs are of the real DAG, but `python` is a stand-in
 that copies each step's outputs, made before and empty of results: what is timed is Snakemake, its rules and our input
@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--local", action="store_true")
     parser.add_argument("--slurm", type=float, metavar="SECONDS")
-    parser.add_argument("--small", action="store_true", help="a small grid, to try this benchmark")
+    parser.add_argument("--small", action="store_true", help="a small grid, to try this timing")
     args = parser.parse_args()
     cases = SMALL if args.small else CASES
     part = 50 if args.small else 1000

@@ -1,6 +1,6 @@
 """Speed of beam search and DVTS beside best-of-N, and beside the same search one problem at a time.
 
-    python reports/benchmarks/search.py --policy FOLDER --prm FOLDER [--problems 50] [--budgets 4 16 64]
+    python reports/timings/search.py --policy FOLDER --prm FOLDER [--problems 50] [--budgets 4 16 64]
 
 CPU seconds of one thread, all in one run on the miniature's test problems; writes search.md beside this file.
 """
@@ -24,7 +24,7 @@ from ttstudy.methods.options import Options  # noqa: E402
 from ttstudy.methods.run import run  # noqa: E402
 from ttstudy.miniature import task  # noqa: E402
 from ttstudy.models.checkpoints import parameters  # noqa: E402
-from ttstudy.policies.native import TransformersEngine  # noqa: E402
+from ttstudy.policies.native import NativeEngine  # noqa: E402
 from ttstudy.policies.protocol import Engine, Request, Sampling  # noqa: E402
 from ttstudy.policies.seeds import derive  # noqa: E402
 from ttstudy.prms import open_reward_model  # noqa: E402
@@ -107,7 +107,7 @@ def search(method: str, block: int) -> Callable:
 
 def measure(name: str, work: Callable, problems: Sequence, args: argparse.Namespace, budget: int) -> Timing:
     """One method with freshly opened models, so that no cache of an earlier one helps."""
-    engine = Timed(TransformersEngine(args.policy), "generate")
+    engine = Timed(NativeEngine(args.policy), "generate")
     prm = Timed(open_reward_model(args.prm, args.format), "score_batch", "score_last_batch")
     work(problems[:1], engine, prm, 4)  # lazy set-up is not measured
     engine.seconds = prm.seconds = 0.0
@@ -136,7 +136,7 @@ def report(timings: list[Timing], args: argparse.Namespace) -> str:
         "",
         f"Policy {policy}, PRM {prm}, transformers engine, float32, one thread. CPU seconds of the whole process, "
         "models freshly opened for each row; the PRM's time is included, best-of-N's too. A token is a generated "
-        "one, kept or not. Made by `python reports/benchmarks/search.py --policy FOLDER --prm FOLDER`.",
+        "one, kept or not. Made by `python reports/timings/search.py --policy FOLDER --prm FOLDER`.",
         "",
         "| N | method | problems | engine calls | depth | tokens | policy s | PRM s | all s | µs/token "
         "| against best-of-N | slower one problem at a time |",
@@ -183,7 +183,7 @@ def main() -> None:
     import torch
 
     torch.set_num_threads(1)
-    engine = TransformersEngine(args.policy)
+    engine = NativeEngine(args.policy)
     problems = [
         (row.problem_id, row.problem, engine.encode_chat(messages("plain", row.problem)))
         for row in task.problems(seed=7, split="test", count=args.problems)

@@ -6,18 +6,19 @@ INPUTS: tables and provenance of finished studies. OUTPUTS: results/comparisons/
 
 from pathlib import Path
 
-from ttstudy.run import preflight, rerun
 from ttstudy.dag import sides, stamps
 from ttstudy.dag.specs import files as specs
+from ttstudy.run import rerun
+from ttstudy.run.telling import told
 
-compared = preflight.told(lambda: sides.open_sides(sides.named(config)))
+compared = told(lambda: sides.open_sides(sides.named(config)))
 
 
 if compared:
 
-    comparison = preflight.told(lambda: sides.spec(compared))
-    told = stamps.of(Path(comparison.product))
-    same = told is not None and told.spec == comparison.digest
+    comparison = told(lambda: sides.spec(compared))
+    stamp = stamps.of(Path(comparison.product))
+    same = stamp is not None and stamp.spec == comparison.digest
     rerun.decide({} if same else {comparison.product: "other studies, tables or code"})
 
     rule compare:

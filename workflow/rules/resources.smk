@@ -6,9 +6,10 @@ Tables: workflow/resources.yaml, workflow/profiles/slurm/site.yaml. Nothing here
 import os
 
 from snakemake.resources import Resources
-from ttstudy.run import demand, preflight
+from ttstudy.run import demand
+from ttstudy.run.telling import told
 
-site = preflight.told(demand.read_site)
+site = told(demand.read_site)
 if site.scratch:
     os.environ.setdefault("TTSTUDY_SCRATCH", site.scratch)
 

@@ -26,7 +26,7 @@ EQUAL = 1e-12
 
 
 @dataclass(frozen=True)
-class Study:
+class Finished:
     """A finished study: its name, its tables by name, and its provenance (empty where it is not known)."""
 
     name: str
@@ -44,7 +44,7 @@ class Study:
         return str(rule.get("score", "last")), str(rule.get("vote", "prm_vote"))
 
 
-def cells(baseline: Study, candidates: Sequence[Study], seed: int = 0) -> pd.DataFrame:
+def cells(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> pd.DataFrame:
     """Every cell that baseline and candidate have in common, over the problems they have in common.
 
     Columns: candidate, CELL, problems, before, after (accuracies of these problems), difference (after - before), low,
@@ -71,7 +71,7 @@ def cells(baseline: Study, candidates: Sequence[Study], seed: int = 0) -> pd.Dat
     return frame.drop(columns="moved").sort_values(["candidate", *CELL], kind="stable").reset_index(drop=True)
 
 
-def _compare(baseline: Study, candidate: Study, seed: int) -> list[pd.DataFrame]:
+def _compare(baseline: Finished, candidate: Finished, seed: int) -> list[pd.DataFrame]:
     parts = []
     after = dict(list(candidate.tables["outcomes"].groupby(GROUP[:2], observed=True)))
     for key, mine in baseline.tables["outcomes"].groupby(GROUP[:2], observed=True):
@@ -111,7 +111,7 @@ def _differences(after: pd.DataFrame, before: pd.DataFrame, seed: int) -> pd.Dat
 
 
 def shared_problems(
-    baseline: Study, candidate: Study, benchmark: str, before: Sequence[str], after: Sequence[str]
+    baseline: Finished, candidate: Finished, benchmark: str, before: Sequence[str], after: Sequence[str]
 ) -> list[str]:
     """Ids that both sides have and, where both tell, with the same text and the same key."""
     mine, theirs = baseline.problems(benchmark), candidate.problems(benchmark)
@@ -119,7 +119,7 @@ def shared_problems(
     return sorted(i for i in both if i not in mine or i not in theirs or mine[i] == theirs[i])
 
 
-def problems(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
+def problems(baseline: Finished, candidates: Sequence[Finished]) -> pd.DataFrame:
     """Problems of each benchmark on either side: candidate, benchmark, before, after, paired, known (its texts)."""
     rows = []
     for candidate in candidates:
@@ -153,7 +153,7 @@ def groups(compared: pd.DataFrame) -> pd.DataFrame:
     return out.sort_values("difference", kind="stable").reset_index(drop=True)
 
 
-def unshared(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
+def unshared(baseline: Finished, candidates: Sequence[Finished]) -> pd.DataFrame:
     """Groups of cells that only one side has: candidate, GROUP, side (of the cells), cells."""
     rows = []
     for candidate in candidates:
@@ -165,12 +165,12 @@ def unshared(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
     return frame.groupby(list(frame.columns), sort=False).size().rename("cells").reset_index()
 
 
-def costs(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
+def costs(baseline: Finished, candidates: Sequence[Finished]) -> pd.DataFrame:
     """FLOPs per problem of shared cells that changed: candidate, GROUP, budget, before, after, ratio; dearer first."""
     key = [*GROUP, "budget"]
     parts = []
 
-    def priced(study: Study) -> pd.DataFrame:
+    def priced(study: Finished) -> pd.DataFrame:
         frame = study.tables.get("ledger")
         if frame is None or not len(frame):
             return pd.DataFrame(columns=[*key, "flops"])
@@ -187,7 +187,7 @@ def costs(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
     return frame.sort_values("ratio", ascending=False, kind="stable").reset_index(drop=True)[columns]
 
 
-def verdicts(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
+def verdicts(baseline: Finished, candidates: Sequence[Finished]) -> pd.DataFrame:
     """Claims whose verdict is not the same: candidate, claim, title, before, after, ours_before, ours_after."""
     parts = []
     for candidate in candidates:
@@ -208,7 +208,7 @@ def verdicts(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
 KINDS = ("config", "code", "versions", "libraries", "commit", "seeds", "hardware")
 
 
-def changes(baseline: Study, candidates: Sequence[Study]) -> pd.DataFrame:
+def changes(baseline: Finished, candidates: Sequence[Finished]) -> pd.DataFrame:
     """What is not the same in configuration, code, versions, libraries that drew, commit, seeds and hardware.
 
     Columns: candidate, kind, name (path in the configuration, file or program), before, after (None: not there).

@@ -164,24 +164,24 @@ def _empty(node: object) -> bool:
     return isinstance(node, ast.Constant) and node.value == ""
 
 
-def _told(node: object) -> str:
+def _spelled(node: object) -> str:
     """A syntax tree as text, the same under every Python that has its nodes: `ast.unparse` and `ast.dump` change."""
     if isinstance(node, ast.JoinedStr):  # Python 3.12 has empty texts in some
-        return f"JoinedStr({_told([item for item in node.values if not _empty(item)])})"
+        return f"JoinedStr({_spelled([item for item in node.values if not _empty(item)])})"
     if isinstance(node, ast.AST):
         fields = [
-            f"{name}={_told(value)}" for name, value in ast.iter_fields(node) if value is not None and value != []
+            f"{name}={_spelled(value)}" for name, value in ast.iter_fields(node) if value is not None and value != []
         ]
         return f"{type(node).__name__}({','.join(fields)})"
     if isinstance(node, list):
-        return f"[{','.join(map(_told, node))}]"
+        return f"[{','.join(map(_spelled, node))}]"
     return repr(node)
 
 
 @cache
 def digest(path: Path) -> str:
     """SHA-256 of one file's syntax tree without docstrings, comments and layout."""
-    return sha256(_told(_Bare().visit(_parsed(path))).encode()).hexdigest()
+    return sha256(_spelled(_Bare().visit(_parsed(path))).encode()).hexdigest()
 
 
 def _is_plumbing(path: Path) -> bool:

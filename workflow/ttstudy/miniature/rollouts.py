@@ -55,9 +55,9 @@ class Example:
 
 def transformers_engine(folder: Path) -> Engine:
     """The study's CPU engine on a checkpoint folder."""
-    from ttstudy.policies.native import TransformersEngine
+    from ttstudy.policies.native import NativeEngine
 
-    return TransformersEngine(folder)
+    return NativeEngine(folder)
 
 
 def sample_rollouts(

@@ -19,9 +19,9 @@ KINDS = ("transformers", "vllm")
 def open_engine(path: str | Path, kind: str = "transformers", name: str | None = None, **options: Any) -> Engine:
     """Load the policy in a checkpoint folder; `options` go to the engine. ValueError for another kind."""
     if kind == "transformers":
-        from ttstudy.policies.native import TransformersEngine
+        from ttstudy.policies.native import NativeEngine
 
-        return TransformersEngine(path, name, **options)
+        return NativeEngine(path, name, **options)
     if kind == "vllm":
         from ttstudy.policies.replicas import open_vllm
 

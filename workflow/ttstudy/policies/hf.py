@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ttstudy.policies.native import _Run
 
 
-class StepModel:
+class TransformersModel:
     """A transformers model stepped token by token, each request alone, so that nothing depends on a batch."""
 
     def __init__(self, path: Path, config: dict[str, Any], dtype: torch.dtype, device: str) -> None:

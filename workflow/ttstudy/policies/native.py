@@ -34,7 +34,7 @@ _ONE_THREAD = 20_000_000
 # share out products of some dozen columns changes their rounding.
 
 
-class TransformersEngine:
+class NativeEngine:
     """A policy loaded from a checkpoint folder (config.json, safetensors, tokenizer.json, chat template).
 
     Llama, Mistral, Qwen2 and Qwen3 run on our own batched forward pass; any other architecture runs one
@@ -81,14 +81,14 @@ class TransformersEngine:
             self.parameters = self.network.parameters
             self.vocabulary, self.eos, longest = shape.vocabulary, shape.eos, shape.context
         except UnsupportedArchitectureError as reason:
-            from ttstudy.policies.hf import StepModel
+            from ttstudy.policies.hf import TransformersModel
 
             log.warning(
                 "%s: %s is beyond the batched engine; it runs on transformers, one request at a time.",
                 self.name,
                 reason,
             )
-            self._model = StepModel(self.path, config, _DTYPES[dtype], device)
+            self._model = TransformersModel(self.path, config, _DTYPES[dtype], device)
             self.parameters = self._model.parameters
             self.vocabulary, self.eos, longest = self._model.vocabulary, self._model.eos, self._model.context
         if not self.eos and (end := self.chat.token_id("eos_token")) is not None:
@@ -131,12 +131,12 @@ class _Run:
     """One call of `generate`: its requests, what has been finished, and who is told."""
 
     def __init__(
-        self, engine: TransformersEngine, requests: Sequence[Request], progress: Progress | None
+        self, engine: NativeEngine, requests: Sequence[Request], progress: Progress | None
     ) -> None:
         self.engine = engine
         self.requests = requests
         self._progress = progress
-        self._told = time.monotonic()
+        self._reported = time.monotonic()
         self._done: list[Completion | None] = [None] * len(requests)
         self.finished = 0
         self.tokens = 0
@@ -178,8 +178,8 @@ class _Run:
     def report(self, final: bool = False) -> None:
         """Tell the progress callback, ten times a second at most."""
         now = time.monotonic()
-        if self._progress is not None and (final or now - self._told >= 0.1):
-            self._told = now
+        if self._progress is not None and (final or now - self._reported >= 0.1):
+            self._reported = now
             self._progress(self.finished, self.tokens)
 
     def completions(self) -> list[Completion]:
@@ -190,7 +190,7 @@ class _Run:
 class _Batch:
     """Slots that decode together and refill; the state of slot i is entry i of every array."""
 
-    def __init__(self, engine: TransformersEngine, network: Network, run: _Run) -> None:
+    def __init__(self, engine: NativeEngine, network: Network, run: _Run) -> None:
         self.engine, self.network, self.run = engine, network, run
         waiting = run.waiting()
         groups: dict[tuple[int, ...], list[int]] = {}

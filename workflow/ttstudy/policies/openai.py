@@ -269,9 +269,9 @@ class _Asking:
             try:
                 return read_answer(bytes(content))
             except _PassingError as error:
-                told = self._told(bytes(content))
+                told = self._own_words(bytes(content))
                 raise _PassingError(one_line(f"{error}: {told}" if told else str(error))) from None
-        self._refused(status, headers, self._told(bytes(content)))
+        self._refused(status, headers, self._own_words(bytes(content)))
         # Too long for the context: with what room is left instead of max_tokens, as local engines do; else not at all.
         room = {key: value for key, value in body.items() if key not in ("max_tokens", "max_completion_tokens")}
         if len(room) == len(body):
@@ -299,7 +299,7 @@ class _Asking:
             raise StudyError(f"{place}: the endpoint knows no model {self.endpoint.model!r} at this base_url{said}")
         raise StudyError(f"{place}: the endpoint refuses the request, status {status}{said}")
 
-    def _told(self, content: bytes) -> str:
+    def _own_words(self, content: bytes) -> str:
         """The server's own words, short, without the key."""
         text = content[:10_000].decode("utf-8", "replace")
         try:

@@ -134,10 +134,10 @@ class VllmEngine:
                 seed=0,
             )
         except Exception as error:  # vLLM raises anything here
-            raise self._told(error) from error
+            raise self._failure(error) from error
 
-    def _told(self, error: BaseException) -> StudyError:
-        return told(error, f"policy {self.name}", self.path, "vllm.max_model_len or vllm.max_num_seqs")
+    def _failure(self, error: BaseException) -> StudyError:
+        return failure(error, f"policy {self.name}", self.path, "vllm.max_model_len or vllm.max_num_seqs")
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Token ids of the chat prompt, one BOS where the model has one, ready for the answer."""
@@ -148,7 +148,7 @@ class VllmEngine:
         return self.chat.decode(ids)
 
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
-        """Draw one completion per request, in their order; see `TransformersEngine.generate`."""
+        """Draw one completion per request, in their order; see `NativeEngine.generate`."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -180,7 +180,7 @@ class VllmEngine:
             for name, output in self._outputs(jobs, len(requests) - len(jobs), progress):
                 done[int(name)] = self._completion(requests[int(name)], output)
         except Exception as error:  # vLLM raises anything here
-            raise self._told(error) from error
+            raise self._failure(error) from error
         return [completion for completion in done if completion is not None]
 
     def _outputs(
@@ -237,7 +237,7 @@ def hush() -> None:
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"vllm\.")
 
 
-def told(error: BaseException, model: str, path: Path, lower: str) -> StudyError:
+def failure(error: BaseException, model: str, path: Path, lower: str) -> StudyError:
     """What vLLM raised, as one sentence about a model (its kind and name); `lower`: options that save memory."""
     line = _first_line(error)
     if _NO_MEMORY.search(f"{line} {error.__cause__ or ''} {error.__context__ or ''}"):

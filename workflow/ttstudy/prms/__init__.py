@@ -81,8 +81,8 @@ def open_reward_model(
     from ttstudy.prms import heads
     from ttstudy.prms.backbone import Backbone
     from ttstudy.prms.formats import make_format
-    from ttstudy.prms.hf import TransformersEngine
-    from ttstudy.prms.native import LightEngine
+    from ttstudy.prms.hf import TransformersScoring
+    from ttstudy.prms.native import NativeScoring
     from ttstudy.prms.scorer import StepScorer
 
     folder = find_folder(path_or_name, revision)
@@ -113,9 +113,9 @@ def open_reward_model(
     head = heads.load_head(format, encoder, checkpoint, device)
     head_keys = heads.HEAD_KEYS[format]
     if _known_backbone(checkpoint, head_keys, backbone):
-        scoring = LightEngine(Backbone(checkpoint, device, precision), head, budget, cache_mib)
+        scoring = NativeScoring(Backbone(checkpoint, device, precision), head, budget, cache_mib)
     else:
-        scoring = TransformersEngine(checkpoint, head, head_keys, device, precision, budget)
+        scoring = TransformersScoring(checkpoint, head, head_keys, device, precision, budget)
     checkpoint.close()
     return StepScorer(name or Path(path_or_name).name, encoder, scoring, on_overflow)
 

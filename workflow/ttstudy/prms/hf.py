@@ -15,7 +15,7 @@ from ttstudy.prms.engine import Siblings, batches
 from ttstudy.prms.protocol import Encoded
 
 
-class TransformersEngine:
+class TransformersScoring:
     """Scores of encoded steps by `transformers.AutoModel` and a head; code of the checkpoint is never run.
 
     Args:

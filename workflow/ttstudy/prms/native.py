@@ -22,7 +22,7 @@ class _New:
     asked: list[tuple[int, int]] = field(default_factory=list)
 
 
-class LightEngine:
+class NativeScoring:
     """Scores of encoded steps by a backbone and a head.
 
     Args:

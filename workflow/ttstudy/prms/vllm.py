@@ -29,7 +29,7 @@ from ttstudy.errors import StudyError
 from ttstudy.models.environment import ENVIRONMENT
 from ttstudy.models.loading import Checkpoint
 from ttstudy.models.padding import pad_heads, padded_size
-from ttstudy.policies.vllm import hush, told
+from ttstudy.policies.vllm import failure, hush
 from ttstudy.prms import heads
 from ttstudy.prms.engine import Siblings
 from ttstudy.prms.formats import Format
@@ -153,7 +153,7 @@ class VllmScoring:
         try:
             outputs = self._open[1].encode(requests, pooling_task=task, use_tqdm=False)
         except Exception as error:  # vLLM raises anything here
-            raise self._told(error) from error
+            raise self._failure(error) from error
         self.tokens += sum(len(each.prompt_token_ids) - (each.num_cached_tokens or 0) for each in outputs)
         return [each.outputs.data.float().cpu() for each in outputs]
 
@@ -189,10 +189,10 @@ class VllmScoring:
                 **options,
             )
         except Exception as error:  # vLLM raises anything here
-            raise self._told(error) from error
+            raise self._failure(error) from error
 
-    def _told(self, error: BaseException) -> StudyError:
-        return told(error, f"PRM {self.path.name}", self.path, "vllm.max_model_len")
+    def _failure(self, error: BaseException) -> StudyError:
+        return failure(error, f"PRM {self.path.name}", self.path, "vllm.max_model_len")
 
 
 def _parameters(checkpoint: Checkpoint, form: str) -> int:

@@ -55,7 +55,7 @@ def build(
 def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tuple[str, list[Figure]]:
     """The report as one HTML text, and the figures in it."""
     rule, seed = context.get("headline") or {}, (context.get("seeds") or {}).get("study", 0)
-    study = views.Study(
+    study = views.StudyTables(
         tables, rule.get("score", "last"), rule.get("vote", "prm_vote"), seed, context.get("order") or {}
     )
     results = sections.Results.of(study)
@@ -71,11 +71,11 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         answers=answer.answers(study, results.matrix),
         headline=headline,
         claims=cards.cards(study.table("claims")),
-        verdicts=cards.told(study.table("claims")),
+        verdicts=cards.in_words(study.table("claims")),
         sections=body,
         contents=sections.contents(body),
         audit=cards.tables(study.table("claims")),
-        beside=paper.told(study, pd.read_csv(PUBLISHED)),
+        beside=paper.statement(study, pd.read_csv(PUBLISHED)),
         explorer=samples,
         start=_start(study, results.matrix),
         downloads=downloads.packed(tables),
@@ -89,13 +89,13 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
     return html, figures
 
 
-def _start(study: views.Study, matrix: pd.DataFrame) -> str:
+def _start(study: views.StudyTables, matrix: pd.DataFrame) -> str:
     """The policy that test-time scaling with the reference PRM helps most: where the explorer opens."""
     own = matrix[(matrix["prm"] == study.reference_prm) & (matrix["policy"] == matrix["larger"])] if len(matrix) else []
     return str(own.loc[own["difference"].idxmax(), "policy"]) if len(own) else ""
 
 
-def _facts(study: views.Study) -> list[tuple[str, str]]:
+def _facts(study: views.StudyTables) -> list[tuple[str, str]]:
     """The size of the study in a line."""
     frame = study.table("accuracy")
     problems = (

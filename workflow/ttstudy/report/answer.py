@@ -46,12 +46,12 @@ def times(ratio: float) -> str:
     return f"{ratio:,.0f} times" if ratio >= 99.5 else f"{ratio:.2g} times"
 
 
-def answers(study: views.Study, matrix: pd.DataFrame) -> list[Answer]:
+def answers(study: views.StudyTables, matrix: pd.DataFrame) -> list[Answer]:
     """One answer per benchmark, from the reference PRM's comparisons."""
     return [_answer(study, matrix, benchmark) for benchmark in study.benchmarks]
 
 
-def _answer(study: views.Study, matrix: pd.DataFrame, benchmark: str) -> Answer:
+def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> Answer:
     prm = study.reference_prm
     here = matrix[(matrix["benchmark"] == benchmark) & (matrix["prm"] == prm)] if len(matrix) else matrix
     if not len(here):

@@ -44,7 +44,7 @@ def counted(frame: pd.DataFrame) -> dict[str, int]:
     return out
 
 
-def told(frame: pd.DataFrame) -> str:
+def in_words(frame: pd.DataFrame) -> str:
     """The verdicts of the claims tested here, counted in a sentence."""
     counts = counted(frame) if len(frame) else {}
     tested = sum(counts.get(verdict, 0) for verdict in MARKS)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy.analysis import comparison
-from ttstudy.analysis.comparison import Study
+from ttstudy.analysis.comparison import Finished
 from ttstudy.report import downloads, page
 from ttstudy.report.answer import KeyNumber, percent, points
 from ttstudy.report.cells import FORMATS, Column, Table
@@ -29,7 +29,7 @@ _SECTIONS = {"config": "Configuration", "code": "Code", "versions": "Versions", 
              "commit": "Commit", "seeds": "Seeds", "hardware": "Hardware"}  # fmt: skip
 
 
-def tables(baseline: Study, candidates: Sequence[Study], seed: int = 0) -> dict[str, pd.DataFrame]:
+def tables(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> dict[str, pd.DataFrame]:
     """Every table of the comparison by name: cells, groups, costs, verdicts, changes, problems, unshared."""
     cells = comparison.cells(baseline, candidates, seed)
     return {
@@ -44,8 +44,8 @@ def tables(baseline: Study, candidates: Sequence[Study], seed: int = 0) -> dict[
 
 
 def build(
-    baseline: Study,
-    candidates: Sequence[Study],
+    baseline: Finished,
+    candidates: Sequence[Finished],
     found: Mapping[str, pd.DataFrame],
     folders: Mapping[str, str],
     output: Path,
@@ -93,7 +93,7 @@ def _p(value: float) -> str:
 
 
 def sentences(
-    found: Mapping[str, pd.DataFrame], baseline: Study, candidates: Sequence[Study]
+    found: Mapping[str, pd.DataFrame], baseline: Finished, candidates: Sequence[Finished]
 ) -> list[tuple[str, list[str]]]:
     """For each candidate, what a reader must know: the worst regression, the best gain, and how much is unchanged."""
     out = []
@@ -151,7 +151,7 @@ def _moved(groups: pd.DataFrame, names: Sequence[str]) -> Table:
     return Table("moved-data", caption, columns, named(groups))
 
 
-def _changes(frame: pd.DataFrame, baseline: Study, candidates: Sequence[Study]) -> Section:
+def _changes(frame: pd.DataFrame, baseline: Finished, candidates: Sequence[Finished]) -> Section:
     title, names = "What was changed", [study.name for study in candidates]
     silent = [study.name for study in (baseline, *candidates) if not study.provenance]
     if silent:

@@ -24,7 +24,7 @@ _METHODS = {
 }
 
 
-def beside(study: views.Study, published: pd.DataFrame) -> pd.DataFrame:
+def beside(study: views.StudyTables, published: pd.DataFrame) -> pd.DataFrame:
     """Every published accuracy of which the study has its own, by policy and benchmark whatever the case of letters.
 
     `published` is reports/published.csv. TTS is the cross-fitted strategy with the reference PRM; where the paper names
@@ -67,7 +67,7 @@ def beside(study: views.Study, published: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def told(study: views.Study, published: pd.DataFrame) -> tuple[str, Table | None]:
+def statement(study: views.StudyTables, published: pd.DataFrame) -> tuple[str, Table | None]:
     """A sentence, and the table where there is one."""
     frame = beside(study, published)
     if not len(frame):

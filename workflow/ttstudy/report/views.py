@@ -23,7 +23,7 @@ _CELL = ["benchmark", "policy", "prm", "method", "budget"]
 
 
 @dataclass(frozen=True)
-class Study:
+class StudyTables:
     """The tables of a study with what is read off them once: orders, sizes and the headline rule.
 
     `score` and `vote` are the rule of the headline numbers (`score` and `vote` of the study's configuration); `seed` is
@@ -127,7 +127,7 @@ class Study:
         return frame[plain | rule]
 
 
-def _sorted(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
+def _sorted(study: StudyTables, frame: pd.DataFrame) -> pd.DataFrame:
     """Rows by benchmark, policy size, PRM and method order, then budget."""
     if not len(frame):
         return frame.reset_index(drop=True)
@@ -150,8 +150,8 @@ def _sorted(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(keys, key=rank, kind="stable").reset_index(drop=True)
 
 
-def cot(study: Study) -> pd.DataFrame:
-    """Accuracy of the single answer (see `Study.singles`).
+def cot(study: StudyTables) -> pd.DataFrame:
+    """Accuracy of the single answer (see `StudyTables.singles`).
 
     Columns: benchmark, policy, parameters (missing where not known), problems, accuracy, low, high.
     """
@@ -164,7 +164,7 @@ def cot(study: Study) -> pd.DataFrame:
     return _sorted(study, frame)[columns]
 
 
-def scaling(study: Study) -> pd.DataFrame:
+def scaling(study: StudyTables) -> pd.DataFrame:
     """Accuracy against N under the headline rule: cell, problems, accuracy, low, high."""
     frame = study.headline(study.table("accuracy"))
     if not len(frame):
@@ -173,7 +173,7 @@ def scaling(study: Study) -> pd.DataFrame:
     return _sorted(study, frame)[[*_CELL, "problems", "accuracy", "low", "high"]]
 
 
-def costs(study: Study) -> pd.DataFrame:
+def costs(study: StudyTables) -> pd.DataFrame:
     """The ledger per problem: tokens and FLOPs of one problem, and total over paper's count."""
     frame = study.table("ledger")
     if not len(frame):
@@ -185,7 +185,7 @@ def costs(study: Study) -> pd.DataFrame:
     return frame
 
 
-def frontier(study: Study, unpriced: bool = False) -> pd.DataFrame:
+def frontier(study: StudyTables, unpriced: bool = False) -> pd.DataFrame:
     """The headline: CoT of every policy, and TTS with the reference PRM, against FLOPs per problem.
 
     TTS is the cross-fitted strategy (method chosen on other problems); without a strategy table it is best-of-N.
@@ -231,7 +231,7 @@ def frontier(study: Study, unpriced: bool = False) -> pd.DataFrame:
     return _sorted(study, points)
 
 
-def matrix(study: Study) -> pd.DataFrame:
+def matrix(study: StudyTables) -> pd.DataFrame:
     """Each policy with TTS against its own CoT and that of every larger one, problem by problem.
 
     TTS is the compute-optimal strategy of the strategy table's `cross_fitted` rows, at each (policy, PRM)'s largest N,
@@ -295,7 +295,7 @@ def _gaps(pairs: list[pd.DataFrame], seed: int, extra: float) -> list[statistics
     return [out[k] for k in range(len(pairs))]
 
 
-def prm_effect(study: Study) -> pd.DataFrame:
+def prm_effect(study: StudyTables) -> pd.DataFrame:
     """Accuracy at each method's largest N by PRM, less the policy's CoT: cell, auc, accuracy, low, high, cot, gain."""
     curves, greedy = scaling(study), cot(study)
     if not len(curves) or not len(greedy):
@@ -312,7 +312,7 @@ def prm_effect(study: Study) -> pd.DataFrame:
     return frame.reset_index(drop=True)
 
 
-def levels(study: Study) -> pd.DataFrame:
+def levels(study: StudyTables) -> pd.DataFrame:
     """Problems of each difficulty level by policy: benchmark, policy, level, problems, share, pass_at_1."""
     frame = study.table("difficulty")
     if not len(frame):
@@ -333,7 +333,7 @@ def levels(study: Study) -> pd.DataFrame:
     return _sorted(study, out)[["benchmark", "policy", "level", "problems", "share", "pass_at_1"]]
 
 
-def groups(study: Study, most: int = 40) -> pd.DataFrame:
+def groups(study: StudyTables, most: int = 40) -> pd.DataFrame:
     """Accuracy by what the benchmark itself says of its problems: its `subject` and `level`, where it has them.
 
     Columns: benchmark, policy, kind (subject|level), group, problems, single, majority and guided (best-of-N with the
@@ -373,7 +373,7 @@ def groups(study: Study, most: int = 40) -> pd.DataFrame:
     return _ranked(study, frame)
 
 
-def beside_published(study: Study, published: pd.DataFrame) -> pd.DataFrame:
+def beside_published(study: StudyTables, published: pd.DataFrame) -> pd.DataFrame:
     """Published accuracies and this study's own on the same benchmarks, best first.
 
     `published` has model, benchmark, method, where and accuracy. Columns: benchmark, model, what, accuracy, low, high
@@ -407,7 +407,7 @@ _PUBLISHED = {"cot": "CoT", "majority": "majority vote", "tts": "TTS", "trained_
 """What a published accuracy is of."""
 
 
-def _ranked(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
+def _ranked(study: StudyTables, frame: pd.DataFrame) -> pd.DataFrame:
     """Rows by benchmark and policy, otherwise in the order that they have."""
     places = [{name: i for i, name in enumerate(names)} for names in (study.benchmarks, study.policies)]
     ranks = [frame[key].map(place) for key, place in zip(("benchmark", "policy"), places, strict=True)]
@@ -415,7 +415,7 @@ def _ranked(study: Study, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.iloc[order].reset_index(drop=True)
 
 
-def best_methods(study: Study) -> pd.DataFrame:
+def best_methods(study: StudyTables) -> pd.DataFrame:
     """The best method per PRM, policy and level at the largest N that all methods share, and its lead.
 
     The lead over the second best is paired over problems; `significant` when its 95 % interval excludes zero.
@@ -455,7 +455,7 @@ def best_methods(study: Study) -> pd.DataFrame:
     return _sorted(study, frame) if len(frame) else frame
 
 
-def votes(study: Study) -> pd.DataFrame:
+def votes(study: StudyTables) -> pd.DataFrame:
     """Accuracy by score and vote at each method's largest N: benchmark, policy, prm, method, budget, then rules."""
     every = study.table("accuracy")
     if not len(every):
@@ -481,7 +481,7 @@ def votes(study: Study) -> pd.DataFrame:
     return _sorted(study, wide.reset_index())
 
 
-def gains(study: Study) -> pd.DataFrame:
+def gains(study: StudyTables) -> pd.DataFrame:
     """CoT, majority and compute-optimal TTS (cross-fitted, reference PRM) of each policy, at the largest N of each.
 
     `gain` is relative (TTS / CoT - 1, as the paper counts). `efficiency` is that of the efficiency table (authors'
@@ -522,7 +522,7 @@ def gains(study: Study) -> pd.DataFrame:
     return frame.drop(columns="efficiency").merge(known[[*key, *names]].rename(columns=names), on=key, how="left")
 
 
-def optimism(study: Study) -> pd.DataFrame:
+def optimism(study: StudyTables) -> pd.DataFrame:
     """What choosing and judging on the same problems adds, per benchmark, policy, PRM and N.
 
     From the study's optimism table (with its interval), else from naive and cross-fitted rows of the strategy table.
@@ -547,7 +547,7 @@ def optimism(study: Study) -> pd.DataFrame:
     return _sorted(study, out)
 
 
-def grader_effects(study: Study) -> pd.DataFrame:
+def grader_effects(study: StudyTables) -> pd.DataFrame:
     """Accuracy of every cell of the headline rule under both graders, the largest difference first."""
     frame = study.table("grader_accuracy")
     if not len(frame):
@@ -557,7 +557,7 @@ def grader_effects(study: Study) -> pd.DataFrame:
     return frame.loc[order].reset_index(drop=True)
 
 
-def adaptive(study: Study) -> pd.DataFrame:
+def adaptive(study: StudyTables) -> pd.DataFrame:
     """Budgets that adapt to the problem against the same N for all: the rows of the adaptive table that had a choice.
 
     Of the PRMs the reference one. The smallest N leaves nothing to spread, so its rows of scheme "levels" are left out.
@@ -570,7 +570,7 @@ def adaptive(study: Study) -> pd.DataFrame:
     return _sorted(study, frame[(frame["scheme"] != "levels") | (frame["budget"] > least)])
 
 
-def predicted_levels(study: Study) -> pd.DataFrame:
+def predicted_levels(study: StudyTables) -> pd.DataFrame:
     """Confusion of the levels predicted without labels: problems by true level (rows) and predicted one.
 
     Columns: benchmark, policy, prm, level (true), easy, medium, hard, misbinned (mean probability that the true level

@@ -43,7 +43,7 @@ _STAGE = {
     **dict.fromkeys(("grade", "grade_search"), "grade"),
     **{name: name for name in ("search", "label", "report")},
 }
-_TOLD = {
+_WORDS = {
     "texts": "templates, captions or published numbers have changed",
     "published": "published numbers have changed",
     "version": "the step's version was raised",
@@ -51,7 +51,7 @@ _TOLD = {
 """What a field of a spec means, where the configuration does not tell."""
 
 
-def told(layout: Layout) -> str:
+def summary(layout: Layout) -> str:
     """A few lines: how much is left to do, and per cause, what."""
     left, jobs = todo.left(layout), layout.jobs()
     if not left:
@@ -208,7 +208,7 @@ def _otherwise(layout: Layout, item: Left) -> str:
         except StudyError:
             return str(item.why.value)
         new = json.loads(specs.text(item.job.spec))["spec"]
-        for field, words in _TOLD.items():
+        for field, words in _WORDS.items():
             if field in new and old.get(field) != new[field]:
                 return words
     return str(item.why.value)

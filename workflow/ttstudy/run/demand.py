@@ -65,11 +65,11 @@ def of_job(
     models = of_models(
         **{kind: billions(study, name, root) for kind, name in names.items() if name is not None}, rows=rows
     )
-    told = [_told(study, name) for name in names.values() if name is not None]
+    told = [_gpus_of_engine(study, name) for name in names.values() if name is not None]
     return models._replace(gpus=max(models.gpus, *told)) if told else models
 
 
-def _told(study: Study, name: str) -> int:
+def _gpus_of_engine(study: Study, name: str) -> int:
     """GPUs that a model's engine is told to take, with several copies or shares for instance; 0: not told."""
     return int(getattr(study.policies.get(name) or study.prms[name], "gpus", 0))
 

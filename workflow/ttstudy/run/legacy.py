@@ -63,7 +63,7 @@ def _of_then(section: BaseModel, names: Iterable[str]) -> None:
         raise Later(f"{', '.join(sorted(unknown))} came later")
 
 
-def _told(section: BaseModel, also: Iterable[str] = (), /, **then: Any) -> dict[str, Any]:
+def _in_text(section: BaseModel, also: Iterable[str] = (), /, **then: Any) -> dict[str, Any]:
     """A section's fields that were in a text, and (`then`) the defaults of any that there is no longer."""
     _of_then(section, {*then, *also})
     return {name: getattr(section, name, default) for name, default in then.items()}
@@ -89,7 +89,7 @@ class Legacy:
     def _definition(self, name: str) -> dict[str, Any]:
         settings = self.layout.settings_of(name)
         assert isinstance(settings, TrainedPolicy | TrainedPRM)
-        told = _told(settings.definition, model={}, training={}, seed=0, version=1)
+        told = _in_text(settings.definition, model={}, training={}, seed=0, version=1)
         definition = {"task": self.study.miniature.task} | told
         if isinstance(settings, TrainedPRM):
             definition["policies"] = {policy: _digest(self._definition(policy)) for policy in sorted(settings.policies)}
@@ -130,13 +130,13 @@ class Legacy:
             _of_then(settings, also)
             spec["path"] = self._recorded(name, "benchmarks")
         elif isinstance(settings, MiniatureBenchmark):
-            spec |= _told(settings, also, split="test", problems=None, seed=None)
+            spec |= _in_text(settings, also, split="test", problems=None, seed=None)
             spec["task"] = settings.task or self.study.miniature.task
         elif isinstance(settings, FileBenchmark):
-            spec |= _told(settings, also, columns={}, problems=None)
+            spec |= _in_text(settings, also, columns={}, problems=None)
             spec |= {"path": made.source, "sha256": made.content}
         elif isinstance(settings, HubBenchmark):
-            spec |= _told(settings, also, id="", revision=None, columns={}, problems=None, file=None, split="test")
+            spec |= _in_text(settings, also, id="", revision=None, columns={}, problems=None, file=None, split="test")
         if (expected := getattr(settings, "sha256", None)) is not None:
             spec["expected"] = expected
         return _digest(spec)
@@ -147,7 +147,7 @@ class Legacy:
 
     def _solutions(self, name: str) -> str:
         made = self.layout.labelled_spec(name)
-        told = _told(self.study.labelled[name], ("path",), format="plain", solutions=None)
+        told = _in_text(self.study.labelled[name], ("path",), format="plain", solutions=None)
         return _digest(_step("labelled") | told | {"path": made.source, "sha256": made.sha256})
 
     def labelled(self, name: str) -> str:
@@ -170,7 +170,7 @@ class Legacy:
             "seeds": [self.study.seed, benchmark, policy],
             "benchmark": self._problems(benchmark),
             "prompt": settings.prompt,
-            "sampling": _told(wanted, temperature=None, top_p=1.0, top_k=0, max_tokens=None),
+            "sampling": _in_text(wanted, temperature=None, top_p=1.0, top_k=0, max_tokens=None),
         }
         if isinstance(settings, OpenAIPolicy):
             _of_then(settings, _ASKED_BY)
@@ -179,7 +179,7 @@ class Legacy:
         _of_then(settings, _DRAWN_BY)
         drawing |= {"policy": self._model(policy), "dtype": getattr(settings, "dtype", "float32")}
         if settings.engine == "vllm":
-            options = _told(
+            options = _in_text(
                 settings.vllm, tensor_parallel=1, max_model_len=None, enforce_eager=False, batch_invariant=False
             )
             return drawing | {"engine": "vllm", "vllm": options}
@@ -206,7 +206,7 @@ class Legacy:
         told = {"prm": self._model(prm), "format": form}
         told |= {"format_version": FORMATS[family]} if family in FORMATS else {}
         if isinstance(settings, LocalPRM) and settings.engine == "vllm":
-            options = _told(settings.vllm, tensor_parallel=1, enforce_eager=False)
+            options = _in_text(settings.vllm, tensor_parallel=1, enforce_eager=False)
             told["scoring"] = {"engine": "vllm"} | options
         return told
 
@@ -228,7 +228,7 @@ class Legacy:
 
     def search(self, benchmark: str, policy: str, prm: str, method: str) -> str:
         """Folder of one method's searches with a PRM."""
-        options = _told(
+        options = _in_text(
             self.study.search,
             beam_width=4,
             score="last",

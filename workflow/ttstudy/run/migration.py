@@ -325,9 +325,9 @@ class _Migration:
 
     def _inputs(self, spec: Spec) -> str:
         """Digest of what a result was made from; empty where some of that is gone: then nothing speaks against it."""
-        return stamps.inputs(spec, self._told) or ""
+        return stamps.inputs(spec, self._stamp_of) or ""
 
-    def _told(self, path: str) -> Stamp | None:
+    def _stamp_of(self, path: str) -> Stamp | None:
         if path not in self._known:
             self._known[path] = stamps.of(self.root / path)
         return self._known[path]

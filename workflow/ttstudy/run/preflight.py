@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from ttstudy.errors import StudyError, one_line
 from ttstudy.miniature import definitions
 from ttstudy.models import checkpoint_check
 from ttstudy.run import integrity, migration
+from ttstudy.run.telling import told
 from ttstudy.study import (
     CheckpointPolicy,
     CheckpointPRM,
@@ -197,14 +198,6 @@ def _values(arguments: Sequence[str], *options: str) -> Iterator[str]:
                 yield value
         elif inside:
             yield argument
-
-
-def told(action: Callable[[], Any]) -> Any:
-    """What `action` returns; a StudyError ends this process with its sentence and exit status 1."""
-    try:
-        return action()
-    except StudyError as error:
-        sys.exit(f"error: {error}")
 
 
 def opened(path: Path | str, root: Path | str = ".") -> Layout:

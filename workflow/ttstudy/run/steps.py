@@ -13,7 +13,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -25,7 +25,8 @@ from ttstudy.dag.specs.kinds import Drawing, ScoreSpec, SearchSpec
 from ttstudy.dag.specs.records import File, Spec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError, sentence
-from ttstudy.run import integrity, provenance, scratch
+from ttstudy.run import provenance, scratch
+from ttstudy.run.telling import told
 
 Item = TypeVar("Item")
 Kind = TypeVar("Kind", bound=Spec)
@@ -59,23 +60,6 @@ def main(kind: type[Kind], step: Callable[[Kind, Path | None], None]) -> None:
         provenance.record(Path(spec.product), time.monotonic() - clock, _amounts, _engines(spec))
 
     told(run, args.log)
-
-
-def told(action: Callable[[], None], log_path: Path | None = None) -> None:
-    """Run an action; what it cannot do through no fault of ours is one sentence and status 1."""
-    try:
-        action()
-    except Exception as error:
-        if isinstance(error, tables.DamagedError):
-            with suppress(OSError):
-                integrity.set_aside(error.path)
-        words = sentence(error)
-        if words is None:
-            raise
-        with log(log_path) as stream:
-            if stream is not None:
-                print(f"error: {words}", file=stream)
-        sys.exit(f"error: {words}")
 
 
 def folder(checkpoint: File) -> Path:

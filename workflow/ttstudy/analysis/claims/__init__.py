@@ -20,9 +20,9 @@ import pandas as pd
 
 from ttstudy.analysis.claims import arithmetic, compute, named, rewards, strategies
 from ttstudy.analysis.claims.arithmetic import Side, versus
-from ttstudy.analysis.claims.evidence import PUBLISHED, Finding, Missing, Published, Study, Verdict
+from ttstudy.analysis.claims.evidence import PUBLISHED, Evidence, Finding, Missing, Published, Verdict
 
-__all__ = ["COLUMNS", "PUBLISHED", "REGISTRY", "Claim", "Finding", "Published", "Study", "verdicts"]
+__all__ = ["COLUMNS", "PUBLISHED", "REGISTRY", "Claim", "Evidence", "Finding", "Published", "verdicts"]
 
 COLUMNS = ["claim", "title", "source", "verdict", "published", "ours", "low", "high", "text", "needs"]
 _WEAKEST: list[Verdict] = ["fails", "not significant", "holds"]
@@ -38,10 +38,10 @@ class Claim:
     needs: str
     audit: Callable[[Published], Finding] | None = None
     published: Callable[[Published], Finding] | None = None
-    study: Callable[[Study, Published], Finding] | None = None
+    study: Callable[[Evidence, Published], Finding] | None = None
 
 
-def _own(check: Callable[[Study], Finding]) -> Callable[[Study, Published], Finding]:
+def _own(check: Callable[[Evidence], Finding]) -> Callable[[Evidence, Published], Finding]:
     return lambda study, published: check(study)
 
 
@@ -409,11 +409,11 @@ def verdicts(
     """
     tables = dict(tables or {})
     given = tables.pop("published", None)
-    study, numbers = Study(tables, seed), Published(given if published is None else published)
+    study, numbers = Evidence(tables, seed), Published(given if published is None else published)
     return pd.DataFrame([_row(claim, study, numbers) for claim in REGISTRY], columns=COLUMNS)
 
 
-def _row(claim: Claim, study: Study, numbers: Published) -> dict[str, object]:
+def _row(claim: Claim, study: Evidence, numbers: Published) -> dict[str, object]:
     findings: list[Finding] = []
     needs: str | None = None
     if claim.audit is not None:

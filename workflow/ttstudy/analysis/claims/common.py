@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
-from ttstudy.analysis.claims.evidence import Cell, Finding, Missing, Study, Verdict, average, judge, less, points
+from ttstudy.analysis.claims.evidence import Cell, Evidence, Finding, Missing, Verdict, average, judge, less, points
 from ttstudy.analysis.statistics import Paired
 from ttstudy.vocabulary import SEARCHES
 
@@ -30,7 +30,7 @@ def opposite_signs(up: Paired, down: Paired, apart: Paired) -> Verdict:
     return "holds" if up.low > 0 > down.high and apart.low > 0 else "not significant"
 
 
-def search_lead(study: Study, policy: str, prm: str) -> pd.Series:
+def search_lead(study: Evidence, policy: str, prm: str) -> pd.Series:
     """Value of the best search less that of best-of-N on each problem, at the largest budget of both."""
     cell = Cell(policy, prm, study.contested(policy, prm))
     searched, sampled = study.values(cell, SEARCHES), study.values(cell, ["best_of_n"])

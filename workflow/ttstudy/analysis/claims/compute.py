@@ -10,11 +10,11 @@ import pandas as pd
 
 from ttstudy.analysis import flops, statistics
 from ttstudy.analysis.claims.common import RESAMPLES, resampled, spearman
-from ttstudy.analysis.claims.evidence import SIGNIFICANT, Finding, Missing, Study, judge, percent, points
+from ttstudy.analysis.claims.evidence import SIGNIFICANT, Evidence, Finding, Missing, judge, percent, points
 from ttstudy.analysis.statistics import Paired
 
 
-def gains_shrink(study: Study) -> Finding:
+def gains_shrink(study: Evidence) -> Finding:
     """Claim 12: the relative gain of TTS over CoT falls with the size of the policy."""
     names, tts, cot = [], [], []
     for policy in study.ladder(3):
@@ -46,7 +46,7 @@ def gains_shrink(study: Study) -> Finding:
     )
 
 
-def more_efficient_than_majority(study: Study) -> Finding:
+def more_efficient_than_majority(study: Evidence) -> Finding:
     """Claim 13: the efficiency gain over majority voting; the paper says up to 256 and beyond.
 
     A lower bound below 256 says neither that nor the contrary.
@@ -106,7 +106,7 @@ class _Upset(NamedTuple):
     gap: Paired
 
 
-def _upsets(study: Study) -> list[_Upset]:
+def _upsets(study: Evidence) -> list[_Upset]:
     """TTS of each policy, at its largest budget, against the CoT of each larger one; p adjusted (Holm)."""
     found = []
     names = study.ladder()
@@ -126,7 +126,7 @@ def _upsets(study: Study) -> list[_Upset]:
     return [u._replace(gap=u.gap._replace(p=float(p))) for u, p in zip(found, adjusted, strict=True)]
 
 
-def small_beats_large(study: Study) -> Finding:
+def small_beats_large(study: Evidence) -> Finding:
     """Claim 45, our own: a policy with TTS beats the CoT of a larger one, and of how much larger a one."""
     upsets = _upsets(study)
     sure = [u for u in upsets if u.gap.low > 0 and u.gap.p < SIGNIFICANT]
@@ -143,7 +143,7 @@ def small_beats_large(study: Study) -> Finding:
     return Finding(verdict, text, "135 times", ours, 100 * gap.low, 100 * gap.high)
 
 
-def total_compute(study: Study) -> Finding:
+def total_compute(study: Evidence) -> Finding:
     """Claim 14: all compute of a small policy with TTS against that of a larger one whose CoT it matches.
 
     It holds where the smaller policy is ahead beyond chance, too.

@@ -123,7 +123,7 @@ class Cell(NamedTuple):
     budget: int
 
 
-class Study:
+class Evidence:
     """A study's tables, and the values on its main benchmark that several claims need.
 
     The main benchmark is the one with the most problems. Values of a family of strategies are cross-fitted:

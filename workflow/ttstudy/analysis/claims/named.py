@@ -9,24 +9,24 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
-from ttstudy.analysis.claims.evidence import Finding, Missing, Published, Study, Verdict, judge, percent, points
+from ttstudy.analysis.claims.evidence import Evidence, Finding, Missing, Published, Verdict, judge, percent, points
 
-Check = Callable[[Study, Published], Finding]
+Check = Callable[[Evidence, Published], Finding]
 TABLE_5 = "Table 5"
 
 
-def _on(study: Study, policy: str, benchmark: str) -> Study:
+def _on(study: Evidence, policy: str, benchmark: str) -> Evidence:
     """The study seen on one benchmark; Missing when the policy has no outcomes there."""
     outcomes = study.table("outcomes")
     if not ((outcomes["policy"] == policy) & (outcomes["benchmark"] == benchmark)).any():
         raise Missing(f"outcomes of {policy} on {benchmark}")
-    return Study(study.tables, study.seed, benchmark)
+    return Evidence(study.tables, study.seed, benchmark)
 
 
 def contest(small: str, large: str, *benchmarks: str, budget: int | None = None) -> Check:
     """TTS of a named policy against the CoT of another on the same problems, or its published number."""
 
-    def check(study: Study, published: Published) -> Finding:
+    def check(study: Evidence, published: Published) -> Finding:
         gaps = {
             benchmark: _gap(study, published, small, large, benchmark, budget) for benchmark in benchmarks
         }
@@ -47,7 +47,7 @@ def contest(small: str, large: str, *benchmarks: str, budget: int | None = None)
 
 
 def _gap(
-    study: Study, published: Published, small: str, large: str, benchmark: str, budget: int | None
+    study: Evidence, published: Published, small: str, large: str, benchmark: str, budget: int | None
 ) -> statistics.Paired:
     side = _on(study, small, benchmark)
     tts, _ = side.tts(small, budget)
@@ -62,7 +62,7 @@ def _gap(
 def column(method: Literal["cot", "majority", "tts"]) -> Check:
     """A column of Table 5: the published accuracy lies in the interval of ours, for each policy run."""
 
-    def check(study: Study, published: Published) -> Finding:
+    def check(study: Evidence, published: Published) -> Finding:
         rows = published.rows(where=TABLE_5, quantity="accuracy", method=method)
         inside, outside, shown = 0, [], []
         for policy, stated in zip(rows["policy"], rows["value"] / 100, strict=True):
@@ -96,7 +96,7 @@ def column(method: Literal["cot", "majority", "tts"]) -> Check:
 def token_ratio(costly: str, frugal: str, low: float, high: float, wanted: str) -> Check:
     """Ratio of the tokens that beam search generates under two named PRMs at equal N."""
 
-    def check(study: Study, published: Published) -> Finding:
+    def check(study: Evidence, published: Published) -> Finding:
         table = study.table("ledger")
         table = table[(table["method"] == "beam_search") & table["prm"].isin([costly, frugal])]
         pivot = table.pivot_table(
@@ -119,7 +119,7 @@ def token_ratio(costly: str, frugal: str, low: float, high: float, wanted: str) 
     return check
 
 
-def mostly_easy(study: Study, published: Published) -> Finding:
+def mostly_easy(study: Evidence, published: Published) -> Finding:
     """Claim 35: Qwen2.5-72B's Pass@1 exceeds 80 % on 76.2 % of MATH-500."""
     policy, table = "Qwen2.5-72B-Instruct", study.table("difficulty")
     if "policy" not in table:
@@ -146,7 +146,7 @@ def flaw(name: str, least: float, what: str) -> Check:
     Over all policies of each benchmark, where the table has such rows.
     """
 
-    def check(study: Study, published: Published) -> Finding:
+    def check(study: Evidence, published: Published) -> Finding:
         table = study.table("diagnostics")
         rows = table[table["flaw"] == name] if "flaw" in table else table.iloc[:0]
         if "policy" in rows:

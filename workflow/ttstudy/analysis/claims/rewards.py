@@ -9,11 +9,11 @@ import pandas as pd
 
 from ttstudy.analysis import difficulty, statistics
 from ttstudy.analysis.claims.common import GUIDED, RESAMPLES, finding_above_zero, mean_over, resampled, spearman
-from ttstudy.analysis.claims.evidence import Cell, Finding, Missing, Study, judge, less, percent, points
+from ttstudy.analysis.claims.evidence import Cell, Evidence, Finding, Missing, judge, less, percent, points
 from ttstudy.vocabulary import SEARCHES
 
 
-def flaws_hurt_search(study: Study) -> Finding:
+def flaws_hurt_search(study: Evidence) -> Finding:
     """Claim 22: a worse PRM costs the searches accuracy, and more of it than best-of-N."""
     prms = study.graded_prms()
 
@@ -38,12 +38,12 @@ def flaws_hurt_search(study: Study) -> Finding:
     )
 
 
-def _best_of_n(study: Study, policy: str, prm: str, vote: str, budget: int) -> pd.Series:
+def _best_of_n(study: Evidence, policy: str, prm: str, vote: str, budget: int) -> pd.Series:
     """Best-of-N under one vote, mean over the three scores."""
     return study.plain(policy, "best_of_n", budget, prm=prm, vote=vote)
 
 
-def over_optimisation(study: Study) -> Finding:
+def over_optimisation(study: Evidence) -> Finding:
     """Claim 26: with the worst PRM, PRM-Max loses accuracy as N grows."""
     prms = study.graded_prms()
 
@@ -67,7 +67,7 @@ def over_optimisation(study: Study) -> Finding:
     )
 
 
-def votes_matter_with_weak_prm(study: Study) -> Finding:
+def votes_matter_with_weak_prm(study: Evidence) -> Finding:
     """Claim 30: PRM-Vote gains more over PRM-Max with the worst PRM than with the best."""
     prms = study.graded_prms()
 
@@ -86,7 +86,7 @@ def votes_matter_with_weak_prm(study: Study) -> Finding:
     return finding_above_zero(gap, text, "+1.0 to +3.6 points (weak), -0.2 to +0.2 (strong)")
 
 
-def accuracy_follows_prm(study: Study) -> Finding:
+def accuracy_follows_prm(study: Evidence) -> Finding:
     """Claim 31: TTS accuracy rises with the PRM's skill; rank correlation above 0.7."""
     prms = study.graded_prms(3)
 
@@ -115,7 +115,7 @@ def accuracy_follows_prm(study: Study) -> Finding:
     )
 
 
-def coverage_outgrows_tts(study: Study) -> Finding:
+def coverage_outgrows_tts(study: Evidence) -> Finding:
     """Claim 32: from the smallest to the largest N, Pass@N gains more than TTS."""
 
     def growth(policy: str) -> tuple[pd.Series, pd.Series]:
@@ -135,13 +135,13 @@ def coverage_outgrows_tts(study: Study) -> Finding:
     )
 
 
-def harder_benchmark_recovers_less(study: Study) -> Finding:
+def harder_benchmark_recovers_less(study: Evidence) -> Finding:
     """Claim 33: on AIME24 a smaller share of (Pass@N - majority) is recovered than on MATH-500."""
     names = ("MATH-500", "AIME24")
     present = set(study.table("outcomes")["benchmark"])
     if not set(names) <= present:
         raise Missing("outcomes on MATH-500 and AIME24")
-    sides = [Study(study.tables, study.seed, name) for name in names]
+    sides = [Evidence(study.tables, study.seed, name) for name in names]
     shares = [_recovered(side) for side in sides]
     for name, table in zip(names, shares, strict=True):
         if (table.mean() @ [0, -1, 1]) < 1e-9:
@@ -158,7 +158,7 @@ def harder_benchmark_recovers_less(study: Study) -> Finding:
     )
 
 
-def _recovered(study: Study) -> pd.DataFrame:
+def _recovered(study: Evidence) -> pd.DataFrame:
     """TTS, majority and coverage on each problem, means over the policies, at the largest common budget."""
 
     def side(method: str) -> Callable[[str], pd.Series]:
@@ -181,7 +181,7 @@ def _share(means: np.ndarray) -> np.ndarray:
     return (tts - majority) / np.maximum(coverage - majority, 1e-9)
 
 
-def absolute_levels_compare(study: Study) -> Finding:
+def absolute_levels_compare(study: Evidence) -> Finding:
     """Claim 36: policies' levels mean more alike with absolute thresholds than with thirds of each policy."""
     table = study.table("difficulty")
     table = table[table["samples"] > 1]  # a reference's one answer is no measure of difficulty
@@ -227,7 +227,7 @@ def _spread(pivot: pd.DataFrame, levels: pd.DataFrame, weights: np.ndarray) -> n
     return total / len(difficulty.LEVELS)
 
 
-def weak_guides_strong(study: Study) -> Finding:
+def weak_guides_strong(study: Evidence) -> Finding:
     """Claim 41: a PRM smaller than the largest policy with best-of-N lifts it above that policy's majority."""
     sampled = [policy for policy in study.ladder(1) if study.budgets(policy, "best_of_n")]
     if not sampled:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ttstudy.analysis import difficulty, statistics, strategy
 from ttstudy.analysis.claims.common import GUIDED, mean_over, opposite_signs, search_lead, spearman
-from ttstudy.analysis.claims.evidence import SIGNIFICANT, Cell, Finding, Missing, Study, average, less, points
+from ttstudy.analysis.claims.evidence import SIGNIFICANT, Cell, Evidence, Finding, Missing, average, less, points
 from ttstudy.vocabulary import SEARCHES
 
 
@@ -30,7 +30,7 @@ class _Duel(NamedTuple):
     p: float
 
 
-def depends_on_all_three(study: Study) -> Finding:
+def depends_on_all_three(study: Evidence) -> Finding:
     """Claim 3: the best method changes with the policy, the PRM and the level, the other two held fixed."""
     duels = _duels(study)
     verdicts, texts = [], []
@@ -59,7 +59,7 @@ def depends_on_all_three(study: Study) -> Finding:
     )
 
 
-def _duels(study: Study) -> list[_Duel]:
+def _duels(study: Evidence) -> list[_Duel]:
     """Every two method families in every (policy, PRM, level) cell; p adjusted (Holm) over all of them."""
     found, raw = [], []
     for policy in study.policies:
@@ -86,7 +86,7 @@ def _duels(study: Study) -> list[_Duel]:
     return [duel._replace(p=float(p)) for duel, p in zip(found, statistics.holm(raw), strict=True)]
 
 
-def search_helps_small(study: Study) -> Finding:
+def search_helps_small(study: Evidence) -> Finding:
     """Claim 5: with the best PRM, search leads best-of-N for the smallest policy and trails it for the largest."""
     prm = study.graded_prms(1)[0]
     leads = {}
@@ -113,7 +113,7 @@ def search_helps_small(study: Study) -> Finding:
     )
 
 
-def search_needs_good_prm(study: Study) -> Finding:
+def search_needs_good_prm(study: Evidence) -> Finding:
     """Claim 6: search leads best-of-N with the best PRM and trails it with the worst."""
     prms = study.graded_prms()
     good, bad = (
@@ -130,7 +130,7 @@ def search_needs_good_prm(study: Study) -> Finding:
     return Finding(verdict, text, "the sign changes with the PRM", ours, 100 * gap.low, 100 * gap.high)
 
 
-def sampling_ignores_prm(study: Study) -> Finding:
+def sampling_ignores_prm(study: Evidence) -> Finding:
     """Claim 7: best-of-N draws the same samples under every PRM, search does not."""
     table = study.table("ledger")
     table = table[(table["prm"] != "none") & table["response_tokens"].notna()]
@@ -151,7 +151,7 @@ def sampling_ignores_prm(study: Study) -> Finding:
     )
 
 
-def difficulty_pattern(study: Study) -> Finding:
+def difficulty_pattern(study: Evidence) -> Finding:
     """Claim 34: the best method per size class and level is the paper's; sizes moved onto its scale."""
     prm = study.graded_prms(1)[0]
     scale = strategy.on_paper_scale(study.parameters, set(study.ladder()))
@@ -208,7 +208,7 @@ def _paper_pattern(parameters: float, level: str) -> str:
     return "best_of_n"
 
 
-def fixed_rule_suffices(study: Study) -> Finding:
+def fixed_rule_suffices(study: Evidence) -> Finding:
     """Claim 40: the authors' rule by size against the cross-fitted choice; the optimism of the naive one."""
     scale = strategy.on_paper_scale(study.parameters, set(study.ladder()))
     prm = study.graded_prms(1)[0]

@@ -93,7 +93,7 @@ def section(results: Results, context: Mapping[str, Any]) -> Section:
     return Section("flaws", title, _finding(everyone, failures), blocks, METHOD_TEXT)
 
 
-def _of_benchmark(study: views.Study, rows: pd.DataFrame, benchmark: str, number: int) -> list[Block]:
+def _of_benchmark(study: views.StudyTables, rows: pd.DataFrame, benchmark: str, number: int) -> list[Block]:
     """Rates and calibration on one benchmark or labelled set."""
     prms = [prm for prm in study.prms if prm in set(rows["prm"])]
     prms += [prm for prm in dict.fromkeys(rows["prm"]) if prm not in prms]
@@ -153,7 +153,7 @@ def _finding(rows: pd.DataFrame, failures: pd.DataFrame) -> str:
     return finding
 
 
-def _cases(study: views.Study) -> list[Case]:
+def _cases(study: views.StudyTables) -> list[Case]:
     found = []
     for row in study.table("cases").to_dict("records"):
         scores, error = [float(score) for score in row["step_scores"]], int(row["first_error"])

@@ -52,7 +52,7 @@ DIFFERENCE = [
 ]
 
 
-def cell(study: views.Study) -> list[Column]:
+def cell(study: views.StudyTables) -> list[Column]:
     """Columns that name a (benchmark, policy); without the benchmark where there is only one."""
     return [BENCHMARK, POLICY] if len(study.benchmarks) > 1 else [POLICY]
 
@@ -77,7 +77,7 @@ def named_table(key: str, caption: str, columns: Sequence[Column], frame: pd.Dat
 
 
 def each(
-    study: views.Study,
+    study: views.StudyTables,
     frame: pd.DataFrame,
     key: str,
     columns: Sequence[Column],
@@ -106,7 +106,7 @@ def joined(names: Sequence[str]) -> str:
 class Results:
     """Everything computed once from the tables, shared by the sections and by the top of the report."""
 
-    study: views.Study
+    study: views.StudyTables
     cot: pd.DataFrame
     scaling: pd.DataFrame
     costs: pd.DataFrame
@@ -114,7 +114,7 @@ class Results:
     matrix: pd.DataFrame
 
     @classmethod
-    def of(cls, study: views.Study) -> Results:
+    def of(cls, study: views.StudyTables) -> Results:
         """Compute the views."""
         return cls(
             study, *(make(study) for make in (views.cot, views.scaling, views.costs, views.frontier, views.matrix))
