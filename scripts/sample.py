@@ -8,7 +8,7 @@ import pandas as pd
 from ttstudy.dag.specs.kinds import SampleSpec
 from ttstudy.data import tables
 from ttstudy.models import environment
-from ttstudy.policies import open_policy
+from ttstudy.policies.opening import open_policy
 from ttstudy.policies.sampling import draw
 from ttstudy.run import steps
 from ttstudy.run.progress import bar

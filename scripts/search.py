@@ -11,7 +11,7 @@ from ttstudy.data.prompts import messages
 from ttstudy.methods.options import Options
 from ttstudy.methods.run import run
 from ttstudy.models import environment
-from ttstudy.policies import open_policy
+from ttstudy.policies.opening import open_policy
 from ttstudy.prms import open_prm
 from ttstudy.run import steps
 from ttstudy.run.progress import bar

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from ttstudy.models.checkpoint import UnsupportedArchitectureError, model_config, read_config
-from ttstudy.policies import open_engine
+from ttstudy.policies.opening import open_engine
 
 SPECIAL = ["<bos>", "<eos>", "<pad>", "<|user|>", "<|assistant|>", "<|system|>"]
 TEMPLATE = (

@@ -25,8 +25,8 @@ from ttstudy.dag.specs.kinds import AskSpec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.models.padding import pad_heads
-from ttstudy.policies import open_engine
 from ttstudy.policies.openai import Answer, Endpoint, Journal, _Asking, _PassingError, ask, read_answer, retry_after
+from ttstudy.policies.opening import open_engine
 from ttstudy.policies.protocol import Request, Sampling
 from ttstudy.policies.sampling import asked, requests
 from ttstudy.study import policies

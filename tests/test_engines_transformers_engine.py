@@ -12,8 +12,8 @@ import torch
 
 from tests.test_engines_checkpoint import make_checkpoint
 from ttstudy.policies import native as transformers_engine
-from ttstudy.policies import open_engine
 from ttstudy.policies.native import NativeEngine
+from ttstudy.policies.opening import open_engine
 from ttstudy.policies.protocol import Completion, Request, Sampling
 
 LLAMA3 = {
@@ -302,7 +302,7 @@ def test_loading_and_running_imports_no_transformers(checkpoints: dict[str, Path
     import sys
 
     code = (
-        "import sys; from ttstudy.policies import open_engine; from ttstudy.policies.protocol import Request;"
+        "import sys; from ttstudy.policies.opening import open_engine; from ttstudy.policies.protocol import Request;"
         f"open_engine({str(checkpoints['tiny'])!r}).generate([Request((0, 50))]);"
         "assert 'transformers' not in sys.modules"
     )

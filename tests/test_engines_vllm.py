@@ -16,7 +16,7 @@ from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.models import environment as places
 from ttstudy.models.padding import KERNELS, pad_heads, padded_size
-from ttstudy.policies import open_engine
+from ttstudy.policies.opening import open_engine
 from ttstudy.policies.protocol import Request, Sampling
 from ttstudy.policies.replicas import devices
 from ttstudy.run import provenance

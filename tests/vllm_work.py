@@ -17,7 +17,7 @@ from ttstudy.dag.specs.kinds import Engine as Engines
 from ttstudy.dag.specs.kinds import SampleSpec
 from ttstudy.dag.specs.records import File
 from ttstudy.errors import StudyError
-from ttstudy.policies import open_engine
+from ttstudy.policies.opening import open_engine
 from ttstudy.policies.protocol import Engine, Request, Sampling
 from ttstudy.policies.sampling import draw
 from ttstudy.policies.seeds import derive

@@ -46,7 +46,7 @@ def main() -> None:
     import torch
 
     from tests.test_engines_checkpoint import make_checkpoint
-    from ttstudy.policies import open_engine
+    from ttstudy.policies.opening import open_engine
     from ttstudy.policies.protocol import Request, Sampling
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

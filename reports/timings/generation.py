@@ -22,7 +22,7 @@ from ttstudy.dag.specs.records import File
 from ttstudy.data import tables
 from ttstudy.data.prompts import messages
 from ttstudy.miniature import task
-from ttstudy.policies import open_engine
+from ttstudy.policies.opening import open_engine
 from ttstudy.policies.sampling import draw
 from ttstudy.policies.seeds import derive
 from ttstudy.study.sampling import SamplingSettings

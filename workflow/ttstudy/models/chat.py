@@ -91,6 +91,11 @@ class ChatTokenizer:
         text = self.special.get(name)
         return None if text is None else self.tokenizer.token_to_id(text)
 
+    def ends(self) -> tuple[int, ...]:
+        """End-of-text ids where the model's own configuration names none."""
+        end = self.token_id("eos_token")
+        return () if end is None else (end,)
+
     def encode(self, text: str) -> list[int]:
         """Ids of a text in which special tokens are recognised; none are added."""
         return self.tokenizer.encode(text, add_special_tokens=False).ids
@@ -245,3 +250,17 @@ class ChatTokenizer:
             return environment.from_string(self.template or "")
         except TemplateSyntaxError as error:
             raise ValueError(f"The chat template of {self.path} is not valid Jinja: {error}") from None
+
+
+class Chatting:
+    """What every engine with a tokenizer of its own, `chat`, does with chats."""
+
+    chat: ChatTokenizer
+
+    def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
+        """Token ids of the chat prompt, one BOS where the model has one, ready for the answer."""
+        return self.chat.encode_chat(messages)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids, special tokens left out."""
+        return self.chat.decode(ids)

@@ -121,22 +121,31 @@ def model_config(path: Path, config: dict[str, Any]) -> ModelConfig:
 
 def weight_files(path: Path) -> list[Path]:
     """The safetensors files of a checkpoint, one or sharded; FileNotFoundError says what to do."""
-    single = path / "model.safetensors"
-    if single.is_file():
-        return [single]
-    index = path / "model.safetensors.index.json"
-    if index.is_file():
-        names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        missing = [name for name in names if not (path / name).is_file()]
-        if missing:
-            raise FileNotFoundError(f"{path} lacks {missing[0]}, which its index names; fetch it again.")
-        return [path / name for name in names]
+    if files := shards(path, "model.safetensors"):
+        return files
     if any(path.glob("*.bin")):
         raise FileNotFoundError(
             f"{path} holds only .bin weights, which can run code when loaded; convert them with "
             "AutoModelForCausalLM.from_pretrained(...).save_pretrained(folder, safe_serialization=True)."
         )
     raise FileNotFoundError(f"{path} holds no model.safetensors; fetch the checkpoint again.")
+
+
+def shards(path: Path, name: str) -> list[Path]:
+    """The file `name`, or the shards that its index names; [] where there is neither.
+
+    ValueError for a shard outside the folder, FileNotFoundError for one that is not there.
+    """
+    if (path / name).is_file():
+        return [path / name]
+    if not (index := path / f"{name}.index.json").is_file():
+        return []
+    names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    if strange := [name for name in names if Path(name).name != name]:
+        raise ValueError(f"{index} names a file outside its folder: {strange[0]}.")
+    if missing := [name for name in names if not (path / name).is_file()]:
+        raise FileNotFoundError(f"{path} lacks {missing[0]}, which its index names; fetch it again.")
+    return [path / name for name in names]
 
 
 def load_weights(path: Path) -> dict[str, torch.Tensor]:

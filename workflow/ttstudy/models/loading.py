@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ttstudy.models.catalogue import pinned
-from ttstudy.models.checkpoint import read_config
+from ttstudy.models.checkpoint import read_config, shards
 
 _WANTED = ["*.json", "*.jinja", "tokenizer.model"]
 
@@ -59,7 +59,7 @@ class Checkpoint:
 
         self.folder = Path(folder)
         self.config = read_config(self.folder)
-        self.files = _shards(self.folder, "model.safetensors")
+        self.files = shards(self.folder, "model.safetensors")
         if not self.files:
             self.files = _converted(self.folder, Path(cache) if cache else self.folder / "safetensors")
         self._stack = ExitStack()
@@ -131,21 +131,9 @@ class Checkpoint:
 
 def _converted(folder: Path, cache: Path) -> list[Path]:
     """The folder's `.bin` weights as safetensors files."""
-    if files := _shards(folder, "pytorch_model.bin"):
+    if files := shards(folder, "pytorch_model.bin"):
         return [convert(file, cache) for file in files]
     raise ValueError(f"{folder} has no weights: neither model.safetensors nor pytorch_model.bin.")
-
-
-def _shards(folder: Path, name: str) -> list[Path]:
-    """The file `name`, or the shards that its index names; [] where there is neither."""
-    if (folder / name).is_file():
-        return [folder / name]
-    if not (index := folder / f"{name}.index.json").is_file():
-        return []
-    names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-    if strange := [name for name in names if Path(name).name != name]:
-        raise ValueError(f"{index} names a file outside its folder: {strange[0]}.")
-    return [folder / name for name in names]
 
 
 def convert(file: Path, cache: Path) -> Path:
@@ -183,16 +171,3 @@ def _read_bin(file: Path) -> Any:
         return torch.load(file, map_location="cpu", weights_only=True, mmap=True)
     except RuntimeError:  # files of before torch 1.6 cannot be mapped into memory
         return torch.load(file, map_location="cpu", weights_only=True)
-
-
-def dtype_of(name: str | None) -> torch.dtype:
-    """Torch type of weights by name (None is float32); ValueError for one that a backbone cannot have."""
-    types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    if (name or "float32") not in types:
-        raise ValueError(f"Unknown dtype {name!r}; there are {', '.join(types)}.")
-    return types[name or "float32"]
-
-
-def stored_dtype(config: dict[str, Any]) -> str | None:
-    """Name of the type that a checkpoint's weights are stored in, as its config.json says (old or new key)."""
-    return config.get("dtype") or config.get("torch_dtype")

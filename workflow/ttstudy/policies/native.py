@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ttstudy.models.chat import ChatTokenizer
+from ttstudy.models.chat import Chatting, ChatTokenizer
 from ttstudy.models.checkpoint import (
     UnsupportedArchitectureError,
     load_weights,
@@ -19,6 +19,7 @@ from ttstudy.models.checkpoint import (
     read_config,
     weight_files,
 )
+from ttstudy.models.dtypes import dtype_of
 from ttstudy.models.network import ROWS, Cache, Network, pad
 from ttstudy.policies.protocol import Completion, Finish, Progress, Request, check
 from ttstudy.policies.sampler import choose, uniforms
@@ -26,7 +27,6 @@ from ttstudy.policies.stopping import Pieces, StopTexts
 
 log = logging.getLogger(__name__)
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _GIB = 1 << 30
 _SPAN = 128  # rows that share an attention length
 _ONE_THREAD = 20_000_000
@@ -34,7 +34,7 @@ _ONE_THREAD = 20_000_000
 # share out products of some dozen columns changes their rounding.
 
 
-class NativeEngine:
+class NativeEngine(Chatting):
     """A policy loaded from a checkpoint folder (config.json, safetensors, tokenizer.json, chat template).
 
     Llama, Mistral, Qwen2 and Qwen3 run on our own batched forward pass; any other architecture runs one
@@ -59,8 +59,7 @@ class NativeEngine:
         context: int | None = None,
     ) -> None:
         """Load the checkpoint; errors name the folder and what to do."""
-        if dtype not in _DTYPES:
-            raise ValueError(f"dtype must be one of {', '.join(_DTYPES)}, not {dtype!r}.")
+        numbers = dtype_of(dtype)
         if slots < 1 or prefill_tokens < 1:
             raise ValueError("slots and prefill_tokens must be at least 1.")
         self.path = Path(path)
@@ -77,7 +76,7 @@ class NativeEngine:
         try:
             shape = model_config(self.path, config)
             with torch.inference_mode():
-                self.network = Network(shape, load_weights(self.path), _DTYPES[dtype], torch.device(device))
+                self.network = Network(shape, load_weights(self.path), numbers, torch.device(device))
             self.parameters = self.network.parameters
             self.vocabulary, self.eos, longest = shape.vocabulary, shape.eos, shape.context
         except UnsupportedArchitectureError as reason:
@@ -88,20 +87,11 @@ class NativeEngine:
                 self.name,
                 reason,
             )
-            self._model = TransformersModel(self.path, config, _DTYPES[dtype], device)
+            self._model = TransformersModel(self.path, config, numbers, device)
             self.parameters = self._model.parameters
             self.vocabulary, self.eos, longest = self._model.vocabulary, self._model.eos, self._model.context
-        if not self.eos and (end := self.chat.token_id("eos_token")) is not None:
-            self.eos = (end,)
+        self.eos = self.eos or self.chat.ends()
         self.context = min(longest, context or longest)
-
-    def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """Token ids of the chat prompt, one BOS where the model has one, ready for the answer."""
-        return self.chat.encode_chat(messages)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids, special tokens left out."""
-        return self.chat.decode(ids)
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:

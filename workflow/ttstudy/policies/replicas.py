@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ttstudy.errors import StudyError
-from ttstudy.models.chat import ChatTokenizer
+from ttstudy.models.chat import Chatting, ChatTokenizer
 from ttstudy.policies.protocol import Completion, Engine, Progress, Request
 
 
@@ -47,7 +47,7 @@ def devices(count: int, each: int) -> list[str | None]:
     return [",".join(names[index * each : (index + 1) * each]) for index in range(count)]
 
 
-class Replicas:
+class Replicas(Chatting):
     """Copies of one policy. The samples of a prompt stay together, so that they share its cache."""
 
     def __init__(self, path: str | Path, name: str | None, count: int, options: dict[str, Any]) -> None:
@@ -67,14 +67,6 @@ class Replicas:
             self.close()
             raise
         self.name, self.parameters, self.context, self.vocabulary = answers[0]
-
-    def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """Token ids of the chat prompt, one BOS where the model has one, ready for the answer."""
-        return self.chat.encode_chat(messages)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids, special tokens left out."""
-        return self.chat.decode(ids)
 
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Draw one completion per request, in their order, a share on each copy."""

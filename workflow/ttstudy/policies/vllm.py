@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ttstudy.errors import StudyError
-from ttstudy.models.chat import ChatTokenizer
+from ttstudy.models.chat import Chatting, ChatTokenizer
 from ttstudy.models.checkpoint import read_config, read_eos, weight_files
 from ttstudy.models.checkpoints import parameters
 from ttstudy.models.environment import ENVIRONMENT
@@ -30,7 +30,7 @@ _NO_MEMORY = re.compile(
 )
 
 
-class VllmEngine:
+class VllmEngine(Chatting):
     """A policy in a checkpoint folder, run by vLLM in this process (tensor parallel ranks have their own).
 
     Prompts are token ids, so no second BOS is added; what was generated is never tokenised again. A request's seed
@@ -60,9 +60,7 @@ class VllmEngine:
         weight_files(self.path)
         self.chat = ChatTokenizer(self.path)
         self.parameters = parameters(self.path)
-        self.eos = read_eos(self.path, config)
-        if not self.eos and (end := self.chat.token_id("eos_token")) is not None:
-            self.eos = (end,)
+        self.eos = read_eos(self.path, config) or self.chat.ends()
         for key, value in (ENVIRONMENT | ({"VLLM_BATCH_INVARIANT": "1"} if batch_invariant else {})).items():
             os.environ.setdefault(key, value)
         on_cpu = self._platform(batch_invariant)
@@ -138,14 +136,6 @@ class VllmEngine:
 
     def _failure(self, error: BaseException) -> StudyError:
         return failure(error, f"policy {self.name}", self.path, "vllm.max_model_len or vllm.max_num_seqs")
-
-    def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
-        """Token ids of the chat prompt, one BOS where the model has one, ready for the answer."""
-        return self.chat.encode_chat(messages)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Text of ids, special tokens left out."""
-        return self.chat.decode(ids)
 
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Draw one completion per request, in their order; see `NativeEngine.generate`."""

@@ -76,7 +76,8 @@ def open_reward_model(
     import torch
 
     from ttstudy.models import checkpoints
-    from ttstudy.models.loading import Checkpoint, dtype_of, find_folder, stored_dtype
+    from ttstudy.models.dtypes import dtype_of, stored_dtype
+    from ttstudy.models.loading import Checkpoint, find_folder
     from ttstudy.models.text import TextTokenizer
     from ttstudy.prms import heads
     from ttstudy.prms.backbone import Backbone

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -37,6 +37,22 @@ class ScoringEngine(Protocol):
 
     def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
         """Score at the end of each candidate of each group, common tokens run once."""
+
+
+def in_batches(
+    batch: Sequence[Encoded], budget: int, score: Callable[[list[Encoded]], list[float]]
+) -> list[list[float]]:
+    """Score at each position of each sequence, in order; `score` gets some of like length, `budget` tokens at most.
+
+    It gives one flat list for all of them.
+    """
+    order = sorted(range(len(batch)), key=lambda i: len(batch[i].ids))
+    scores: list[list[float]] = [[] for _ in batch]
+    for chosen in batches(order, [len(batch[i].ids) for i in order], budget):
+        flat = iter(score([batch[i] for i in chosen]))
+        for i in chosen:
+            scores[i] = [next(flat) for _ in batch[i].positions]
+    return scores
 
 
 def batches(items: Sequence[T], costs: Sequence[int], budget: int) -> Iterator[list[T]]:

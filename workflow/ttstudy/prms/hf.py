@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ttstudy.models.loading import Checkpoint
 from ttstudy.prms import heads
-from ttstudy.prms.engine import Siblings, batches
+from ttstudy.prms.engine import Siblings, in_batches
 from ttstudy.prms.protocol import Encoded
 
 
@@ -63,15 +63,13 @@ class TransformersScoring:
     @torch.inference_mode()
     def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
         """Score at each position of each sequence, in order, one pass per sequence."""
-        order = sorted(range(len(batch)), key=lambda i: len(batch[i].ids))
-        scores: list[list[float]] = [[] for _ in batch]
-        for chosen in batches(order, [len(batch[i].ids) for i in order], self.batch_tokens):
-            hidden = self.model(input_ids=self._right_padded([batch[i].ids for i in chosen]), use_cache=False)[0]
-            wanted = [hidden[row, batch[i].positions] for row, i in enumerate(chosen)]
-            flat = iter(heads.score(self.head, torch.cat(wanted)))
-            for i in chosen:
-                scores[i] = [next(flat) for _ in batch[i].positions]
-            self.tokens += sum(len(batch[i].ids) for i in chosen)
+        return in_batches(batch, self.batch_tokens, self._scores)
+
+    def _scores(self, batch: list[Encoded]) -> list[float]:
+        hidden = self.model(input_ids=self._right_padded([each.ids for each in batch]), use_cache=False)[0]
+        wanted = [hidden[row, each.positions] for row, each in enumerate(batch)]
+        scores = heads.score(self.head, torch.cat(wanted))
+        self.tokens += sum(len(each.ids) for each in batch)
         return scores
 
     @torch.inference_mode()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ttstudy.prms import heads
 from ttstudy.prms.backbone import Backbone, Segment
-from ttstudy.prms.engine import Siblings, batches
+from ttstudy.prms.engine import Siblings, batches, in_batches
 from ttstudy.prms.protocol import Encoded
 from ttstudy.prms.states import Node, PrefixStates, cut, key_of
 
@@ -49,14 +49,11 @@ class NativeScoring:
 
     def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
         """Score at each position of each sequence, in order, one pass per sequence."""
-        order = sorted(range(len(batch)), key=lambda i: len(batch[i].ids))
-        scores: list[list[float]] = [[] for _ in batch]
-        for chosen in batches(order, [len(batch[i].ids) for i in order], self.batch_tokens):
-            segments = [Segment(batch[i].ids, batch[i].positions) for i in chosen]
-            flat = iter(heads.score(self.head, self.backbone(segments)))
-            for i in chosen:
-                scores[i] = [next(flat) for _ in batch[i].positions]
-            self.tokens += sum(len(segment.ids) for segment in segments)
+        return in_batches(batch, self.batch_tokens, self._scores)
+
+    def _scores(self, batch: list[Encoded]) -> list[float]:
+        scores = heads.score(self.head, self.backbone([Segment(each.ids, each.positions) for each in batch]))
+        self.tokens += sum(len(each.ids) for each in batch)
         return scores
 
     def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
