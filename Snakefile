@@ -39,5 +39,5 @@ if not compared:
     rule all:
         default_target: True
         input:
-            layout.report(),
+            layout.report_spec().outputs.values(),
             lambda wildcards: damaged(),

@@ -8,10 +8,10 @@ import pandas as pd
 import yaml
 
 from ttstudy import report
-from ttstudy.dag import stamps
+from ttstudy.dag import fingerprint, stamps
 from ttstudy.dag.specs.kinds import ReportSpec
 from ttstudy.data import published, tables
-from ttstudy.report import page
+from ttstudy.report import behind, page
 from ttstudy.run import provenance, steps
 
 PACKAGES = ("snakemake", "torch", "transformers", "pandas", "scipy", "math-verify", "ttstudy")
@@ -36,12 +36,13 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
         "versions": {name: version(name) for name in PACKAGES},
         "commit": provenance.commit(),
         "code": provenance.code(),
+        "step_versions": dict(fingerprint.VERSIONS),
         "seeds": {"study": config["seed"]},
-        "hardware": provenance.machines(products) or [provenance.hardware()],
-        "steps": provenance.jobs(products),
-        "libraries": provenance.drawn_with(products),
+        "hardware": behind.machines(products) or [provenance.hardware()],
+        "steps": behind.jobs(products),
+        "libraries": behind.drawn_with(products),
         "checksums": provenance.checksums(read),
-        "problems": {name: provenance.problems(frame) for name, frame in problems.items()},
+        "problems": {name: behind.problems(frame) for name, frame in problems.items()},
     }
     place = Path(spec.outputs["provenance"])
     record = json.dumps(stamps.on_record(known, place), indent=1, ensure_ascii=False) + "\n"

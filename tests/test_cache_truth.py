@@ -111,7 +111,7 @@ def test_every_result_says_what_made_it(finished):
             told = stamps.of(finished / path)
             assert told is not None and told[:2] == (job.spec.digest, name), path
             assert told.inputs == stamps.inputs(job.spec, lambda file: stamps.of(finished / file)), path
-        kept = specs.read(finished / specs.place("results", job.spec.digest), type(job.spec))
+        kept = specs.read(finished / specs.place("results", job.spec), type(job.spec))
         assert kept == job.spec
     page = (finished / PAGE).read_text()
     assert layout.report_spec().digest in page

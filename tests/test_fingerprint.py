@@ -78,7 +78,7 @@ def test_a_prms_and_an_engines_code_is_no_light_steps(copy):
 )
 def test_the_table_contracts_reach_every_step_that_writes_one(copy, column, steps):
     """Another kind of a column changes the code of those steps and of no other."""
-    assert edited(copy, "workflow/ttstudy/data/tables.py", column, f"{column.rsplit(':', 1)[0]}:float") == steps
+    assert edited(copy, "workflow/ttstudy/data/columns.py", column, f"{column.rsplit(':', 1)[0]}:float") == steps
 
 
 def test_the_words_of_columns_reach_every_step_that_has_them(copy):

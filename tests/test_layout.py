@@ -142,7 +142,7 @@ def test_every_spec_is_found_by_its_outputs_and_read_back_from_its_file_as_it_wa
     assert len({job.spec.digest for job in jobs}) == len(jobs)
     for job in jobs:
         assert all(layout.job(path) == job for path in job.spec.outputs.values())
-        path = files.place(tmp_path, job.spec.digest)
+        path = files.place(tmp_path, job.spec)
         files.write(job.spec, path)
         read = files.read(path, type(job.spec))
         assert read == job.spec and read.digest == job.spec.digest and files.text(read) == Path(path).read_text()

@@ -83,7 +83,7 @@ def needs(output):
 
 def spec(wildcards, output):
     """Path of the file with the spec of the job with this output."""
-    return specs.place(study.results, layout.job(output[0]).spec.digest)
+    return specs.place(study.results, layout.job(output[0]).spec)
 
 
 def scoring_environment(prm):
@@ -112,7 +112,7 @@ def ready():
     refuse_above_the_limit()
     hold_results(study.results)
     for job in layout.jobs():
-        specs.write(job.spec, specs.place(study.results, job.spec.digest))
+        specs.write(job.spec, specs.place(study.results, job.spec))
 
 
 onstart:

@@ -36,12 +36,12 @@ if compared:
         conda:
             "../../envs/analyse.yaml"
         params:
-            spec=specs.place("results", comparison.digest),
+            spec=specs.place("results", comparison),
         shell:
             'python "$SCRIPTS/compare.py" --spec {params.spec:q}'
 
     onstart:
-        specs.write(comparison, specs.place("results", comparison.digest))
+        specs.write(comparison, specs.place("results", comparison))
 
 else:
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache
+from contextlib import contextmanager, suppress
 from hashlib import file_digest, sha256
 from io import BufferedReader
 from pathlib import Path
@@ -24,16 +25,36 @@ def _opened(path: Path) -> Iterator[BufferedReader]:
         raise StudyError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-@cache
+_LARGE = 16 * _HEAD
+_known: dict[str, str] = {}
+_memory: list[Path] = []
+
+
+def remember(results: Path) -> None:
+    """Keep digests of large weights in a results folder: they are read once, not at every start and in every job."""
+    _memory[:] = [results / ".given.json"]
+    with suppress(OSError, ValueError):
+        found = json.loads(_memory[0].read_text(encoding="utf-8"))
+        _known.update({str(key): str(value) for key, value in dict(found).items()})
+
+
 def _file_digest(path: Path) -> str:
-    """SHA-256 of a small file, or of the size, head and tail of a large one (weights)."""
-    total = sha256(str(path.stat().st_size).encode())
-    with _opened(path) as stream:
-        total.update(stream.read(16 * _HEAD))
-        if path.stat().st_size > 16 * _HEAD:
-            stream.seek(-_HEAD, 2)
-            total.update(stream.read())
-    return total.hexdigest()
+    """SHA-256 of a file's size and content."""
+    stat = path.stat()
+    # Whoever writes a file moves its ctime, which no `touch` can set back.
+    told = (path.resolve(), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+    key = " ".join(map(str, told))
+    if key not in _known:
+        total = sha256(str(stat.st_size).encode())
+        with _opened(path) as stream:
+            while part := stream.read(_LARGE):
+                total.update(part)
+        _known[key] = total.hexdigest()
+        if stat.st_size > _LARGE and _memory and os.access(_memory[0].parent, os.W_OK):
+            temporary = _memory[0].with_name(f"{_memory[0].name}.{os.getpid()}.tmp")
+            temporary.write_text(json.dumps(_known))
+            os.replace(temporary, _memory[0])
+    return _known[key]
 
 
 def given(path: Path, key: str) -> Path:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES
@@ -38,8 +39,8 @@ VERSIONS = {
 
 PLUMBING = {
     "ttstudy.dag": "specs, digests, paths, stamps: what of them decides is told in the specs",
+    "ttstudy.data.columns": "contracts of tables; those of what a step writes are in its digest",
     "ttstudy.data.contracts": "refusals: they change no row",
-    "ttstudy.data.tables": "reading and writing; the contracts of what a step writes are in its digest",
     "ttstudy.errors": "what errors say",
     "ttstudy.run": "steps, logs, progress, provenance, integrity, plans, machines",
     "ttstudy.study": "the configuration; what of it decides is in the specs",
@@ -208,7 +209,7 @@ def _text(node: ast.expr, known: Mapping[str, str]) -> str:
 def contracts() -> dict[str, str]:
     """Columns of every table, read from the source: to import it would be to import pandas."""
     known: dict[str, str] = {}
-    for node in _parsed(LIBRARY / "data/tables.py").body:
+    for node in _parsed(LIBRARY / "data/columns.py").body:
         if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)):
             continue
         name, value = node.targets[0].id, node.value
@@ -217,13 +218,18 @@ def contracts() -> dict[str, str]:
             return {_text(key, known): _text(item, known) for key, item in pairs if key is not None}
         if isinstance(value, ast.Constant | ast.BinOp):
             known[name] = _text(value, known)
-    raise LookupError("tables.COLUMNS")
+    raise LookupError("columns.COLUMNS")
+
+
+PACKAGES = {"grade": ("math-verify", "latex2sympy2_extended", "sympy")}
+"""Libraries whose judgement a step takes over: another version may say otherwise."""
 
 
 @cache
 def code(step: str) -> str:
     """Sixteen characters that change when what the step `scripts/<step>.py` computes with changes."""
     parts = [f"{path.relative_to(ROOT)} {digest(path)}" for path in computes(step)]
+    parts += [f"{name} {version(name)}" for name in PACKAGES.get(step, ())]
     parts += [f"{name} {contracts()[name]}" for name in WRITES.get(step, ())]
     return sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -231,7 +237,9 @@ def code(step: str) -> str:
 def files(*patterns: str) -> str:
     """Digest of data files (templates, captions) by glob pattern below the repository root."""
     total = sha256()
-    for path in sorted({path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()}):
+    found = {path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()}
+    # An editor's own files are none of them.
+    for path in sorted(path for path in found if path.name[0] not in ".#" and path.name[-1] != "~"):
         total.update(f"{path.relative_to(ROOT)} {sha256(path.read_bytes()).hexdigest()}\n".encode())
     return total.hexdigest()[:16]
 

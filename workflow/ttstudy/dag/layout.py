@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ttstudy.dag import contents
 from ttstudy.dag.generation import blocks
 from ttstudy.dag.report import Job, Report
 from ttstudy.errors import StudyError
@@ -28,6 +29,7 @@ class Layout(Report):
 def open_layout(study: Study, root: Path | str = ".") -> Layout:
     """The layout of a checked study; StudyError when a local file that it names is missing."""
     layout = Layout(study, Path(root))
+    contents.remember(layout.root / study.results)
     try:
         for benchmark in study.benchmarks:
             layout.benchmark(benchmark)

@@ -11,7 +11,7 @@ from ttstudy.dag.fingerprint import FORMATS as VERSIONS_OF_FORMATS
 from ttstudy.dag.inputs import Inputs
 from ttstudy.dag.specs.kinds import Engine, FetchSpec, Judge, Sized, TrainPolicySpec, TrainPRMSpec
 from ttstudy.dag.specs.records import File, Spec
-from ttstudy.models.catalogue import FORMATS, format_of
+from ttstudy.models.catalogue import FORMATS, FormatName, format_of
 from ttstudy.models.checkpoints import read_json
 from ttstudy.study import (
     CheckpointPolicy,
@@ -137,17 +137,24 @@ class Models(Inputs):
         assert isinstance(settings, LocalPRM)
         form = settings.format if isinstance(settings, CheckpointPRM | HubPRM) else None
         read = self._formats(settings, form)
-        versions = {name: VERSIONS_OF_FORMATS[name] for name in sorted(read) if VERSIONS_OF_FORMATS.get(name, 1) != 1}
+        versions: dict[str, int] = {
+            name: VERSIONS_OF_FORMATS[name] for name in sorted(read) if VERSIONS_OF_FORMATS.get(name, 1) != 1
+        }
         return Judge(
-            checkpoint=self.weights(prm), format=form, formats=versions, engine=settings.engine, vllm=settings.vllm
+            checkpoint=self.weights(prm),
+            # Told or found out, it is the same format, and the same digest.
+            format=read[0] if len(read) == 1 else None,
+            formats=versions,
+            engine=settings.engine,
+            vllm=settings.vllm,
         )
 
-    def _formats(self, settings: LocalPRM, form: str | None) -> list[str]:
+    def _formats(self, settings: LocalPRM, form: FormatName | None) -> list[FormatName]:
         """The format that a PRM reads in; all, where only a checkpoint tells that is not here yet."""
         if form is not None:
             return [form]
         if isinstance(settings, TrainedPRM):
-            return [str(settings.definition.model.get("format"))]
+            return [name for name in FORMATS if name == settings.definition.model.get("format")]
         config: Mapping[str, Any] = {}
         name = settings.id if isinstance(settings, HubPRM) else ""
         if isinstance(settings, CheckpointPRM):

@@ -16,12 +16,13 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ttstudy.dag import contents
 from ttstudy.errors import StudyError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from ttstudy.dag.specs.records import Spec
+    from ttstudy.dag.specs.records import File, Spec
 
 KEY = "ttstudy"
 """Of the metadata of a table, and of a JSON record."""
@@ -48,6 +49,9 @@ class Stamp(NamedTuple):
 # -- while a step runs -----------------------------------------------------------------------------------------------
 
 _running: list[tuple[Spec, str]] = []
+_AGAIN = "start the study again, which makes it anew"
+_LONG, _GONE = 8, "?"
+"""Characters that an input takes in `inputs`, twice: of its own content, and of what it was made from."""
 
 
 def begin(spec: Spec, root: Path = Path()) -> None:
@@ -58,10 +62,20 @@ def begin(spec: Spec, root: Path = Path()) -> None:
             raise StudyError(f"{file.path}: does not say what made it; {_AGAIN}")
         if known is not None and known[:2] != (file.digest, file.output):
             raise StudyError(f"{file.path}: was made by other settings or code than {spec.step} asks for; {_AGAIN}")
-    _running[:] = [(spec, inputs(spec, lambda path: of(root / path)) or "")]
+    look_again(spec)
+    _running[:] = [(spec, inputs(spec, lambda path: of(root / path)))]
 
 
-_AGAIN = "start the study again, which makes it anew"
+def look_again(spec: Spec) -> None:
+    """StudyError where a file or checkpoint that was given is not the one that the run was planned with."""
+    for path, planned in spec.outside.items():
+        if contents.content(Path(path)) != planned:
+            raise StudyError(f"{path}: has changed since this run was planned; start the study again")
+    for file in spec.inputs:
+        if file.given and Path(file.path).name == "config.json":
+            folder = Path(file.path).parent
+            if contents.checkpoint_digest(folder, str(folder)) != file.digest:
+                raise StudyError(f"{folder}: has changed since this run was planned; start the study again")
 
 
 def running(path: Path, content: Callable[[], str]) -> Stamp | None:
@@ -69,27 +83,56 @@ def running(path: Path, content: Callable[[], str]) -> Stamp | None:
     if not _running:
         return None
     spec, read = _running[0]
-    names = {place: name for name, place in spec.outputs.items()}
-    found = names.get(str(path)) or names.get(str(path.parent))
+    names = {Path(place): name for name, place in spec.outputs.items()}
+    found = names.get(path) or names.get(path.parent)
     return None if found is None else Stamp(spec.digest, found, read, content())
 
 
 def origin() -> str | None:
     """What tells the running step and all that it reads from any other; None outside of one."""
-    return f"{_running[0][0].digest} {_running[0][1]}" if _running else None
+    return f"{_running[0][0].digest} {sha256(_running[0][1].encode()).hexdigest()}" if _running else None
 
 
-def inputs(spec: Spec, stamp: Callable[[str], Stamp | None]) -> str | None:
-    """Digest of the contents of all that a job reads; None where one of them is not there, or not as it should be."""
-    total = sha256()
-    for file in spec.inputs:
-        if file.given:
-            total.update(file.digest.encode())
-        elif (known := stamp(file.path)) is None or known[:2] != (file.digest, file.output):
-            return None
-        else:
-            total.update(known.content.encode())
-    return total.hexdigest()[:32]
+def inputs(spec: Spec, stamp: Callable[[str], Stamp | None]) -> str:
+    """What all inputs of a job hold now, one after the other: its content, and what it was made from.
+
+    Of one that is gone, or not as the job wants it, `?`.
+    """
+    return "".join(_of_input(file, stamp) for file in spec.inputs)
+
+
+def _of_input(file: File, stamp: Callable[[str], Stamp | None]) -> str:
+    if file.given:
+        return file.digest[:_LONG].ljust(_LONG, "-") + "-" * _LONG
+    known = stamp(file.path)
+    if known is None or known[:2] != (file.digest, file.output):
+        return _GONE * 2 * _LONG
+    return known.content[:_LONG] + made_from(known.inputs)
+
+
+def made_from(told: str) -> str:
+    """Digest of the contents in a stamp's `inputs`."""
+    own = (told[place : place + _LONG] for place in range(0, len(told), 2 * _LONG))
+    return sha256("".join(own).encode()).hexdigest()[:_LONG]
+
+
+def agree(told: str, now: str, again: Callable[[int], str | None]) -> bool:
+    """Whether a result's `inputs` are what its inputs hold now.
+
+    Of one that is gone, `again` (by its place) says what it would be made from now; None where that is not known.
+    """
+    if len(told) != len(now):
+        return not told  # of a result that was brought over without its inputs nothing is known
+    for place in range(0, len(now), 2 * _LONG):
+        content, made = told[place : place + _LONG], told[place + _LONG : place + 2 * _LONG]
+        if _GONE in content:
+            continue
+        if _GONE not in (own := now[place : place + _LONG]):
+            if own != content:
+                return False
+        elif (would := again(place // (2 * _LONG))) is not None and would != made:
+            return False
+    return True
 
 
 # -- in files --------------------------------------------------------------------------------------------------------
@@ -108,7 +151,7 @@ def of(path: Path) -> Stamp | None:
             found = [_of_page(figure) for figure in sorted(path.glob("*.svg"))]
             return found[0] if len({stamp and stamp[:3] for stamp in found}) == 1 else None
         return _of_page(path)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, NotImplementedError):
         return None
 
 
@@ -127,7 +170,7 @@ def note(path: Path, name: str) -> str | None:
 
     try:
         told = (pq.read_metadata(path).metadata or {}).get(f"{KEY}.{name}".encode())
-    except (OSError, pa.ArrowException):
+    except (OSError, ValueError, pa.ArrowException):
         return None
     return None if told is None else str(told.decode())
 

@@ -7,10 +7,9 @@ not a file's time, and not what Snakemake remembers.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
-from pathlib import Path
 from typing import NamedTuple
 
 from ttstudy.dag import stamps
@@ -40,8 +39,8 @@ STEADY = frozenset(
     ("fetch_model", "train_policy", "train_reward_model", "benchmark", "recorded", "labelled", "recorded_responses")
 ) | {"recorded_scores"}
 """Rules whose results are the same whenever they are made again: weights that were removed to make room, and are
-fetched once more for a new budget, make nothing anew that was drawn with them. Should they differ after all, the next run
-finds that they were remade."""
+fetched once more for a new budget, make nothing anew that was drawn with them. Should they differ after all, the next
+run finds that they were remade."""
 
 
 class Standing:
@@ -51,9 +50,32 @@ class Standing:
         """Look at everything that is there."""
         self._layout, self._jobs = layout, layout.jobs()
         self._stamped = _stamps(layout)
-        self._found = {job.spec.product: _look(job, layout.root, self._stamped) for job in self._jobs}
+        self._found = {job.spec.product: self._look(job) for job in self._jobs}
         self._before = {job.spec.product: _before(layout, job) for job in self._jobs}
         self._steady = {job.spec.product for job in self._jobs if job.rule in STEADY}
+
+    def _look(self, job: Job) -> Why | None:
+        """What is wrong with a job's results as they are; None where nothing is."""
+        there = {name: path for name, path in job.spec.outputs.items() if path in self._stamped}
+        for path in job.spec.outputs.values():
+            if path not in self._stamped and (self._layout.root / path).exists():
+                return Why.UNTOLD
+        if any(self._stamped[path][:2] != (job.spec.digest, name) for name, path in there.items()):
+            return Why.OTHER
+        now = stamps.inputs(job.spec, self._stamped.get)
+        if not all(stamps.agree(self._stamped[path].inputs, now, self._again(job)) for path in there.values()):
+            return Why.REMADE
+        return Why.MISSING if len(there) < len(job.spec.outputs) else None
+
+    def _again(self, job: Job) -> Callable[[int], str | None]:
+        """What an input that is gone would be made from now, by its place among the job's inputs."""
+
+        def made_from(place: int) -> str | None:
+            maker = self._layout.job(job.spec.inputs[place].path)
+            now = stamps.inputs(maker.spec, self._stamped.get)
+            return None if "?" in now else stamps.made_from(now)
+
+        return made_from
 
     def dirty(self) -> dict[str, str]:
         """Products that are there and must be made again, whatever is asked for, and why in words."""
@@ -75,11 +97,12 @@ class Standing:
             if why is None and product not in dirty and (lost := gone.intersection(self._before[product]))
         }
 
-    def left(self) -> list[Left]:
-        """The jobs that a run to the report does, in the order of the DAG."""
-        reached = _reached(self._before, [self._jobs[-1].spec.product])
+    def left(self, beside: Sequence[str] = ()) -> list[Left]:
+        """The jobs that a run to the report does, in the order of the DAG; `beside` it, these paths are asked for."""
+        asked = {self._jobs[-1].spec.product} | {self._layout.job(path).spec.product for path in beside}
+        reached = _reached(self._before, list(asked))
         order = [job.spec.product for job in self._jobs if job.spec.product in reached]
-        runs = _runs(order, self._before, self._found, self._steady)
+        runs = _runs(order, self._before, self._found, self._steady, asked)
         made = {product: stamp.spec for product in runs if (stamp := self._stamped.get(product)) is not None}
         return [
             Left(job, runs[job.spec.product], made.get(job.spec.product))
@@ -88,9 +111,9 @@ class Standing:
         ]
 
 
-def left(layout: Layout) -> list[Left]:
-    """The jobs that a run of a study does, in the order of the DAG."""
-    return Standing(layout).left()
+def left(layout: Layout, beside: Sequence[str] = ()) -> list[Left]:
+    """The jobs that a run of a study does, in the order of the DAG; `beside` the report, these paths are asked for."""
+    return Standing(layout).left(beside)
 
 
 def _stamps(layout: Layout) -> dict[str, Stamp]:
@@ -105,19 +128,6 @@ def _stamps(layout: Layout) -> dict[str, Stamp]:
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda path: stamps.of(layout.root / path), there)
         return {path: stamp for path, stamp in zip(there, found, strict=True) if stamp is not None}
-
-
-def _look(job: Job, root: Path, stamped: dict[str, Stamp]) -> Why | None:
-    """What is wrong with a job's results as they are; None where nothing is."""
-    for path in job.spec.outputs.values():
-        if path not in stamped:
-            return Why.UNTOLD if (root / path).exists() else Why.MISSING
-    mine = [stamped[path] for path in job.spec.outputs.values()]
-    if any(stamp[:2] != (job.spec.digest, name) for stamp, name in zip(mine, job.spec.outputs, strict=True)):
-        return Why.OTHER
-    # What a result was made from may be gone; then nothing speaks against the result.
-    now = stamps.inputs(job.spec, stamped.get)
-    return Why.REMADE if now is not None and any(stamp.inputs != now for stamp in mine) else None
 
 
 def _before(layout: Layout, job: Job) -> list[str]:
@@ -136,7 +146,11 @@ def _reached(before: dict[str, list[str]], wanted: Sequence[str]) -> set[str]:
 
 
 def _runs(
-    order: Sequence[str], before: dict[str, list[str]], found: dict[str, Why | None], steady: set[str]
+    order: Sequence[str],
+    before: dict[str, list[str]],
+    found: dict[str, Why | None],
+    steady: set[str],
+    asked: set[str],
 ) -> dict[str, Why]:
     """Why each job runs that does: what is wrong makes all after it wrong; what is missing is made where needed."""
     runs: dict[str, Why] = {}
@@ -152,7 +166,7 @@ def _runs(
             if product in runs:
                 continue
             why = found[product]
-            if why is Why.MISSING and product == order[-1] or why not in (None, Why.MISSING):
+            if why is Why.MISSING and product in asked or why not in (None, Why.MISSING):
                 runs[product] = why
             elif any(map(moves, before[product])) and product not in missing:
                 runs[product] = Why.BEFORE

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from ttstudy.dag import fingerprint, todo
@@ -17,7 +18,7 @@ from ttstudy.dag.layout import Layout, open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.todo import Left, Why
 from ttstudy.errors import StudyError
-from ttstudy.run import provenance
+from ttstudy.run import integrity, provenance
 from ttstudy.study import Study, from_mapping
 
 MOST = 12
@@ -53,13 +54,17 @@ _WORDS = {
 
 def summary(layout: Layout) -> str:
     """A few lines: how much is left to do, and per cause, what."""
-    left, jobs = todo.left(layout), layout.jobs()
+    damaged = [str(path) for path in integrity.set_aside_before(layout.root / layout.study.results)]
+    within = [str(Path(path).relative_to(layout.root)) for path in damaged]
+    left, jobs = todo.left(layout, [path for path in within if layout.makes(path)]), layout.jobs()
     if not left:
         return f"Nothing to do: {len(jobs)} jobs are done. Report: {layout.report()}"
     first = f"To do: {len(left)} of {len(jobs)} jobs: {_work(left)}."
     causes = _causes(layout, left)
     if causes is None:
-        return f"{first}\nThere is no report of this study yet."
+        there = (layout.root / layout.report()).exists()
+        gone = f"What the last report was made by is not known: {layout.provenance()} is gone or cannot be read."
+        return f"{first}\n{gone if there else 'There is no report of this study yet.'}"
     return "\n".join([first, "Because", *(f"  {cause}: {_work(some)}" for cause, some in causes.items())])
 
 
@@ -79,13 +84,16 @@ def _causes(layout: Layout, left: Sequence[Left]) -> dict[str, list[Left]] | Non
     before = _before(layout)
     if before is None:
         return None
-    old, code = before
+    old, code, versions = before
     found: dict[str, list[Left]] = {}
     mine: dict[str, list[str]] = {item.job.spec.product: [] for item in left}
-    for cause, touches in [*_keys(layout, old), *_files(code)]:
-        for item in left:
-            if touches(item):
-                mine[item.job.spec.product].append(cause)
+    makers = {path: item.job.spec.product for item in left for path in item.job.spec.outputs.values()}
+    for cause, touches in [*_keys(layout, old), *_files(code), *_versions(versions)]:
+        for item in left:  # in the order of the DAG: what comes after one that is touched is touched as well
+            product = item.job.spec.product
+            after = (makers.get(file.path) for file in item.job.spec.inputs)
+            if touches(item) or any(one is not None and cause in mine[one] for one in after):
+                mine[product].append(cause)
                 found.setdefault(cause, []).append(item)
     known = _digests(old.model_dump(mode="json") | {"results": layout.study.results}, layout)
     for item in left:
@@ -96,16 +104,18 @@ def _causes(layout: Layout, left: Sequence[Left]) -> dict[str, list[Left]] | Non
     return found
 
 
-def _before(layout: Layout) -> tuple[Study, Mapping[str, str]] | None:
-    """Configuration and code of the study's last report; None where there is none that can be read."""
+def _before(layout: Layout) -> tuple[Study, Mapping[str, str], Mapping[str, int]] | None:
+    """Configuration, code and versions of the study's last report; None where there is none that can be read."""
     try:
         known = json.loads((layout.root / layout.provenance()).read_text(encoding="utf-8"))
-        return from_mapping(known["config"]), dict(known["code"])
-    except (OSError, ValueError, KeyError, TypeError, StudyError):
+        return from_mapping(known["config"]), dict(known["code"]), dict(known.get("step_versions", {}))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, StudyError):
         return None
 
 
 Touches = Callable[[Left], bool]
+_ORDERED = (("benchmarks",), ("policies",), ("prms",))
+"""Maps of the configuration whose order the tables keep."""
 
 
 def _keys(layout: Layout, old: Study) -> Iterator[tuple[str, Touches]]:
@@ -117,7 +127,8 @@ def _keys(layout: Layout, old: Study) -> Iterator[tuple[str, Touches]]:
         return
     base = _digests(was, layout)
     if base is None or len(changed) > MOST:
-        yield "; ".join(words for words, _ in changed[:MOST]) + " ...", lambda _item: True
+        more = " ..." if len(changed) > MOST else ""
+        yield "; ".join(words for words, _ in changed[:MOST]) + more, lambda _item: True
         return
     for words, path in changed:
         alone = _digests(_laid(was, now, path), layout)
@@ -155,6 +166,8 @@ def _changed(was: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[s
                 yield f"{name}.{key} is new".lstrip("."), (*path, key)
             else:
                 yield from _changed(was[key], now[key], (*path, key))
+        if path in _ORDERED and list(was) != list(now) and set(was) == set(now):
+            yield f"{name}: another order", path
     elif was != now:
         if isinstance(was, list) and isinstance(now, list):
             new, gone = [x for x in now if x not in was], [x for x in was if x not in now]
@@ -194,8 +207,15 @@ def _files(code: Mapping[str, str]) -> Iterator[tuple[str, Touches]]:
         path = fingerprint.ROOT / name
         steps = {step for step in fingerprint.WRITES | {"report": ()} if path in fingerprint.computes(step)}
         if steps:
-            # Steps after them run as well, but not because of this file.
             yield f"{name} has changed", partial(_is_of, steps)
+
+
+def _versions(versions: Mapping[str, int]) -> Iterator[tuple[str, Touches]]:
+    """Steps whose version was raised, each with what it would change."""
+    for step, number in fingerprint.VERSIONS.items():
+        if step in versions and versions[step] != number:
+            words = f"fingerprint.VERSIONS[{step!r}]: {number}, was {versions[step]}"
+            yield words, partial(_is_of, {step})
 
 
 def _otherwise(layout: Layout, item: Left) -> str:
@@ -203,10 +223,10 @@ def _otherwise(layout: Layout, item: Left) -> str:
     if item.why is Why.BEFORE or item.why is Why.MISSING:
         return {Why.BEFORE: "what they are made from is made anew", Why.MISSING: "not there"}[item.why]
     if item.why is Why.OTHER and item.made_by is not None:
-        try:
-            old = specs.content(layout.root / specs.place(layout.study.results, item.made_by))["spec"]
-        except StudyError:
+        found = specs.of_digest(layout.root / layout.study.results, item.made_by)
+        if found is None:
             return str(item.why.value)
+        old = found["spec"]
         new = json.loads(specs.text(item.job.spec))["spec"]
         for field, words in _WORDS.items():
             if field in new and old.get(field) != new[field]:

@@ -64,8 +64,10 @@ def _parquet(path: Path) -> str | None:
 
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for _ in file.iter_batches():
-                pass
+            table = file.read()
+        told = stamps.of(path)
+        if told is not None and told.content != stamps.of_rows(table):
+            return "its rows are not those that its stamp tells of"
     except (pa.ArrowException, ValueError, OSError) as error:
         return f"not a whole Parquet file ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
     return None
@@ -163,10 +165,10 @@ def sweep(results: Path) -> tuple[list[Path], dict[Path, str]]:
         temporary = results / f"{_SEEN}.{os.getpid()}.tmp"
         temporary.write_text(json.dumps(now))
         os.replace(temporary, memory)
-    return list(_missing(results)), found
+    return list(set_aside_before(results)), found
 
 
-def _missing(results: Path) -> Iterator[Path]:
+def set_aside_before(results: Path) -> Iterator[Path]:
     """Results that were set aside and are not back; the remains of those that are back are removed."""
     for aside in sorted(results.rglob(f"*{DAMAGED}")):
         if not _ours(str(aside.relative_to(results))):

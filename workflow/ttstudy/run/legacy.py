@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel
@@ -18,6 +19,8 @@ from ttstudy.dag import fingerprint
 from ttstudy.dag.layout import Layout
 from ttstudy.dag.specs.records import deciding
 from ttstudy.study import (
+    CheckpointPolicy,
+    CheckpointPRM,
     FileBenchmark,
     HubBenchmark,
     HubPolicy,
@@ -50,6 +53,22 @@ _JUDGED_BY = {"source", "definition", "policies", "path", "id", "revision", "for
 
 class Later(Exception):
     """A study wants something that results of then cannot be."""
+
+
+def _checkpoint(folder: Path) -> str:
+    """Digest of a checkpoint that is given: of a large file, its size, its first 16 MiB and its last one counted."""
+    told = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".safetensors", ".jinja", ".model"):
+            size = path.stat().st_size
+            total = sha256(str(size).encode())
+            with path.open("rb") as stream:
+                total.update(stream.read(2**24))
+                if size > 2**24:
+                    stream.seek(-(2**20), 2)
+                    total.update(stream.read())
+            told.append(f"{path.name} {total.hexdigest()}")
+    return sha256("\n".join(told).encode()).hexdigest()[:16]
 
 
 def _digest(spec: Mapping[str, Any]) -> str:
@@ -104,7 +123,8 @@ class Legacy:
             return _digest({"step": "fetch_model", "id": settings.id, "revision": settings.revision})
         if isinstance(settings, RecordedPolicy):
             return self._recorded(name, "policies")
-        return self.layout.weights(name).digest
+        assert isinstance(settings, CheckpointPolicy | CheckpointPRM), name
+        return _checkpoint(self.layout.root / settings.path)
 
     def checkpoint(self, name: str) -> str:
         """Folder of a model that a step makes."""

@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from ttstudy.dag import stamps
 from ttstudy.dag.specs import files
 from ttstudy.dag.stamps import MARKERS
 
@@ -45,7 +46,9 @@ def _carries_its_digest(folder: Path) -> bool:
 def _copy(source: Path, folder: Path) -> Path:
     """The copy's path; where the disk cannot hold it, the source's."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    target = folder / source.name
+    # By what is in it as well: a model that was trained or fetched again may be another under the same name.
+    told = next((stamp for marker in MARKERS if (stamp := stamps.of(source / marker)) is not None), None)
+    target = folder / (source.name if told is None else f"{source.name}-{told.content[:8]}")
     with (folder / f".{source.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_dir():

@@ -19,7 +19,7 @@ from typing import IO, TypeVar
 
 import pandas as pd
 
-from ttstudy.dag import stamps
+from ttstudy.dag import contents, stamps
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.specs.kinds import Drawing, ScoreSpec, SearchSpec
 from ttstudy.dag.specs.records import File, Spec
@@ -55,8 +55,15 @@ def main(kind: type[Kind], step: Callable[[Kind, Path | None], None]) -> None:
 
     def run() -> None:
         spec = specs.read(args.spec, kind)
+        contents.remember(args.spec.parent.parent.parent)
         stamps.begin(spec)
         step(spec, args.log)
+        try:
+            stamps.look_again(spec)
+        except StudyError:
+            for path in spec.outputs.values():  # made from nobody knows what
+                Path(path).unlink(missing_ok=True)
+            raise
         provenance.record(Path(spec.product), time.monotonic() - clock, _amounts, _engines(spec))
 
     told(run, args.log)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from os.path import normpath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ttstudy.study.benchmarks import Benchmark, Labelled
 from ttstudy.study.fields import FilePath, Grader, Name, Options, Score, Section
@@ -36,7 +37,9 @@ class Study(Section):
         default="When does a small policy with test-time compute beat a larger one, and at what cost?", max_length=1000
     )
     seed: int = Field(default=0, ge=0, lt=2**63)
-    results: FilePath = Field(default="results", description="folder of everything a run makes")
+    results: Annotated[FilePath, AfterValidator(normpath)] = Field(
+        default="results", description="folder of everything a run makes"
+    )
     benchmarks: dict[Name, Benchmark] = Field(min_length=1)
     policies: dict[Name, Policy] = Field(min_length=1)
     prms: dict[Name, PRM] = Field(default_factory=dict)

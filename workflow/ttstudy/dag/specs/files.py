@@ -1,16 +1,17 @@
-"""Specs as files: `results/specs/AB/CDEF....json`, named by their digests."""
+"""Specs as files: `results/specs/AB/CDEF...-OUTPUTS.json`, named by their digests and what they make."""
 
 from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from ttstudy.dag.specs.kinds import KINDS
-from ttstudy.dag.specs.records import Spec
+from ttstudy.dag.specs.records import Spec, digest8
 from ttstudy.errors import StudyError
 
 FOLDER = "specs"
@@ -18,9 +19,17 @@ FOLDER = "specs"
 Kind = TypeVar("Kind", bound=Spec)
 
 
-def place(results: str | Path, digest: str) -> str:
-    """Path of the file of the spec with this digest."""
-    return f"{results}/{FOLDER}/{digest[:2]}/{digest[2:]}.json"
+def place(results: str | Path, spec: Spec) -> str:
+    """Path of a spec's file. Two jobs may have one digest (two names for one model): the outputs tell them apart."""
+    return f"{results}/{FOLDER}/{spec.digest[:2]}/{spec.digest[2:]}-{digest8(spec.outputs)}.json"
+
+
+def of_digest(results: Path, digest: str) -> dict[str, Any] | None:
+    """Content of a spec's file by the digest that a stamp has; None where there is none that can be read."""
+    for path in sorted((results / FOLDER / digest[:2]).glob(f"{digest[2:]}-*.json")):
+        with suppress(StudyError):
+            return content(path)
+    return None
 
 
 def text(spec: Spec) -> str:
@@ -32,27 +41,30 @@ def text(spec: Spec) -> str:
 def write(spec: Spec, path: str | Path) -> None:
     """Write a spec's file, whole or not at all, unless it is there as it should be."""
     path, wanted = Path(path), text(spec).encode()
-    try:
+    with suppress(OSError):
         if path.read_bytes() == wanted:
             return
-    except OSError:
-        path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(wanted)
-    os.replace(temporary, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(wanted)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be written ({error.strerror}); make room for it and start again") from None
 
 
 def content(path: str | Path) -> dict[str, Any]:
     """A spec's file as it is; StudyError where it is none."""
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(found, dict) or found.get("step") not in KINDS:
+        found: Any = json.loads(Path(path).read_text(encoding="utf-8"))
+        step = found.get("step") if isinstance(found, dict) else None
+        if not isinstance(step, str) or step not in KINDS or not isinstance(found.get("spec"), dict):
             raise ValueError("it names no step")
     except OSError as error:
         raise StudyError(f"{path}: cannot be read ({error.strerror}); start the study again, which writes it") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise StudyError(f"{path}: not a spec ({error}); start the study again, which writes it") from None
-    return found
+    return dict(found)
 
 
 def read(path: str | Path, kind: type[Kind]) -> Kind:

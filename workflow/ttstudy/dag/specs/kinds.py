@@ -82,6 +82,11 @@ class RecordedSpec(Versioned):
     sha256: str
     source: Annotated[str, FREE]
 
+    @property
+    def outside(self) -> dict[str, str]:
+        """The file that is given."""
+        return {self.source: self.sha256}
+
 
 class BenchmarkSpec(Versioned):
     """A benchmark's problems. `content` is the SHA-256 of a file that is given, `source` its path."""
@@ -92,6 +97,11 @@ class BenchmarkSpec(Versioned):
     recorded: File | None = None
     source: Annotated[str | None, FREE] = None
 
+    @property
+    def outside(self) -> dict[str, str]:
+        """The file that is given, if it is one."""
+        return {} if self.source is None or self.content is None else {self.source: self.content}
+
 
 class LabelledSpec(Versioned):
     """Solutions labelled step by step, from a file that is given."""
@@ -100,6 +110,11 @@ class LabelledSpec(Versioned):
     settings: Labelled
     sha256: str
     source: Annotated[str, FREE]
+
+    @property
+    def outside(self) -> dict[str, str]:
+        """The file that is given."""
+        return {self.source: self.sha256}
 
 
 # -- responses, scores, searches -----------------------------------------------------------------------------------

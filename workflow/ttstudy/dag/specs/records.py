@@ -126,6 +126,11 @@ class Spec(Record):
         return tuple({file.path: file for file in files(self)}.values())
 
     @property
+    def outside(self) -> dict[str, str]:
+        """Files outside of the results that the job reads, and the SHA-256 that each was planned with."""
+        return {}
+
+    @property
     def product(self) -> str:
         """The path that names the job: its first output."""
         return next(iter(self.outputs.values()))

@@ -1,0 +1,113 @@
+"""The contract of every table: its columns, their kinds, the words that they may hold, and its key."""
+
+from __future__ import annotations
+
+from ttstudy.vocabulary import CAUSES, FLAWS, LEVELS, METHODS, SCORES, VOTES
+
+_CELL = "benchmark:str policy:str prm:str method:method budget:int score:score vote:vote"
+_RESPONSES = (
+    "problem_id:str sample:count response:str steps:texts prompt_tokens:count? response_tokens:count? "
+    "logprob:float? finish:finish"
+)
+COLUMNS = {
+    "benchmark": "problem_id:str problem:str answer:str level:str? subject:str?",
+    "recorded": "problem_id:str problem:str answer:str level:str? subject:str? sample:count greedy:bool response:str "
+    "steps:texts prompt_tokens:count? response_tokens:count? logprob:float? finish:finish",
+    "responses": _RESPONSES,
+    "search_responses": _RESPONSES + " tree:count step_scores:numbers",
+    "grades": "problem_id:str sample:count answer:str? canonical:str? correct:bool status:status",
+    "scores": "problem_id:str sample:count step_scores:numbers prm_tokens:count?",
+    "nodes": "problem_id:str tree:count node:count parent:int depth:count text:str tokens:count score:float? "
+    "kept:bool finish:node_finish",
+    "search_cost": "problems:count prompt_tokens:count response_tokens:count discarded_tokens:count prm_tokens:count "
+    "prm_tokens_reencoded:count",
+    "difficulty": "benchmark:str policy:str problem_id:str samples:count correct:count pass_at_1:share level:level",
+    "outcomes": _CELL + " problem_id:str level:level value:share",
+    "accuracy": _CELL + " level:level_or_all problems:count accuracy:share low:share high:share",
+    "ledger": "benchmark:str policy:str prm:str method:method budget:int problems:count prompt_tokens:amount? "
+    "response_tokens:amount? discarded_tokens:amount? prm_tokens:amount? prm_tokens_reencoded:amount? "
+    "policy_parameters:count? prm_parameters:count? flops_policy:amount? flops_prompt:amount? flops_prm:amount? "
+    "flops_total:amount? flops_paper:amount? flops_attention:amount?",
+    "strategy": "benchmark:str policy:str prm:str budget:int level:level_or_all selection:str method:str score:str "
+    "vote:str problems:count accuracy:share low:share high:share",
+    "training": "model:str kind:str parameters:count? tokens:amount? flops:amount? loss:float? auc:float?",
+    "claims": "claim:int title:str source:str verdict:verdict published:str? ours:str? low:float? high:float? "
+    "text:str needs:str?",
+    "optimism": "benchmark:str policy:str prm:str budget:int",
+    "predicted": "benchmark:str policy:str prm:str problem_id:str agreement:share trust:share predicted:share "
+    "level:level true_level:level misbinned:share",
+    "adaptive": "benchmark:str policy:str prm:str method:method score:score vote:vote scheme:str budget:int "
+    "problems:count spent:amount accuracy:share fixed:share difference:float low:float high:float",
+    "efficiency": "benchmark:str policy:str prm:str problems:count value:amount kind:str peak:amount reached:amount? "
+    "low:amount high:amount at_least:share never_reached:share",
+    "explorer": "benchmark:str policy:str prm:str method:method budget:int problem_id:str problem:str gold:str "
+    "sample:count response:str steps:texts step_scores:numbers answer:str? correct:bool finish:finish",
+    "trees": "benchmark:str policy:str prm:str method:method budget:int problem_id:str tree:count node:count "
+    "parent:int depth:count text:str tokens:count score:float? kept:bool finish:node_finish",
+    "plan": "benchmark:str policy:str prm:str method:str budget:int jobs:count jobs_done:count responses:count "
+    "policy_tokens:amount prm_tokens:amount gpus:count gpu_hours:amount flops:amount disk_gb:amount tokens_from:str "
+    "speed_from:str",
+    "graders": "benchmark:str policy:str source:source prm:str budget:int grader:str other:str responses:count "
+    "differ:count only_grader:count only_other:count timed_out:count other_timed_out:count",
+    "grader_accuracy": _CELL + " problems:count accuracy:share other:share changed:count difference:float",
+    "grader_answers": "benchmark:str policy:str problem_id:str gold:str answer:str? other_answer:str? correct:bool "
+    "other_correct:bool responses:count",
+    "labels": "problem_id:str sample:count first_error:int lengths:numbers",
+    "labelled": "problem_id:str sample:count policy:str problem:str steps:texts first_error:int",
+    "diagnostics": "benchmark:str policy:str prm:str flaw:flaw value:float low:float high:float count:count",
+    "prm_skill": "benchmark:str policy:str prm:str solutions:count wrong_solutions:count steps:count auc:share? "
+    "f1:share? low:share? high:share? threshold:share f1_at_half:share? error_found:share? right_passed:share? "
+    "calibration_error:share",
+    "calibration": "benchmark:str policy:str prm:str bin:count steps:count score:share right:share low:share "
+    "high:share",
+    "failures": "benchmark:str policy:str prm:str method:method budget:int trees:count failures:count cause:cause "
+    "share:share low:share high:share",
+    "cases": "benchmark:str policy:str prm:str flaw:flaw problem_id:str problem:str sample:count steps:texts "
+    "step_scores:numbers first_error:int",
+    "counts": "benchmark:str policy:str prm:str method:method budget:int responses:count finished:count? "
+    "cut:count? no_answer:count timed_out:count",
+}
+"""Columns of each table as `name:kind`; `?` after the kind allows a missing value. Other columns may follow.
+
+Of recorded responses, tokens, parameters or the way that a response ended may not be known; what follows from them
+is then missing too, never zero. A `count?` column is of integers until a value is missing, then of floats.
+"""
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "method": METHODS,
+    "score": SCORES,
+    "vote": VOTES,
+    "level": LEVELS,
+    "level_or_all": ("all", *LEVELS),
+    "finish": ("eos", "stop", "length", "context", "depth", "unknown"),
+    "node_finish": ("open", "eos", "stop", "length", "context", "depth"),
+    "source": ("cot", "samples", "beam_search", "dvts"),
+    "status": ("graded", "no_answer", "timed_out"),
+    "flaw": FLAWS,
+    "cause": CAUSES,
+    "verdict": ("holds", "not significant", "fails", "not run"),
+}
+KEYS: dict[str, list[str]] = {
+    "benchmark": ["problem_id"],
+    "recorded": ["problem_id", "greedy", "sample"],
+    "responses": ["problem_id", "sample"],
+    "search_responses": ["problem_id", "sample"],
+    "grades": ["problem_id", "sample"],
+    "scores": ["problem_id", "sample"],
+    "nodes": ["problem_id", "tree", "node"],
+    "difficulty": ["benchmark", "policy", "problem_id"],
+    "predicted": ["benchmark", "policy", "prm", "problem_id"],
+    "adaptive": ["benchmark", "policy", "prm", "method", "score", "vote", "scheme", "budget"],
+    "outcomes": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "problem_id"],
+    "accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "level"],
+    "ledger": ["benchmark", "policy", "prm", "method", "budget"],
+    "training": ["model"],
+    "graders": ["benchmark", "policy", "source", "prm", "budget"],
+    "grader_accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote"],
+    "labels": ["problem_id", "sample"],
+    "labelled": ["problem_id", "sample"],
+    "diagnostics": ["benchmark", "policy", "prm", "flaw"],
+    "prm_skill": ["benchmark", "policy", "prm"],
+    "calibration": ["benchmark", "policy", "prm", "bin"],
+    "failures": ["benchmark", "policy", "prm", "method", "budget", "cause"],
+}
