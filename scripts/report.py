@@ -32,6 +32,7 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
         "study": config["study"],
         "question": config["question"],
         "config": config,
+        "order": spec.order,
         "headline": spec.headline,
         "versions": {name: version(name) for name in PACKAGES},
         "commit": provenance.commit(),
@@ -49,7 +50,6 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
     page.write(place, record.encode())
     context = known | {
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
-        "order": spec.order,
         "published": published.accuracies(config["published"]),
         "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],
         "endpoints": [name for name, policy in config["policies"].items() if policy["source"] == "openai"],

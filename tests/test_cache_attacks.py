@@ -1,4 +1,4 @@
-"""What an adversary tried: old numbers by a back door, jobs that fail each other, results that are not what they say."""
+"""What an adversary tried: old numbers by a back door, jobs that fail each other, results that are not as they say."""
 
 from __future__ import annotations
 
@@ -184,7 +184,9 @@ def test_a_stamp_that_is_none_is_none(tmp_path, text):
     assert [stamps.of(tmp_path / name) for name in ("a.parquet", "a.json", "a.html")] == [None] * 3
 
 
-@pytest.mark.parametrize("text", ['{"step": "report"}', '{"step": ["report"]}', '{"step": "report", "spec": [1]}', "[[["])
+@pytest.mark.parametrize(
+    "text", ['{"step": "report"}', '{"step": ["report"]}', '{"step": "report", "spec": [1]}', "[[["]
+)
 def test_an_old_spec_that_cannot_be_read_is_one_sentence(tmp_path, text):
     (tmp_path / "spec.json").write_text(text)
     with pytest.raises(StudyError, match="not a spec"):

@@ -107,7 +107,7 @@ class Report(Diagnostics):
             config=json.loads(canonical(self.study.model_dump(mode="json"))),  # keys sorted, as the page has them
             # Values at their default are left out: a release that adds an option shall make no page anew.
             decided=digest8(self.study.model_dump(mode="json", exclude_defaults=True, exclude={"results"})),
-            order={"policies": list(self.study.policies), "prms": list(self.study.prms)},
+            order={name: list(getattr(self.study, name)) for name in ("benchmarks", "policies", "prms")},
             tables={
                 **{name: self.made_table(name) for name in (*STUDY_TABLES, *GRADER_TABLES, *FLAW_TABLES)},
                 "claims": self.claims_spec().file(),

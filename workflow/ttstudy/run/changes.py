@@ -108,7 +108,10 @@ def _before(layout: Layout) -> tuple[Study, Mapping[str, str], Mapping[str, int]
     """Configuration, code and versions of the study's last report; None where there is none that can be read."""
     try:
         known = json.loads((layout.root / layout.provenance()).read_text(encoding="utf-8"))
-        return from_mapping(known["config"]), dict(known["code"]), dict(known.get("step_versions", {}))
+        config = dict(known["config"])
+        for group, names in known.get("order", {}).items():  # JSON keeps the configuration with its keys sorted
+            config[group] = {name: config[group][name] for name in names}
+        return from_mapping(config), dict(known["code"]), dict(known.get("step_versions", {}))
     except (OSError, ValueError, KeyError, TypeError, RecursionError, StudyError):
         return None
 
