@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from reports.benchmarks import intervals
 
+from reports.timings import intervals
 from ttstudy.analysis import statistics
 from ttstudy.data import tables
 

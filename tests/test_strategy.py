@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from reports.benchmarks import intervals
 
+from reports.timings import intervals
 from ttstudy.analysis import strategy
 from ttstudy.data import tables
 from ttstudy.methods import voting
