@@ -87,9 +87,7 @@ def test_the_label_free_estimate_reads_no_label_and_still_ranks_problems():
     hidden = difficulty.label_free(grades.assign(correct=False), scores)
     assert estimate.equals(hidden)
     assert np.corrcoef(estimate["predicted"], shares)[0, 1] > 0.85
-    counts = difficulty.confusion(difficulty.levels(grades), estimate)
-    assert counts.to_numpy().sum() == 120
-    assert np.trace(counts.to_numpy()) > 70
+    assert (estimate["level"] == difficulty.levels(grades)["level"]).sum() > 70
     assert difficulty.label_free(grades)["predicted"].between(0, 1).all()
     nothing = grades.assign(canonical=None)
     assert set(difficulty.label_free(nothing)["level"]) == {"hard"}
@@ -107,9 +105,3 @@ def test_predicted_levels_stand_beside_the_true_ones_for_agreement_and_each_prm(
     agree = (table["level"] == table["true_level"]).groupby(table["prm"]).mean()
     assert agree["sharp"] > 0.9 > 0.5 < agree["none"]  # a PRM that knows the answers finds nearly every level
     assert table.groupby("prm")["level"].value_counts().min() > 10  # thirds
-
-
-def test_overlap_counts_problems_on_which_policies_agree():
-    a = pd.DataFrame({"problem_id": ["x", "y", "z"], "level": ["easy", "easy", "hard"]})
-    b = a.assign(level=["easy", "medium", "hard"])
-    assert difficulty.overlap([a, b]) == pytest.approx(2 / 3)

@@ -14,7 +14,7 @@ uses those samples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -24,6 +24,7 @@ from ttstudy.methods import voting
 from ttstudy.vocabulary import LEVELS
 
 Scheme = Literal["absolute", "quantile"]
+_EASY, _MEDIUM, _HARD = LEVELS
 
 
 def level_of(pass_at_1: np.ndarray, thresholds: tuple[float, float] = (50, 10)) -> np.ndarray:
@@ -31,7 +32,7 @@ def level_of(pass_at_1: np.ndarray, thresholds: tuple[float, float] = (50, 10)) 
     easy, hard = thresholds[0] / 100, thresholds[1] / 100
     rounding = 1e-9
     share = np.asarray(pass_at_1, dtype=float)
-    return np.where(share >= easy - rounding, "easy", np.where(share >= hard - rounding, "medium", "hard"))
+    return np.where(share >= easy - rounding, _EASY, np.where(share >= hard - rounding, _MEDIUM, _HARD))
 
 
 def levels(
@@ -110,7 +111,7 @@ def _misbinned(level: np.ndarray, a: np.ndarray, b: np.ndarray, cuts: tuple[floa
 
     above_easy, above_hard = 1 - betainc(a, b, cuts[0]), 1 - betainc(a, b, cuts[1])
     inside = np.select(
-        [level == "easy", level == "medium"], [above_easy, above_hard - above_easy], 1 - above_hard
+        [level == _EASY, level == _MEDIUM], [above_easy, above_hard - above_easy], 1 - above_hard
     )
     return np.round(np.clip(1 - inside, 0, 1), 12)
 
@@ -171,20 +172,3 @@ def predicted(
     parts = [("none", None), *scores.items()]
     tables = [label_free(grades, table, thresholds, scheme).assign(prm=prm) for prm, table in parts]
     return pd.concat(tables, ignore_index=True).join(truth, on="problem_id")
-
-
-def confusion(true: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Problems by true level (rows) and predicted level (columns) of two difficulty tables."""
-    both = true[["problem_id", "level"]].merge(
-        predicted[["problem_id", "level"]], on="problem_id", validate="1:1"
-    )
-    counts = pd.crosstab(both["level_x"], both["level_y"])
-    return counts.reindex(index=LEVELS, columns=LEVELS, fill_value=0).rename_axis(
-        index="true", columns="predicted"
-    )
-
-
-def overlap(tables: Sequence[pd.DataFrame]) -> float:
-    """Share of problems that have the same level in every one of the difficulty tables."""
-    grid = pd.concat([table.set_index("problem_id")["level"] for table in tables], axis=1, join="inner")
-    return float((grid.nunique(axis=1) == 1).mean())

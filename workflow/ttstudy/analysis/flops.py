@@ -140,30 +140,14 @@ class Model(NamedTuple):
         return self.training + self.inference
 
 
-def ratios(pairs: Sequence[tuple[Model, Model]]) -> pd.DataFrame:
-    """How many times the compute of the small side the large side takes, for (small, large) pairs."""
-    return pd.DataFrame(
-        [
-            {
-                "small": small.name,
-                "large": large.name,
-                "training_ratio": large.training / small.training,
-                "inference_ratio": large.inference / small.inference,
-                "total_ratio": large.total / small.total,
-            }
-            for small, large in pairs
-        ]
-    )
-
-
 def pareto(points: pd.DataFrame, cost: str = "flops_total", gain: str = "accuracy") -> pd.DataFrame:
     """The points that no other beats: none is as cheap and better, or cheaper and as good. Sorted by cost.
 
-    Of equal points the first stays.
+    Of equal points the first stays; rows keep their index.
     """
     ordered = points.sort_values([cost, gain], ascending=[True, False], kind="stable")
     best = ordered[gain].cummax().shift(fill_value=-np.inf)
-    return ordered[ordered[gain] > best].reset_index(drop=True)
+    return ordered[ordered[gain] > best]
 
 
 # -- efficiency gain -----------------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 
 from ttstudy.answers import expressions as ex
 from ttstudy.answers import forms as fm
@@ -286,11 +285,3 @@ def _ordered(opening: str, closing: str, items: list[str] | tuple[str, ...]) -> 
 
 def _unordered(items: list[str] | tuple[str, ...], braces: bool) -> str:
     return "{" + ";".join(sorted(set(items) if braces else items)) + "}"
-
-
-def fraction_of(key: str) -> Fraction | None:
-    """Exact value of a key that is one, else None."""
-    if not key.startswith("q:"):
-        return None
-    above, _, below = key[2:].partition("/")
-    return Fraction(int(above, 16), int(below, 16))

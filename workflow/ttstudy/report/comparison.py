@@ -66,7 +66,7 @@ def build(
             _costs(found["costs"], names),
             _verdicts(found["verdicts"], names),
             _cells(found["cells"], names),
-            _coverage(found, baseline.name, names),
+            _coverage(found, names),
         ],
         downloads=downloads.packed(found),
         folders=folders,
@@ -232,7 +232,7 @@ def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Section:
     return Section("cells", title, "", [Block(table)], method)
 
 
-def _coverage(found: Mapping[str, pd.DataFrame], baseline: str, names: Sequence[str]) -> Section:
+def _coverage(found: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Section:
     problems, alone = found["problems"], found["unshared"]
     blind = problems[~problems["known"].astype(bool)]
     finding = "Problems are paired by id"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from ttstudy.analysis import statistics
 from ttstudy.analysis.choice import choice_variance, cross_fit, grids
+from ttstudy.analysis.flops import pareto
 from ttstudy.vocabulary import LEVELS, SEARCHES
 
 CURVES = ("majority", "best_of_n", *SEARCHES)
@@ -224,10 +225,7 @@ def frontier(study: StudyTables, unpriced: bool = False) -> pd.DataFrame:
         return _sorted(study, points)
     points = points.dropna(subset=["flops"])
     for _, group in points.groupby("benchmark", sort=False):
-        best = -1.0
-        for index, row in group.sort_values(["flops", "accuracy"], ascending=[True, False]).iterrows():
-            if row["accuracy"] > best:
-                best, points.loc[index, "pareto"] = row["accuracy"], True
+        points.loc[pareto(group, "flops").index, "pareto"] = True
     return _sorted(study, points)
 
 

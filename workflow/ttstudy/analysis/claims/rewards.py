@@ -10,7 +10,7 @@ import pandas as pd
 from ttstudy.analysis import difficulty, statistics
 from ttstudy.analysis.claims.common import GUIDED, RESAMPLES, finding_above_zero, mean_over, resampled, spearman
 from ttstudy.analysis.claims.evidence import Cell, Evidence, Finding, Missing, judge, less, percent, points
-from ttstudy.vocabulary import SEARCHES
+from ttstudy.vocabulary import LEVELS, SEARCHES
 
 
 def flaws_hurt_search(study: Evidence) -> Finding:
@@ -218,13 +218,13 @@ def _spread(pivot: pd.DataFrame, levels: pd.DataFrame, weights: np.ndarray) -> n
     A policy without problems in a level is no part of its range; a level of one policy has none.
     """
     total = np.zeros(len(weights))
-    for level in difficulty.LEVELS:
+    for level in LEVELS:
         inside = (levels == level).to_numpy(dtype=float)
         sizes = weights @ inside
         means = (weights @ (inside * pivot.to_numpy())) / np.maximum(sizes, 1)
         top, bottom = (np.where(sizes > 0, means, none) for none in (-np.inf, np.inf))
         total += np.maximum(top.max(axis=1) - bottom.min(axis=1), 0.0)
-    return total / len(difficulty.LEVELS)
+    return total / len(LEVELS)
 
 
 def weak_guides_strong(study: Evidence) -> Finding:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ttstudy.analysis import difficulty, statistics, strategy
+from ttstudy.analysis import statistics, strategy
 from ttstudy.analysis.claims.common import GUIDED, mean_over, opposite_signs, search_lead, spearman
 from ttstudy.analysis.claims.evidence import SIGNIFICANT, Cell, Evidence, Finding, Missing, average, less, points
-from ttstudy.vocabulary import SEARCHES
+from ttstudy.vocabulary import LEVELS, SEARCHES
 
 
 class _Duel(NamedTuple):
@@ -71,7 +71,7 @@ def _duels(study: Evidence) -> list[_Duel]:
             grid = study.grids[cell]
             families = [m for m in GUIDED if m in study.methods(cell)]
             values = pd.concat([study.values(cell, [m]) for m in families], axis=1).to_numpy()
-            for level in difficulty.LEVELS:
+            for level in LEVELS:
                 rows = grid.levels == level
                 if rows.sum() < 2:
                     continue
@@ -163,7 +163,7 @@ def difficulty_pattern(study: Evidence) -> Finding:
         except Missing:
             continue
         grid = study.grids[cell]
-        for level in difficulty.LEVELS:
+        for level in LEVELS:
             rows = families[grid.levels == level]
             if len(rows) < 2:
                 continue

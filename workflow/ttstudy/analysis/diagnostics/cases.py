@@ -8,8 +8,6 @@ import pandas as pd
 from ttstudy.analysis.diagnostics.flaws import Steps
 from ttstudy.analysis.diagnostics.labels import NO_ERROR
 
-SHOWN = ("over_criticism", "error_neglect", "localisation_bias", "length_bias")
-
 
 def worked_cases(solutions: pd.DataFrame) -> pd.DataFrame:
     """Rows of `solutions` with `flaw` more, one per flaw that occurs; the clearest case, ties to the first row.
