@@ -12,6 +12,7 @@ import pytest
 
 from ttstudy.analysis import claims, flops
 from ttstudy.analysis.claims import compute, evidence, rewards, strategies
+from ttstudy.analysis.claims.common import spearman
 from ttstudy.analysis.claims.evidence import Missing
 from ttstudy.data import tables
 
@@ -280,6 +281,25 @@ def test_the_papers_own_models_are_tested_when_they_are_there():
     assert table.loc[1, "verdict"] in ("holds", "not significant") and pd.isna(table.loc[1, "needs"])
     assert "in this study" in table.loc[1, "text"].lower()
     assert table.loc[37, "verdict"] == "holds" and "1 of 1 policies" in table.loc[37, "text"]
+
+
+@pytest.mark.parametrize(
+    ("counts", "published"),
+    [((9, 3, 10), (0.1705, 0.8090)), ((6, 2, 7), (0.0582, 0.8062)), ((10, 0, 10), (0.6075, 1.0))],
+)
+def test_newcombes_interval_is_that_of_his_table(counts, published):
+    """Newcombe 1998, table II, method 10: the contrasts with as many on either side."""
+    assert evidence.newcombe(*counts) == pytest.approx(published, abs=5e-5)
+
+
+def test_rank_correlation_is_scipys_and_0_where_a_side_is_constant():
+    from scipy.stats import spearmanr
+
+    rng = np.random.default_rng(6)
+    for size in (2, 5, 40):
+        x, y = np.r_[0, 1, rng.integers(0, 4, size)], np.r_[0.3, 0.6, rng.random(size).round(1)]  # with ties
+        assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic, abs=1e-14)
+    assert spearman(np.arange(4), np.ones(4)) == 0.0
 
 
 def test_the_mathematics_imports_neither_torch_nor_scipy_stats():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+from math import comb
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,18 +125,34 @@ def test_paired_differences_agree_with_the_t_test_on_many_problems():
     assert both.low[1] < 0 < both.high[1] and both.p[1] == 1.0  # equal methods: a width, and no evidence
 
 
-def test_mcnemar_fisher_and_holm():
-    from scipy.stats import binomtest, fisher_exact
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.data())
+def test_fishers_p_value_is_the_share_of_tables_that_are_no_likelier(n_a, n_b, data):
+    right_a, right_b = data.draw(st.integers(0, n_a)), data.draw(st.integers(0, n_b))
+    ways = {k: comb(n_a, k) * comb(n_b, right_a + right_b - k) for k in range(n_a + 1) if k <= right_a + right_b}
+    wanted = sum(way for way in ways.values() if way <= ways[right_a]) / comb(n_a + n_b, right_a + right_b)
+    assert statistics.fisher(right_a, n_a, right_b, n_b) == pytest.approx(wanted, rel=1e-12)
 
-    a, b = np.repeat([1, 1, 0, 0], [40, 9, 2, 20]), np.repeat([1, 0, 1, 0], [40, 9, 2, 20])
-    result = statistics.mcnemar(a, b)
-    assert (result.only_a, result.only_b) == (9, 2)
-    assert result.p == pytest.approx(binomtest(2, 11).pvalue)
-    with pytest.raises(ValueError, match="0 or 1"):
-        statistics.mcnemar(np.array([0.5]), np.array([1]))
-    wanted = fisher_exact([[361, 139], [357, 143]]).pvalue
-    assert statistics.fisher(361, 500, 357, 500) == pytest.approx(wanted)
-    assert statistics.holm([0.01, 0.04, 0.03, 0.005]).tolist() == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sampled_from([0.0, 0.001, 0.01, 0.02, 0.04, 0.3, 1.0]), max_size=7))
+def test_holm_is_the_closed_test_by_bonferroni(pvalues):
+    """A hypothesis falls when every family that holds it does: n times the least p value of n is small enough."""
+    families = [chosen for n in range(1, len(pvalues) + 1) for chosen in combinations(range(len(pvalues)), n)]
+    worst = [
+        max(min(1.0, len(family) * min(pvalues[k] for k in family)) for family in families if own in family)
+        for own in range(len(pvalues))
+    ]
+    assert statistics.holm(pvalues).tolist() == worst
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 4)), max_size=30))
+def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(steps):
+    right, wrong = ([score / 4 for truth, score in steps if truth is kind] for kind in (True, False))
+    area = statistics.area_under_curve([truth for truth, _ in steps], [score / 4 for _, score in steps])
+    pairs = [(a > b) + 0.5 * (a == b) for a in right for b in wrong]
+    assert area == (sum(pairs) / len(pairs) if pairs else None)
 
 
 def test_spread_over_seeds():

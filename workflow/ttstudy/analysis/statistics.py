@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -44,14 +43,6 @@ class Paired(NamedTuple):
     difference: float
     low: float
     high: float
-    p: float
-
-
-class McNemar(NamedTuple):
-    """Problems that only one of two methods solves, and the exact two-sided p value."""
-
-    only_a: int
-    only_b: int
     p: float
 
 
@@ -110,6 +101,7 @@ def wilson(
     """Wilson score interval of a share of `size` problems; Student's quantile when `freedom` is given."""
     from scipy.special import ndtri, stdtrit
 
+    # scipy's is of one count and statsmodels' of the normal quantile alone; here are arrays and Student's
     z = ndtri(0.5 + confidence / 2) if freedom is None else stdtrit(max(freedom, 1), 0.5 + confidence / 2)
     mean, size = np.asarray(mean, dtype=float), np.asarray(size, dtype=float)
     centre = (mean + z**2 / (2 * size)) / (1 + z**2 / size)
@@ -188,6 +180,7 @@ def _bca(
     """Bias-corrected and accelerated bootstrap interval of each column's mean."""
     from scipy.special import ndtr, ndtri
 
+    # scipy.stats.bootstrap knows no clusters and takes 60 times as long: here all columns share their resamples
     columns = table.shape[1]
     low, high = np.empty(columns), np.empty(columns)
     tails = ndtri(np.array([(1 - confidence) / 2, (1 + confidence) / 2]))
@@ -279,6 +272,7 @@ def _sign_flip(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
 
     Exact for a column in which at most 12 units differ.
     """
+    # scipy.stats.permutation_test takes 180 times as long: here all columns share their signs
     p = np.ones(sums.shape[1])
     moved = np.abs(sums) > 1e-12
     few = moved.sum(axis=0) <= 12
@@ -301,38 +295,28 @@ def _signs(units: int, resamples: int, seed: int) -> np.ndarray:
     )
 
 
-def mcnemar(a: np.ndarray, b: np.ndarray) -> McNemar:
-    """Exact McNemar test of two methods' 0/1 outcomes on the same problems."""
-    a, b = np.asarray(a), np.asarray(b)
-    if a.shape != b.shape or not np.isin(a, (0, 1)).all() or not np.isin(b, (0, 1)).all():
-        raise ValueError("McNemar's test needs outcomes of 0 or 1 on the same problems")
-    only_a, only_b = int(((a == 1) & (b == 0)).sum()), int(((a == 0) & (b == 1)).sum())
-    n, k = only_a + only_b, min(only_a, only_b)
-    tail = sum(comb(n, i) for i in range(k + 1))
-    return McNemar(only_a, only_b, min(1.0, 2 * tail / 2**n))
-
-
 def fisher(right_a: int, n_a: int, right_b: int, n_b: int) -> float:
     """Two-sided Fisher p value of two accuracies of which only the counts are known."""
-    total, right = n_a + n_b, right_a + right_b
-    ways = {k: comb(n_a, k) * comb(n_b, right - k) for k in range(max(0, right - n_b), min(right, n_a) + 1)}
-    seen = ways[right_a]
-    return sum(way for way in ways.values() if way <= seen) / comb(total, right)
+    from scipy.stats import fisher_exact
+
+    return float(fisher_exact([[right_a, n_a - right_a], [right_b, n_b - right_b]]).pvalue)
 
 
 def area_under_curve(labels: Sequence[bool], scores: Sequence[float]) -> float | None:
     """Probability that a right one scores above a wrong one, ties half (Mann-Whitney); None without both kinds."""
+    from scipy.stats import mannwhitneyu
+
     truth, values = np.asarray(labels, dtype=bool), np.asarray(scores, dtype=float)
-    positives, negatives = int(truth.sum()), int((~truth).sum())
-    if not positives or not negatives:
+    right, wrong = values[truth], values[~truth]
+    if not len(right) or not len(wrong):
         return None
-    ordered = np.sort(values)
-    ranks = (np.searchsorted(ordered, values, "left") + np.searchsorted(ordered, values, "right") + 1) / 2
-    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    # its p value is not asked for: the asymptotic one is the cheapest
+    return float(mannwhitneyu(right, wrong, method="asymptotic").statistic / (len(right) * len(wrong)))
 
 
 def holm(pvalues: Sequence[float]) -> np.ndarray:
     """Holm's adjusted p values of a family, in the order given."""
+    # scipy has none; statsmodels' has the same bits, but collects garbage: 0.1 s a call, and 75 MB to install
     p = np.asarray(pvalues, dtype=float)
     order = np.argsort(p, kind="stable")
     adjusted = np.minimum(np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p)))), 1.0)
