@@ -130,3 +130,14 @@ def test_the_container_installs_from_the_same_files():
         text = (ROOT / "envs" / name).read_text()
         assert "--constraint constraints.txt" in text and "--requirement envs/vllm.txt" in text
         assert "==" not in text and "python:3.11-" in text
+
+
+def test_every_pin_is_of_something_that_is_imported():
+    known = metadata.packages_distributions()
+    sources = [path.read_text() for folder in ("workflow", "scripts") for path in (ROOT / folder).rglob("*.py")]
+    modules = set(re.findall(r"^ *(?:import|from) (\w+)", "\n".join(sources), flags=re.MULTILINE))
+    assert DIRECT.keys() <= {normal(name) for module in modules for name in known.get(module, [])}
+
+
+def test_constraints_hold_what_the_pins_bring_along_and_no_more():
+    assert of_file("constraints.txt").keys() <= _brought({*DIRECT, *EXTRAS["test"], *EXTRAS["slurm"]})
