@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ttstudy.analysis import statistics
-from ttstudy.dag.specs.kinds import AccuracySpec
+from ttstudy.analysis.accuracy import accuracy_table
+from ttstudy.dag.specs.analysis import AccuracySpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 
@@ -17,7 +17,7 @@ def step(spec: AccuracySpec, _log: Path | None) -> None:
         "counts": spec.counts,
     }
     joined = {name: tables.joined(name, files) for name, files in parts.items()}
-    accuracy = statistics.accuracy_table(joined["outcomes"], seed=spec.seed)
+    accuracy = accuracy_table(joined["outcomes"], seed=spec.seed)
     for name, frame in (joined | {"accuracy": accuracy}).items():
         tables.write(name, frame, spec.outputs[name])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy.analysis import difficulty, strategy
-from ttstudy.dag.specs.kinds import AdaptiveSpec
+from ttstudy.dag.specs.analysis import AdaptiveSpec
 from ttstudy.data import tables
 from ttstudy.methods import voting
 from ttstudy.run import steps

@@ -3,7 +3,7 @@
 import fcntl
 from pathlib import Path
 
-from ttstudy.dag.specs.kinds import AskSpec
+from ttstudy.dag.specs.generation import AskSpec
 from ttstudy.data import tables
 from ttstudy.policies.openai import Endpoint, Journal, ask
 from ttstudy.policies.sampling import asked, requests

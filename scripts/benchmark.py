@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ttstudy.dag.specs.kinds import BenchmarkSpec
+from ttstudy.dag.specs.inputs import BenchmarkSpec
 from ttstudy.data import benchmarks, tables
 from ttstudy.run import steps
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ttstudy.analysis import claims
 from ttstudy.dag.fingerprint import ROOT
-from ttstudy.dag.specs.kinds import ClaimsSpec
+from ttstudy.dag.specs.analysis import ClaimsSpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ttstudy.analysis import comparison
 from ttstudy.dag import sides
-from ttstudy.dag.specs.kinds import CompareSpec
+from ttstudy.dag.specs.analysis import CompareSpec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.report import comparison as page

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ttstudy.analysis.diagnostics.study import diagnose
-from ttstudy.dag.specs.kinds import DiagnosticsSpec
+from ttstudy.dag.specs.analysis import DiagnosticsSpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ttstudy.analysis import difficulty
-from ttstudy.dag.specs.kinds import DifficultySpec
+from ttstudy.dag.specs.analysis import DifficultySpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

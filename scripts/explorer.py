@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy.analysis import explorer
-from ttstudy.dag.specs.kinds import ExplorerSpec
+from ttstudy.dag.specs.analysis import ExplorerSpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

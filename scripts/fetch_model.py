@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ttstudy.dag.specs.kinds import FetchSpec
+from ttstudy.dag.specs.inputs import FetchSpec
 from ttstudy.data import fetching
 from ttstudy.run import steps
 

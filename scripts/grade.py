@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ttstudy.answers import grade_table
-from ttstudy.dag.specs.kinds import GradeSpec
+from ttstudy.dag.specs.generation import GradeSpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy.analysis import graders
-from ttstudy.dag.specs.kinds import GradersSpec
+from ttstudy.dag.specs.analysis import GradersSpec
 from ttstudy.data import tables
 from ttstudy.methods import outcomes
 from ttstudy.run import steps

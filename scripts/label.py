@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ttstudy.analysis.diagnostics.labels import label_responses
-from ttstudy.dag.specs.kinds import LabelSpec
+from ttstudy.dag.specs.generation import LabelSpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ttstudy.analysis.diagnostics.labelled import read_labelled
-from ttstudy.dag.specs.kinds import LabelledSpec
+from ttstudy.dag.specs.inputs import LabelledSpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

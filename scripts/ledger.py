@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy.analysis import flops, sizes, usage
-from ttstudy.dag.specs.kinds import LedgerSpec
+from ttstudy.dag.specs.analysis import LedgerSpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ttstudy.dag.specs.kinds import OutcomesSpec
+from ttstudy.dag.specs.analysis import OutcomesSpec
 from ttstudy.data import tables
 from ttstudy.methods import outcomes
 from ttstudy.run import steps

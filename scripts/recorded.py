@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ttstudy.dag.specs.kinds import RecordedSpec
+from ttstudy.dag.specs.inputs import RecordedSpec
 from ttstudy.data import recorded, tables
 from ttstudy.run import steps
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ttstudy.dag.specs.kinds import RecordedResponsesSpec
+from ttstudy.dag.specs.generation import RecordedResponsesSpec
 from ttstudy.data import recorded, tables
 from ttstudy.errors import StudyError
 from ttstudy.run import steps

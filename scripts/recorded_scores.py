@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ttstudy.dag.specs.kinds import RecordedScoresSpec
+from ttstudy.dag.specs.generation import RecordedScoresSpec
 from ttstudy.data import recorded, tables
 from ttstudy.run import steps
 

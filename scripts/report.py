@@ -9,7 +9,7 @@ import yaml
 
 from ttstudy import report
 from ttstudy.dag import fingerprint, stamps
-from ttstudy.dag.specs.kinds import ReportSpec
+from ttstudy.dag.specs.analysis import ReportSpec
 from ttstudy.data import published, tables
 from ttstudy.report import behind, page
 from ttstudy.run import provenance, steps

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy.dag.specs.kinds import SampleSpec
+from ttstudy.dag.specs.generation import SampleSpec
 from ttstudy.data import tables
 from ttstudy.models import environment
 from ttstudy.policies.opening import open_policy

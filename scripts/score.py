@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy.dag.specs.kinds import ScoreSpec
+from ttstudy.dag.specs.generation import ScoreSpec
 from ttstudy.data import tables
 from ttstudy.models import environment
 from ttstudy.prms import open_prm

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy.dag.specs.kinds import SearchSpec
+from ttstudy.dag.specs.generation import SearchSpec
 from ttstudy.data import tables
 from ttstudy.data.prompts import messages
 from ttstudy.methods.options import Options

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy.analysis import strategy
-from ttstudy.dag.specs.kinds import StrategySpec
+from ttstudy.dag.specs.analysis import StrategySpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ttstudy.dag.specs.kinds import TrainPolicySpec
+from ttstudy.dag.specs.inputs import TrainPolicySpec
 from ttstudy.miniature import shipping
 from ttstudy.run import steps
 

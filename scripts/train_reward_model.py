@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ttstudy.dag.specs.kinds import TrainPRMSpec
+from ttstudy.dag.specs.inputs import TrainPRMSpec
 from ttstudy.miniature import shipping
 from ttstudy.run import steps
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy.analysis import sizes
-from ttstudy.dag.specs.kinds import TrainingSpec
+from ttstudy.dag.specs.analysis import TrainingSpec
 from ttstudy.data import tables
 from ttstudy.run import steps
 

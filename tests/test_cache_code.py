@@ -47,7 +47,7 @@ OPTION = {
     ],
     "workflow/ttstudy/study/benchmarks.py": [("    split: Literal", "    another: bool = False\n")],
     "workflow/ttstudy/study/whole.py": [("    seed: int = Field(default=0", "    another: int = 3\n")],
-    "workflow/ttstudy/dag/specs/kinds.py": [
+    "workflow/ttstudy/dag/specs/generation.py": [
         ('    device: str = "cpu"', '    another: str = "x"\n'),
         ("    formats: dict[str, int] = {}", "    another: bool = True\n"),
     ],

@@ -19,7 +19,7 @@ from tests.studies import another_prm, copy_repository, environment, planned, sm
 from ttstudy.dag import stamps, todo
 from ttstudy.dag.layout import open_layout
 from ttstudy.dag.specs import files as specs
-from ttstudy.dag.specs.kinds import GradeSpec
+from ttstudy.dag.specs.generation import GradeSpec
 from ttstudy.data import tables
 from ttstudy.study import from_mapping
 

@@ -14,7 +14,7 @@ from report_browser import Browser
 from test_report import Page, needs_chromium, unpack
 
 from studies import copy_repository, environment
-from ttstudy.analysis import comparison, statistics
+from ttstudy.analysis import accuracy, comparison, statistics
 from ttstudy.dag import sides
 from ttstudy.errors import StudyError
 from ttstudy.report import comparison as page
@@ -67,7 +67,7 @@ def test_a_planted_difference_is_named_with_its_size_and_interval_and_nothing_el
     assert row["verdict"] == "worse" and row["moved"] == row["cells"] == 18  # 2 budgets, 3 scores, 3 votes
     # Its size and interval are those of the paired comparison, made here from the outcomes themselves.
     grids = [
-        statistics.wide(studies[name].tables["outcomes"].query("policy == 'mini-20k'"))[tuple(row[comparison.CELL[1:]])]
+        accuracy.wide(studies[name].tables["outcomes"].query("policy == 'mini-20k'"))[tuple(row[comparison.CELL[1:]])]
         for name in ("worse", "base")
     ]
     gap = statistics.paired_difference(*(grid.to_numpy() for grid in grids))

@@ -21,7 +21,7 @@ from tests.endpoint import KEY, Proxy, serve
 from tests.studies import given_file, step_command
 from tests.test_engines_vllm import accuracy
 from tests.vllm_session import POLICY, environment
-from ttstudy.dag.specs.kinds import AskSpec
+from ttstudy.dag.specs.generation import AskSpec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.models.padding import pad_heads

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttstudy.report.figures import plots, style
+from ttstudy.report.figures import compute, parts, style
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def points() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def headline(points) -> style.Figure:
-    return plots.headline(points, "b", ["small", "large"], "key")
+    return compute.headline(points, "b", ["small", "large"], "key")
 
 
 def test_points_stand_where_their_numbers_say(headline, points):
@@ -57,7 +57,7 @@ def test_svg_has_a_name_no_style_no_script_and_the_same_bytes_twice(headline, po
     used = set(re.findall(r"url\(#([^)]+)\)", headline.svg)) | set(re.findall(r'href="#([^"]+)"', headline.svg))
     ids = re.findall(r' id="([^"]+)"', headline.svg)
     assert used <= set(ids) and len(ids) == len(set(ids))
-    assert plots.headline(points, "b", ["small", "large"], "key").svg == headline.svg
+    assert compute.headline(points, "b", ["small", "large"], "key").svg == headline.svg
     assert len(headline.svg) < 30_000
     assert ElementTree.fromstring(headline.standalone).tag == "{http://www.w3.org/2000/svg}svg"
 
@@ -65,7 +65,7 @@ def test_svg_has_a_name_no_style_no_script_and_the_same_bytes_twice(headline, po
 def test_hostile_names_are_drawn_as_text(points):
     name = "<script>x</script> $\\frac{1}{0}$ \x07&"
     frame = points.replace({"policy": {"small": name}})
-    figure = plots.headline(frame, "b", [name, "large"], "key")
+    figure = compute.headline(frame, "b", [name, "large"], "key")
     root = ElementTree.fromstring(figure.svg)
     assert not list(root.iter("script"))
     text = " ".join("".join(node.itertext()) for node in root.iter("text"))
@@ -95,7 +95,7 @@ def test_methods_differ_in_marker_and_dash_not_by_colour_alone():
 
 
 def test_labels_beside_lines_keep_their_order_and_distance():
-    placed = plots._spread([0.5, 0.51, 0.1, 0.52], 0.05)
+    placed = parts.spread([0.5, 0.51, 0.1, 0.52], 0.05)
     assert np.argsort(placed).tolist() == np.argsort([0.5, 0.51, 0.1, 0.52]).tolist()
     assert np.diff(sorted(placed)).min() >= 0.05 - 1e-12
     assert placed[2] == 0.1 and np.mean([placed[i] for i in (0, 1, 3)]) == pytest.approx(0.51)

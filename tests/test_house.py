@@ -1,8 +1,9 @@
-"""The house: wings in the order of the DAG, and nothing at the top but words."""
+"""The house: wings in the order of the DAG, nothing at the top but words, rooms of a size to be read."""
 
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,38 @@ def _at_load(path: Path) -> set[Path]:
         elif isinstance(node, ast.ImportFrom):
             found |= {_file(f"{node.module}.{alias.name}") or _file(str(node.module)) for alias in node.names}
     return {item for item in found if item is not None and item.is_relative_to(LIBRARY) and item != path}
+
+
+LINES, LONG = 400, 60
+"""Most lines of a file, and of a function without its docstring."""
+OURS = [*MODULES, *sorted((LIBRARY.parent.parent / "scripts").rglob("*.py"))]
+
+
+def _long_functions(text: str) -> list[tuple[str, int]]:
+    """Functions over the limit that give no reason in a comment `# long: ...` directly above them."""
+    lines, found = text.splitlines(), []
+    for node in ast.walk(ast.parse(text)):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        start = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+        length = (node.end_lineno or 0) - start + 1
+        first = node.body[0]
+        if ast.get_docstring(node, clean=False) is not None:
+            length -= (first.end_lineno or 0) - first.lineno + 1
+        if length > LONG and not re.match(r"\s*# long: \S", lines[start - 2] if start > 1 else ""):
+            found.append((node.name, length))
+    return found
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: "/".join(path.parts[-3:]))
+def test_a_file_and_its_functions_can_be_read_at_one_sitting(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= LINES, f"{path.name}: split it by matter"
+    assert not _long_functions(text), f"{path.name}: shorten, or say why in a line `# long: reason` above"
+
+
+def test_a_long_function_is_found_and_its_reason_is_heard():
+    long = "def f():\n    '''Says.\n\n    More.'''\n" + "    x = 1\n" * LONG
+    assert _long_functions(long) == [("f", LONG + 1)]
+    assert not _long_functions("# long: a table of cases\n" + long)
+    assert not _long_functions(long.replace("    x = 1\n", "", 1))

@@ -17,7 +17,7 @@ from tests import hub_server
 from tests.hub_server import COMMIT, TOKEN, Repository
 from tests.studies import ROOT, step_command
 from ttstudy.dag.layout import open_layout
-from ttstudy.dag.specs.kinds import FetchSpec
+from ttstudy.dag.specs.inputs import FetchSpec
 from ttstudy.data import hub, revisions
 from ttstudy.errors import StudyError
 from ttstudy.models import checkpoints

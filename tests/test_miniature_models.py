@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from tests.studies import step_command
-from ttstudy.dag.specs.kinds import TrainPolicySpec
+from ttstudy.dag.specs.inputs import TrainPolicySpec
 from ttstudy.dag.specs.records import digest8
 from ttstudy.miniature import network, policies, reward_models, rollouts, shipping, training
 from ttstudy.miniature import task as tasks

@@ -13,7 +13,7 @@ from tests.rewards_checkpoints import LAYOUTS, Shelf
 from tests.rewards_conformance import CLOSE, HOSTILE, gap
 from tests.studies import given_file, step_command
 from tests.vllm_session import ROOT, environment
-from ttstudy.dag.specs.kinds import Judge, ScoreSpec
+from ttstudy.dag.specs.generation import Judge, ScoreSpec
 from ttstudy.data import tables
 from ttstudy.models.environment import VARIABLE
 from ttstudy.prms import open_reward_model

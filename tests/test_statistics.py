@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from reports.timings import intervals
-from ttstudy.analysis import statistics
+from ttstudy.analysis import accuracy, statistics
 from ttstudy.data import tables
 
 
@@ -173,11 +173,11 @@ def outcomes():
             rows.append(
                 ("toy", "tiny", prm, method, budget, "none", "none", f"p{i:02d}", level, rng.random())
             )
-    return pd.DataFrame(rows, columns=[*statistics.CELL, "problem_id", "level", "value"])
+    return pd.DataFrame(rows, columns=[*accuracy.CELL, "problem_id", "level", "value"])
 
 
 def test_accuracy_table_has_every_level_that_has_problems():
-    table = tables.check("accuracy", statistics.accuracy_table(outcomes(), resamples=500))
+    table = tables.check("accuracy", accuracy.accuracy_table(outcomes(), resamples=500))
     assert table["level"].drop_duplicates().tolist() == ["all", "easy", "hard"]
     wanted = outcomes().groupby("method")["value"].mean()
     for row in table[table["level"] == "all"].itertuples():
@@ -186,11 +186,11 @@ def test_accuracy_table_has_every_level_that_has_problems():
     hard = table[(table["level"] == "hard") & (table["method"] == "beam_search")]
     assert hard["problems"].item() == 5
     shuffled = outcomes().sample(frac=1, random_state=1)
-    assert statistics.accuracy_table(shuffled, resamples=500).equals(
-        statistics.accuracy_table(outcomes(), resamples=500)
+    assert accuracy.accuracy_table(shuffled, resamples=500).equals(
+        accuracy.accuracy_table(outcomes(), resamples=500)
     )
     with pytest.raises(ValueError, match="p00 occurs twice"):
-        statistics.accuracy_table(pd.concat([outcomes(), outcomes().head(1)]))
+        accuracy.accuracy_table(pd.concat([outcomes(), outcomes().head(1)]))
 
 
 @pytest.mark.parametrize("problems", [12, 200])

@@ -14,7 +14,9 @@ from tests.studies import given_file, step_command
 from ttstudy.analysis.sizes import describe
 from ttstudy.dag import stamps
 from ttstudy.dag.specs import files as specs
-from ttstudy.dag.specs.kinds import KINDS, GradersSpec, GradeSpec, Sized, TrainingSpec
+from ttstudy.dag.specs.analysis import GradersSpec, Sized, TrainingSpec
+from ttstudy.dag.specs.generation import GradeSpec
+from ttstudy.dag.specs.kinds import KINDS
 from ttstudy.dag.specs.records import File
 from ttstudy.errors import StudyError
 from ttstudy.models.checkpoints import parameters

@@ -10,7 +10,7 @@ import pytest
 from tests.studies import given_file, smoke
 from ttstudy.analysis import sizes, usage
 from ttstudy.dag.layout import open_layout
-from ttstudy.dag.specs.kinds import Sized
+from ttstudy.dag.specs.analysis import Sized
 from ttstudy.dag.specs.records import File
 from ttstudy.study import from_mapping
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy.dag.specs.kinds import Engine as Engines
-from ttstudy.dag.specs.kinds import SampleSpec
+from ttstudy.dag.specs.generation import Engine as Engines
+from ttstudy.dag.specs.generation import SampleSpec
 from ttstudy.dag.specs.records import File
 from ttstudy.errors import StudyError
 from ttstudy.policies.opening import open_engine

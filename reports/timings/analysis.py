@@ -16,7 +16,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from ttstudy.analysis import statistics, strategy
+from ttstudy.analysis import accuracy, strategy
 from ttstudy.methods import voting
 
 BUDGETS = [4, 16, 64, 256]
@@ -58,7 +58,7 @@ def speed() -> None:
     share = pd.Series(pool.correct.mean(axis=1), index=pool.problem_ids)
     outcomes["level"] = outcomes["problem_id"].map(share.map(_level))
     noted("values", len(outcomes))
-    noted("intervals, 10 000 resamples", len(statistics.accuracy_table(outcomes)))
+    noted("intervals, 10 000 resamples", len(accuracy.accuracy_table(outcomes)))
     noted("values and intervals", 0, 0)
     noted("strategies", len(strategy.select(outcomes)))
     noted("optimism", len(strategy.optimism(outcomes)))

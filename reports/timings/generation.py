@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ttstudy.dag.specs.kinds import Engine, SampleSpec
+from ttstudy.dag.specs.generation import Engine, SampleSpec
 from ttstudy.dag.specs.records import File
 from ttstudy.data import tables
 from ttstudy.data.prompts import messages

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ttstudy.analysis import statistics
+from ttstudy.analysis import accuracy, statistics
 
-CELL = list(statistics.CELL)
+CELL = list(accuracy.CELL)
 GROUP = ["benchmark", "policy", "prm", "method"]
 ALPHA = 0.05
 EQUAL = 1e-12
@@ -77,7 +77,7 @@ def _compare(baseline: Finished, candidate: Finished, seed: int) -> list[pd.Data
     for key, mine in baseline.tables["outcomes"].groupby(GROUP[:2], observed=True):
         if key not in after:
             continue
-        a, b = statistics.wide(after[key]), statistics.wide(mine)
+        a, b = accuracy.wide(after[key]), accuracy.wide(mine)
         rows = shared_problems(baseline, candidate, str(key[0]), list(b.index), list(a.index))
         columns = b.columns.intersection(a.columns, sort=False)
         a, b = a.reindex(index=rows, columns=columns), b.reindex(index=rows, columns=columns)

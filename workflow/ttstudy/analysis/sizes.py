@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ttstudy.dag.specs.kinds import Sized
+from ttstudy.dag.specs.analysis import Sized
 from ttstudy.models.checkpoints import parameters, read_json
 
 

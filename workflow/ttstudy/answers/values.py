@@ -51,6 +51,7 @@ def exact(node: Node, values: dict[str, Fraction]) -> Fraction | None:
     return total
 
 
+# long: one case for each kind of node, a line or two each
 def evaluate(node: Node, values: dict[str, Fraction]):
     """Value of a node as an mpmath number; OverflowError beyond 10^(10^9), ValueError where it has none."""
     import mpmath

@@ -8,7 +8,7 @@ from typing import Any
 from ttstudy.dag import fingerprint
 from ttstudy.dag.base import remembered
 from ttstudy.dag.generation import Generation
-from ttstudy.dag.specs.kinds import (
+from ttstudy.dag.specs.analysis import (
     AccuracySpec,
     AdaptiveSpec,
     Answered,

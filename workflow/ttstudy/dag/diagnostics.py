@@ -5,7 +5,7 @@ from __future__ import annotations
 from ttstudy.dag import fingerprint
 from ttstudy.dag.analysis import Analysis
 from ttstudy.dag.base import remembered
-from ttstudy.dag.specs.kinds import DiagnosedCell, DiagnosticsSpec, LabelledBlock, LabelledSet
+from ttstudy.dag.specs.analysis import DiagnosedCell, DiagnosticsSpec, LabelledBlock, LabelledSet
 from ttstudy.dag.specs.records import Spec
 from ttstudy.study import MiniatureBenchmark
 from ttstudy.vocabulary import FLAW_TABLES

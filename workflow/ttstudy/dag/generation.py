@@ -8,7 +8,7 @@ from typing import Any, Literal
 from ttstudy.dag import fingerprint
 from ttstudy.dag.base import remembered
 from ttstudy.dag.models import Models
-from ttstudy.dag.specs.kinds import (
+from ttstudy.dag.specs.generation import (
     AskSpec,
     GradeSpec,
     LabelSpec,

@@ -7,7 +7,7 @@ import os
 from ttstudy.dag import fingerprint
 from ttstudy.dag.base import Base, remembered
 from ttstudy.dag.contents import content, given
-from ttstudy.dag.specs.kinds import BenchmarkSpec, LabelledSpec, RecordedSpec
+from ttstudy.dag.specs.inputs import BenchmarkSpec, LabelledSpec, RecordedSpec
 from ttstudy.errors import StudyError
 from ttstudy.study import FileBenchmark, MiniatureBenchmark, RecordedBenchmark, RecordedPolicy
 from ttstudy.study.fields import plain_path

@@ -9,7 +9,9 @@ from ttstudy.dag.base import remembered
 from ttstudy.dag.contents import checkpoint_digest
 from ttstudy.dag.fingerprint import FORMATS as VERSIONS_OF_FORMATS
 from ttstudy.dag.inputs import Inputs
-from ttstudy.dag.specs.kinds import Engine, FetchSpec, Judge, Sized, TrainPolicySpec, TrainPRMSpec
+from ttstudy.dag.specs.analysis import Sized
+from ttstudy.dag.specs.generation import Engine, Judge
+from ttstudy.dag.specs.inputs import FetchSpec, TrainPolicySpec, TrainPRMSpec
 from ttstudy.dag.specs.records import File, Spec
 from ttstudy.models.catalogue import FORMATS, FormatName, format_of
 from ttstudy.models.checkpoints import read_json

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ttstudy.dag import fingerprint
 from ttstudy.dag.base import remembered
 from ttstudy.dag.diagnostics import Diagnostics
-from ttstudy.dag.specs.kinds import ReportSpec
+from ttstudy.dag.specs.analysis import ReportSpec
 from ttstudy.dag.specs.records import Spec, canonical, digest8
 from ttstudy.errors import StudyError
 from ttstudy.study import RecordedBenchmark, RecordedPolicy

@@ -10,7 +10,7 @@ from typing import Any
 
 from ttstudy.dag import fingerprint
 from ttstudy.dag.contents import content
-from ttstudy.dag.specs.kinds import CompareSpec
+from ttstudy.dag.specs.analysis import CompareSpec
 from ttstudy.dag.specs.records import File
 from ttstudy.errors import StudyError
 

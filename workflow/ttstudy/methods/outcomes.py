@@ -13,7 +13,7 @@ from ttstudy.methods import voting
 from ttstudy.methods.voting import Pool
 
 if TYPE_CHECKING:
-    from ttstudy.dag.specs.kinds import Sources
+    from ttstudy.dag.specs.analysis import Sources
     from ttstudy.dag.specs.records import File
     from ttstudy.study.methods import Budgets
 

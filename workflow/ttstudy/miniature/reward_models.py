@@ -127,6 +127,7 @@ def stack(batch: Sequence[Example], pad: int, tail: float) -> dict[str, Tensor]:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
+# long: one training from its definition to its record, in the order of its random draws
 def train_reward_model(
     definition: Mapping[str, Any],
     policies: Mapping[str, Path | str],

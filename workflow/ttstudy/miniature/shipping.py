@@ -15,7 +15,7 @@ from ttstudy.errors import StudyError
 from ttstudy.run import integrity, progress, steps
 
 if TYPE_CHECKING:
-    from ttstudy.dag.specs.kinds import TrainPolicySpec
+    from ttstudy.dag.specs.inputs import TrainPolicySpec
 
 Progress = Callable[[int, int, float], None]
 """As in `ttstudy.miniature.training`, which a copy need not import: (tokens so far, tokens in all, mean loss)."""

@@ -87,6 +87,67 @@ class Cache:
             self.values[index] = F.pad(self.values[index], (0, 0, 0, extra))
 
 
+class _Tensors:
+    """A checkpoint's tensors on their way to a device, and the names of those that were asked for."""
+
+    def __init__(self, weights: dict[str, torch.Tensor], dtype: torch.dtype, device: torch.device) -> None:
+        self._weights, self._dtype, self._device = weights, dtype, device
+        self.used: set[str] = set()
+
+    def take(self, name: str) -> torch.Tensor | None:
+        tensor = self._weights.get(name)
+        self.used.add(name)
+        return None if tensor is None else tensor.to(device=self._device, dtype=self._dtype)
+
+    def need(self, name: str) -> torch.Tensor:
+        tensor = self.take(name)
+        if tensor is None:
+            raise ValueError(f"The checkpoint lacks the tensor {name}; fetch it again.")
+        return tensor
+
+    def layer(self, config: ModelConfig, base: str, index: int) -> _Layer:
+        """The layer whose tensors' names begin with `base`, fused."""
+        qkv, gate_up = self._fused_qkv(config, base, "weight"), self._fused_gate_up(base, "weight")
+        if qkv is None or gate_up is None:
+            raise ValueError(f"The checkpoint lacks tensors of layer {index}; fetch it again.")
+        q_norm, k_norm = self.take(f"{base}self_attn.q_norm.weight"), self.take(f"{base}self_attn.k_norm.weight")
+        qk_norm = None
+        if q_norm is not None and k_norm is not None:
+            qk_norm = torch.cat([q_norm.expand(config.groups, config.head_dim), k_norm[None]])
+        return _Layer(
+            norm_in=self.need(f"{base}input_layernorm.weight"),
+            qkv=qkv,
+            qkv_bias=self._fused_qkv(config, base, "bias"),
+            out=self.need(f"{base}self_attn.o_proj.weight"),
+            out_bias=self.take(f"{base}self_attn.o_proj.bias"),
+            norm_mid=self.need(f"{base}post_attention_layernorm.weight"),
+            gate_up=gate_up,
+            gate_up_bias=self._fused_gate_up(base, "bias"),
+            down=self.need(f"{base}mlp.down_proj.weight"),
+            down_bias=self.take(f"{base}mlp.down_proj.bias"),
+            qk_norm=qk_norm,
+        )
+
+    def _fused_qkv(self, config: ModelConfig, base: str, kind: str) -> torch.Tensor | None:
+        kv, groups, dim = config.kv_heads, config.groups, config.head_dim
+        parts = [self.take(f"{base}self_attn.{name}_proj.{kind}") for name in "qkv"]
+        if all(part is None for part in parts):
+            return None
+        shaped = [
+            self.need(f"{base}self_attn.{name}_proj.{kind}").view(kv, count * dim, -1)
+            for name, count in zip("qkv", (groups, 1, 1), strict=True)
+        ]
+        fused = torch.cat(shaped, 1).reshape(kv * (groups + 2) * dim, -1)
+        return fused.contiguous() if kind == "weight" else fused.reshape(-1)
+
+    def _fused_gate_up(self, base: str, kind: str) -> torch.Tensor | None:
+        gate = self.take(f"{base}mlp.gate_proj.{kind}")
+        if gate is None:
+            return None
+        # Both negated: silu(g) * u = (-g) * (-u) / (1 + exp(-g)), with no negation at run time.
+        return -torch.cat([gate, self.need(f"{base}mlp.up_proj.{kind}")])
+
+
 class Network:
     """A decoder-only model: token ids and positions in, float32 logits out."""
 
@@ -103,73 +164,16 @@ class Network:
         while self.length_step * config.groups * config.head_dim < 400 and self.length_step < _BLOCK:
             self.length_step *= 2
         prefix = "model." if any(name.startswith("model.") for name in weights) else ""
-        used: set[str] = set()
-
-        def take(name: str) -> torch.Tensor | None:
-            tensor = weights.get(name)
-            used.add(name)
-            return None if tensor is None else tensor.to(device=device, dtype=dtype)
-
-        def need(name: str) -> torch.Tensor:
-            tensor = take(name)
-            if tensor is None:
-                raise ValueError(f"The checkpoint lacks the tensor {name}; fetch it again.")
-            return tensor
-
-        self.embedding = need(f"{prefix}embed_tokens.weight")
-        head = take("lm_head.weight")
+        tensors = _Tensors(weights, dtype, device)
+        self.embedding = tensors.need(f"{prefix}embed_tokens.weight")
+        head = tensors.take("lm_head.weight")
         self.head = self.embedding if config.tied or head is None else head
-        self.norm = need(f"{prefix}norm.weight")
-        self.layers: list[_Layer] = []
-        kv, groups, dim = config.kv_heads, config.groups, config.head_dim
-        for index in range(config.layers):
-            base = f"{prefix}layers.{index}."
-
-            def fuse_qkv(kind: str, base: str = base) -> torch.Tensor | None:
-                parts = [take(f"{base}self_attn.{name}_proj.{kind}") for name in "qkv"]
-                if all(part is None for part in parts):
-                    return None
-                heads = (groups, 1, 1)
-                shaped = [
-                    need(f"{base}self_attn.{name}_proj.{kind}").view(kv, count * dim, -1)
-                    for name, count in zip("qkv", heads, strict=True)
-                ]
-                fused = torch.cat(shaped, 1).reshape(kv * (groups + 2) * dim, -1)
-                return fused.contiguous() if kind == "weight" else fused.reshape(-1)
-
-            def fuse_gate_up(kind: str, base: str = base) -> torch.Tensor | None:
-                gate = take(f"{base}mlp.gate_proj.{kind}")
-                if gate is None:
-                    return None
-                # Both negated: silu(g) * u = (-g) * (-u) / (1 + exp(-g)), with no negation at run time.
-                return -torch.cat([gate, need(f"{base}mlp.up_proj.{kind}")])
-
-            qkv, gate_up = fuse_qkv("weight"), fuse_gate_up("weight")
-            if qkv is None or gate_up is None:
-                raise ValueError(f"The checkpoint lacks tensors of layer {index}; fetch it again.")
-            q_norm, k_norm = take(f"{base}self_attn.q_norm.weight"), take(f"{base}self_attn.k_norm.weight")
-            qk_norm = None
-            if q_norm is not None and k_norm is not None:
-                qk_norm = torch.cat([q_norm.expand(groups, dim), k_norm[None]])
-            self.layers.append(
-                _Layer(
-                    norm_in=need(f"{base}input_layernorm.weight"),
-                    qkv=qkv,
-                    qkv_bias=fuse_qkv("bias"),
-                    out=need(f"{base}self_attn.o_proj.weight"),
-                    out_bias=take(f"{base}self_attn.o_proj.bias"),
-                    norm_mid=need(f"{base}post_attention_layernorm.weight"),
-                    gate_up=gate_up,
-                    gate_up_bias=fuse_gate_up("bias"),
-                    down=need(f"{base}mlp.down_proj.weight"),
-                    down_bias=take(f"{base}mlp.down_proj.bias"),
-                    qk_norm=qk_norm,
-                )
-            )
-        self.parameters = sum(tensor.numel() for name, tensor in weights.items() if name in used)
+        self.norm = tensors.need(f"{prefix}norm.weight")
+        self.layers = [tensors.layer(config, f"{prefix}layers.{index}.", index) for index in range(config.layers)]
+        self.parameters = sum(tensor.numel() for name, tensor in weights.items() if name in tensors.used)
         if config.tied and "lm_head.weight" in weights:
             self.parameters -= weights["lm_head.weight"].numel()
-        self._scale = dim**-0.5
+        self._scale = config.head_dim**-0.5
         self._frequencies = _rope_frequencies(config).to(device)
         self._cos = self._sin = torch.empty(0)
         self._rope_table(1024)

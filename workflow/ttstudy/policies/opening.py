@@ -9,7 +9,7 @@ from ttstudy.dag.specs import records
 from ttstudy.errors import StudyError
 
 if TYPE_CHECKING:
-    from ttstudy.dag.specs import kinds as spec
+    from ttstudy.dag.specs import generation as spec
     from ttstudy.policies.protocol import Engine
 
 KINDS = ("transformers", "vllm")

@@ -13,7 +13,7 @@ from ttstudy.policies.protocol import Engine, Progress, Request, Sampling
 from ttstudy.policies.seeds import derive
 
 if TYPE_CHECKING:
-    from ttstudy.dag.specs.kinds import AskSpec, SampleSpec
+    from ttstudy.dag.specs.generation import AskSpec, SampleSpec
     from ttstudy.policies.openai import Answer, Endpoint
 
 

@@ -9,11 +9,13 @@ from ttstudy.dag.specs import records
 from ttstudy.models.catalogue import CATALOGUE, FORMATS, QWEN_SYSTEM, FormatName, format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ttstudy.dag.specs.kinds import Judge
+    from ttstudy.dag.specs.generation import Judge
     from ttstudy.models.loading import Checkpoint
+    from ttstudy.prms.formats import Format
     from ttstudy.prms.scorer import Overflow, StepScorer
+    from ttstudy.prms.vllm import VllmScoring
 
 __all__ = [
     "CATALOGUE",
@@ -94,20 +96,12 @@ def open_reward_model(
     prompt = {"system": known.system if known else system} if format == "qwen" else {}
     encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **prompt)
     if engine == "vllm":
-        from ttstudy.prms.vllm import VllmScoring, on_cpu
-
         if backbone != "auto":
             raise ValueError("backbone is an option of engine transformers; leave it out with engine vllm.")
-        heads.load_head(format, encoder, checkpoint, "cpu")  # a head that is not whole is refused here
-        _known_backbone(checkpoint, heads.HEAD_KEYS[format], "auto")
-        chosen = dtype or ("float32" if on_cpu() else stored_dtype(checkpoint.config) or "bfloat16")
-        dtype_of(chosen)
-        vllm = VllmScoring(checkpoint, format, encoder, chosen, cache, **options)
+        vllm = _on_vllm(checkpoint, format, encoder, dtype, cache, options)
         checkpoint.close()
         return StepScorer(name or Path(path_or_name).name, encoder, vllm, on_overflow)
-    if device == "auto":
-        # The last GPU: in a search the policy's engine takes the first ones.
-        device = f"cuda:{torch.cuda.device_count() - 1}" if torch.cuda.is_available() else "cpu"
+    device = _device(device)
     kind = torch.device(device).type
     precision = dtype_of(dtype or ("float32" if kind == "cpu" else stored_dtype(checkpoint.config)))
     budget = batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
@@ -119,6 +113,34 @@ def open_reward_model(
         scoring = TransformersScoring(checkpoint, head, head_keys, device, precision, budget)
     checkpoint.close()
     return StepScorer(name or Path(path_or_name).name, encoder, scoring, on_overflow)
+
+
+def _device(name: str) -> str:
+    """Of `auto` the last GPU: in a search the policy's engine takes the first ones."""
+    import torch
+
+    if name != "auto":
+        return name
+    return f"cuda:{torch.cuda.device_count() - 1}" if torch.cuda.is_available() else "cpu"
+
+
+def _on_vllm(
+    checkpoint: Checkpoint,
+    format: FormatName,
+    encoder: Format,
+    dtype: str | None,
+    cache: str | Path | None,
+    options: Mapping[str, Any],
+) -> VllmScoring:
+    from ttstudy.models.dtypes import dtype_of, stored_dtype
+    from ttstudy.prms import heads
+    from ttstudy.prms.vllm import VllmScoring, on_cpu
+
+    heads.load_head(format, encoder, checkpoint, "cpu")  # a head that is not whole is refused here
+    _known_backbone(checkpoint, heads.HEAD_KEYS[format], "auto")
+    chosen = dtype or ("float32" if on_cpu() else stored_dtype(checkpoint.config) or "bfloat16")
+    dtype_of(chosen)
+    return VllmScoring(checkpoint, format, encoder, chosen, cache, **options)
 
 
 def open_prm(path: str | Path, judge: Judge) -> StepScorer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pandas as pd
@@ -57,7 +58,7 @@ def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> A
     if not len(here):
         first = f"This study has no result on {benchmark} in which a policy used test-time scaling (TTS) with a PRM."
         return Answer(benchmark, (first, "There is nothing to weigh against larger policies yet."), ())
-    short, one = study.one
+    _, one = study.one
     own = here[here["policy"] == here["larger"]].set_index("policy", drop=False)
     pairs = here[here["policy"] != here["larger"]]
     won = pairs[(pairs["low"] > 0) & (pairs["p_holm"] < 0.05)]
@@ -100,21 +101,26 @@ def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> A
             f"of {points(top['difference'], top['low'], top['high'])}."
         )
     second = _cost(top, count, one)
+    return Answer(benchmark, (first, second), (*numbers, *_more_numbers(study, own, top)))
+
+
+def _more_numbers(study: views.StudyTables, own: pd.DataFrame, top: pd.Series) -> Iterator[KeyNumber]:
+    """What TTS adds to a policy, what the answer's comparison costs, and how many claims hold."""
+    short, one = study.one
     if len(own):
         best = own.sort_values("difference", ascending=False).iloc[0]
         text = f"{100 * best['difference']:+.1f}".replace("-", "−")
         label = f"the most that TTS adds to a policy’s own {short}: {best['policy']}"
-        numbers.append(KeyNumber(f"{text} points", label, "small-large"))
+        yield KeyNumber(f"{text} points", label, "small-large")
     if top["cot_flops"] > 0 and top["tts_flops"] > 0 and top["policy"] != top["larger"]:
         label = f"the compute of one {one} of {top['larger']} is in {top['policy']}’s answer"
-        numbers.append(KeyNumber(f"{_factor(top['tts_flops'] / top['cot_flops'])}×", label, "flops"))
+        yield KeyNumber(f"{_factor(top['tts_flops'] / top['cot_flops'])}×", label, "flops")
     claims = study.table("claims")
     if len(claims):
         counts = cards.counted(claims)
         tested = sum(counts[verdict] for verdict in cards.MARKS)
         label = f"of {tested} claims tested here hold; {counts['published']} rest on published numbers alone"
-        numbers.append(KeyNumber(str(counts["holds"]), label, "claims"))
-    return Answer(benchmark, (first, second), tuple(numbers))
+        yield KeyNumber(str(counts["holds"]), label, "claims")
 
 
 def _count(won: pd.DataFrame, pairs: pd.DataFrame, alone: pd.Series, one: str) -> str:

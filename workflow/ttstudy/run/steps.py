@@ -21,7 +21,7 @@ import pandas as pd
 
 from ttstudy.dag import contents, stamps
 from ttstudy.dag.specs import files as specs
-from ttstudy.dag.specs.kinds import Drawing, ScoreSpec, SearchSpec
+from ttstudy.dag.specs.generation import Drawing, ScoreSpec, SearchSpec
 from ttstudy.dag.specs.records import File, Spec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError, sentence

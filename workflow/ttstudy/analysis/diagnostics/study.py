@@ -15,7 +15,7 @@ from ttstudy.data import tables
 from ttstudy.methods.options import Options
 
 if TYPE_CHECKING:
-    from ttstudy.dag.specs.kinds import DiagnosedCell, DiagnosticsSpec
+    from ttstudy.dag.specs.analysis import DiagnosedCell, DiagnosticsSpec
 
 _KEY = ["problem_id", "sample"]
 EVERYONE = "all"

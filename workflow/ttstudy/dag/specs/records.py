@@ -143,3 +143,15 @@ class Spec(Record):
     def named(self, **outputs: str) -> Self:
         """The same spec with outputs whose paths hang on its own digest."""
         return self.model_copy(update={"outputs": outputs})
+
+
+class Versioned(Spec):
+    """A step that calls a model or reads what others wrote: its version is raised by hand when its results change."""
+
+    version: int
+
+
+class Coded(Spec):
+    """Any other step: `code` is a digest of what it computes with (`ttstudy.dag.fingerprint.code`)."""
+
+    code: str

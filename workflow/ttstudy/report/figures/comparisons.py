@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ttstudy.report.figures.plots import _bars, _plain, _points
+from ttstudy.report.figures.parts import bars, in_points, plain
 from ttstudy.report.figures.style import METHOD, MUTED, Figure, canvas, render, seaborn
 
 SHOWN = 30
@@ -24,17 +24,17 @@ def moved(frame: pd.DataFrame, key: str) -> Figure:
     for i, row in enumerate(frame.itertuples(index=False)):
         worse = row.difference < 0
         axes.errorbar(
-            [row.difference], [i], xerr=_bars(frame.iloc[[i]], "difference"), fmt="v" if worse else "^", ms=8, lw=2,
+            [row.difference], [i], xerr=bars(frame.iloc[[i]], "difference"), fmt="v" if worse else "^", ms=8, lw=2,
             color=METHOD["best_of_n" if worse else "majority"][1],
         )  # fmt: skip
         what = [row.policy, METHOD[row.method][0] if row.method in METHOD else row.method]
         what += [] if row.prm == "none" else [row.prm]
         what += [row.benchmark] if several[1] else []
         what += [row.candidate] if several[0] else []
-        names.append(_plain(f"{', '.join(what)}, N = {row.budget}"))
+        names.append(plain(f"{', '.join(what)}, N = {row.budget}"))
     axes.set_yticks(range(len(frame)), names)
     axes.set_ylim(len(frame) - 0.4, -0.6)
-    _points(axes, "x")
+    in_points(axes, "x")
     axes.set_xlabel("Accuracy, candidate less baseline, points, 95 % intervals")
     axes.grid(axis="y", visible=False)
     colours = (("v", "best_of_n", "worse"), ("^", "majority", "better"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ttstudy.report.figures.plots import PHONE_SAFE, _percent, _plain, _wrap
+from ttstudy.report.figures.parts import PHONE_SAFE, percent, plain, wrapped
 from ttstudy.report.figures.style import INK, MUTED, SIZE, SIZE_MARKERS, Figure, canvas, render, seaborn
 
 _DASHES = ("-", (0, (5, 1.6)), (0, (1, 1.2)), (0, (6, 1.4, 1, 1.4)))
@@ -26,12 +26,12 @@ def rates(frame: pd.DataFrame, labels: dict[str, str], prms: Sequence[str], benc
                 style = {"color": SIZE[row % len(SIZE)], "marker": SIZE_MARKERS[row % len(SIZE_MARKERS)]}
                 axes.errorbar(value, row, xerr=[[max(0.0, value - low)], [max(0.0, high - value)]], lw=1.6, **style)
         axes.axvline(0, color=MUTED, lw=1)
-        axes.set_title(_wrap(labels[flaw], 24), fontsize=10.5)
+        axes.set_title(wrapped(labels[flaw], 24), fontsize=10.5)
         if flaw != "length_bias":
             axes.set_xlim(-0.02, 1.02)
-            _percent(axes, "x")
+            percent(axes, "x")
         axes.margins(y=0.15)
-    grid[0].set_yticks(range(len(prms)), [_plain(_wrap(name, 16)) for name in prms])
+    grid[0].set_yticks(range(len(prms)), [plain(wrapped(name, 16)) for name in prms])
     grid[0].invert_yaxis()
     description = f"Flaws of each PRM on {benchmark}, over all policies; bars are 95 % intervals over problems."
     return render(figure, key, f"What each PRM gets wrong on {benchmark}", description, frame)
@@ -48,14 +48,14 @@ def calibration(frame: pd.DataFrame, prms: Sequence[str], benchmark: str, key: s
         if len(part):
             error = [(part["right"] - part["low"]).clip(lower=0), (part["high"] - part["right"]).clip(lower=0)]
             axes.errorbar(
-                part["score"], part["right"], error, color=SIZE[number % len(SIZE)], elinewidth=0.8, label=_plain(prm),
+                part["score"], part["right"], error, color=SIZE[number % len(SIZE)], elinewidth=0.8, label=plain(prm),
                 marker=SIZE_MARKERS[number % len(SIZE_MARKERS)], ls=_DASHES[number % len(_DASHES)],
             )  # fmt: skip
     axes.set_xlabel("Mean score of the steps in a tenth of the scale")
     axes.set_ylabel("Share of them that are right")
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
-    _percent(axes)
+    percent(axes)
     figure.legend(loc="outside upper left", ncols=3)
     description = (
         f"Calibration of each PRM's step scores on {benchmark}: share of right steps against the mean score, by tenths "

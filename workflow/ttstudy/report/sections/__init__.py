@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ttstudy.report.cells import Column as C
-from ttstudy.report.figures import plots
+from ttstudy.report.figures import compute
 from ttstudy.report.sections import against, decides, flaws, trust
 from ttstudy.report.sections.parts import ACCURACY, METHOD, POLICY, Block, N, Results, Section, each
 
@@ -39,7 +39,9 @@ def headline(results: Results) -> list[Block]:
     if not len(points_):
         return []
     policies, one = results.study.policies, results.study.one
-    return each(results.study, points_, "headline", columns, lambda b, k: plots.headline(points_, b, policies, k, one))
+    return each(
+        results.study, points_, "headline", columns, lambda b, k: compute.headline(points_, b, policies, k, one)
+    )
 
 
 def build(results: Results, context: Mapping[str, Any]) -> list[Section]:

@@ -11,7 +11,7 @@ import pandas as pd
 from ttstudy.report import views
 from ttstudy.report.answer import percent
 from ttstudy.report.cells import Column as C
-from ttstudy.report.figures import plots
+from ttstudy.report.figures import budgets, compute
 from ttstudy.report.sections.parts import (
     ACCURACY,
     BENCHMARK,
@@ -79,7 +79,7 @@ def small_large(results: Results, context: Mapping[str, Any]) -> Section:
     ]  # fmt: skip
     blocks = each(
         study, frame, "matrix", columns,
-        lambda b, k: plots.matrix(frame, b, str(prm), study.policies, k, study.one)
+        lambda b, k: compute.matrix(frame, b, str(prm), study.policies, k, study.one)
         if len(here[here["benchmark"] == b]) else None,
     )  # fmt: skip
     method = (
@@ -117,7 +117,7 @@ def scaling(results: Results, context: Mapping[str, Any]) -> Section:
     columns = [POLICY, PRM, METHOD, N, C("problems", "Problems", "count"), *ACCURACY]
     blocks = each(
         study, frame, "scaling", columns,
-        lambda b, k: plots.scaling(frame, results.cot, b, study.policies, study.prms, k, study.one),
+        lambda b, k: budgets.scaling(frame, results.cot, b, study.policies, study.prms, k, study.one),
     )  # fmt: skip
     method = (
         f"Answers are chosen by one rule everywhere: {RULES.get(study.vote, study.vote)}, where a response's score is "
@@ -169,7 +169,7 @@ def cot(results: Results, context: Mapping[str, Any]) -> Section:
         *ACCURACY,
     ]
     sized = frame[frame["parameters"].notna()]
-    figure = plots.cot(sized, "cot", results.study.one) if len(sized) else None
+    figure = budgets.cot(sized, "cot", results.study.one) if len(sized) else None
     caption = figure.title if figure else f"Accuracy of one {one}"
     block = Block(named_table("cot-data", caption, columns, frame, folded=figure is not None), figure)
     method = "Chain of thought (CoT) is one response at temperature 0. This is what test-time scaling has to beat."
@@ -206,7 +206,7 @@ def gains(results: Results, context: Mapping[str, Any]) -> Section:
         C("efficiency_kind", "which is"), C("efficiency_low", "95 % low", "ratio"),
         C("efficiency_high", "95 % high", "ratio"),
     ]  # fmt: skip
-    blocks = each(study, frame, "gains", columns, lambda b, k: plots.gains(frame, b, k, study.one))
+    blocks = each(study, frame, "gains", columns, lambda b, k: budgets.gains(frame, b, k, study.one))
     blocks = [replace(b, table=replace(b.table, folded=False)) if b.table else b for b in blocks]
     method = (
         f"Compute-optimal scaling takes the best method for each difficulty and N with {study.reference_prm}, "
@@ -263,7 +263,7 @@ def flops(results: Results, context: Mapping[str, Any]) -> Section:
     prm = study.reference_prm
     for number, benchmark in enumerate(study.benchmarks):
         if prm and len(scaled[(scaled["benchmark"] == benchmark) & (scaled["prm"] == prm)]):
-            figure = plots.flops(frame, benchmark, prm, study.policies, f"flops-{number}")
+            figure = compute.flops(frame, benchmark, prm, study.policies, f"flops-{number}")
             shares = [C(part, f"{part} FLOPs", "exponent") for part in ("prompt", "kept", "discarded", "PRM")]
             parts = [POLICY, METHOD, N, *shares, C("flops_total", "All FLOPs", "exponent")]
             table = named_table(f"flops-{number}-data", figure.title, parts, figure.data, folded=True)

@@ -8,7 +8,7 @@ from typing import Any
 from ttstudy.report import views
 from ttstudy.report.answer import percent, points
 from ttstudy.report.cells import Column as C
-from ttstudy.report.figures import plots
+from ttstudy.report.figures import choices, parts
 from ttstudy.report.sections.parts import (
     ACCURACY,
     BENCHMARK,
@@ -38,13 +38,13 @@ def levels(results: Results, context: Mapping[str, Any]) -> Section:
         [POLICY, C("level", "Level", facet=True), C("problems", "Problems", "count"),
          C("share", "Share, %", "percent"),
          C("pass_at_1", "Mean Pass@1, %", "percent")],
-        lambda b, k: plots.levels(frame, b, k),
+        lambda b, k: choices.levels(frame, b, k),
     )  # fmt: skip
     finding = "Each policy has its own levels, by its own Pass@1 on a pilot that is not used again."
     if len(best):
         sure = int(best["significant"].sum())
         finding += f" In {sure} of {len(best)} cells the best method's lead over the second is beyond chance"
-        ties = int((best["difference"] < plots.TIE).sum())
+        ties = int((best["difference"] < parts.TIE).sum())
         finding += f"; in {ties} the best two are equal." if ties else "."
         columns = [
             PRM, POLICY, C("level", "Level", facet=True), N, C("problems", "Problems", "count"),
@@ -52,7 +52,7 @@ def levels(results: Results, context: Mapping[str, Any]) -> Section:
             *DIFFERENCE, C("significant", "Beyond chance", "flag", facet=True),
         ]  # fmt: skip
         blocks += each(
-            study, best, "best", columns, lambda b, k: plots.best_methods(best, b, study.policies, study.prms, k)
+            study, best, "best", columns, lambda b, k: choices.best_methods(best, b, study.policies, study.prms, k)
         )
     method = (
         "Easy, medium and hard are bands of Pass@1. Methods are compared at the largest N that all of them "
@@ -116,7 +116,7 @@ def prms(results: Results, context: Mapping[str, Any]) -> Section:
     ]  # fmt: skip
     blocks = each(
         study, frame, "prms", columns,
-        lambda b, k: plots.prm_effect(frame, b, study.policies, study.prms, study.auc, k, study.one),
+        lambda b, k: choices.prm_effect(frame, b, study.policies, study.prms, study.auc, k, study.one),
     )  # fmt: skip
     method = (
         "AUC comes from the training log: right against wrong steps on validation rollouts, never on the benchmark."

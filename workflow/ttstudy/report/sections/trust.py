@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import pandas as pd
+
 from ttstudy.report import views
 from ttstudy.report.answer import percent, points
 from ttstudy.report.cells import Column as C
-from ttstudy.report.figures import plots
+from ttstudy.report.figures import choices
 from ttstudy.report.sections.parts import (
     DIFFERENCE,
     METHOD,
@@ -24,6 +26,7 @@ from ttstudy.report.sections.parts import (
     named_table,
     shown,
 )
+from ttstudy.vocabulary import LEVELS
 
 SCHEMES = {"levels": "N by predicted level", "decided": "stop when decided", "likely": "stop at 95 %"}
 _MOST_ANSWERS = 500
@@ -46,7 +49,7 @@ def optimism(results: Results, context: Mapping[str, Any]) -> Section:
         C("low", "95 % low", "points"), C("high", "95 % high", "points"),
         C("author_rule", "Authors' rule, %", "percent"), C("predicted", "Levels without labels, %", "percent"),
     ]  # fmt: skip
-    blocks = each(study, frame, "optimism", columns, lambda b, k: plots.optimism(frame, b, k))
+    blocks = each(study, frame, "optimism", columns, lambda b, k: choices.optimism(frame, b, k))
     method = (
         "The cross-fitted number is the honest one. The authors' rule fixes the method by policy size and never looks. "
         "The last column is cross-fitted over levels that were predicted without labels: what a deployment could do."
@@ -76,7 +79,7 @@ def adaptive(results: Results, context: Mapping[str, Any]) -> Section:
     if len(levels):
         names = [
             POLICY, PRM, C("level", "True level", facet=True),
-            *(C(level, f"predicted {level}", "count") for level in views.LEVELS),
+            *(C(level, f"predicted {level}", "count") for level in LEVELS),
             C("misbinned", "True level wrong, %", "percent"),
         ]  # fmt: skip
         blocks += each(study, levels, "predicted", names, lambda b, k: None, "Predicted and true levels")
@@ -96,32 +99,14 @@ def graders(results: Results, context: Mapping[str, Any]) -> Section:
     frame, title = results.study.table("graders"), "Where graders disagree"
     if not len(frame):
         return Section("graders", title, "Not there: this study's responses were graded by one grader only.")
-    names = {"strict": "the strict grader", "reference": "the official code's grader"}
-    grader, other = (names.get(frame[key].iloc[0], str(frame[key].iloc[0])) for key in ("grader", "other"))
-    total, differ = frame["responses"].sum(), frame["differ"].sum()
-    finding = f"This study uses {grader}. {other.capitalize()} agrees with it on all {total:,.0f} responses."
-    if differ:
-        finding = (
-            f"This study uses {grader}. On {differ:,.0f} of {total:,.0f} responses ({percent(differ / total)}) {other} "
-            f"says otherwise: {frame['only_other'].sum():,.0f} it alone takes for right, "
-            f"{frame['only_grader'].sum():,.0f} it alone takes for wrong."
-        )
     every = views.grader_effects(results.study)
     effects = every[every["changed"] > 0] if len(every) else every
-    if len(effects):
-        first = effects.iloc[0]
-        where = f"{first['policy']}, {shown(first['method'])}, N = {first['budget']}"
-        finding += (
-            f" {len(effects):,.0f} of {len(every):,.0f} accuracies under the headline rule would change, the most "
-            f"by {points(first['difference'])} ({where})."
-        )
-    elif len(every):
-        finding += " No accuracy under the headline rule would change."
+    finding = _graders_differ(frame, every, effects)
     cells = cell(results.study)
     summed = frame.groupby(["benchmark", "policy"], sort=False)[
         ["responses", "differ", "only_other", "only_grader", "timed_out", "other_timed_out"]
     ].sum()
-    summed = views._sorted(results.study, summed.reset_index())
+    summed = views.ordered(results.study, summed.reset_index())
     summed["differ_share"] = summed["differ"] / summed["responses"].where(summed["responses"] > 0)
     by_policy = [
         *cells, C("responses", "Responses", "count"), C("differ", "Differ", "count"),
@@ -155,12 +140,36 @@ def graders(results: Results, context: Mapping[str, Any]) -> Section:
     return Section("graders", title, finding, blocks, method)
 
 
+def _graders_differ(frame: pd.DataFrame, every: pd.DataFrame, effects: pd.DataFrame) -> str:
+    """On how many responses the graders differ, and how many of all accuracies that changes."""
+    names = {"strict": "the strict grader", "reference": "the official code's grader"}
+    grader, other = (names.get(frame[key].iloc[0], str(frame[key].iloc[0])) for key in ("grader", "other"))
+    total, differ = frame["responses"].sum(), frame["differ"].sum()
+    finding = f"This study uses {grader}. {other.capitalize()} agrees with it on all {total:,.0f} responses."
+    if differ:
+        finding = (
+            f"This study uses {grader}. On {differ:,.0f} of {total:,.0f} responses ({percent(differ / total)}) {other} "
+            f"says otherwise: {frame['only_other'].sum():,.0f} it alone takes for right, "
+            f"{frame['only_grader'].sum():,.0f} it alone takes for wrong."
+        )
+    if len(effects):
+        first = effects.iloc[0]
+        where = f"{first['policy']}, {shown(first['method'])}, N = {first['budget']}"
+        finding += (
+            f" {len(effects):,.0f} of {len(every):,.0f} accuracies under the headline rule would change, the most "
+            f"by {points(first['difference'])} ({where})."
+        )
+    elif len(every):
+        finding += " No accuracy under the headline rule would change."
+    return finding
+
+
 def counts(results: Results, context: Mapping[str, Any]) -> Section:
     """Responses that were cut, gave no answer or timed out in grading."""
     frame, title = results.study.table("counts"), "Cut, unanswered and timed out"
     if not len(frame):
         return Section("counts", title, "Not there: this study did not count cut, unanswered and timed-out responses.")
-    frame = views._sorted(results.study, frame).copy()
+    frame = views.ordered(results.study, frame).copy()
     kinds = [c for c in ("cut", "no_answer", "timed_out") if c in frame]
     total = frame["responses"].sum() if "responses" in frame else 0
     words = {"cut": "were cut off", "no_answer": "gave no answer", "timed_out": "timed out in grading"}

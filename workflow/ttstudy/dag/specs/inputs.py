@@ -1,0 +1,92 @@
+"""Specs of what a study starts from: models, benchmarks, recorded responses, labelled solutions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from ttstudy.dag.specs.records import File, Spec, Versioned
+from ttstudy.study.benchmarks import Benchmark, Labelled
+from ttstudy.study.fields import FREE, Options
+
+
+class TrainPolicySpec(Spec):
+    """A policy of the miniature. Shipped checkpoints bear the digest of their definition, so it stays as it is."""
+
+    step = "train_policy"
+    name: Annotated[str, FREE]
+    task: Options
+    model: Options
+    training: Options
+    seed: int
+    version: int
+
+    def definition(self) -> dict[str, Any]:
+        """What decides the checkpoint's bytes, as the trainer and its record have it."""
+        return self._decides(own=False)
+
+    def _decides(self, own: bool) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("task", "model", "training", "seed", "version")}
+
+
+class TrainPRMSpec(TrainPolicySpec):
+    """A PRM of the miniature; `policies` are the definitions that it learns from, `teachers` their checkpoints."""
+
+    step = "train_reward_model"
+    policies: dict[str, str]
+    teachers: Annotated[dict[str, File], FREE]
+
+    def _decides(self, own: bool) -> dict[str, Any]:
+        return super()._decides(own) | {"policies": self.policies}
+
+
+class FetchSpec(Spec):
+    """A checkpoint of the hub at a commit."""
+
+    step = "fetch_model"
+    id: str
+    revision: str | None
+
+
+class RecordedSpec(Versioned):
+    """A file of recorded responses, by its content."""
+
+    step = "recorded"
+    form: str
+    sha256: str
+    source: Annotated[str, FREE]
+
+    @property
+    def outside(self) -> dict[str, str]:
+        """The file that is given."""
+        return {self.source: self.sha256}
+
+
+class BenchmarkSpec(Versioned):
+    """A benchmark's problems. `content` is the SHA-256 of a file that is given, `source` its path."""
+
+    step = "benchmark"
+    settings: Benchmark = Field(discriminator="source")
+    content: str | None = None
+    recorded: File | None = None
+    source: Annotated[str | None, FREE] = None
+
+    @property
+    def outside(self) -> dict[str, str]:
+        """The file that is given, if it is one."""
+        return {} if self.source is None or self.content is None else {self.source: self.content}
+
+
+class LabelledSpec(Versioned):
+    """Solutions labelled step by step, from a file that is given."""
+
+    step = "labelled"
+    settings: Labelled
+    sha256: str
+    source: Annotated[str, FREE]
+
+    @property
+    def outside(self) -> dict[str, str]:
+        """The file that is given."""
+        return {self.source: self.sha256}
