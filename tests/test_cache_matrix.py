@@ -305,7 +305,7 @@ OF_GIVEN = {
     "RecordedPRM.column": (_set("prms", "judge", "column", to="other"), f"recorded_scores {CELLS}"),
     "RecordedPRM.parameters": (_set("prms", "judge", "parameters", to=1e9), SIZES),
     "CheckpointPRM.engine": (_set("prms", "folder-prm", "engine", to="vllm"), _JUDGED),
-    "CheckpointPRM.format": (_set("prms", "folder-prm", "format", to="qwen"), _JUDGED),
+    "CheckpointPRM.format": (_set("prms", "folder-prm", "format", to="skywork"), _JUDGED),
     "CheckpointPRM.path": (_set("prms", "folder-prm", "path", to="prm-2"), f"training {_JUDGED}"),
     "CheckpointPRM.vllm": (_set("prms", "folder-prm", to={"source": "checkpoint", "path": "prm", "engine": "vllm",
                                                           "vllm": {"tensor_parallel": 2}}), _JUDGED),

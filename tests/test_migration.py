@@ -351,7 +351,7 @@ def test_results_whose_checkpoint_is_gone_are_kept_and_told_of_it_when_it_is_bac
     shutil.move(folder, "apart")
     assert moved(migration.migrate(opened()))["responses"] == 9
     samples = Path(layout.responses("sums", "drawn", "samples", (0, 1)))
-    assert stamps.of(samples).inputs == ""
+    assert "?" in stamps.of(samples).inputs
     shutil.move("apart", folder)
     assert moved(migration.migrate(opened()))["checkpoints"] == 2  # it, and the PRM that learnt from it
     assert stamps.of(samples).inputs == stamps.inputs(

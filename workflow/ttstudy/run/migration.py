@@ -177,9 +177,10 @@ class _Migration:
         """Stamp a result at its place where it says nothing of itself, or not yet what it was made from."""
         spec, output = made
         have = stamps.of(self.root / path)
-        made_from = self._inputs(spec)
-        told = have is not None and (have[:3] != (spec.digest, output, "") or not made_from)
-        if told:
+        now = self._inputs(spec)
+        gaps = have is not None and have[:2] == (spec.digest, output) and have.inputs.count("?") > now.count("?")
+        fits = have is not None and stamps.agree(have.inputs, now, lambda _place: None)
+        if have is not None and not (gaps and fits):
             tally.there += 1
         elif self.dry or (reason := self._stamp(path, made)) is None:
             tally.moved += 1
@@ -187,8 +188,8 @@ class _Migration:
             tally.left.append((path, reason))
 
     def _inputs(self, spec: Spec) -> str:
-        """Digest of what a result was made from; empty where some of that is gone: then nothing speaks against it."""
-        return stamps.inputs(spec, self._stamp_of) or ""
+        """What a result was made from; `?` where some of that is gone: then nothing speaks against the result."""
+        return stamps.inputs(spec, self._stamp_of)
 
     def _stamp_of(self, path: str) -> Stamp | None:
         if path not in self._known:
