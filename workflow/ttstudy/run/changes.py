@@ -22,7 +22,7 @@ from ttstudy.run import integrity, provenance
 from ttstudy.study import Study, from_mapping
 
 MOST = 12
-"""Keys that are told apart; where more have changed, they are told together."""
+"""Keys, and files of code, that are told apart; where more have changed, they are told together."""
 _ONE, _SEVERAL = 0, 1
 WORK = {
     "models": ("model to train, copy or fetch", "models to train, copy or fetch"),
@@ -109,8 +109,10 @@ def _before(layout: Layout) -> tuple[Study, Mapping[str, str], Mapping[str, int]
     try:
         known = json.loads((layout.root / layout.provenance()).read_text(encoding="utf-8"))
         config = dict(known["config"])
-        for group, names in known.get("order", {}).items():  # JSON keeps the configuration with its keys sorted
-            config[group] = {name: config[group][name] for name in names}
+        for group in (group for (group,) in _ORDERED):
+            # JSON keeps the configuration with its keys sorted; a record of before 0.2 does not tell their order.
+            names = known.get("order", {}).get(group) or [n for n in getattr(layout.study, group) if n in config[group]]
+            config[group] = {name: config[group][name] for name in [*names, *config[group]]}
         return from_mapping(config), dict(known["code"]), dict(known.get("step_versions", {}))
     except (OSError, ValueError, KeyError, TypeError, RecursionError, StudyError):
         return None
@@ -204,13 +206,17 @@ def _laid(was: Mapping[str, Any], now: Mapping[str, Any], path: Sequence[str]) -
 def _files(code: Mapping[str, str]) -> Iterator[tuple[str, Touches]]:
     """Changed files of code, each with what its steps would change."""
     now = provenance.code()
+    changed: dict[str, set[str]] = {}
     for name in sorted({*code, *now}):
-        if code.get(name) == now.get(name):
-            continue
         path = fingerprint.ROOT / name
         steps = {step for step in fingerprint.WRITES | {"report": ()} if path in fingerprint.computes(step)}
-        if steps:
-            yield f"{name} has changed", partial(_is_of, steps)
+        if code.get(name) != now.get(name) and steps:
+            changed[name] = steps
+    if len(changed) > MOST:
+        yield f"{len(changed)} files of code have changed", partial(_is_of, set().union(*changed.values()))
+        return
+    for name, steps in changed.items():
+        yield f"{name} has changed", partial(_is_of, steps)
 
 
 def _versions(versions: Mapping[str, int]) -> Iterator[tuple[str, Touches]]:
