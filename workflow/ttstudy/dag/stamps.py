@@ -1,10 +1,10 @@
 """Results that describe themselves: what made a file, from what, and what is in it, told by the file.
 
-A stamp is a name and three digests. `spec`: of the spec that made the file (`ttstudy.dag.specs`); `output`: which of
-its outputs it is. `inputs`: of the contents of all that the job read. `content`: of what is in the file, the same for
-the same rows whatever wrote them. Tables carry it in their Parquet metadata, pages and figures in a comment at their
-end, JSON records as a key, checkpoints as a file in their folder. So a plan needs neither file times nor anybody's
-records: a copy is as good as the original.
+A stamp is four words. `spec`: the digest of the spec that made the file (`ttstudy.dag.specs`). `output`: which of its
+outputs it is. `inputs`: of everything that the job read, eight characters of what was in it and eight of what that was
+made from. `content`: a digest of what is in the file, the same for the same rows whatever wrote them. Tables carry the
+stamp in their Parquet metadata, pages and figures in a comment at their end, JSON records as a key, checkpoints as a
+file in their folder. So a plan needs neither file times nor anybody's records: a copy is as good as the original.
 """
 
 from __future__ import annotations
