@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from ttstudy.dag import contents
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.specs.records import File, Spec
 
@@ -43,8 +44,11 @@ def write(root: Path, config: dict, name: str = "study.yaml") -> Path:
 
 
 def given_file(path: Path | str) -> File:
-    """A file of a spec that no step made."""
-    return File(path=str(path), digest=Path(path).name, given=True)
+    """A file of a spec that no step made; of a checkpoint, with the digest that a step looks for."""
+    path = Path(path)
+    whole = path.name == "config.json" and any(path.parent.glob("*.safetensors"))
+    digest = contents.checkpoint_digest(path.parent, str(path)) if whole else path.name
+    return File(path=str(path), digest=digest, given=True)
 
 
 def step_command(spec: Spec, folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ import pytest
 from tests import faults
 from tests.endpoint import Proxy
 from tests.hub_server import COMMIT, Repository, serving
-from tests.studies import ROOT, environment, snakemake, step_command
+from tests.studies import ROOT, environment, given_file, snakemake, step_command
 from ttstudy.dag import stamps
 from ttstudy.dag.layout import open_layout
 from ttstudy.dag.specs.records import Spec
@@ -181,8 +181,7 @@ def test_an_input_that_is_damaged_after_the_start_is_never_read(undisturbed, tmp
 def score(root: Path, prm: Path, output: Path, before: str = "") -> subprocess.CompletedProcess:
     layout = open_layout(from_mapping(faults.study()), root)
     spec = layout.scores_spec("sums", "tiny", "judge", (0, 1))
-    checkpoint = spec.judge.checkpoint.model_copy(update={"path": str(prm / "config.json")})
-    judge = spec.judge.model_copy(update={"checkpoint": checkpoint})
+    judge = spec.judge.model_copy(update={"checkpoint": given_file(prm / "config.json")})
     spec = spec.model_copy(update={"judge": judge, "outputs": {"output": str(output)}})
     return step(root, spec, output.parent, before)
 

@@ -140,6 +140,14 @@ class Spec(Record):
         name = output or next(iter(self.outputs))
         return File(path=self.outputs[name], digest=self.digest, output=name)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other values, which does not keep the digests of the old ones."""
+        copied = super().model_copy(update=update, deep=deep)
+        if set(update or ()) - {"outputs"}:
+            for name in ("digest", "folder", "inputs"):
+                copied.__dict__.pop(name, None)
+        return copied
+
     def named(self, **outputs: str) -> Self:
         """The same spec with outputs whose paths hang on its own digest."""
         return self.model_copy(update={"outputs": outputs})
