@@ -175,6 +175,15 @@ def test_rows_that_were_edited_by_hand_are_damage(tmp_path, finished):
     assert integrity.fault(path) == "its rows are not those that its stamp tells of"
 
 
+def test_a_page_of_thousands_of_files_says_what_made_it(tmp_path):
+    # Its stamp names what each held; a report of the paper's grid reads a hundred, a larger study's thousands.
+    stamp = stamps.Stamp("a" * 32, "report", "0123456789abcdef" * 20_000, "b" * 32)
+    page = b"<p>" + b"x" * 2**21 + b"</p>"
+    told = integrity.sealed(page + f"<!-- ttstudy {stamp.text()} -->\n".encode())
+    (tmp_path / "report.html").write_bytes(told)
+    assert stamps.of(tmp_path / "report.html") == stamp and integrity.fault(tmp_path / "report.html") is None
+
+
 @pytest.mark.parametrize("text", ["[" * 100_000, "null", '{"spec": 1}', "{", '{"spec":"a"}'])
 def test_a_stamp_that_is_none_is_none(tmp_path, text):
     table = pa.table({"a": [1]}).replace_schema_metadata({stamps.KEY: text})

@@ -30,6 +30,8 @@ CHECKPOINT = ".stamp"
 """File of a checkpoint's folder that holds its stamp."""
 MARKERS = ("training.json", "fetched.json")
 """Files whose folder is a checkpoint."""
+_LONGEST = 2**20
+"""Bytes at a page's end in which its stamp is looked for: room for what sixty thousand files held."""
 _TOLD = re.compile(rb"<!-- ttstudy (\{[^<>]*\}) -->\n")
 
 
@@ -177,7 +179,7 @@ def note(path: Path, name: str) -> str | None:
 
 def _of_page(path: Path) -> Stamp | None:
     with path.open("rb") as stream:
-        stream.seek(max(0, path.stat().st_size - 1000))
+        stream.seek(max(0, path.stat().st_size - _LONGEST))
         found = _TOLD.findall(stream.read())
     return _read(found[-1].decode()) if found else None
 
