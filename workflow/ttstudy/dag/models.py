@@ -171,10 +171,6 @@ class Models(Inputs):
         file = self.checkpoint(name)
         return None if file is None else file.path
 
-    def model_files(self, *names: str) -> list[str]:
-        """Those of several models (default: all) that are files."""
-        return [file for name in names or self.models() if (file := self.model_file(name))]
-
     def models(self) -> list[str]:
         """Every policy and PRM."""
         return [*self.study.policies, *self.study.prms]

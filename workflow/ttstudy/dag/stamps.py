@@ -58,14 +58,15 @@ _LONG, _GONE = 8, "?"
 
 def begin(spec: Spec, root: Path = Path()) -> None:
     """What this process writes from now on is this spec's; StudyError where an input is not what the spec asks for."""
+    there = {file.path: of(root / file.path) for file in spec.inputs if not file.given}
     for file in spec.inputs:
-        known = None if file.given else of(root / file.path)
+        known = there.get(file.path)
         if not file.given and known is None and (root / file.path).exists():
             raise StudyError(f"{file.path}: does not say what made it; {_AGAIN}")
         if known is not None and known[:2] != (file.digest, file.output):
             raise StudyError(f"{file.path}: was made by other settings or code than {spec.step} asks for; {_AGAIN}")
     look_again(spec)
-    _running[:] = [(spec, inputs(spec, lambda path: of(root / path)))]
+    _running[:] = [(spec, inputs(spec, there.get))]
 
 
 def look_again(spec: Spec) -> None:

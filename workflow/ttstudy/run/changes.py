@@ -47,7 +47,6 @@ _STAGE = {
 _WORDS = {
     "texts": "templates, captions or published numbers have changed",
     "published": "published numbers have changed",
-    "version": "the step's version was raised",
 }
 """What a field of a spec means, where the configuration does not tell."""
 
@@ -88,14 +87,15 @@ def _causes(layout: Layout, left: Sequence[Left]) -> dict[str, list[Left]] | Non
     found: dict[str, list[Left]] = {}
     mine: dict[str, list[str]] = {item.job.spec.product: [] for item in left}
     makers = {path: item.job.spec.product for item in left for path in item.job.spec.outputs.values()}
-    for cause, touches in [*_keys(layout, old), *_files(code), *_versions(versions)]:
+    was = old.model_dump(mode="json") | {"results": layout.study.results}
+    known = _digests(was, layout)
+    for cause, touches in [*_keys(layout, was, known), *_files(code), *_versions(versions)]:
         for item in left:  # in the order of the DAG: what comes after one that is touched is touched as well
             product = item.job.spec.product
             after = (makers.get(file.path) for file in item.job.spec.inputs)
             if touches(item) or any(one is not None and cause in mine[one] for one in after):
                 mine[product].append(cause)
                 found.setdefault(cause, []).append(item)
-    known = _digests(old.model_dump(mode="json") | {"results": layout.study.results}, layout)
     for item in left:
         if not mine[item.job.spec.product]:
             new = known is not None and item.job.spec.product not in known
@@ -123,14 +123,14 @@ _ORDERED = (("benchmarks",), ("policies",), ("prms",))
 """Maps of the configuration whose order the tables keep."""
 
 
-def _keys(layout: Layout, old: Study) -> Iterator[tuple[str, Touches]]:
-    """Changed keys of the configuration in words, each with what it alone would change."""
-    was, now = old.model_dump(mode="json"), layout.study.model_dump(mode="json")
-    was["results"] = now["results"]
+def _keys(
+    layout: Layout, was: Mapping[str, Any], base: Mapping[str, str] | None
+) -> Iterator[tuple[str, Touches]]:
+    """Keys that changed since `was`, whose jobs had the digests `base`, in words; each with what it alone changes."""
+    now = layout.study.model_dump(mode="json")
     changed = list(_changed(was, now))
     if not changed:
         return
-    base = _digests(was, layout)
     if base is None or len(changed) > MOST:
         more = " ..." if len(changed) > MOST else ""
         yield "; ".join(words for words, _ in changed[:MOST]) + more, lambda _item: True
