@@ -10,8 +10,8 @@ import pytest
 
 LIBRARY = Path(__file__).resolve().parent.parent / "workflow" / "ttstudy"
 WINGS = (
-    *("vocabulary", "errors", "study", "models", "dag", "data", "answers", "policies", "prms", "methods", "analysis"),
-    *("run", "report"),
+    *("vocabulary", "errors", "kinds", "study", "models", "dag", "data", "answers", "policies", "prms", "methods"),
+    *("analysis", "run", "report"),
 )
 """In the order in which data flows; a wing imports from itself and from those before it."""
 BESIDE = "miniature"

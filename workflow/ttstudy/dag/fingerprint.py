@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
@@ -23,6 +23,8 @@ from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES
 LIBRARY = Path(__file__).resolve().parents[1]
 ROOT = LIBRARY.parent.parent
 SCRIPTS = ROOT / "scripts"
+KINDS = LIBRARY / "kinds"
+"""Folders of files of one kind: to import one of them is to import every file in it."""
 
 VERSIONS = {
     "ask": 1,
@@ -99,6 +101,15 @@ class _Bare(ast.NodeTransformer):
         return node
 
 
+class _Lookless(ast.NodeTransformer):
+    """Empties `Look(...)`: colours and labels are the report's matter."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id == "Look":
+            return ast.Constant(value=None)
+        return self.generic_visit(node)
+
+
 class _Wordless(ast.NodeTransformer):
     """Empties every text."""
 
@@ -128,6 +139,24 @@ def _file(module: str) -> Path | None:
 @cache
 def _imports(path: Path) -> frozenset[Path]:
     """Library files that a file imports, anywhere in it, lazily or not, with their packages' `__init__`."""
+    members = frozenset(path.parent.glob("*.py")) - {path} if registry(path) else frozenset()
+    return members | _told(path)
+
+
+def registry(path: Path) -> bool:
+    """Whether a file is a registry: the `__init__` of a folder of kinds."""
+    return path.name == "__init__.py" and path.parent.parent == KINDS
+
+
+def member(path: Path) -> str | None:
+    """A kind's file as `folder/name` (methods/dvts); None for any other file."""
+    if path.parent.parent != KINDS or path.name.startswith("_"):
+        return None
+    return f"{path.parent.name}/{path.stem}"
+
+
+@cache
+def _told(path: Path) -> frozenset[Path]:
     package = ""
     if path.is_relative_to(LIBRARY):
         parts = path.relative_to(LIBRARY.parent).with_suffix("").parts
@@ -149,12 +178,19 @@ def _imports(path: Path) -> frozenset[Path]:
     return frozenset(file for file in found if file not in (None, path))
 
 
-def closure(path: Path, through: Callable[[Path], bool] = lambda _: True) -> list[Path]:
-    """The file and every library file that it imports, directly or not (only `through` some of them), sorted."""
+def closure(
+    path: Path, through: Callable[[Path], bool] = lambda _: True, only: Collection[str] | None = None
+) -> list[Path]:
+    """The file and every library file that it imports, directly or not (only `through` some of them), sorted.
+
+    Of files of kinds it has, where `only` is given, those named there (methods/dvts).
+    """
     seen: set[Path] = set()
     todo = [path]
     while todo:
         item = todo.pop()
+        if only is not None and item != path and member(item) not in (None, *only):
+            continue
         if item not in seen:
             seen.add(item)
             todo.extend(_imports(item) if through(item) else ())
@@ -180,9 +216,10 @@ def _spelled(node: object) -> str:
 
 
 @cache
-def digest(path: Path) -> str:
-    """SHA-256 of one file's syntax tree without docstrings, comments and layout."""
-    return sha256(_spelled(_Bare().visit(_parsed(path))).encode()).hexdigest()
+def digest(path: Path, looks: bool = False) -> str:
+    """SHA-256 of one file's syntax tree without docstrings, comments and layout; `looks`: with how things look."""
+    bare = _Bare().visit(_parsed(path))
+    return sha256(_spelled(bare if looks else _Lookless().visit(bare)).encode()).hexdigest()
 
 
 def _is_plumbing(path: Path) -> bool:
@@ -192,10 +229,23 @@ def _is_plumbing(path: Path) -> bool:
     return any(".".join(parts[:end]) in PLUMBING for end in range(1, len(parts) + 1))
 
 
-def computes(step: str) -> list[Path]:
-    """The step's script and the library files that it computes with; none that only plumbing imports."""
-    found = closure(SCRIPTS / f"{step}.py", through=lambda path: not _is_plumbing(path))
-    return [path for path in found if not _is_plumbing(path)]
+def computes(step: str, only: Collection[str] | None = None) -> list[Path]:
+    """The step's script and the library files that it computes with; none that only plumbing imports.
+
+    `only`: see `closure`.
+    """
+    return _computing(SCRIPTS / f"{step}.py", only)
+
+
+def _computing(path: Path, only: Collection[str] | None) -> list[Path]:
+    found = closure(path, lambda item: not _is_plumbing(item), only)
+    return [item for item in found if not _is_plumbing(item)]
+
+
+def members(folder: str) -> list[str]:
+    """Every file of a folder of kinds, as `only` names them."""
+    found = (member(path) for path in sorted((KINDS / folder).glob("*.py")))
+    return [name for name in found if name is not None]
 
 
 def _text(node: ast.expr, known: Mapping[str, str]) -> str:
@@ -226,9 +276,14 @@ PACKAGES = {"grade": ("math-verify", "latex2sympy2_extended", "sympy")}
 
 
 @cache
-def code(step: str) -> str:
-    """Sixteen characters that change when what the step `scripts/<step>.py` computes with changes."""
-    parts = [f"{path.relative_to(ROOT)} {digest(path)}" for path in computes(step)]
+def code(step: str, only: frozenset[str] | None = None) -> str:
+    """Sixteen characters that change when what the step `scripts/<step>.py` computes with changes.
+
+    `only`: the files of kinds that it uses, where it does not use all.
+    """
+    found = computes(step, only)
+    looks = any(path.is_relative_to(LIBRARY / "report") for path in found)
+    parts = [f"{path.relative_to(ROOT)} {digest(path, looks)}" for path in found]
     parts += [f"{name} {version(name)}" for name in PACKAGES.get(step, ())]
     parts += [f"{name} {contracts()[name]}" for name in WRITES.get(step, ())]
     return sha256("\n".join(parts).encode()).hexdigest()[:16]
@@ -244,9 +299,17 @@ def files(*patterns: str) -> str:
     return total.hexdigest()[:16]
 
 
+@cache
+def code_of(name: str) -> str:
+    """Sixteen characters that change when what a file of kinds (methods/dvts) computes with changes."""
+    found = _computing(KINDS / f"{name}.py", (name,))
+    return sha256("\n".join(f"{path.relative_to(ROOT)} {digest(path)}" for path in found).encode()).hexdigest()[:16]
+
+
 def record() -> dict[str, dict[str, str | int]]:
     """Version and code digest of each step that calls a model, as `tests/model_steps.json` keeps them."""
-    return {step: {"version": version, "code": code(step)} for step, version in sorted(VERSIONS.items())}
+    steps = {step: {"version": version, "code": code(step, frozenset())} for step, version in VERSIONS.items()}
+    return dict(sorted(steps.items()))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,55 @@
+"""How a folder of files becomes a registry: the name of a file is the name of the thing in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TypeVar
+
+from ttstudy.errors import StudyError
+
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How something is shown. No result depends on it: code digests of steps but the report's leave `Look(...)` out.
+
+    Colour, marker and dash of no two things of a kind are all the same, since one of them alone must tell them apart.
+    """
+
+    label: str
+    """As a heading or a legend names it."""
+    short: str = ""
+    """As a sentence names it, in lower case but for names; "" for the label."""
+    colour: str = "#5b5f66"
+    dark: str = "#b5bcc6"
+    """The colour in the dark theme."""
+    marker: str | None = "X"
+    dash: str | tuple[float, tuple[float, ...]] = "-"
+    """As matplotlib writes line styles."""
+
+    @property
+    def words(self) -> str:
+        """What a sentence says."""
+        return self.short or self.label
+
+
+def collected(package: str, folder: Iterable[str], kind: type[Kind]) -> dict[str, Kind]:
+    """The one `kind` that each module of a package defines, by the module's name, in alphabetical order.
+
+    A module whose name starts with `_` is none of them. StudyError where a module defines none or several.
+    """
+    found: dict[str, Kind] = {}
+    for name in sorted(module.name for module in iter_modules(folder) if not module.name.startswith("_")):
+        module = import_module(f"{package}.{name}")
+        own = [item for item in vars(module).values() if isinstance(item, kind)]
+        if len(own) != 1:
+            raise StudyError(
+                f"{module.__file__}: must define one {kind.__name__}, but has {len(own)}; "
+                "see CONTRIBUTING.md for how to add one"
+            )
+        found[name] = own[0]
+    return found
