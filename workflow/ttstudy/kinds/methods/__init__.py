@@ -1,0 +1,51 @@
+"""Methods, one file each: how N candidate solutions are spent on a problem. Everything else about them derives."""
+
+from __future__ import annotations
+
+from ttstudy.errors import StudyError
+from ttstudy.kinds.methods._method import Candidate, Growth, Method, Option, Room, Some
+from ttstudy.kinds.registry import collected
+
+__all__ = [
+    "BUDGETED",
+    "CHOSEN",
+    "METHODS",
+    "PAPER",
+    "POOLED",
+    "SEARCHES",
+    "Candidate",
+    "Growth",
+    "Method",
+    "Option",
+    "Room",
+    "Some",
+    "growth_of",
+]
+
+METHODS: dict[str, Method] = dict(
+    sorted(collected(__name__, __path__, Method).items(), key=lambda item: (item[1].rank, item[0]))
+)
+"""By name, as configuration, tables and paths say it; in the order in which they are shown."""
+BUDGETED = tuple(name for name, method in METHODS.items() if method.budgeted)
+"""Keys of `budgets`."""
+POOLED = tuple(name for name, method in METHODS.items() if method.budgeted and method.draws == "pool")
+"""Those that share a pool of responses."""
+SEARCHES = tuple(name for name, method in METHODS.items() if method.growth is not None)
+"""Those that search step by step."""
+CHOSEN = tuple(
+    sorted(
+        (name for name, method in METHODS.items() if method.simplicity is not None),
+        key=lambda name: (METHODS[name].simplicity, name),
+    )
+)
+"""Those that a strategy may take, the simplest first."""
+PAPER = tuple(name for name, method in METHODS.items() if method.paper)
+"""Those that the paper compares."""
+
+
+def growth_of(name: str) -> Growth:
+    """How a search's trees grow; StudyError for a method that is no search."""
+    found = METHODS[name].growth if name in METHODS else None
+    if found is None:
+        raise StudyError(f"{name} is no search; the searches are {', '.join(SEARCHES)}")
+    return found
