@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttstudy.report.figures import compute, parts, style
+from ttstudy.kinds.methods import BUDGETED
+from ttstudy.report import headline as top
+from ttstudy.report.figures import parts, style
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +26,7 @@ def points() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def headline(points) -> style.Figure:
-    return compute.headline(points, "b", ["small", "large"], "key")
+    return top.draw(points, "b", ["small", "large"], "key")
 
 
 def test_points_stand_where_their_numbers_say(headline, points):
@@ -57,7 +59,7 @@ def test_svg_has_a_name_no_style_no_script_and_the_same_bytes_twice(headline, po
     used = set(re.findall(r"url\(#([^)]+)\)", headline.svg)) | set(re.findall(r'href="#([^"]+)"', headline.svg))
     ids = re.findall(r' id="([^"]+)"', headline.svg)
     assert used <= set(ids) and len(ids) == len(set(ids))
-    assert compute.headline(points, "b", ["small", "large"], "key").svg == headline.svg
+    assert top.draw(points, "b", ["small", "large"], "key").svg == headline.svg
     assert len(headline.svg) < 30_000
     assert ElementTree.fromstring(headline.standalone).tag == "{http://www.w3.org/2000/svg}svg"
 
@@ -65,7 +67,7 @@ def test_svg_has_a_name_no_style_no_script_and_the_same_bytes_twice(headline, po
 def test_hostile_names_are_drawn_as_text(points):
     name = "<script>x</script> $\\frac{1}{0}$ \x07&"
     frame = points.replace({"policy": {"small": name}})
-    figure = compute.headline(frame, "b", [name, "large"], "key")
+    figure = top.draw(frame, "b", [name, "large"], "key")
     root = ElementTree.fromstring(figure.svg)
     assert not list(root.iter("script"))
     text = " ".join("".join(node.itertext()) for node in root.iter("text"))
@@ -84,14 +86,14 @@ def contrast(a: str, b: str) -> float:
 
 
 def test_lines_and_their_labels_have_contrast_in_both_themes():
-    for colour in {*(c for name, (_, c, _, _) in style.METHOD.items() if name != "coverage"), *style.SIZE}:
+    for colour in {*(look.colour for name, look in style.LOOKS.items() if name != "coverage"), *style.SIZE}:
         assert contrast(colour, "#ffffff") >= 4.0, colour
         assert contrast(style.DARK[colour], "#161b21") >= 4.5, colour
 
 
 def test_methods_differ_in_marker_and_dash_not_by_colour_alone():
-    shown = [style.METHOD[name] for name in ("majority", "best_of_n", "beam_search", "dvts")]
-    assert len({marker for _, _, marker, _ in shown}) == len({str(dash) for _, _, _, dash in shown}) == 4
+    shown = [style.LOOKS[name] for name in BUDGETED]
+    assert len({look.marker for look in shown}) == len({str(look.dash) for look in shown}) == len(shown) >= 4
 
 
 def test_labels_beside_lines_keep_their_order_and_distance():

@@ -25,9 +25,10 @@ from ttstudy import report
 from ttstudy.analysis import strategy
 from ttstudy.data import published
 from ttstudy.report import answer, cells, explorer, paper, views
-from ttstudy.report.figures.style import METHOD
-from ttstudy.report.sections import against, decides
-from ttstudy.report.sections.parts import Results, Section
+from ttstudy.report.blocks import Results
+from ttstudy.report.figures.style import LOOKS
+from ttstudy.report.section import Passage
+from ttstudy.report.sections import SECTIONS
 
 POLICIES = {"mini-20k": 20_416, "mini-180k": 183_760, "mini-1200k": 1_203_200}
 PRMS = {name: report_world.PRMS[name] for name in ("prm-good", "prm-ood")}
@@ -128,7 +129,7 @@ def page(built) -> Page:
 
 def same(shown: pd.DataFrame, source: pd.DataFrame, keys: list[str], values: list[str]) -> None:
     """Every shown row is a row of the source, with equal numbers, and none is missing."""
-    label = {text[0]: name for name, text in METHOD.items()}
+    label = {look.label: name for name, look in LOOKS.items()}
     shown = shown.assign(**{c: shown[c].replace(label) for c in ("method",) if c in shown})
     assert len(shown) == len(source) > 0
     both = shown.merge(source, on=keys, suffixes=("", "_source"))
@@ -205,7 +206,7 @@ def test_levels_best_methods_costs_optimism_graders_and_audit_are_those_of_their
     levels = page.table("levels-0-data")
     same(levels[levels["problems"] > 0], counted.reset_index(), ["policy", "level"], ["problems", "pass_at_1"])
     assert levels.groupby("policy")["share"].sum().tolist() == pytest.approx([1.0] * len(POLICIES))
-    label = {text[0]: name for name, text in METHOD.items()}
+    label = {look.label: name for name, look in LOOKS.items()}
     ruled = outcomes.query("score == 'last' and vote == 'prm_vote' or method == 'majority'")
     best = page.table("best-0-data")
     assert len(best)
@@ -286,7 +287,12 @@ def view(world: dict[str, pd.DataFrame]) -> Results:
     return Results(views.StudyTables(world), *[pd.DataFrame()] * 5)
 
 
-def shown_in(section: Section) -> pd.DataFrame:
+def on_page(key: str, tables: dict[str, pd.DataFrame], context: dict | None = None) -> Passage | None:
+    """A section of a study's page."""
+    return SECTIONS[key].on_page(key, view(tables), context or {})
+
+
+def shown_in(section: Passage) -> pd.DataFrame:
     """Exact values of a section's one table, and the text of the others."""
     table = section.blocks[0].table
     rows = [[cell.text if cell.value is None else cell.value for cell in row] for row in table.rows]
@@ -300,7 +306,7 @@ def test_accuracies_by_subject_and_level_are_those_of_the_outcomes(world):
     subjects = ["algebra" if place % 3 else "geometry" for place in range(len(problems))]
     levels = [str(1 + place % 2 * 9) for place in range(len(problems))]  # 1 and 10: as numbers, not as text
     problems = problems.assign(subject=subjects, level=levels)
-    section = decides.groups(view(world | {"benchmark": problems}), {})
+    section = on_page("groups", world | {"benchmark": problems})
     shown = shown_in(section)
     assert len(shown) == 4 * len(POLICIES)
     assert shown.query("policy == 'mini-20k' and kind == 'level'")["group"].tolist() == ["1", "10"]
@@ -318,7 +324,7 @@ def test_accuracies_by_subject_and_level_are_those_of_the_outcomes(world):
             assert getattr(row, column) == pytest.approx(mine.query(rule)["value"].mean(), abs=1e-12)
     least = shown[shown["kind"] == "level"].groupby("group")["single"].mean()
     assert f"({'level ' + least.idxmin()})" in section.finding and f"{100 * least.min():.1f}\u00a0%" in section.finding
-    assert decides.groups(view(world), {}) is None  # one subject and one level are no groups
+    assert on_page("groups", world) is None  # one subject and one level are no groups
 
 
 def test_published_accuracies_are_shown_as_published_and_ours_as_ours(world):
@@ -328,7 +334,7 @@ def test_published_accuracies_are_shown_as_published_and_ours_as_ours(world):
         for name, frame in world.items()
     }
     theirs = published.accuracies(["GPT-4o", "Satori-Qwen-7B"])
-    section = against.published(view(tables), {"published": theirs})
+    section = on_page("published", tables, {"published": theirs})
     shown = shown_in(section)
     assert set(shown["benchmark"]) == {"MATH-500"} and shown["accuracy"].is_monotonic_decreasing
     ours, other = shown[shown["source"] == "this study"], shown[shown["source"] != "this study"]
@@ -346,8 +352,8 @@ def test_published_accuracies_are_shown_as_published_and_ours_as_ours(world):
     trained = other[other["what"] == "trained to reason"]
     assert set(trained["accuracy"]) == {0.836} and set(trained["model"]) == {"Satori-Qwen-7B"}
     assert section.finding.startswith("GPT-4o and Satori-Qwen-7B were not run: their accuracies are the published ones")
-    assert against.published(view(world), {"published": theirs}) is None  # no benchmark of theirs
-    assert against.published(view(tables), {}) is None
+    assert on_page("published", world, {"published": theirs}) is None  # no benchmark of theirs
+    assert on_page("published", tables) is None
 
 
 CHECKED = set(

@@ -139,13 +139,15 @@ def _file(module: str) -> Path | None:
 @cache
 def _imports(path: Path) -> frozenset[Path]:
     """Library files that a file imports, anywhere in it, lazily or not, with their packages' `__init__`."""
-    members = frozenset(path.parent.glob("*.py")) - {path} if registry(path) else frozenset()
-    return members | _told(path)
+    return _told(path) | (frozenset(path.parent.glob("*.py")) - {path} if registry(path) else frozenset())
 
 
 def registry(path: Path) -> bool:
-    """Whether a file is a registry: the `__init__` of a folder of kinds."""
-    return path.name == "__init__.py" and path.parent.parent == KINDS
+    """Whether a file is a registry: the `__init__` of a folder whose files it collects, whatever their names."""
+    return path.name == "__init__.py" and any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "collected"
+        for node in ast.walk(_parsed(path))
+    )
 
 
 def member(path: Path) -> str | None:

@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from ttstudy.report import answer, cards, downloads, explorer, page, paper, sections, views
+from ttstudy.report import answer, cards, downloads, explorer, headline, page, paper, sections, views
+from ttstudy.report.blocks import Results
 from ttstudy.report.cells import Column, Table
 from ttstudy.report.figures import Figure
 
@@ -58,20 +59,22 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
     study = views.StudyTables(
         tables, rule.get("score", "last"), rule.get("vote", "prm_vote"), seed, context.get("order") or {}
     )
-    results = sections.Results.of(study)
+    results = Results.of(study)
     samples = explorer.build(study.table("explorer"), study.table("nodes"))
     commit = str(context.get("commit") or "").removesuffix("+changes").replace("unknown", "")
-    headline, body = sections.headline(results), sections.build(results, context)
-    figures = [block.figure for block in [*headline, *(b for s in body for b in s.blocks)] if block.figure]
+    top, body = headline.blocks(results), sections.build(results, context)
+    anchors = {passage.key for passage in body} | {"claims"}
+    figures = [block.figure for block in [*top, *(b for s in body for b in s.blocks)] if block.figure]
     html = page.render(
         "report.html.j2",
         study=study,
         name=context.get("study", "study"),
         question=context.get("question", "How far does a small language model get with test-time scaling?"),
         answers=answer.answers(study, results.matrix),
-        headline=headline,
-        claims=cards.cards(study.table("claims")),
+        headline=top,
+        claims=cards.cards(study.table("claims"), anchors),
         verdicts=cards.in_words(study.table("claims")),
+        anchors=anchors,
         sections=body,
         contents=sections.contents(body),
         audit=cards.tables(study.table("claims")),

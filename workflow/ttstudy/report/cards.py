@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
 
 from ttstudy.report.cells import Column, Table
-from ttstudy.report.figures.style import METHOD
+from ttstudy.report.figures.style import LOOKS
 
 EVIDENCE = {
     1: "small-large", 2: "small-large", 3: "levels", 5: "scaling", 6: "prms", 7: "scaling", 8: "small-large",
@@ -59,8 +60,8 @@ def in_words(frame: pd.DataFrame) -> str:
     )
 
 
-def cards(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """Cards by group, the study's own question first and then by number."""
+def cards(frame: pd.DataFrame, anchors: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """Cards by group, the study's own question first and then by number; `anchors` are the sections of the page."""
     out: dict[str, list[dict[str, Any]]] = {"tested": [], "published": [], "not_run": []}
     rows = frame.to_dict("records") if len(frame) else []
     for row in sorted(rows, key=lambda row: (row["claim"] != QUESTION, row["claim"])):
@@ -70,7 +71,8 @@ def cards(frame: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
         for key in ("published", "ours", "text"):
             card[key] = _written(card.get(key))
         card["mark"] = MARKS.get(card["verdict"], "○")
-        card["evidence"] = EVIDENCE.get(number, "claims-table") if where == "tested" else "audit"
+        evidence = EVIDENCE.get(number, "") if where == "tested" else "audit"
+        card["evidence"] = evidence if evidence in (*anchors, "audit") else "claims-table"
         out[where].append(card)
     return out
 
@@ -87,7 +89,7 @@ def _interval(low: float | None, high: float | None, ours: str) -> str | None:
 
 
 _MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")
-_METHODS = re.compile(r"\b(" + "|".join(METHOD) + r")\b")
+_METHODS = re.compile(r"\b(" + "|".join(LOOKS) + r")\b")
 
 
 def _written(value: Any) -> str | None:
@@ -95,8 +97,8 @@ def _written(value: Any) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else f"{float(value):.4g}"
-    names = {name: label[0] if label[0] in ("DVTS",) else label[0][:1].lower() + label[0][1:]
-             for name, label in METHOD.items() if name not in ("cot", "coverage")}  # fmt: skip
+    names = {name: look.label if look.label in ("DVTS",) else look.label[:1].lower() + look.label[1:]
+             for name, look in LOOKS.items() if name not in ("cot", "coverage")}  # fmt: skip
     return _METHODS.sub(lambda found: names.get(found[0], found[0]), _MINUS.sub("−", text))
 
 

@@ -11,9 +11,10 @@ from ttstudy.analysis import comparison
 from ttstudy.analysis.comparison import Finished
 from ttstudy.report import downloads, page
 from ttstudy.report.answer import KeyNumber, percent, points
+from ttstudy.report.blocks import BENCHMARK, DIFFERENCE, METHOD, POLICY, PRM, Block, N, named
 from ttstudy.report.cells import FORMATS, Column, Table
 from ttstudy.report.figures.comparisons import moved
-from ttstudy.report.sections.parts import BENCHMARK, DIFFERENCE, METHOD, POLICY, PRM, Block, N, Section, named
+from ttstudy.report.section import Passage
 
 C = Column
 _WHERE = [BENCHMARK, POLICY, METHOD, PRM]
@@ -151,7 +152,7 @@ def _moved(groups: pd.DataFrame, names: Sequence[str]) -> Table:
     return Table("moved-data", caption, columns, named(groups))
 
 
-def _changes(frame: pd.DataFrame, baseline: Finished, candidates: Sequence[Finished]) -> Section:
+def _changes(frame: pd.DataFrame, baseline: Finished, candidates: Sequence[Finished]) -> Passage:
     title, names = "What was changed", [study.name for study in candidates]
     silent = [study.name for study in (baseline, *candidates) if not study.provenance]
     if silent:
@@ -169,13 +170,13 @@ def _changes(frame: pd.DataFrame, baseline: Finished, candidates: Sequence[Finis
     shown = frame.assign(kind=frame["kind"].map(_SECTIONS))
     blocks = [Block(Table("changes-data", "Settings, files and versions that differ", columns, shown))]
     method = "From the provenance.json that each study's report leaves beside it. Code counts without its comments."
-    return Section("changes", title, finding, blocks if len(frame) else [], method)
+    return Passage("changes", title, finding, blocks if len(frame) else [], method)
 
 
-def _costs(frame: pd.DataFrame, names: Sequence[str]) -> Section:
+def _costs(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
     title = "What it costs"
     if not len(frame):
-        return Section("costs", title, "No shared cell takes another number of FLOPs per problem.")
+        return Passage("costs", title, "No shared cell takes another number of FLOPs per problem.")
     dearer = frame.loc[(frame["ratio"] - 1).abs().idxmax()]
     finding = (
         f"{_count(len(frame), 'shared cell')} with another number of FLOPs per problem; most, {dearer['policy']} with "
@@ -187,26 +188,26 @@ def _costs(frame: pd.DataFrame, names: Sequence[str]) -> Section:
         C("after", "Candidate, FLOPs", "exponent"), C("ratio", "Ratio", "ratio"),
     ]  # fmt: skip
     table = Table("costs-data", "FLOPs per problem, all tokens and the PRM, the dearer first", columns, named(frame))
-    return Section("costs", title, finding, [Block(table)])
+    return Passage("costs", title, finding, [Block(table)])
 
 
-def _verdicts(frame: pd.DataFrame, names: Sequence[str]) -> Section:
+def _verdicts(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
     title = "Claims with another verdict"
     if not len(frame):
-        return Section("verdicts", title, "None: every claim that both studies have came out the same.")
+        return Passage("verdicts", title, "None: every claim that both studies have came out the same.")
     columns = [
         *_candidate(names), C("claim", "Claim", "plain"), C("title", "What it says"), C("before", "Baseline"),
         C("after", "Candidate"), C("ours_before", "Baseline’s number"), C("ours_after", "Candidate’s number"),
     ]  # fmt: skip
     finding = "A verdict may flip on a difference that is within chance: read it with the cells behind it."
-    return Section("verdicts", title, finding, [Block(Table("verdicts-data", "Verdicts that differ", columns, frame))])
+    return Passage("verdicts", title, finding, [Block(Table("verdicts-data", "Verdicts that differ", columns, frame))])
 
 
-def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Section:
+def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
     """All cells, one column group per candidate."""
     title = "Every cell"
     if not len(frame):
-        return Section("cells", title, "No cell is in both studies.")
+        return Passage("cells", title, "No cell is in both studies.")
     shown = frame.sort_values(["p_holm", "difference"], kind="stable")
     if len(names) == 1:
         columns = [C("verdict", "Verdict", facet=True), *_WHERE, N, *_GAP, *_RULE,
@@ -229,10 +230,10 @@ def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Section:
         "test, bounded by Hoeffding’s inequality where 10,000 flips are too few, and corrected by Holm over every cell "
         "in which any problem moved."
     )
-    return Section("cells", title, "", [Block(table)], method)
+    return Passage("cells", title, "", [Block(table)], method)
 
 
-def _coverage(found: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Section:
+def _coverage(found: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Passage:
     problems, alone = found["problems"], found["unshared"]
     blind = problems[~problems["known"].astype(bool)]
     finding = "Problems are paired by id"
@@ -247,4 +248,4 @@ def _coverage(found: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Sectio
     if len(alone):
         columns = [*_candidate(names), C("side", "Only in", facet=True), *_WHERE, C("cells", "Cells", "count")]
         blocks.append(Block(Table("unshared-data", "Cells that one study alone has", columns, named(alone))))
-    return Section("coverage", "What could be compared", finding, blocks)
+    return Passage("coverage", "What could be compared", finding, blocks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ttstudy.report.figures.parts import bars, in_points, plain
-from ttstudy.report.figures.style import METHOD, MUTED, Figure, canvas, render, seaborn
+from ttstudy.report.figures.style import BLUE, LOOKS, MUTED, ORANGE, Figure, canvas, render, seaborn
 
 SHOWN = 30
 """Groups drawn, the worst and the best; the table has all."""
@@ -25,9 +25,9 @@ def moved(frame: pd.DataFrame, key: str) -> Figure:
         worse = row.difference < 0
         axes.errorbar(
             [row.difference], [i], xerr=bars(frame.iloc[[i]], "difference"), fmt="v" if worse else "^", ms=8, lw=2,
-            color=METHOD["best_of_n" if worse else "majority"][1],
+            color=ORANGE if worse else BLUE,
         )  # fmt: skip
-        what = [row.policy, METHOD[row.method][0] if row.method in METHOD else row.method]
+        what = [row.policy, LOOKS[row.method].label if row.method in LOOKS else row.method]
         what += [] if row.prm == "none" else [row.prm]
         what += [row.benchmark] if several[1] else []
         what += [row.candidate] if several[0] else []
@@ -37,9 +37,9 @@ def moved(frame: pd.DataFrame, key: str) -> Figure:
     in_points(axes, "x")
     axes.set_xlabel("Accuracy, candidate less baseline, points, 95 % intervals")
     axes.grid(axis="y", visible=False)
-    colours = (("v", "best_of_n", "worse"), ("^", "majority", "better"))
-    for marker, style, label in colours:
-        axes.plot([], [], marker=marker, ms=8, lw=0, color=METHOD[style][1], label=label)
+    colours = (("v", ORANGE, "worse"), ("^", BLUE, "better"))
+    for marker, colour, label in colours:
+        axes.plot([], [], marker=marker, ms=8, lw=0, color=colour, label=label)
     figure.legend(loc="outside upper left", ncols=2)
     description = "Differences in accuracy that are beyond chance, one row per policy, method and PRM, the worst first."
     return render(figure, key, "What moved beyond chance", description, frame)

@@ -16,6 +16,8 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
+from ttstudy.kinds.methods import METHODS
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
@@ -27,37 +29,32 @@ NEUTRAL = "#c9ced6"
 SHADE = "#6d7580"
 """Hatching over light cells, the same in both themes."""
 
-METHOD = {
-    "cot": ("CoT (greedy)", "#3d444d", "s", "-"),
-    "majority": ("Majority vote", "#0069b4", "o", (0, (1, 1.2))),
-    "best_of_n": ("Best-of-N", "#c2500a", "^", (0, (5, 1.6))),
-    "beam_search": ("Beam search", "#00825c", "D", "-"),
-    "dvts": ("DVTS", "#a1458a", "v", (0, (6, 1.4, 1, 1.4))),
-    "coverage": ("Coverage: any response right", "#8b929c", None, (0, (1, 2.5))),
-}
-"""Label, colour, marker and dash of each method: told apart by any one of the last three."""
+BLUE, ORANGE, GREEN, GREY = "#0069b4", "#c2500a", "#00825c", "#8b929c"
+"""Of what is no method."""
+
+LOOKS = {name: method.look for name, method in METHODS.items()}
+"""How each method looks, in the order in which they are shown."""
 LEVEL = {"easy": ("#8fbfe0", ""), "medium": ("#f2c14e", "///"), "hard": ("#c46a5a", "xxx")}
 SIZE = ("#7a3fa0", "#2f6db5", "#0c8577", "#8a7a00", "#c2500a", "#a81e4b", "#5b5f66", "#4a7c2c", "#8c564b", "#1f4e79")
 """Colours of policies from the smallest up; labels stand beside the lines, so colour only groups."""
 SIZE_MARKERS = ("o", "^", "D", "v", "P", "X", "*", "<", ">", "p", "h", "d", "s")
 """More marks than colours: policies that share a colour do not share a mark."""
 PARTS = {
-    "prompt": ("#8b929c", "..."),
-    "kept": ("#0069b4", ""),
+    "prompt": (GREY, "..."),
+    "kept": (BLUE, ""),
     "discarded": ("#7fb6dc", "///"),
-    "PRM": ("#c2500a", "xxx"),
+    "PRM": (ORANGE, "xxx"),
 }
 
 DARK = {
     GRID: "#2d343d",
     MUTED: "#98a2ae",
     NEUTRAL: "#3a424d",
-    "#3d444d": "#d5dbe2",
-    "#0069b4": "#62b5f3",
-    "#c2500a": "#f59058",
-    "#00825c": "#3fc797",
-    "#a1458a": "#e193cb",
-    "#8b929c": "#8b95a1",
+    **{look.colour: look.dark for look in LOOKS.values()},
+    GREY: "#8b95a1",
+    BLUE: "#62b5f3",
+    ORANGE: "#f59058",
+    GREEN: "#3fc797",
     "#8fbfe0": "#3f7ba6",
     "#f2c14e": "#a98015",
     "#c46a5a": "#b0594a",

@@ -1,18 +1,20 @@
-"""The report's section about the PRMs' flaws: rates, calibration, failures of search, worked cases."""
+"""The PRMs' flaws: rates, calibration, failures of search, worked cases."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from ttstudy.report import views
 from ttstudy.report.answer import percent
+from ttstudy.report.blocks import METHOD, POLICY, PRM, Block, N, named_table
 from ttstudy.report.cells import Column as C
-from ttstudy.report.figures import flaws as figures
-from ttstudy.report.sections.parts import METHOD, POLICY, PRM, Block, N, Results, Section, named_table
+from ttstudy.report.figures.parts import PHONE_SAFE, plain, wrapped
+from ttstudy.report.figures.parts import percent as in_percent
+from ttstudy.report.figures.style import INK, MUTED, SIZE, SIZE_MARKERS, Figure, canvas, render, seaborn
+from ttstudy.report.section import TRUST, Given, Section, Told
 
 EVERYONE = "all"
 NAMES = {
@@ -57,12 +59,8 @@ class Case:
     steps: Sequence[tuple[str, str, str, bool]]
 
 
-def section(results: Results, context: Mapping[str, Any]) -> Section:
-    """The section; it says so where no step of the study is labelled."""
-    study, title = results.study, "PRM diagnostics: what the reward models get wrong"
-    rows = study.table("diagnostics")
-    if not len(rows):
-        return Section("flaws", title, "Not there: no steps of this study are labelled right or wrong.")
+def _tell(given: Given) -> Told:
+    rows, study = given.frame, given.study
     everyone = rows[rows["policy"] == EVERYONE]
     blocks: list[Block] = []
     benchmarks = list(dict.fromkeys(rows["benchmark"]))
@@ -90,7 +88,7 @@ def section(results: Results, context: Mapping[str, Any]) -> Section:
         blocks.append(_failures(failures, names))
     if cases := _cases(study):
         blocks.append(Block(cases=cases))
-    return Section("flaws", title, _finding(everyone, failures), blocks, METHOD_TEXT)
+    return Told(_finding(everyone, failures), blocks, METHOD_TEXT)
 
 
 def _of_benchmark(study: views.StudyTables, rows: pd.DataFrame, benchmark: str, number: int) -> list[Block]:
@@ -98,11 +96,11 @@ def _of_benchmark(study: views.StudyTables, rows: pd.DataFrame, benchmark: str, 
     prms = [prm for prm in study.prms if prm in set(rows["prm"])]
     prms += [prm for prm in dict.fromkeys(rows["prm"]) if prm not in prms]
     labels = {flaw: text for flaw, text in NAMES.items() if flaw != "localisation_late"}
-    blocks = [Block(figure=figures.rates(rows, labels, prms, benchmark, f"flaws-{number}"))]
+    blocks = [Block(figure=_rates(rows, labels, prms, benchmark, f"flaws-{number}"))]
     bins = study.table("calibration")
     bins = bins[(bins["benchmark"] == benchmark) & (bins["policy"] == EVERYONE)] if len(bins) else bins
     if len(bins):
-        figure = figures.calibration(bins, prms, benchmark, f"calibration-{number}")
+        figure = _calibration(bins, prms, benchmark, f"calibration-{number}")
         columns = [
             PRM, C("bin", "Tenth", "plain"), C("steps", "Steps", "count"),
             C("score", "Mean score", "auc"), C("right", "Right, %", "percent"), C("low", "95 % low", "percent"),
@@ -164,3 +162,69 @@ def _cases(study: views.StudyTables) -> list[Case]:
         source = f"{row['prm']} on a solution of {row['policy']} ({row['benchmark']}, sample {row['sample']})"
         found.append(Case(WORDS.get(row["flaw"], str(row["flaw"])), source, str(row["problem"]), steps))
     return found
+
+
+def _rates(frame: pd.DataFrame, labels: dict[str, str], prms: Sequence[str], benchmark: str, key: str) -> Figure:
+    """Each flaw of each PRM over all policies, with its interval; one panel per flaw, one row per PRM."""
+    seaborn()
+    shown = [flaw for flaw in labels if flaw in set(frame["flaw"])]
+    figure = canvas(max(PHONE_SAFE, 90 + 205 * len(shown)), 95 + 34 * len(prms))
+    grid = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for axes, flaw in zip(grid, shown, strict=True):
+        part = frame[frame["flaw"] == flaw].set_index("prm").reindex(prms)
+        for row, prm in enumerate(prms):
+            value, low, high = part.loc[prm, ["value", "low", "high"]].astype(float)
+            if value == value:
+                style = {"color": SIZE[row % len(SIZE)], "marker": SIZE_MARKERS[row % len(SIZE_MARKERS)]}
+                axes.errorbar(value, row, xerr=[[max(0.0, value - low)], [max(0.0, high - value)]], lw=1.6, **style)
+        axes.axvline(0, color=MUTED, lw=1)
+        axes.set_title(wrapped(labels[flaw], 24), fontsize=10.5)
+        if flaw != "length_bias":
+            axes.set_xlim(-0.02, 1.02)
+            in_percent(axes, "x")
+        axes.margins(y=0.15)
+    grid[0].set_yticks(range(len(prms)), [plain(wrapped(name, 16)) for name in prms])
+    grid[0].invert_yaxis()
+    description = f"Flaws of each PRM on {benchmark}, over all policies; bars are 95 % intervals over problems."
+    return render(figure, key, f"What each PRM gets wrong on {benchmark}", description, frame)
+
+
+_DASHES = ("-", (0, (5, 1.6)), (0, (1, 1.2)), (0, (6, 1.4, 1, 1.4)))
+
+
+def _calibration(frame: pd.DataFrame, prms: Sequence[str], benchmark: str, key: str) -> Figure:
+    """Share of right steps by tenths of the score, one line per PRM; the diagonal is a calibrated PRM."""
+    seaborn()
+    figure = canvas(PHONE_SAFE, 430)
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color=INK, lw=1, ls=(0, (2, 2)), label="calibrated")
+    for number, prm in enumerate(prms):
+        part = frame[frame["prm"] == prm]
+        if len(part):
+            error = [(part["right"] - part["low"]).clip(lower=0), (part["high"] - part["right"]).clip(lower=0)]
+            axes.errorbar(
+                part["score"], part["right"], error, color=SIZE[number % len(SIZE)], elinewidth=0.8, label=plain(prm),
+                marker=SIZE_MARKERS[number % len(SIZE_MARKERS)], ls=_DASHES[number % len(_DASHES)],
+            )  # fmt: skip
+    axes.set_xlabel("Mean score of the steps in a tenth of the scale")
+    axes.set_ylabel("Share of them that are right")
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    in_percent(axes)
+    figure.legend(loc="outside upper left", ncols=3)
+    description = (
+        f"Calibration of each PRM's step scores on {benchmark}: share of right steps against the mean score, by tenths "
+        "of the score. Bars are 95 % intervals over problems."
+    )
+    return render(figure, key, f"How far a step's score can be taken at its word on {benchmark}", description, frame)
+
+
+SECTION = Section(
+    title="PRM diagnostics: what the reward models get wrong",
+    short="PRM diagnostics",
+    group=TRUST,
+    place=10,
+    view=lambda results, context: results.study.table("diagnostics"),
+    tell=_tell,
+    absent="Not there: no steps of this study are labelled right or wrong.",
+)

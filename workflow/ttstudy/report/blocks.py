@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from ttstudy.report import views
 from ttstudy.report.cells import Column, Table
-from ttstudy.report.figures import style
-from ttstudy.report.figures.style import Figure
+from ttstudy.report.figures.style import LOOKS, Figure
 
 
 @dataclass(frozen=True)
@@ -21,17 +20,6 @@ class Block:
     table: Table | None = None
     figure: Figure | None = None
     cases: Sequence[Any] = ()
-
-
-@dataclass(frozen=True)
-class Section:
-    """One section: `finding` is the sentence under the heading, `method` says how it was made."""
-
-    key: str
-    title: str
-    finding: str
-    blocks: Sequence[Block] = field(default_factory=list)
-    method: str = ""
 
 
 C = Column
@@ -59,7 +47,7 @@ def cell(study: views.StudyTables) -> list[Column]:
 
 def shown(method: str) -> str:
     """A method by the name that figures use."""
-    return style.METHOD[method][0] if method in style.METHOD else str(method)
+    return LOOKS[method].label if method in LOOKS else str(method)
 
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:

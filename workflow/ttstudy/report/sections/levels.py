@@ -1,83 +1,51 @@
-"""Figures of what decides: PRM, difficulty, method, and the choice itself."""
+"""Difficulty levels, and the best method on each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from ttstudy.report.figures.parts import (
-    ON_LIGHT,
-    ONE,
-    PHONE_SAFE,
-    TIE,
-    in_points,
-    percent,
-    plain,
-    wrapped,
-)
-from ttstudy.report.figures.style import (
-    GRID,
-    INK,
-    LEVEL,
-    METHOD,
-    MUTED,
-    NEUTRAL,
-    SIZE,
-    SIZE_MARKERS,
-    Figure,
-    canvas,
-    render,
-    seaborn,
-)
-
-if TYPE_CHECKING:
-    pass
+from ttstudy.report import views
+from ttstudy.report.blocks import DIFFERENCE, POLICY, PRM, N, each
+from ttstudy.report.cells import Column as C
+from ttstudy.report.figures.parts import ON_LIGHT, PHONE_SAFE, TIE, percent, plain, wrapped
+from ttstudy.report.figures.style import GRID, INK, LEVEL, LOOKS, MUTED, NEUTRAL, Figure, canvas, render, seaborn
+from ttstudy.report.section import DECIDES, Given, Section, Told
 
 
-def prm_effect(
-    frame: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Sequence[str], auc: dict[str, float], key: str,
-    one: tuple[str, str] = ONE,
-) -> Figure:  # fmt: skip
-    """Gain over the single answer at the largest N by PRM, PRMs in their order, one panel per method."""
-    seaborn()
-    frame = frame[frame["benchmark"] == benchmark]
-    methods = [name for name in METHOD if name in set(frame["method"])]
-    shown = [name for name in prms if name in set(frame["prm"])]
-    figure = canvas(max(PHONE_SAFE, 70 + 285 * len(methods)), 400)
-    grid = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
-    for axes, method in zip(grid, methods, strict=True):
-        part = frame[frame["method"] == method]
-        axes.axhline(0, color=METHOD["cot"][1], lw=1)
-        for rank, policy in enumerate(policies):
-            line = part[part["policy"] == policy].set_index("prm").reindex(shown)
-            if line["gain"].notna().any():
-                half = [(line["accuracy"] - line["low"]).clip(lower=0), (line["high"] - line["accuracy"]).clip(lower=0)]
-                x = [k + 0.07 * (rank - len(policies) / 2) for k in range(len(shown))]
-                axes.errorbar(
-                    x, line["gain"], half, color=SIZE[rank % len(SIZE)], lw=1.5, elinewidth=0.8, label=plain(policy),
-                    marker=SIZE_MARKERS[rank % len(SIZE_MARKERS)],
-                )  # fmt: skip
-        many = len(shown) > 4  # side by side they would run into each other
-        told = [f"AUC {auc[n]:.2f}" if n in auc else "" for n in shown]
-        names = [plain(n if many else wrapped(n, 13)) + f"\n{t}".rstrip() for n, t in zip(shown, told, strict=True)]
-        axes.set_xticks(range(len(shown)), names, fontsize=10, rotation=90 if many else 0)
-        axes.set_title(f"{METHOD[method][0]}, N = {int(part['budget'].max())}")
-        axes.grid(axis="x", visible=False)
-    in_points(grid[0])
-    grid[0].set_ylabel(f"Accuracy less the policy's {one[0]}, points")
-    handles, labels = grid[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper left", ncols=min(5, max(1, len(labels))))
-    description = (
-        f"Gain over the policy's own {one[1]} on {benchmark}, by PRM from the best AUC to the worst, one "
-        "panel per "
-        "method, one line per policy. Bars: 95 % intervals of the accuracy with the PRM."
+def _tell(given: Given) -> Told:
+    frame, best, study = given.frame, views.best_methods(given.study), given.study
+    blocks = each(
+        study, frame, "levels",
+        [POLICY, C("level", "Level", facet=True), C("problems", "Problems", "count"),
+         C("share", "Share, %", "percent"),
+         C("pass_at_1", "Mean Pass@1, %", "percent")],
+        lambda b, k: _levels(frame, b, k),
+    )  # fmt: skip
+    finding = "Each policy has its own levels, by its own Pass@1 on a pilot that is not used again."
+    if len(best):
+        sure = int(best["significant"].sum())
+        finding += f" In {sure} of {len(best)} cells the best method's lead over the second is beyond chance"
+        ties = int((best["difference"] < TIE).sum())
+        finding += f"; in {ties} the best two are equal." if ties else "."
+        columns = [
+            PRM, POLICY, C("level", "Level", facet=True), N, C("problems", "Problems", "count"),
+            C("method", "Best method", facet=True), C("accuracy", "Accuracy, %", "percent"), C("second", "Second"),
+            *DIFFERENCE, C("significant", "Beyond chance", "flag", facet=True),
+        ]  # fmt: skip
+        blocks += each(study, best, "best", columns, lambda b, k: _best(best, b, study.policies, study.prms, k))
+    method = (
+        "Easy, medium and hard are bands of Pass@1. Methods are compared at the largest N that all of them "
+        "have; the lead is "
+        "paired over the problems of the level. The best of four is also the luckiest: read unhatched cells as "
+        "leads that one "
+        "test each supports, not as a law."
     )
-    return render(figure, key, f"What a PRM is worth on {benchmark}", description, frame)
+    return Told(finding, blocks, method)
 
 
-def levels(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
+def _levels(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
     """Share of easy, medium and hard problems for each policy, as stacked bars."""
     seaborn()
     frame = frame[frame["benchmark"] == benchmark]
@@ -111,7 +79,7 @@ def levels(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
     return render(figure, key, f"Difficulty levels on {benchmark}", description, frame)
 
 
-def best_methods(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Sequence[str], key: str) -> Figure:
+def _best(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Sequence[str], key: str) -> Figure:
     """Best method by policy, level and PRM, with its lead over the second; hatched where that may be chance."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch, Rectangle
@@ -134,7 +102,7 @@ def best_methods(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], p
                     axes.text(j, i, "–", ha="center", va="center", color=MUTED)
                     continue
                 tied = cell.difference < TIE
-                name, colour = (cell.method, NEUTRAL) if tied else METHOD[cell.method][:2]
+                name, colour = (cell.method, NEUTRAL) if tied else (LOOKS[cell.method].label, LOOKS[cell.method].colour)
                 box = {"xy": (j - 0.48, i - 0.46), "width": 0.96, "height": 0.92}
                 axes.add_patch(Rectangle(**box, facecolor=colour, alpha=0.28, lw=0))
                 if not cell.significant:
@@ -154,8 +122,8 @@ def best_methods(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], p
             spine.set_visible(False)
     for axes in grid[len(shown) :]:
         axes.set_visible(False)
-    used = [name for name in METHOD if name in set(frame["method"])]
-    patches = [Patch(facecolor=METHOD[name][1], alpha=0.28, label=METHOD[name][0]) for name in used]
+    used = [name for name in LOOKS if name in set(frame["method"])]
+    patches = [Patch(facecolor=LOOKS[name].colour, alpha=0.28, label=LOOKS[name].label) for name in used]
     patches.append(Patch(facecolor="none", edgecolor=MUTED, hatch="//", label="lead may be chance"))
     patches.append(Line2D([], [], color=MUTED, marker="_", lw=0, label="not run, or under two problems"))
     figure.legend(handles=patches, loc="outside upper left", ncols=3, handlelength=1.4, columnspacing=1.2)
@@ -166,27 +134,12 @@ def best_methods(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], p
     return render(figure, key, f"Best method by policy, PRM and difficulty, {benchmark}", description, frame)
 
 
-def optimism(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
-    """Optimism of the naive choice by N, one point per policy and PRM."""
-    sns = seaborn()
-    frame = frame[frame["benchmark"] == benchmark]
-    budgets = sorted(set(frame["budget"]))
-    figure = canvas(PHONE_SAFE, 330)
-    axes = figure.subplots()
-    sns.stripplot(
-        frame, x="budget", y="optimism", order=budgets, ax=axes, color=METHOD["best_of_n"][1], size=6, jitter=False,
-        alpha=0.6,
-    )  # fmt: skip
-    means = [float(frame.loc[frame["budget"] == b, "optimism"].mean()) for b in budgets]
-    bar = axes.plot(range(len(budgets)), means, color=INK, marker="_", ms=26, lw=0, mew=2)[0]
-    dot = axes.plot([], [], color=METHOD["best_of_n"][1], marker="o", ms=6, lw=0, alpha=0.6)[0]
-    figure.legend([dot, bar], ["a policy and PRM", "their mean"], loc="outside upper left", ncols=2)
-    axes.axhline(0, color=MUTED, lw=1)
-    in_points(axes)
-    axes.set(xlabel="N", ylabel="Naive less cross-fitted, points")
-    axes.grid(axis="x", visible=False)
-    description = (
-        f"Accuracy gained on {benchmark} only by choosing and judging the strategy on the same problems. Each point is "
-        "one policy and PRM; bars are means."
-    )
-    return render(figure, key, f"Optimism of selection on {benchmark}", description, frame)
+SECTION = Section(
+    title="Difficulty, and which method suits it",
+    short="Difficulty and method",
+    group=DECIDES,
+    place=10,
+    view=lambda results, context: views.levels(results.study),
+    tell=_tell,
+    absent="Difficulty was not measured in this study.",
+)

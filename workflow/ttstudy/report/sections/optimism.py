@@ -1,0 +1,69 @@
+"""What choosing a strategy on the problems that judge it adds."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ttstudy.report import views
+from ttstudy.report.blocks import POLICY, PRM, N, each
+from ttstudy.report.cells import Column as C
+from ttstudy.report.figures.parts import PHONE_SAFE, in_points
+from ttstudy.report.figures.style import INK, MUTED, ORANGE, Figure, canvas, render, seaborn
+from ttstudy.report.section import TRUST, Given, Section, Told
+
+
+def _tell(given: Given) -> Told:
+    frame, study = given.frame, given.study
+    finding = (
+        "Choosing the best strategy and judging it on the same problems reads "
+        f"{100 * frame['optimism'].mean():.1f} points too high on average, {100 * frame['optimism'].max():.1f} at most."
+    )
+    columns = [
+        POLICY, PRM, N, C("thetas", "Strategies", "count"), C("naive", "Naive, %", "percent"),
+        C("cross_fitted", "Cross-fitted, %", "percent"), C("optimism", "Optimism, points", "points"),
+        C("low", "95 % low", "points"), C("high", "95 % high", "points"),
+        C("author_rule", "Authors' rule, %", "percent"), C("predicted", "Levels without labels, %", "percent"),
+    ]  # fmt: skip
+    blocks = each(study, frame, "optimism", columns, lambda b, k: _figure(frame, b, k))
+    method = (
+        "The cross-fitted number is the honest one. The authors' rule fixes the method by policy size and never looks. "
+        "The last column is cross-fitted over levels that were predicted without labels: what a deployment could do."
+    )
+    return Told(finding, blocks, method)
+
+
+def _figure(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
+    """Optimism of the naive choice by N, one point per policy and PRM."""
+    sns = seaborn()
+    frame = frame[frame["benchmark"] == benchmark]
+    budgets = sorted(set(frame["budget"]))
+    figure = canvas(PHONE_SAFE, 330)
+    axes = figure.subplots()
+    sns.stripplot(
+        frame, x="budget", y="optimism", order=budgets, ax=axes, color=ORANGE, size=6, jitter=False,
+        alpha=0.6,
+    )  # fmt: skip
+    means = [float(frame.loc[frame["budget"] == b, "optimism"].mean()) for b in budgets]
+    bar = axes.plot(range(len(budgets)), means, color=INK, marker="_", ms=26, lw=0, mew=2)[0]
+    dot = axes.plot([], [], color=ORANGE, marker="o", ms=6, lw=0, alpha=0.6)[0]
+    figure.legend([dot, bar], ["a policy and PRM", "their mean"], loc="outside upper left", ncols=2)
+    axes.axhline(0, color=MUTED, lw=1)
+    in_points(axes)
+    axes.set(xlabel="N", ylabel="Naive less cross-fitted, points")
+    axes.grid(axis="x", visible=False)
+    description = (
+        f"Accuracy gained on {benchmark} only by choosing and judging the strategy on the same problems. Each point is "
+        "one policy and PRM; bars are means."
+    )
+    return render(figure, key, f"Optimism of selection on {benchmark}", description, frame)
+
+
+SECTION = Section(
+    title="What choosing on the test set would add",
+    short="Choosing on the test set",
+    group=TRUST,
+    place=20,
+    view=lambda results, context: views.optimism(results.study),
+    tell=_tell,
+    absent="Not there: no table has the naive choice beside the cross-fitted one.",
+)

@@ -1,0 +1,98 @@
+"""Gain over one answer by PRM, the best judge of steps first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ttstudy.report import views
+from ttstudy.report.answer import points
+from ttstudy.report.blocks import ACCURACY, METHOD, POLICY, PRM, N, each
+from ttstudy.report.cells import Column as C
+from ttstudy.report.figures.parts import ONE, PHONE_SAFE, in_points, plain, wrapped
+from ttstudy.report.figures.style import LOOKS, SIZE, SIZE_MARKERS, Figure, canvas, render, seaborn
+from ttstudy.report.section import DECIDES, Given, Section, Told
+
+
+def _tell(given: Given) -> Told:
+    frame, study = given.frame, given.study
+    # Only policies that every PRM was used with compare PRMs fairly.
+    used = frame.groupby("policy", observed=True)["prm"].nunique()
+    shared = set(used.index[used == frame["prm"].nunique()])
+    fair = frame[frame["policy"].isin(shared)] if shared else frame
+    mean = fair.groupby("prm", observed=True)["gain"].mean()
+    order = [name for name in study.prms if name in mean.index]
+    parts = [f"{name} {points(mean[name])}" for name in order]
+    basis = (
+        "from the best AUC on validation rollouts to the worst" if study.auc else "in the order of the configuration"
+    )
+    whose = "the policies that all of them share" if shared else "the policies of each"
+    short, one = study.one
+    finding = f"Mean gain over {short} at the largest N, over {whose}, PRMs {basis}: {', '.join(parts)}."
+    columns = [
+        PRM, C("auc", "Step AUC", "auc"), METHOD, POLICY, N, *ACCURACY,
+        C("cot", f"{short}, %", "percent"), C("gain", "Gain, points", "points"),
+    ]  # fmt: skip
+    blocks = each(
+        study, frame, "prms", columns,
+        lambda b, k: _figure(frame, b, study.policies, study.prms, study.auc, k, study.one),
+    )  # fmt: skip
+    method = (
+        "AUC comes from the training log: right against wrong steps on validation rollouts, never on the benchmark."
+        if study.auc
+        else "The AUC of these PRMs on steps of known worth is not known here."
+    )
+    return Told(finding, blocks, method)
+
+
+def _figure(
+    frame: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Sequence[str], auc: dict[str, float], key: str,
+    one: tuple[str, str] = ONE,
+) -> Figure:  # fmt: skip
+    """Gain over the single answer at the largest N by PRM, PRMs in their order, one panel per method."""
+    seaborn()
+    frame = frame[frame["benchmark"] == benchmark]
+    methods = [name for name in LOOKS if name in set(frame["method"])]
+    shown = [name for name in prms if name in set(frame["prm"])]
+    figure = canvas(max(PHONE_SAFE, 70 + 285 * len(methods)), 400)
+    grid = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
+    for axes, method in zip(grid, methods, strict=True):
+        part = frame[frame["method"] == method]
+        axes.axhline(0, color=LOOKS["cot"].colour, lw=1)
+        for rank, policy in enumerate(policies):
+            line = part[part["policy"] == policy].set_index("prm").reindex(shown)
+            if line["gain"].notna().any():
+                half = [(line["accuracy"] - line["low"]).clip(lower=0), (line["high"] - line["accuracy"]).clip(lower=0)]
+                x = [k + 0.07 * (rank - len(policies) / 2) for k in range(len(shown))]
+                axes.errorbar(
+                    x, line["gain"], half, color=SIZE[rank % len(SIZE)], lw=1.5, elinewidth=0.8, label=plain(policy),
+                    marker=SIZE_MARKERS[rank % len(SIZE_MARKERS)],
+                )  # fmt: skip
+        many = len(shown) > 4  # side by side they would run into each other
+        told = [f"AUC {auc[n]:.2f}" if n in auc else "" for n in shown]
+        names = [plain(n if many else wrapped(n, 13)) + f"\n{t}".rstrip() for n, t in zip(shown, told, strict=True)]
+        axes.set_xticks(range(len(shown)), names, fontsize=10, rotation=90 if many else 0)
+        axes.set_title(f"{LOOKS[method].label}, N = {int(part['budget'].max())}")
+        axes.grid(axis="x", visible=False)
+    in_points(grid[0])
+    grid[0].set_ylabel(f"Accuracy less the policy's {one[0]}, points")
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper left", ncols=min(5, max(1, len(labels))))
+    description = (
+        f"Gain over the policy's own {one[1]} on {benchmark}, by PRM from the best AUC to the worst, one "
+        "panel per "
+        "method, one line per policy. Bars: 95 % intervals of the accuracy with the PRM."
+    )
+    return render(figure, key, f"What a PRM is worth on {benchmark}", description, frame)
+
+
+SECTION = Section(
+    title="What a better PRM buys",
+    short="The PRM",
+    group=DECIDES,
+    place=30,
+    view=lambda results, context: views.prm_effect(results.study),
+    tell=_tell,
+    absent="No PRM was used in this study.",
+)
