@@ -173,8 +173,8 @@ def test_touching_every_source_file_plans_nothing(clone):
 
 
 def test_the_voting_module_changes_analysis_and_report_only(clone):
-    for name in ("voting", "pool", "estimators"):
-        path = clone / f"workflow/ttstudy/methods/{name}.py"
+    for name in ("methods/voting", "methods/pool", "kinds/estimators"):
+        path = clone / f"workflow/ttstudy/{name}.py"
         path.write_text(path.read_text() + "\n_ANOTHER = 1\n")
     plan = jobs(clone)
     assert {"outcomes", "accuracy", "report"} <= set(plan)

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ttstudy.methods import estimators, voting
+from ttstudy.kinds import estimators
+from ttstudy.kinds.votes import VOTES
+from ttstudy.methods import voting
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared"))
@@ -140,9 +142,10 @@ def test_permutation_prefixes_estimate_the_exact_values():
     pool = random_pool()
     exact = voting.values(pool, [4, 16], "majority").set_index(["budget", "problem_id"])["value"]
     subsets = estimators.Subsets(64, [4, 16], 2000, seed=3)
-    drawn = estimators.votes(pool.correct, pool.answer_class, {}, None, subsets)
-    for n in (4, 16):
-        error = drawn[n, "none"] - exact[n].loc[pool.problem_ids].to_numpy()
+    responses = estimators.Responses(pool.correct, pool.answer_class, None, None, 64)
+    drawn = estimators.estimated(responses, VOTES["majority"].weights, subsets)
+    for k, n in enumerate((4, 16)):
+        error = drawn[:, k] - exact[n].loc[pool.problem_ids].to_numpy()
         assert np.abs(error).max() < 4 * 0.5 / 2000**0.5
         assert np.abs(error).max() > 0  # these are estimates, so the test compares two different computations
 

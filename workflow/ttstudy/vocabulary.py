@@ -18,8 +18,6 @@ FLAW_TABLES = ("diagnostics", "prm_skill", "calibration", "failures", "cases")
 """Tables about the PRMs' flaws, made together."""
 
 METHODS = ("cot", "majority", "best_of_n", "beam_search", "dvts", "coverage")
-SCORES = ("none", "min", "last", "avg")
-VOTES = ("none", "majority", "prm_max", "prm_vote")
 LEVELS = ("easy", "medium", "hard")
 FLAWS = ("over_criticism", "error_neglect", "localisation_bias", "localisation_late", "length_bias")
 CAUSES = ("not_drawn", "pruned", "over_criticism", "error_neglect", "localisation_bias", "length_bias")

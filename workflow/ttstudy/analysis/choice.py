@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis.statistics import resample_weights
+from ttstudy.kinds.scores import SCORES
+from ttstudy.kinds.votes import VOTES
 
 THETA = ["method", "score", "vote"]
 _SIMPLE = {"majority": 0, "best_of_n": 1, "dvts": 2, "beam_search": 3}
-_VOTES = {"majority": 0, "prm_vote": 1, "prm_max": 2}
-_SCORES = {"none": 0, "last": 1, "min": 2, "avg": 3}
+_VOTES = {name: place for place, name in enumerate(VOTES)}
+_SCORES = {name: place for place, name in enumerate(["none", *SCORES])}
 METHODS = tuple(_SIMPLE)
 """Methods that a strategy may take, the simplest first."""
 _ROUNDING = 1e-9
@@ -73,7 +75,7 @@ def levels_of(levels: pd.DataFrame, cell: Mapping[str, object]) -> pd.Series:
 
 def _rank(theta: tuple[str, str, str]) -> tuple[int, int, int]:
     method, score, vote = theta
-    return _SIMPLE[method], _VOTES.get(vote, 3), _SCORES.get(score, 4)
+    return _SIMPLE[method], _VOTES.get(vote, len(_VOTES)), _SCORES.get(score, len(_SCORES))
 
 
 def folds_of(groups: np.ndarray, folds: int, repeats: int, seed: int) -> np.ndarray:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ttstudy.vocabulary import CAUSES, FLAWS, LEVELS, METHODS, SCORES, VOTES
+from ttstudy.kinds.scores import SCORES
+from ttstudy.kinds.votes import VOTES
+from ttstudy.vocabulary import CAUSES, FLAWS, LEVELS, METHODS
 
 _CELL = "benchmark:str policy:str prm:str method:method budget:int score:score vote:vote"
 _RESPONSES = (
@@ -75,8 +77,8 @@ is then missing too, never zero. A `count?` column is of integers until a value 
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "method": METHODS,
-    "score": SCORES,
-    "vote": VOTES,
+    "score": ("none", *SCORES),
+    "vote": ("none", *VOTES),
     "level": LEVELS,
     "level_or_all": ("all", *LEVELS),
     "finish": ("eos", "stop", "length", "context", "depth", "unknown"),

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from ttstudy.data.prompts import SEPARATOR
+from ttstudy.kinds.scores import SCORES
 
 if TYPE_CHECKING:
     from ttstudy.study.methods import Search
@@ -54,8 +55,11 @@ class Options:
     the stale slot count, by which that code may expand beams only to drop them.
     """
 
-    score: Literal["last", "min", "avg"] = "last"
-    """How step scores make the value that prunes. PRM-Last: the paper's and the official code's choice."""
+    score: str = "last"
+    """How step scores make the value that prunes, one of `ttstudy.kinds.scores`.
+
+    PRM-Last: the paper's and the official code's choice.
+    """
 
     answers: Literal["beams", "candidates"] = "beams"
     """`beams`: the kept beams, at most N / M; `candidates`: with them the finished steps drawn in the same
@@ -116,7 +120,7 @@ class Options:
         choices = {
             "method": ("beam_search", "dvts"),
             "semantics": ("default", "reference"),
-            "score": ("last", "min", "avg"),
+            "score": tuple(SCORES),
             "answers": ("beams", "candidates"),
         }
         for name, allowed in choices.items():

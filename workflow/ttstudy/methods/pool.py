@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-SCORES = ("min", "last", "avg")
+from ttstudy.kinds.scores import SCORES
+
 NO_STEPS = -1.0
 """Score of a response without steps: below every PRM score."""
-_REDUCE = {"min": np.minimum.reduceat, "avg": np.add.reduceat}
 
 
 def aggregate(step_scores: Sequence[float], how: str) -> float:
-    """Score of a response from those of its steps: the least, the last or the mean; -1.0 without steps."""
+    """Score of a response from those of its steps (how: one of `SCORES`); -1.0 without steps."""
     return float(aggregate_all([step_scores], how)[0])
 
 
@@ -34,13 +34,11 @@ def aggregate_all(step_scores: Iterable[Sequence[float]], how: str) -> np.ndarra
         raise ValueError(
             "a step score is not a number; score the responses again with a PRM that returns numbers"
         )
-    ends = np.cumsum(lengths[filled])
-    if how == "last":
-        result[filled] = flat[ends - 1]
+    kept, score = lengths[filled], SCORES[how]
+    if score.of_all is not None:
+        result[filled] = score.of_all(flat, np.cumsum(kept) - kept, kept)
     else:
-        result[filled] = _REDUCE[how](flat, ends - lengths[filled])
-        if how == "avg":
-            result[filled] /= lengths[filled]
+        result[filled] = [score.of(steps.tolist()) for steps in np.split(flat, np.cumsum(kept)[:-1])]
     return result
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import nan
 
+from ttstudy.kinds.scores import SCORES
 from ttstudy.methods.options import Options
 
 OPEN = "open"
@@ -109,10 +110,7 @@ class Tree:
 
     def value(self, line: Sequence[Node], score: float) -> float:
         """Value of a path whose steps so far are `line` and whose newest step has `score`."""
-        if self.options.score == "last":
-            return score
-        scores = [node.score for node in line] + [score]
-        return min(scores) if self.options.score == "min" else sum(scores) / len(scores)
+        return SCORES[self.options.score].of([*(node.score for node in line), score])
 
     def prune(self, expansions: Sequence[Expansion]) -> None:
         """Keep the best beams: higher rank, higher value, earlier drawn."""

@@ -1,9 +1,9 @@
 """Votes: what a method is worth on each problem when it may draw N candidates out of M responses.
 
 Each value is the expected correctness over the random choice of N responses out of the pool, without
-replacement: exact where a closed form exists (coverage, majority, PRM-Max), otherwise the mean over
-prefixes of a fixed set of permutations that all votes, scores and budgets share (PRM-Vote), or over all
-subsets where those are fewer.
+replacement: exact where the vote has a closed form (`ttstudy.kinds.votes`; coverage, too), otherwise the mean
+over prefixes of a fixed set of permutations that all votes, scores and budgets share, or over all subsets where
+those are fewer.
 
 Rules, the same everywhere:
 - An answer class is a set of equivalent answers. A response without an answer is in no class: it never
@@ -21,16 +21,17 @@ Sources: Pass@N, Chen et al. 2021 (arXiv 2107.03374); best-of-N from a pool with
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from ttstudy.methods.estimators import Subsets, best_of, coverage, majority, votes
-from ttstudy.methods.pool import NO_STEPS, SCORES, Pool, aggregate, aggregate_all, rectangles
+from ttstudy.kinds.estimators import Responses, Subsets, coverage, estimated
+from ttstudy.kinds.votes import VOTES
+from ttstudy.methods.pool import NO_STEPS, Pool, aggregate, aggregate_all, rectangles
 
 __all__ = [
     "NO_STEPS",
-    "SCORES",
     "Pool",
     "aggregate",
     "aggregate_all",
@@ -39,14 +40,19 @@ __all__ = [
     "values_of_trees",
 ]
 
+Values = dict[tuple[int, str, str], np.ndarray]
+"""Value on each problem [P] by (budget, score, vote)."""
+COUNTING = tuple(name for name, vote in VOTES.items() if vote.judged == "none")
+JUDGING = tuple(name for name, vote in VOTES.items() if vote.judged == "prm")
+
 
 def values(
     pool: Pool, budgets: Sequence[int], method: str, permutations: int = 128, seed: int = 0
 ) -> pd.DataFrame:
     """Value of `method` (cot, majority, best_of_n or coverage) at each budget on each problem.
 
-    Columns: budget, score, vote, problem_id, value. Best-of-N has a row per score and per vote (prm_max,
-    prm_vote). ValueError when a budget exceeds the responses of some problem, or when best-of-N has no PRM
+    Columns: budget, score, vote, problem_id, value. Best-of-N has a row per score and per vote by
+    scores. ValueError when a budget exceeds the responses of some problem, or when best-of-N has no PRM
     scores.
     """
     budgets = _checked(budgets, int(pool.sizes.min(initial=np.iinfo(np.int64).max)), "responses")
@@ -56,28 +62,44 @@ def values(
         raise ValueError(
             f"{method!r} cannot be valued from a pool; cot, majority, best_of_n and coverage can"
         )
-    table: dict[tuple[int, str, str], np.ndarray] = {}
+    table: Values = {}
     for rows, part in rectangles(pool):
         for key, column in _values(part, budgets, method, permutations, seed).items():
             table.setdefault(key, np.zeros(len(pool.problem_ids)))[rows] = column
     return _long(table, pool.problem_ids)
 
 
-def _values(
-    pool: Pool, budgets: list[int], method: str, permutations: int, seed: int
-) -> dict[tuple[int, str, str], np.ndarray]:
+def _values(pool: Pool, budgets: list[int], method: str, permutations: int, seed: int) -> Values:
     if method in ("coverage", "cot"):
         return {(n, "none", "none"): coverage(pool.correct, n) for n in budgets}
-    if method == "majority":
-        return {(n, "none", "majority"): majority(pool.correct, pool.answer_class, n) for n in budgets}
-    answered = pool.answer_class >= 0
+    found = _voted(pool, COUNTING if method == "majority" else JUDGING, budgets, permutations, seed)
+    return {(budgets[k], how, vote): column for (k, how, vote), column in found.items()}
+
+
+def _voted(
+    pool: Pool,
+    votes: Sequence[str],
+    drawn: list[int],
+    permutations: int,
+    seed: int,
+    trees: int | None = None,
+) -> dict[tuple[int, str, str], np.ndarray]:
+    """Value of each vote on each problem when `drawn[k]` responses, or trees, are drawn, by (k, score, vote)."""
+    units, unit = (pool.correct.shape[1], None) if trees is None else (trees, pool.tree)
     table = {}
-    for how, scores in pool.scores.items():
-        best = best_of(pool.correct, np.where(answered, scores, -np.inf), budgets)
-        table |= {(n, how, "prm_max"): best[:, k] for k, n in enumerate(budgets)}
-    subsets = Subsets(pool.correct.shape[1], budgets, permutations, seed)
-    won = votes(pool.correct, pool.answer_class, pool.scores, None, subsets)
-    return table | {(n, how, "prm_vote"): column for (n, how), column in won.items() if how != "none"}
+    subsets: Subsets | None = None
+    for name in votes:
+        vote = VOTES[name]
+        for how, scores in {"none": None}.items() if vote.judged == "none" else pool.scores.items():
+            responses = Responses(pool.correct, pool.answer_class, scores, unit, units)
+            found = vote.exact(responses, drawn) if vote.exact is not None else None
+            if found is None:
+                if vote.weights is None:
+                    raise ValueError(f"the vote {name} has no closed form here and gives no weights")
+                subsets = subsets or Subsets(units, drawn, permutations, seed)
+                found = estimated(responses, vote.weights, subsets)
+            table |= {(k, how, name): found[:, k] for k in range(len(drawn))}
+    return table
 
 
 def _checked(budgets: Sequence[int], most: int, what: str) -> list[int]:
@@ -90,7 +112,7 @@ def _checked(budgets: Sequence[int], most: int, what: str) -> list[int]:
     return budgets
 
 
-def _long(table: dict[tuple[int, str, str], np.ndarray], problem_ids: list[str]) -> pd.DataFrame:
+def _long(table: Values, problem_ids: list[str]) -> pd.DataFrame:
     keys = sorted(table)
     n = len(problem_ids)
     return pd.DataFrame(
@@ -111,24 +133,15 @@ def _long(table: dict[tuple[int, str, str], np.ndarray], problem_ids: list[str])
 def values_of_answers(pool: Pool, budget: int) -> pd.DataFrame:
     """Value on each problem when all the answers that a search with `budget` returned are used.
 
-    Columns as in `values`: majority, and prm_max and prm_vote per score. A problem without answers has
-    value 0.
+    Columns as in `values`: of every vote, those by scores per score. A problem without answers has value 0.
     """
-    answered = pool.answer_class >= 0
     size = pool.correct.shape[1]
-    table = {}
-    won = {}
     if size:
-        won = votes(pool.correct, pool.answer_class, pool.scores, None, Subsets(size, [size], 1, 0))
-        for how, scores in pool.scores.items():
-            best = best_of(pool.correct, np.where(answered, scores, -np.inf), [size])
-            table[budget, how, "prm_max"] = best[:, 0]
-    nothing = np.zeros(len(pool.problem_ids))
-    table[budget, "none", "majority"] = won.get((size, "none"), nothing)
-    for how in pool.scores:
-        table[budget, how, "prm_vote"] = won.get((size, how), nothing)
-        table.setdefault((budget, how, "prm_max"), nothing)
-    return _long(table, pool.problem_ids)
+        found = _voted(pool, COUNTING + JUDGING, [size], 1, 0)
+    else:
+        names = [*(("none", vote) for vote in COUNTING), *product(pool.scores, JUDGING)]
+        found = {(0, *name): np.zeros(len(pool.problem_ids)) for name in names}
+    return _long({(budget, how, vote): column for (_, how, vote), column in found.items()}, pool.problem_ids)
 
 
 def values_of_trees(
@@ -144,7 +157,7 @@ def values_of_trees(
     Trees are independent, so a subset of them, without replacement, is a run at the smaller budget. `trees`
     is the number that was run (default: the largest tree number + 1); a tree that returned nothing still
     takes its place. PRM-Max is exact: ties are broken within a tree, then between trees. Majority is exact
-    when no tree returned more than one answer; otherwise majority and PRM-Vote are means over subsets of
+    when no tree returned more than one answer; otherwise it, and PRM-Vote, are means over subsets of
     trees. Columns as in `values`.
     """
     if pool.tree is None:
@@ -158,27 +171,5 @@ def values_of_trees(
             raise ValueError(f"budget {n} is not a multiple of the beam width {beam_width}")
     budgets = [int(n) for n in budgets]
     taken = _checked([n // beam_width for n in budgets], count, "trees")
-    answered = pool.answer_class >= 0
-    rows = np.broadcast_to(np.arange(len(pool.problem_ids))[:, None], pool.tree.shape)[answered]
-    table = {}
-    for how, scores in pool.scores.items():
-        key = np.full((len(pool.problem_ids), count), -np.inf)
-        np.maximum.at(key, (rows, pool.tree[answered]), scores[answered])
-        top = scores[answered] == key[rows, pool.tree[answered]]
-        place = (rows * count + pool.tree[answered])[top]
-        sums = np.bincount(place, weights=pool.correct[answered][top].astype(float), minlength=key.size)
-        worth = (sums / np.maximum(np.bincount(place, minlength=key.size), 1)).reshape(key.shape)
-        best = best_of(worth, key, taken)
-        table |= {(n, how, "prm_max"): best[:, k] for k, n in enumerate(budgets)}
-    subsets = Subsets(count, taken, permutations, seed)
-    won = votes(pool.correct, pool.answer_class, pool.scores, pool.tree, subsets)
-    single = np.bincount(rows * count + pool.tree[answered], minlength=1).max() <= 1
-    if single:
-        right = np.zeros((len(pool.problem_ids), count), dtype=bool)
-        classes = np.full(right.shape, -1, dtype=np.int64)
-        right[rows, pool.tree[answered]] = pool.correct[answered]
-        classes[rows, pool.tree[answered]] = pool.answer_class[answered]
-    for n, m in zip(budgets, taken, strict=True):
-        table[n, "none", "majority"] = majority(right, classes, m) if single else won[m, "none"]
-        table |= {(n, how, "prm_vote"): won[m, how] for how in pool.scores}
-    return _long(table, pool.problem_ids)
+    found = _voted(pool, COUNTING + JUDGING, taken, permutations, seed, count)
+    return _long({(budgets[k], how, vote): column for (k, how, vote), column in found.items()}, pool.problem_ids)

@@ -19,7 +19,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttstudy.analysis.statistics import area_under_curve
-from ttstudy.kinds.formats import FORMATS
 from ttstudy.miniature import task as tasks
 from ttstudy.miniature import tokenizer as tokens
 from ttstudy.miniature.network import Parameters, Shape, Weights, deeper, load, logits, rotary, run_layers
@@ -29,7 +28,7 @@ from ttstudy.models.text import TextTokenizer
 from ttstudy.policies.seeds import derive
 from ttstudy.prms.formats import Format, make_format
 
-ARCHITECTURES = {name: FORMATS[name].architectures[0] for name in ("qwen", "skywork")}
+ARCHITECTURES = {"qwen": "Qwen2ForProcessRewardModel", "skywork": "Qwen2ForPrmModel"}
 _IGNORED = -100
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ttstudy.analysis import comparison
 from ttstudy.analysis.comparison import Finished
+from ttstudy.kinds.votes import VOTES
 from ttstudy.report import downloads, page
 from ttstudy.report.answer import KeyNumber, percent, points
 from ttstudy.report.blocks import BENCHMARK, DIFFERENCE, METHOD, POLICY, PRM, Block, N, named
@@ -25,7 +26,6 @@ _GAP = [
 ]  # fmt: skip
 _NAMES = {"majority": "majority voting", "best_of_n": "best-of-N", "beam_search": "beam search", "dvts": "DVTS",
           "cot": "one greedy answer", "coverage": "coverage"}  # fmt: skip
-_VOTES = {"prm_vote": "PRM-Vote", "prm_max": "PRM-Max"}
 _SECTIONS = {"config": "Configuration", "code": "Code", "versions": "Versions", "libraries": "Libraries",
              "commit": "Commit", "seeds": "Seeds", "hardware": "Hardware"}  # fmt: skip
 
@@ -85,7 +85,8 @@ def _cell_in_words(row: pd.Series) -> str:
     words += f" and {row['prm']}" if row["prm"] != "none" else ""
     words += f" at N = {int(row['budget'])}" if row["method"] != "cot" else ""
     if row["prm"] != "none":
-        words += f" (score {row['score']}, vote {_VOTES.get(row['vote'], row['vote'])})"
+        vote = VOTES[row["vote"]].look.label if row["vote"] in VOTES else row["vote"]
+        words += f" (score {row['score']}, vote {vote})"
     return f"{words} on {row['benchmark']}"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from enum import Enum
 from math import isfinite
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
-from pydantic_core import CoreSchema, core_schema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from ttstudy.kinds.scores import SCORES
+from ttstudy.kinds.votes import VOTES
 
 _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
@@ -31,7 +32,13 @@ HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 """A commit; branches and tags move, so they are none."""
 
-Score = Literal["min", "last", "avg"]
+if TYPE_CHECKING:
+    Score = str
+    JudgedVote = str
+else:
+    Score = Literal[tuple(SCORES)]
+    JudgedVote = Literal[tuple(name for name, vote in VOTES.items() if vote.judged == "prm")]
+    """A vote that goes by the scores of a PRM."""
 Grader = Literal["strict", "reference"]
 GRADERS: tuple[str, ...] = get_args(Grader)
 
@@ -88,18 +95,6 @@ RecordedPath = Annotated[
     AfterValidator(lambda path: path if VARIABLE.fullmatch(path) else plain_path(path)),
     Field(description="JSONL or Parquet file, or $NAME: the environment variable NAME holds its path"),
 ]
-
-
-class OneOf:
-    """Of a text: one of the names of a registry, as `Literal` would have it if they were known when this is read."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        """`names`, in the order in which they are told."""
-        self.names = list(names)
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """See pydantic."""
-        return core_schema.literal_schema(self.names)
 
 
 class Mark(Enum):

@@ -6,13 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ttstudy.kinds.formats import FORMATS
-from ttstudy.study.fields import FilePath, Name, OneOf, Section
+from ttstudy.study.fields import FilePath, Name, Section
 from ttstudy.study.models import Definition, HubModel, OnEngine, VllmPRMOptions
 
-Format = Annotated[str, OneOf(FORMATS)]
+Format = Literal["math_shepherd", "rlhflow", "skywork", "qwen"]
 """Input formats; `ttstudy.models.catalogue` tells them of models that are known."""
-_FAMILIES = ", ".join(f"{name}: {form.label}" for name, form in FORMATS.items())
 
 
 class LocalPRM(OnEngine):
@@ -40,7 +38,7 @@ class CheckpointPRM(LocalPRM):
     source: Literal["checkpoint"]
     path: FilePath
     format: Format | None = Field(
-        default=None, description=f"input format; only needed where config.json does not tell ({_FAMILIES})"
+        default=None, description="input format; only needed where config.json does not tell"
     )
 
 
@@ -48,7 +46,7 @@ class HubPRM(HubModel, LocalPRM):
     """A PRM of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
     format: Format | None = Field(
-        default=None, description=f"input format; only needed where neither the id nor config.json tells ({_FAMILIES})"
+        default=None, description="input format; only needed where neither the id nor config.json tells"
     )
 
 

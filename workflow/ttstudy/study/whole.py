@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ttstudy.study.benchmarks import Benchmark, Labelled
-from ttstudy.study.fields import FilePath, Grader, Name, Options, Score, Section
+from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section
 from ttstudy.study.methods import Budgets, Difficulty, Search
 from ttstudy.study.policies import OpenAIPolicy, Policy, RecordedPolicy, TrainedPolicy
 from ttstudy.study.prms import PRM, RecordedPRM
@@ -64,7 +64,7 @@ class Study(Section):
     pilot_samples: int = Field(default=16, ge=1, le=1_000_000, description="responses per problem for difficulty alone")
     first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")
     score: Score = Field(default="last", description="PRM score of the headline numbers")
-    vote: Literal["prm_max", "prm_vote"] = Field(default="prm_vote", description="vote of the headline numbers")
+    vote: JudgedVote = Field(default="prm_vote", description="vote of the headline numbers")
     grader: Grader = Field(default="strict", description="grader of all accuracies; the report compares both")
     extraction: Literal["boxed", "conclusion", "last_number"] = "boxed"
     search: Search = Search()

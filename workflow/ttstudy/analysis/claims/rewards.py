@@ -39,7 +39,7 @@ def flaws_hurt_search(study: Evidence) -> Finding:
 
 
 def _best_of_n(study: Evidence, policy: str, prm: str, vote: str, budget: int) -> pd.Series:
-    """Best-of-N under one vote, mean over the three scores."""
+    """Best-of-N under one vote, mean over its scores."""
     return study.plain(policy, "best_of_n", budget, prm=prm, vote=vote)
 
 

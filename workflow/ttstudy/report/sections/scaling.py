@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ttstudy.kinds.scores import SCORES
+from ttstudy.kinds.votes import VOTES
 from ttstudy.report import views
 from ttstudy.report.answer import percent
 from ttstudy.report.blocks import ACCURACY, METHOD, POLICY, PRM, N, each, joined, shown
@@ -20,13 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-RULES = {
-    "prm_vote": "the answer with the largest sum of scores (PRM-Vote)",
-    "prm_max": "the answer of the response with the best score (PRM-Max)",
-    "majority": "the most frequent answer",
-    "min": "that of its lowest step",
-    "last": "that of its last step",
-    "avg": "the mean of its steps'",
+RULES = {name: score.about for name, score in SCORES.items()} | {
+    name: f"{vote.about} ({vote.look.label})" for name, vote in VOTES.items()
 }
 """The headline's vote and score in words."""
 

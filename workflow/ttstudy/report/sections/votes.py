@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ttstudy.kinds.scores import SCORES, Score
+from ttstudy.kinds.votes import VOTES, Vote
 from ttstudy.report import views
 from ttstudy.report.blocks import METHOD, PRM, Block, N, cell, named_table, shown
 from ttstudy.report.cells import Column as C
@@ -15,15 +19,24 @@ def _tell(given: Given) -> Told:
         f"The rule moves accuracy by {100 * frame['range'].median():.1f} points in the median cell and by "
         f"{100 * worst['range']:.1f} at most ({worst['policy']}, {worst['prm']}, {shown(worst['method'])})."
     )
+    judged = {name: vote for name, vote in VOTES.items() if vote.judged == "prm"}
     rules = [C("majority", "Majority", "percent")] + [
-        C(f"{s}_{v}", f"{s.title()}, {'max' if v == 'prm_max' else 'vote'}", "percent")
-        for s in ("min", "last", "avg") for v in ("prm_max", "prm_vote")
+        C(f"{score}_{vote}", f"{SCORES[score].look.label}, {VOTES[vote].look.words}", "percent")
+        for score in SCORES for vote in judged
     ]  # fmt: skip
     columns = [*cell(study), PRM, METHOD, N, *rules]
     columns.append(C("range", "Range, points", "span"))
-    caption = "Accuracy in % by PRM score (min, last or mean over steps) and vote (best answer, or sum by answer)"
-    method = "At each method's largest N. Differences of a few points are within the intervals of the accuracy table."
+    caption = "Accuracy in % by PRM score and vote"
+    method = (
+        f"Scores of a response: {_told(SCORES)}. Votes take: {_told(judged)}. "
+        "At each method's largest N. Differences of a few points are within the intervals of the accuracy table."
+    )
     return Told(finding, [Block(named_table("votes-data", caption, columns, frame))], method)
+
+
+def _told(kinds: Mapping[str, Score | Vote]) -> str:
+    """What each score or vote is, in the words of its file."""
+    return "; ".join(f"{kind.look.words}, {kind.about}" for kind in kinds.values())
 
 
 SECTION = Section(

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
+from ttstudy.kinds.scores import SCORES
+from ttstudy.kinds.votes import VOTES
 from ttstudy.report.views.against import cot, scaling
 from ttstudy.report.views.tables import CELL, CURVES, StudyTables, ordered
 from ttstudy.vocabulary import LEVELS
@@ -149,7 +151,8 @@ def votes(study: StudyTables) -> pd.DataFrame:
     frame = frame[frame["budget"] == last]
     rule = np.where(frame["vote"] == "majority", "majority", frame["score"] + "_" + frame["vote"])
     wide = frame.assign(rule=rule).pivot_table(index=CELL, columns="rule", values="accuracy", observed=True)
-    known = ["majority", *(f"{s}_{v}" for s in ("min", "last", "avg") for v in ("prm_max", "prm_vote"))]
+    judged = [name for name, vote in VOTES.items() if vote.judged == "prm"]
+    known = ["majority", *(f"{score}_{name}" for score in SCORES for name in judged)]
     # Best-of-N draws what the majority vote draws, so the vote without scores is that one.
     same = every[(every["level"] == "all") & (every["method"] == "majority")]
     vote = same.set_index(["benchmark", "policy", "budget"])["accuracy"]

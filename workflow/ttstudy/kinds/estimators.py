@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 from math import comb, lgamma
@@ -156,42 +157,105 @@ class Subsets:
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
 
 
-def votes(
-    correct: np.ndarray,
-    answer_class: np.ndarray,
-    scores: dict[str, np.ndarray],
-    unit: np.ndarray | None,
-    subsets: Subsets,
-) -> dict[tuple[int, str], np.ndarray]:
-    """Expected correctness of votes by (budget, score); score "none" is the unweighted majority.
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The responses to one problem that have an answer, K of them, and what a vote goes by."""
 
-    A class's weight in a subset is a sum over the units drawn (responses, or trees with all their
-    responses), so one matrix product gives the weights of every class under every score in every subset.
+    unit: np.ndarray
+    """What each was drawn with, from 0 [K]: itself, or its tree."""
+    member: np.ndarray
+    """Class of each answer, from 0 [K]."""
+    score: np.ndarray
+    """Score of each [K]; 1 where the vote has none."""
+    units: int
+    classes: int
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Sum of one value per response over each unit and class: [units, classes]."""
+        place = self.unit * self.classes + self.member
+        sums = np.bincount(place, weights=values, minlength=self.units * self.classes)
+        return sums.reshape(self.units, self.classes)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of responses of each unit and class: [units, classes]."""
+        return self.sums(np.ones(len(self.member)))
+
+
+@dataclass(frozen=True, slots=True)
+class Responses:
+    """Graded and scored responses to P problems, M each, of which whole units are drawn."""
+
+    correct: np.ndarray
+    answer_class: np.ndarray
+    """Class of each answer from 0, -1 for none [P, M]."""
+    scores: np.ndarray | None
+    """Score of each response [P, M]; None where a vote has none."""
+    unit: np.ndarray | None
+    """Tree of each response [P, M]; None: each is a unit of its own."""
+    units: int
+
+    def answers(self) -> Iterator[tuple[int, np.ndarray, Answers]]:
+        """Each problem that can be right: its row, the share of each class that is correct, and its answers."""
+        for i, (right, classes) in enumerate(zip(self.correct, self.answer_class, strict=True)):
+            if right.any():
+                kept = np.flatnonzero(classes >= 0)
+                member = np.unique(classes[kept], return_inverse=True)[1]
+                worth = np.bincount(member, weights=right[kept].astype(float)) / np.bincount(member)
+                unit = kept if self.unit is None else self.unit[i, kept]
+                score = np.ones(len(kept)) if self.scores is None else self.scores[i, kept]
+                yield i, worth, Answers(unit, member, score, self.units, len(worth))
+
+    def singles(self) -> Responses | None:
+        """The same with one response per unit, [P, units]; None where a unit has several answers."""
+        if self.unit is None:
+            return self
+        rows, unit, answered = self._answered()
+        if np.bincount(rows * self.units + unit, minlength=1).max() > 1:
+            return None
+        right = np.zeros((len(self.correct), self.units), dtype=bool)
+        classes = np.full(right.shape, -1, dtype=np.int64)
+        right[rows, unit] = self.correct[answered]
+        classes[rows, unit] = self.answer_class[answered]
+        return Responses(right, classes, None, None, self.units)
+
+    def best_of_units(self) -> tuple[np.ndarray, np.ndarray]:
+        """Worth and score of each unit's best answer, both [P, units]: of equal ones the mean, of none -inf."""
+        assert self.scores is not None, "a vote by scores was given none"
+        if self.unit is None:
+            return self.correct, np.where(self.answer_class >= 0, self.scores, -np.inf)
+        rows, unit, answered = self._answered()
+        scores = self.scores[answered]
+        key = np.full((len(self.correct), self.units), -np.inf)
+        np.maximum.at(key, (rows, unit), scores)
+        top = scores == key[rows, unit]
+        place = (rows * self.units + unit)[top]
+        sums = np.bincount(place, weights=self.correct[answered][top].astype(float), minlength=key.size)
+        worth = (sums / np.maximum(np.bincount(place, minlength=key.size), 1)).reshape(key.shape)
+        return worth, key
+
+    def _answered(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Row and unit of each response that has an answer, and where those are [P, M]."""
+        assert self.unit is not None
+        answered = self.answer_class >= 0
+        return np.nonzero(answered)[0], self.unit[answered], answered
+
+
+def estimated(
+    responses: Responses, weights: Callable[[Answers, np.ndarray], np.ndarray], subsets: Subsets
+) -> np.ndarray:
+    """Expected correctness of a vote by its weights, over subsets that all votes share: [P, budgets].
+
+    The class with the largest weight among those drawn wins; equal ones share the win. A subset without an answer is
+    wrong.
     """
-    names = ["none", *scores]
-    result = {(n, how): np.zeros(len(correct)) for n in subsets.budgets for how in names}
-    for i, (right, classes) in enumerate(zip(correct, answer_class, strict=True)):
-        if not right.any():
-            continue
-        kept = np.flatnonzero(classes >= 0)
-        members = np.unique(classes[kept], return_inverse=True)[1]
-        size = members.max() + 1
-        units = kept if unit is None else unit[i, kept]
-        place = units * size + members
-        weights = [np.ones(len(kept)), *(array[i, kept] for array in scores.values())]
-        sums = [np.bincount(place, weights=w, minlength=subsets.units * size) for w in weights]
-        table = subsets.rows @ np.concatenate([s.reshape(subsets.units, size) for s in sums], axis=1)
-        table = table.reshape(len(subsets.rows), len(names), size)
-        there = table[:, :1] > 0.5
-        table = np.where(there, table, -np.inf)
-        best = table.max(axis=2, keepdims=True)
-        empty = ~np.isfinite(best)
-        best = np.where(empty, 0.0, best)
+    result = np.zeros((len(responses.correct), len(subsets.budgets)))
+    for i, worth, answers in responses.answers():
+        there = subsets.rows @ answers.counts > 0.5
+        table = np.where(there, weights(answers, subsets.rows), -np.inf)
+        best = table.max(axis=1, keepdims=True)
+        best = np.where(np.isfinite(best), best, 0.0)
         winners = there & (table >= best - _ROUNDING * np.abs(best))
-        worth = np.bincount(members, weights=right[kept].astype(float)) / np.bincount(members)
-        won = (winners @ worth) / np.maximum(winners.sum(axis=2), 1)
-        means = np.add.reduceat(won, subsets.starts, axis=0) / subsets.sizes[:, None]
-        for k, n in enumerate(subsets.budgets):
-            for c, how in enumerate(names):
-                result[n, how][i] = means[k, c]
+        won = (winners @ worth) / np.maximum(winners.sum(axis=1), 1)
+        result[i] = np.add.reduceat(won, subsets.starts) / subsets.sizes
     return result
