@@ -78,10 +78,9 @@ class Tree:
         self.nodes.append(node)
         return node
 
-    def _draw(self, parent: Node | None) -> list[Node]:
+    def _draw(self, parent: Node | None, count: int) -> list[Node]:
         """The children of a beam; in `reference`, drawn again where every one was cut, three times at most."""
         options = self.options
-        count = options.beam_width if parent else self.width
         stops = (options.separator,)
         sampling = Sampling(options.temperature, options.top_p, options.top_k, options.max_step_tokens, stops)
         children: list[Node] = []
@@ -147,17 +146,21 @@ class Tree:
             steps[-1].score = self._last([other.text for other in [*node.line(), *steps]])
             node.value = self._together([other.score for other in node.line()[:-1]], steps[-1].score)
 
+    def _expand(self, parent: Node | None, count: int) -> list[Node]:
+        """The children of a beam that take part, judged."""
+        siblings = self._draw(parent, count)
+        for node in siblings:
+            self._judge(node, siblings)
+        for node in siblings:
+            if self.options.lookahead and node.finish == "open" and node.alive:
+                self._look_ahead(node)
+        return [node for node in siblings if node.alive]
+
     def _grow(self, beams: list, ended: list[Node], depth: int) -> list[Node] | None:
         """The beams that stand at the end; None where each ended beam kept its slot."""
         children = []
         for beam in beams:
-            siblings = self._draw(beam)
-            for node in siblings:
-                self._judge(node, siblings)
-            for node in siblings:
-                if self.options.lookahead and node.finish == "open" and node.alive:
-                    self._look_ahead(node)
-            children += [node for node in siblings if node.alive]
+            children += self._expand(beam, self.options.beam_width if beam else self.width)
         ended = ended + [beam for beam in beams if beam and beam.finish != "open"]
         pool = ended + children if self.options.refill else children
         room = self.beams if self.options.refill else self.beams - len(ended)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ import yaml
 
 from tests.spec_fields import fields
 from tests.studies import ROOT, planned, smoke, snakemake, write
-from ttstudy.dag import fingerprint, todo
+from ttstudy.dag import todo
 from ttstudy.dag.layout import open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.data.revisions import load
-from ttstudy.models.catalogue import CATALOGUE, FORMATS
+from ttstudy.kinds.formats import FORMATS
+from ttstudy.models.catalogue import CATALOGUE
 from ttstudy.study import from_mapping
 
 CHOSEN = {"strategy", "claims", "report"}
@@ -130,7 +132,7 @@ def test_a_formats_version_moves_the_scores_of_its_prms_and_of_no_other(form, tm
         }
 
     before = paths()
-    monkeypatch.setitem(fingerprint.FORMATS, form, 99)
+    monkeypatch.setitem(FORMATS, form, replace(FORMATS[form], version=99))
     after = paths()
     for prm in prms:
         moved = [one != two for one, two in zip(before[prm], after[prm], strict=True)]
@@ -144,7 +146,7 @@ def test_a_prm_whose_format_is_not_known_before_it_is_fetched_moves_with_each(tm
         return open_layout(from_mapping(config), tmp_path).scores("sums", "smoke-8k", "own", (0, 7))
 
     before = path()
-    monkeypatch.setitem(fingerprint.FORMATS, "skywork", 7)
+    monkeypatch.setitem(FORMATS, "skywork", replace(FORMATS["skywork"], version=7))
     assert path() != before
 
 

@@ -90,8 +90,12 @@ def test_the_words_of_columns_reach_every_step_that_has_them(copy):
 def test_steps_that_call_a_model_have_a_version_that_was_raised_with_their_code():
     recorded = json.loads((ROOT / "tests" / "model_steps.json").read_text())
     now = fingerprint.record()
+
+    def where(step: str) -> str:
+        return f"ttstudy/kinds/{step}.py" if "/" in step else "fingerprint.VERSIONS"
+
     changed = [
-        f'{step}: its code changed, and fingerprint.VERSIONS["{step}"] is {now[step]["version"]}'
+        f"{step}: its code changed, and its version ({where(step)}) is {now[step]['version']}"
         for step in now
         if now[step]["code"] != recorded.get(step, {}).get("code")
     ]

@@ -6,15 +6,16 @@ import json
 import os
 import socket
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.studies import ROOT
-from ttstudy.dag import fingerprint
 from ttstudy.dag.layout import open_layout
 from ttstudy.data import benchmarks, published, tables
 from ttstudy.data.revisions import load
+from ttstudy.kinds.formats import FORMATS
 from ttstudy.study import FileBenchmark
 
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared")) / "data"
@@ -52,7 +53,7 @@ def test_a_format_whose_ids_changed_moves_what_its_prms_scored_and_nothing_else(
         return {prm: layout.search_folder(benchmark, policy, prm, "dvts") for prm in STUDIES["paper"].prms}
 
     before = folders()
-    monkeypatch.setitem(fingerprint.FORMATS, "rlhflow", 99)
+    monkeypatch.setitem(FORMATS, "rlhflow", replace(FORMATS["rlhflow"], version=99))
     moved = {prm for prm, folder in folders().items() if folder != before[prm]}
     assert moved == {prm for prm in before if prm.startswith("RLHFlow")} and len(moved) == 2
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from ttstudy.data import tables
+from ttstudy.kinds.methods import METHODS, SEARCHES
 from ttstudy.methods.costs import costs
 from ttstudy.methods.options import Options
 from ttstudy.methods.run import run
@@ -316,7 +317,10 @@ PROBLEMS = [(f"p{i}", f"problem {i}", tuple(map(ord, f"{i}: "))) for i in range(
 BEAM = Options(method="beam_search", budget=16, max_step_tokens=8, max_depth=6, temperature=1.0)
 DVTS = replace(BEAM, method="dvts")
 REFERENCE = replace(BEAM, semantics="reference", max_step_tokens=3)  # many steps are cut and drawn again
-VARIANTS = [BEAM, DVTS, REFERENCE, replace(DVTS, answers="candidates", lookahead=2)]
+VARIANTS = [
+    *(BEAM, DVTS, REFERENCE, replace(DVTS, answers="candidates", lookahead=2)),
+    *(replace(BEAM, method=method) for method, kind in METHODS.items() if kind.growth and not kind.growth.beams),
+]
 
 
 def draw(options: Options, problems=PROBLEMS):
@@ -434,7 +438,7 @@ def accuracy(problems, options: Options, judge) -> float:
     return (~best["response"].str.contains("wrong")).mean()
 
 
-@pytest.mark.parametrize("method", ["beam_search", "dvts"])
+@pytest.mark.parametrize("method", SEARCHES)
 def test_accuracy_rises_to_coverage_with_a_perfect_scorer(method):
     chances = [0, 20, 35, 50] * 10
     problems = [(f"{i}", "", tuple(map(ord, f"{chance:02d} "))) for i, chance in enumerate(chances)]
@@ -444,10 +448,10 @@ def test_accuracy_rises_to_coverage_with_a_perfect_scorer(method):
 
     at = [accuracy(problems, Options(method=method, budget=budget), perfect) for budget in (4, 16, 64)]
     assert at[0] < at[1] <= at[2]
-    assert at[2] == (0.75 if method == "beam_search" else pytest.approx(0.75, abs=0.05))
+    assert at[2] == (pytest.approx(0.75, abs=0.05) if method == "dvts" else 0.75)
 
 
-@pytest.mark.parametrize("method", ["beam_search", "dvts"])
+@pytest.mark.parametrize("method", SEARCHES)
 def test_accuracy_does_not_exceed_sampling_with_a_random_scorer(method):
     problems = [(f"{i}", "", tuple(map(ord, "70 "))) for i in range(400)]
     dice = random.Random(1)

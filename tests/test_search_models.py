@@ -9,11 +9,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ttstudy.kinds.methods import SEARCHES
 from ttstudy.methods.options import Options
 from ttstudy.methods.run import run
 
 TOKENS = ["<pad>", "<s>", "</s>", "<unk>", "\n\n", "\n", " ", *"abcdefgh"]
 HIDDEN = 32
+SEED = (0, "letters", "tiny")
 
 
 def write_checkpoint(folder: Path, seed: int, head: dict[str, tuple[int, ...]]) -> Path:
@@ -85,20 +87,24 @@ def folders(tmp_path_factory) -> tuple[Path, Path]:
     return policy, prm
 
 
-def searched(folders: tuple[Path, Path], options: Options, chosen: slice = slice(None)):
-    """A search of some of eight problems by freshly opened models."""
+def opened(folders: tuple[Path, Path]):
+    """A fresh engine, a fresh PRM and eight problems."""
     from ttstudy.policies.native import NativeEngine
     from ttstudy.prms import open_reward_model
 
     engine, prm = NativeEngine(folders[0]), open_reward_model(folders[1], "skywork")
     texts = ["a", "bb", "abc", "dead", "beef", "face", "c a b", "h"]
-    problems = [
-        (f"p{i}", text, engine.encode_chat([{"role": "user", "content": text}])) for i, text in enumerate(texts)
-    ][chosen]
-    return run(problems, engine, prm, options, seed=(0, "letters", "tiny")), prm
+    chats = [engine.encode_chat([{"role": "user", "content": text}]) for text in texts]
+    return engine, prm, [(f"p{i}", text, chat) for i, (text, chat) in enumerate(zip(texts, chats, strict=True))]
 
 
-@pytest.mark.parametrize("method", ["beam_search", "dvts"])
+def searched(folders: tuple[Path, Path], options: Options, chosen: slice = slice(None)):
+    """A search of some of eight problems by freshly opened models."""
+    engine, prm, problems = opened(folders)
+    return run(problems[chosen], engine, prm, options, seed=SEED), prm
+
+
+@pytest.mark.parametrize("method", SEARCHES)
 def test_blocks_of_problems_and_chunks_of_candidates_change_nothing(folders, method):
     options = Options(method=method, budget=16, max_step_tokens=12, max_depth=5, temperature=1.0)
     whole, prm = searched(folders, options)
@@ -111,7 +117,8 @@ def test_blocks_of_problems_and_chunks_of_candidates_change_nothing(folders, met
         pd.testing.assert_frame_equal(frame, getattr(chunked, table), check_exact=True)
     assert {"open", "eos", "length", "depth"} <= set(whole.nodes["finish"])
     assert whole.nodes["score"].nunique() > 100
-    assert whole.counters.engine_calls == whole.counters.prm_calls == whole.nodes["depth"].max()
+    depths = whole.nodes.groupby("depth")["text"].any()  # where all steps are blank, none is scored
+    assert (whole.counters.engine_calls, whole.counters.prm_calls) == (len(depths), depths.sum())
     assert whole.counters.prm_tokens == prm.tokens < whole.counters.prm_tokens_reencoded
 
 

@@ -81,29 +81,45 @@ def nodes_of(result) -> dict:
     return found
 
 
+def assert_same(result, problems, trees_of, engine, case: str) -> None:
+    """That a result has the nodes, answers, order and tokens of the naive trees of its problems."""
+    nodes, answers, order, ahead = {}, [], [], False
+    for problem in problems:
+        for number, tree in enumerate(trees_of(problem, engine)):
+            places = {}
+            for node in tree.nodes:
+                ahead |= node.rolled_out
+                facts = (node.text, len(node.drawn.ids), known(node.score), node.kept, node.finish)
+                nodes[problem[0], number, node.address()] = facts
+            for place, node in enumerate(sorted(tree.nodes, key=lambda node: node.number)):
+                places[id(node)] = place
+                order.append((problem[0], number, node.text, places.get(id(node.parent), -1)))
+            for answer in tree.answers:
+                steps = [node for node in answer.line() if node.text or tree.reference]
+                said = engine.decode([token for node in answer.line() for token in node.drawn.ids])
+                scores = [known(node.score) for node in steps]
+                answers.append((problem[0], number, said, answer.finish, [node.text for node in steps], scores))
+    assert nodes_of(result) == nodes, case
+    assert answers == [
+        (row.problem_id, row.tree, row.response, row.finish, list(row.steps), [known(x) for x in row.step_scores])
+        for row in result.answers.itertuples()
+    ], case
+    if not ahead:  # steps ahead are numbered after the candidates of their round
+        rows = result.nodes.itertuples()
+        assert order == [(row.problem_id, row.tree, row.text, row.parent) for row in rows], case
+    assert result.nodes["tokens"].sum() == result.counters.response_tokens
+    summed = costs(result.nodes, result.answers)[["response_tokens", "discarded_tokens", "prompt_tokens"]].sum()
+    counted = result.counters
+    assert list(summed) == [counted.response_tokens, counted.discarded_tokens, counted.prompt_tokens]
+
+
 @pytest.mark.parametrize("seeds", [range(first, first + 10) for first in range(0, 60, 10)], ids=str)
 def test_batched_and_naive_search_draw_the_same_trees(seeds):
     for seed in seeds:
         options, problems, policy, prm = world(seed)
         result = run(problems, policy(), prm(), options, seed=("oracle", seed))
-        nodes, answers, engine = {}, [], policy()
-        for problem in problems:
-            trees = naive_search.search(problem, engine, prm(), options, ("oracle", seed))
-            for number, tree in enumerate(trees):
-                for node in tree.nodes:
-                    facts = (node.text, len(node.drawn.ids), known(node.score), node.kept, node.finish)
-                    nodes[problem[0], number, node.address()] = facts
-                for answer in tree.answers:
-                    steps = [node for node in answer.line() if node.text or tree.reference]
-                    said = engine.decode([token for node in answer.line() for token in node.drawn.ids])
-                    scores = [known(node.score) for node in steps]
-                    answers.append((problem[0], number, said, answer.finish, [node.text for node in steps], scores))
-        assert nodes_of(result) == nodes, f"{seed}: {options}"
-        assert answers == [
-            (row.problem_id, row.tree, row.response, row.finish, list(row.steps), [known(x) for x in row.step_scores])
-            for row in result.answers.itertuples()
-        ], f"{seed}: {options}"
-        assert engine.tokens == result.counters.response_tokens
-        summed = costs(result.nodes, result.answers)[["response_tokens", "discarded_tokens", "prompt_tokens"]].sum()
-        counted = result.counters
-        assert list(summed) == [counted.response_tokens, counted.discarded_tokens, counted.prompt_tokens]
+
+        def trees(problem, engine, options=options, prm=prm, seed=seed):
+            return naive_search.search(problem, engine, prm(), options, ("oracle", seed))
+
+        assert_same(result, problems, trees, policy(), f"{seed}: {options}")

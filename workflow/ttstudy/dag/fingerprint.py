@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Collection, Mapping
 from functools import cache
 from hashlib import sha256
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -67,8 +68,8 @@ WRITES: dict[str, tuple[str, ...]] = {
 }
 """Tables that a step writes: a column that changes its kind changes what they hold."""
 
-FORMATS = {"rlhflow": 2}
-"""Versions above 1 of PRM formats: raise one when its token ids change, and only what its PRMs scored is made again."""
+VERSIONED = ("formats",)
+"""Folders of kinds that a step which calls a model computes with: each file in them has a version of its own."""
 
 
 def _bare_string(item: ast.stmt) -> bool:
@@ -309,13 +310,19 @@ def code_of(name: str) -> str:
 
 
 def record() -> dict[str, dict[str, str | int]]:
-    """Version and code digest of each step that calls a model, as `tests/model_steps.json` keeps them."""
-    steps: dict[str, dict[str, str | int]] = {
+    """Version and code digest of each step that calls a model, and of what stands in a file of its own for them.
+
+    `tests/model_steps.json` keeps them.
+    """
+    found: dict[str, dict[str, str | int]] = {
         step: {"version": version, "code": code(step, frozenset())} for step, version in VERSIONS.items()
     }
+    for folder in VERSIONED:
+        for name, thing in getattr(import_module(f"ttstudy.kinds.{folder}"), folder.upper()).items():
+            found[f"{folder}/{name}"] = {"version": thing.version, "code": code_of(f"{folder}/{name}")}
     for name in members("scores"):  # searches prune by them
-        steps[name] = {"version": VERSIONS["search"], "code": code_of(name)}
-    return dict(sorted(steps.items()))
+        found[name] = {"version": VERSIONS["search"], "code": code_of(name)}
+    return dict(sorted(found.items()))
 
 
 if __name__ == "__main__":

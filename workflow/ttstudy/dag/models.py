@@ -7,13 +7,13 @@ from typing import Any
 
 from ttstudy.dag.base import remembered
 from ttstudy.dag.contents import checkpoint_digest
-from ttstudy.dag.fingerprint import FORMATS as VERSIONS_OF_FORMATS
 from ttstudy.dag.inputs import Inputs
 from ttstudy.dag.specs.analysis import Sized
 from ttstudy.dag.specs.generation import Engine, Judge
 from ttstudy.dag.specs.inputs import FetchSpec, TrainPolicySpec, TrainPRMSpec
 from ttstudy.dag.specs.records import File, Spec
-from ttstudy.models.catalogue import FORMATS, FormatName, format_of
+from ttstudy.kinds.formats import FORMATS
+from ttstudy.models.catalogue import format_of
 from ttstudy.models.checkpoints import read_json
 from ttstudy.study import (
     CheckpointPolicy,
@@ -139,9 +139,7 @@ class Models(Inputs):
         assert isinstance(settings, LocalPRM)
         form = settings.format if isinstance(settings, CheckpointPRM | HubPRM) else None
         read = self._formats(settings, form)
-        versions: dict[str, int] = {
-            name: VERSIONS_OF_FORMATS[name] for name in sorted(read) if VERSIONS_OF_FORMATS.get(name, 1) != 1
-        }
+        versions = {name: FORMATS[name].version for name in sorted(read) if FORMATS[name].version != 1}
         return Judge(
             checkpoint=self.weights(prm),
             # Told or found out, it is the same format, and the same digest.
@@ -151,7 +149,7 @@ class Models(Inputs):
             vllm=settings.vllm,
         )
 
-    def _formats(self, settings: LocalPRM, form: FormatName | None) -> list[FormatName]:
+    def _formats(self, settings: LocalPRM, form: str | None) -> list[str]:
         """The format that a PRM reads in; all, where only a checkpoint tells that is not here yet."""
         if form is not None:
             return [form]

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ttstudy.analysis.statistics import area_under_curve
+from ttstudy.kinds.formats import FORMATS
 from ttstudy.miniature import task as tasks
 from ttstudy.miniature import tokenizer as tokens
 from ttstudy.miniature.network import Parameters, Shape, Weights, deeper, load, logits, rotary, run_layers
@@ -28,7 +29,7 @@ from ttstudy.models.text import TextTokenizer
 from ttstudy.policies.seeds import derive
 from ttstudy.prms.formats import Format, make_format
 
-ARCHITECTURES = {"qwen": "Qwen2ForProcessRewardModel", "skywork": "Qwen2ForPrmModel"}
+ARCHITECTURES = {name: FORMATS[name].architectures[0] for name in ("qwen", "skywork")}
 _IGNORED = -100
 
 

@@ -1,6 +1,7 @@
 """Process reward models known by name, and how any other one's format is told from its configuration.
 
-Imports nothing of ours, no tokenizers and no torch: the layout asks it at every start.
+What is known stands with each format (`ttstudy.kinds.formats`). No tokenizers, no torch: the layout asks it at every
+start.
 """
 
 from __future__ import annotations
@@ -8,49 +9,31 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
-FormatName = Literal["math_shepherd", "rlhflow", "skywork", "qwen"]
-FORMATS: tuple[FormatName, ...] = get_args(FormatName)
-"""Input formats; their versions are `ttstudy.dag.fingerprint.FORMATS`."""
-
-QWEN_SYSTEM = r"Please reason step by step, and put your final answer within \boxed{}."
-"""System message of Qwen2.5-Math-PRM (its model card)."""
+from ttstudy.kinds.formats import FORMATS
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A model on the Hugging Face hub.
+    """A model on the Hugging Face hub: its format, options of the format that are its own, the commit if recorded."""
 
-    `system`: system message of its chat, for format qwen only. `revision`: the commit that was checked; None where
-    none is recorded yet, and then the caller names one.
-    """
-
-    format: FormatName
-    system: str | None = None
-    revision: str | None = None
+    format: str
+    options: Mapping[str, Any]
+    revision: str | None
 
 
 CATALOGUE: dict[str, Known] = {
-    "peiyi9979/math-shepherd-mistral-7b-prm": Known("math_shepherd"),
-    "RLHFlow/Llama3.1-8B-PRM-Mistral-Data": Known("rlhflow"),
-    "RLHFlow/Llama3.1-8B-PRM-Deepseek-Data": Known("rlhflow"),
-    "Skywork/Skywork-o1-Open-PRM-Qwen-2.5-1.5B": Known("skywork"),
-    "Skywork/Skywork-o1-Open-PRM-Qwen-2.5-7B": Known("skywork"),
-    "Qwen/Qwen2.5-Math-PRM-7B": Known("qwen", QWEN_SYSTEM),
-    "Qwen/Qwen2.5-Math-PRM-72B": Known("qwen", QWEN_SYSTEM),
-    "Qwen/Qwen2.5-Math-7B-PRM800K": Known("qwen", QWEN_SYSTEM),
-    "Gen-Verse/ReasonFlux-PRM-7B": Known("qwen", None),
+    id: Known(name, model.options, model.revision)
+    for name, form in FORMATS.items()
+    for id, model in form.published.items()
 }
-"""The seven PRMs of the study (arXiv 2502.06703, section 4.1), and two more that share a format."""
+"""Among them the seven PRMs of the study (arXiv 2502.06703, section 4.1)."""
 
-_ARCHITECTURES: dict[str, FormatName] = {
-    "Qwen2ForProcessRewardModel": "qwen",
-    "Qwen2ForPrmModel": "skywork",
-}
+_ARCHITECTURES = {architecture: name for name, form in FORMATS.items() for architecture in form.architectures}
 
 
-def format_of(name: str, config: Mapping[str, Any]) -> FormatName:
+def format_of(name: str, config: Mapping[str, Any]) -> str:
     """Format of a model by its name in the catalogue or its architecture; never a guess.
 
     ValueError where the architecture could be any format, e.g. LlamaForCausalLM.

@@ -102,6 +102,11 @@ class TextTokenizer:
             raise ValueError(f"{self.folder} names no bos_token, which this PRM format needs.")
         return id
 
+    @staticmethod
+    def hole(number: int) -> str:
+        """Placeholder for text `number` of a chat, in private-use characters that no template writes."""
+        return f"\ue000{number}\ue001"
+
     def chat_pieces(self, messages: Sequence[dict[str, str]], holes: int) -> list[str]:
         """The fixed pieces of a chat around its holes: pieces[i] stands before text i, the last one after all.
 
@@ -114,8 +119,3 @@ class TextTokenizer:
         if pieces[1::2] != [str(number) for number in range(holes)]:
             raise ValueError(f"The chat template in {self.folder} drops, repeats or moves a message.")
         return pieces[::2]
-
-
-def hole(number: int) -> str:
-    """Placeholder for a text of a chat, in private-use characters that no template writes."""
-    return f"\ue000{number}\ue001"

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ttstudy.dag.specs import records
-from ttstudy.models.catalogue import CATALOGUE, FORMATS, QWEN_SYSTEM, FormatName, format_of
+from ttstudy.kinds.formats import FORMATS
+from ttstudy.models.catalogue import CATALOGUE, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOGUE",
     "FORMATS",
-    "FormatName",
     "open_prm",
     "open_reward_model",
 ]
@@ -31,12 +31,12 @@ BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
 
 def open_reward_model(
     path_or_name: str | Path,
-    format: FormatName | None = None,
+    format: str | None = None,
     engine: str = "transformers",
     *,
     name: str | None = None,
     revision: str | None = None,
-    system: str | None = QWEN_SYSTEM,
+    text: Mapping[str, Any] | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
     dtype: str | None = None,
@@ -50,12 +50,11 @@ def open_reward_model(
 
     Args:
         path_or_name: checkpoint folder, or model id of the Hugging Face hub.
-        format: `math_shepherd`, `rlhflow`, `skywork` or `qwen`; needed where neither the id nor the architecture in
-            config.json tells.
+        format: name in `ttstudy.kinds.formats`; needed where neither the id nor the architecture in config.json tells.
         engine: `transformers` or `vllm` (in the Python that has it; see `ttstudy.models.environment`).
         name: for tables; the folder's name or the id by default.
         revision: commit (40 hex digits) of a hub model.
-        system: system message of format qwen, None for none; hub models of the catalogue have their own.
+        text: options of the format, e.g. `system` of qwen; by default those of the model in the catalogue, or none.
         cache: where `.bin` weights are written as safetensors, by default `safetensors/` in the checkpoint folder.
         device: `auto` is the last GPU, where there is one.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU and the checkpoint's on a GPU.
@@ -69,7 +68,7 @@ def open_reward_model(
 
     Raises:
         ValueError: a format that cannot be told, a tensor that is missing or does not belong, a tokenizer without
-            the tokens of the format, a hub id without a commit, an unknown option.
+            the tokens of the format, a hub id without a commit, an unknown option, a format that vLLM cannot read.
     """
     if engine not in ENGINES:
         raise ValueError(f"Unknown PRM engine {engine!r}; there are {', '.join(ENGINES)}.")
@@ -93,8 +92,9 @@ def open_reward_model(
     hub_id = checkpoints.origin(folder) or str(path_or_name)
     format = format or format_of(hub_id, checkpoint.config)
     known = CATALOGUE.get(hub_id)
-    prompt = {"system": known.system if known else system} if format == "qwen" else {}
-    encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **prompt)
+    if text is None:
+        text = known.options if known and known.format == format else {}
+    encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **text)
     if engine == "vllm":
         if backbone != "auto":
             raise ValueError("backbone is an option of engine transformers; leave it out with engine vllm.")
@@ -106,7 +106,7 @@ def open_reward_model(
     precision = dtype_of(dtype or ("float32" if kind == "cpu" else stored_dtype(checkpoint.config)))
     budget = batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
     head = heads.load_head(format, encoder, checkpoint, device)
-    head_keys = heads.HEAD_KEYS[format]
+    head_keys = head.keys
     if _known_backbone(checkpoint, head_keys, backbone):
         scoring = NativeScoring(Backbone(checkpoint, device, precision), head, budget, cache_mib)
     else:
@@ -126,7 +126,7 @@ def _device(name: str) -> str:
 
 def _on_vllm(
     checkpoint: Checkpoint,
-    format: FormatName,
+    format: str,
     encoder: Format,
     dtype: str | None,
     cache: str | Path | None,
@@ -136,8 +136,8 @@ def _on_vllm(
     from ttstudy.prms import heads
     from ttstudy.prms.vllm import VllmScoring, on_cpu
 
-    heads.load_head(format, encoder, checkpoint, "cpu")  # a head that is not whole is refused here
-    _known_backbone(checkpoint, heads.HEAD_KEYS[format], "auto")
+    head = heads.load_head(format, encoder, checkpoint, "cpu")  # a head that is not whole is refused here
+    _known_backbone(checkpoint, head.keys, "auto")
     chosen = dtype or ("float32" if on_cpu() else stored_dtype(checkpoint.config) or "bfloat16")
     dtype_of(chosen)
     return VllmScoring(checkpoint, format, encoder, chosen, cache, **options)

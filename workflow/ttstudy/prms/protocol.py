@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ttstudy.errors import StudyError
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """Token ids of a problem with its steps, cut right after the last scored position.
-
-    `positions[k]` is the index in `ids` of the hidden state that carries step k's score. The ids of the first
-    k steps are a strict prefix of the ids of the first k + 1.
-    """
-
-    ids: list[int]
-    positions: list[int]
+from ttstudy.kinds.formats import Encoded
 
 
 def check_scores(name: str, scores: Sequence[float], steps: Sequence[str], where: str) -> None:

@@ -1,8 +1,7 @@
 """Scoring on vLLM's pooling engine, offline: token ids in, a score per position out. No code of a checkpoint is run.
 
-The two-token heads (math_shepherd, rlhflow) become one row, good less bad, of which vLLM takes the sigmoid: the same
-number, without logits of the vocabulary. Qwen2.5-Math-PRM is vLLM's own class, read at its step tag. Skywork's class
-is not known to vLLM; the same weights under the names of a Qwen2 token classifier are.
+How a format is pooled stands in its file (`ttstudy.kinds.formats`): by vLLM's own class, by a class that vLLM has under
+other names, or, for a head of two tokens, by one row, good less bad, without logits of the vocabulary.
 
 vLLM gives every token's score only without its prefix cache. `run_last` reads the cache (task classify) for the
 two-token heads; for the others vLLM has no such task and every candidate is encoded whole.
@@ -16,7 +15,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -26,17 +25,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ttstudy.errors import StudyError
+from ttstudy.kinds.formats import FORMATS, LM_KEY, Encoded
 from ttstudy.models.environment import ENVIRONMENT
 from ttstudy.models.loading import Checkpoint
 from ttstudy.models.padding import pad_heads, padded_size
 from ttstudy.policies.vllm import failure, hush
-from ttstudy.prms import heads
 from ttstudy.prms.engine import Siblings
 from ttstudy.prms.formats import Format
-from ttstudy.prms.protocol import Encoded
 
-TWO_TOKENS = {"math_shepherd": ("▁-", "▁+"), "rlhflow": ("-", "+")}
-"""Tokens of the two-token heads, bad and good, as vLLM wants them."""
 _CPU_CACHE = 1 << 28
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json")
 
@@ -61,9 +57,9 @@ class VllmScoring:
 
     Args:
         checkpoint: its `.bin` files are converted already.
-        form, encoder: the format's name and the format.
+        form, encoder: the format's name and the format; ValueError where vLLM cannot score in it.
         dtype: of the backbone; heads run in fp32.
-        cache: folder for Skywork's re-packaged weights, written once.
+        cache: folder for weights re-packaged under other names, written once.
         max_model_len: tokens of the longest solution; by default the model's context.
         tensor_parallel, enforce_eager, gpu_memory_utilization, kv_cache_gib: see `ttstudy.study.VllmPRMOptions`.
     """
@@ -83,14 +79,21 @@ class VllmScoring:
         kv_cache_gib: float | None = None,
     ) -> None:
         """Lay the checkpoint out for vLLM; the model is loaded when first asked for scores."""
-        self.form, self.encoder, self.dtype = form, encoder, dtype
-        self.parameters = _parameters(checkpoint, form)
+        pooling = FORMATS[form].vllm
+        if pooling is None:
+            raise ValueError(f"PRM engine vllm: cannot score in the format {form}; use engine transformers.")
+        self.pooling, self.encoder, self.dtype = pooling, encoder, dtype
+        self.parameters = _parameters(checkpoint) + 2 * checkpoint.config["hidden_size"] * bool(pooling.two_tokens)
         self.context = int(checkpoint.config.get("max_position_embeddings") or 2**31)
         self.longest = max_model_len or self.context
         self.tokens = 0
         self._scratch = tempfile.TemporaryDirectory(prefix="ttstudy-vllm-")
         root = Path(self._scratch.name)
-        self._folder = repackaged(checkpoint, cache) if form == "skywork" else _laid_out(checkpoint, root / "model")
+        self._folder = (
+            _laid_out(checkpoint, root / "model")
+            if pooling.renamed is None
+            else repackaged(checkpoint, pooling.renamed, pooling.config, cache)
+        )
         self._cpu = on_cpu()
         self.path = checkpoint.folder
         self._options: dict[str, Any] = {
@@ -109,13 +112,14 @@ class VllmScoring:
     def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
         """Score at each position of each sequence, in order, one pass per sequence."""
         data = self._encode("token_classify", [each.ids for each in batch])
-        if self.form != "qwen":
-            return [rows[each.positions, 0].tolist() for rows, each in zip(data, batch, strict=True)]
+        column = self.pooling.column
+        if not self.pooling.at_tag:
+            return [rows[each.positions, column].tolist() for rows, each in zip(data, batch, strict=True)]
         scores = []
         for rows, each in zip(data, batch, strict=True):
             if len(rows) != len(each.positions):
                 raise ValueError(f"vLLM found {len(rows)} step tags where the format set {len(each.positions)}.")
-            scores.append(rows[:, 1].tolist())
+            scores.append(rows[:, column].tolist())
         return scores
 
     def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
@@ -124,8 +128,9 @@ class VllmScoring:
         for group in groups:
             for suffix in group.suffixes:
                 places.setdefault((*group.ids, *suffix), len(places))
-        task = "classify" if self.form in TWO_TOKENS else "token_classify"
-        last = [rows.reshape(-1)[-1].item() for rows in self._encode(task, [list(ids) for ids in places])]
+        task = "classify" if self.pooling.two_tokens else "token_classify"
+        pooled = self._encode(task, [list(ids) for ids in places])
+        last = [torch.atleast_2d(rows)[-1, self.pooling.column].item() for rows in pooled]
         return [[last[places[(*group.ids, *suffix)]] for suffix in group.suffixes] for group in groups]
 
     def close(self) -> None:
@@ -166,10 +171,10 @@ class VllmScoring:
         if self.longest > self.context:
             changes["max_position_embeddings"] = self.longest  # vLLM has rotary tables for so many positions only
         options: dict[str, Any] = {"pooler_config": PoolerConfig(task=task), **self._options}
-        if self.form in TWO_TOKENS:
-            changes |= {"classifier_from_token": list(TWO_TOKENS[self.form]), "method": "from_2_way_softmax"}
+        if self.pooling.two_tokens:
+            changes |= {"classifier_from_token": list(self.pooling.two_tokens), "method": "from_2_way_softmax"}
             options["convert"] = "classify"
-        elif self.form == "qwen":
+        elif self.pooling.at_tag:
             options["pooler_config"] = PoolerConfig(task=task, tok_pooling_type="STEP", step_tag_id=self.encoder.tag)
         try:
             return LLM(
@@ -195,13 +200,13 @@ class VllmScoring:
         return failure(error, f"PRM {self.path.name}", self.path, "vllm.max_model_len")
 
 
-def _parameters(checkpoint: Checkpoint, form: str) -> int:
-    """Weights of backbone and head, counted as by the other engines: two rows of a two-token head."""
-    total = 2 * checkpoint.config["hidden_size"] if form in TWO_TOKENS else 0
+def _parameters(checkpoint: Checkpoint) -> int:
+    """Weights of backbone and head, counted as by the other engines: none of the vocabulary's head."""
+    total = 0
     for file in checkpoint.files:
         with safe_open(file, framework="pt") as stream:
             for key in stream.keys():  # noqa: SIM118 - not a mapping
-                if key != heads.LM_KEY and not key.endswith("rotary_emb.inv_freq"):
+                if key != LM_KEY and not key.endswith("rotary_emb.inv_freq"):
                     total += prod(stream.get_slice(key).get_shape())
     return total
 
@@ -220,8 +225,10 @@ def _link_tokenizer(source: Path, folder: Path) -> None:
             (folder / name).symlink_to((source / name).resolve())
 
 
-def repackaged(checkpoint: Checkpoint, cache: str | Path | None = None) -> Path:
-    """Skywork's checkpoint as a Qwen2 token classifier with one label: the same numbers under other names.
+def repackaged(
+    checkpoint: Checkpoint, names: Mapping[str, str], config: Mapping[str, Any], cache: str | Path | None = None
+) -> Path:
+    """A checkpoint as one of a class that vLLM has: the same numbers under other names, and what `config` says.
 
     Written once, into `cache` or `vllm/` in the checkpoint folder.
     """
@@ -231,8 +238,7 @@ def repackaged(checkpoint: Checkpoint, cache: str | Path | None = None) -> Path:
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    names = {"v_head.summary.weight": "score.weight", "v_head.summary.bias": "score.bias"}
-    kept = sorted(key for key in checkpoint.keys() if key != heads.LM_KEY and "inv_freq" not in key)
+    kept = sorted(key for key in checkpoint.keys() if key != LM_KEY and "inv_freq" not in key)
     where = {}
     for number, file in enumerate(checkpoint.files):
         with safe_open(file, framework="pt") as stream:
@@ -243,10 +249,9 @@ def repackaged(checkpoint: Checkpoint, cache: str | Path | None = None) -> Path:
                 where |= {names.get(key, key): shard for key in mine}
     index = {"metadata": {}, "weight_map": where}
     (partial / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
-    config = {key: value for key, value in checkpoint.config.items() if key != "auto_map"}
-    config |= {"architectures": ["Qwen2ForTokenClassification"], "id2label": {"0": "right"}, "label2id": {"right": 0}}
+    told = {key: value for key, value in checkpoint.config.items() if key != "auto_map"} | dict(config)
     _link_tokenizer(checkpoint.folder, partial)
-    (partial / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (partial / "config.json").write_text(json.dumps(told), encoding="utf-8")
     try:
         partial.replace(folder)
     except OSError:

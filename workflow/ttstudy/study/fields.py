@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from enum import Enum
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, core_schema
 
 from ttstudy.kinds.scores import SCORES
 from ttstudy.kinds.votes import VOTES
@@ -95,6 +97,18 @@ RecordedPath = Annotated[
     AfterValidator(lambda path: path if VARIABLE.fullmatch(path) else plain_path(path)),
     Field(description="JSONL or Parquet file, or $NAME: the environment variable NAME holds its path"),
 ]
+
+
+class OneOf:
+    """Of a text: one of the names of a registry, as `Literal` would have it if they were known when this is read."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """`names`, in the order in which they are told."""
+        self.names = list(names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """See pydantic."""
+        return core_schema.literal_schema(self.names)
 
 
 class Mark(Enum):

@@ -6,11 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ttstudy.study.fields import FilePath, Name, Section
+from ttstudy.kinds.formats import FORMATS
+from ttstudy.study.fields import FilePath, Name, OneOf, Section
 from ttstudy.study.models import Definition, HubModel, OnEngine, VllmPRMOptions
 
-Format = Literal["math_shepherd", "rlhflow", "skywork", "qwen"]
+Format = Annotated[str, OneOf(FORMATS)]
 """Input formats; `ttstudy.models.catalogue` tells them of models that are known."""
+_FAMILIES = ", ".join(f"{name}: {form.label}" for name, form in FORMATS.items())
 
 
 class LocalPRM(OnEngine):
@@ -38,7 +40,7 @@ class CheckpointPRM(LocalPRM):
     source: Literal["checkpoint"]
     path: FilePath
     format: Format | None = Field(
-        default=None, description="input format; only needed where config.json does not tell"
+        default=None, description=f"input format; only needed where config.json does not tell ({_FAMILIES})"
     )
 
 
@@ -46,7 +48,7 @@ class HubPRM(HubModel, LocalPRM):
     """A PRM of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
     format: Format | None = Field(
-        default=None, description="input format; only needed where neither the id nor config.json tells"
+        default=None, description=f"input format; only needed where neither the id nor config.json tells ({_FAMILIES})"
     )
 
 
