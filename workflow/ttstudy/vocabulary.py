@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, get_args
-
-SearchMethod = Literal["beam_search", "dvts"]
-SEARCHES: tuple[SearchMethod, ...] = get_args(SearchMethod)
-"""Methods that search step by step."""
 STUDY_TABLES = (
     *("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism"),
     *("predicted", "adaptive", "efficiency", "diagnostics"),
@@ -17,7 +12,6 @@ GRADER_TABLES = ("graders", "grader_accuracy", "grader_answers")
 FLAW_TABLES = ("diagnostics", "prm_skill", "calibration", "failures", "cases")
 """Tables about the PRMs' flaws, made together."""
 
-METHODS = ("cot", "majority", "best_of_n", "beam_search", "dvts", "coverage")
 LEVELS = ("easy", "medium", "hard")
 FLAWS = ("over_criticism", "error_neglect", "localisation_bias", "localisation_late", "length_bias")
 CAUSES = ("not_drawn", "pruned", "over_criticism", "error_neglect", "localisation_bias", "length_bias")

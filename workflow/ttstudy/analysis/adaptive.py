@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
-from ttstudy.analysis.choice import METHODS, THETA, folds_of, levels_of
+from ttstudy.analysis.choice import THETA, folds_of, levels_of
+from ttstudy.kinds.methods import CHOSEN
 from ttstudy.methods.voting import Pool, values
 
 ADAPTIVE = [
@@ -37,7 +38,7 @@ def allocate(
     `fixed` the accuracy at N for all, which spends at least as much.
     """
     keys = ["benchmark", "policy", "prm", *THETA]
-    usable = outcomes[outcomes["method"].isin(METHODS)]
+    usable = outcomes[outcomes["method"].isin(CHOSEN)]
     rows = []
     for names, part in usable.groupby(keys, sort=True, observed=True):
         cell = dict(zip(keys, names, strict=True))

@@ -9,15 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis.statistics import resample_weights
+from ttstudy.kinds.methods import CHOSEN
 from ttstudy.kinds.scores import SCORES
 from ttstudy.kinds.votes import VOTES
 
 THETA = ["method", "score", "vote"]
-_SIMPLE = {"majority": 0, "best_of_n": 1, "dvts": 2, "beam_search": 3}
 _VOTES = {name: place for place, name in enumerate(VOTES)}
 _SCORES = {name: place for place, name in enumerate(["none", *SCORES])}
-METHODS = tuple(_SIMPLE)
-"""Methods that a strategy may take, the simplest first."""
 _ROUNDING = 1e-9
 
 
@@ -39,10 +37,10 @@ def grids(outcomes: pd.DataFrame) -> Iterator[Grid]:
 
     Problems on which some theta has no value are left out.
     """
-    usable = outcomes[outcomes["method"].isin(METHODS)]
+    usable = outcomes[outcomes["method"].isin(CHOSEN)]
     for (benchmark, policy), part in usable.groupby(["benchmark", "policy"], sort=True, observed=True):
         guided = part[part["prm"] != "none"]
-        plain = part[part["method"] == "majority"]
+        plain = part[(part["prm"] == "none") & part["method"].isin(CHOSEN)]
         for (prm, budget), cell in guided.groupby(["prm", "budget"], sort=True, observed=True):
             rows = pd.concat([plain[plain["budget"] == budget], cell])
             table = rows.set_index(["problem_id", *THETA])["value"].unstack(THETA).dropna().sort_index()
@@ -75,7 +73,7 @@ def levels_of(levels: pd.DataFrame, cell: Mapping[str, object]) -> pd.Series:
 
 def _rank(theta: tuple[str, str, str]) -> tuple[int, int, int]:
     method, score, vote = theta
-    return _SIMPLE[method], _VOTES.get(vote, len(_VOTES)), _SCORES.get(score, len(_SCORES))
+    return CHOSEN.index(method), _VOTES.get(vote, len(_VOTES)), _SCORES.get(score, len(_SCORES))
 
 
 def folds_of(groups: np.ndarray, folds: int, repeats: int, seed: int) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Tokens that every method used at every budget, and how its responses ended; FLOPs are made of these.
 
 Conventions. Totals are over the problems. A pool's tokens at N are N times the mean of its responses (their expected
-number); DVTS at a smaller N uses its share of the trees. The problem's prompt is counted once per problem, since its
-KV cache serves every candidate. Discarded tokens are those of candidates that are part of no answer returned.
+number); independent trees (DVTS) at a smaller N are a share of those run. The problem's prompt is counted once per
+problem, since its KV cache serves every candidate. Discarded tokens are those of candidates that are in no answer.
 
 Attention is made of positions: a token at position p of its sequence meets p keys (see `ttstudy.analysis.flops`). Those
 of the policy's tokens are counted response by response and node by node, discarded ones too, and so are a PRM's that
@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from ttstudy.analysis.flops import positions
+from ttstudy.kinds.methods import METHODS, POOLED, growth_of
 
 Row = dict[str, Any]
 
@@ -33,15 +34,18 @@ def of_cot(responses: pd.DataFrame) -> Row:
 def of_pool(
     responses: pd.DataFrame, scores: Mapping[str, pd.DataFrame], budgets: Mapping[str, Sequence[int]]
 ) -> list[Row]:
-    """Majority (no PRM) and best-of-N (each PRM) at their budgets; `responses` is the whole pool."""
+    """Every method that shares the pool, at its budgets, once with each PRM that judges it.
+
+    `responses` is the whole pool.
+    """
     prompts = _prompts(responses)
     drawn = _mean_per_problem(responses, responses["response_tokens"])
     met = _mean_per_problem(responses, _positions(responses))
     rows = []
     for method, prm, budget in [
-        *(("coverage", "none", n) for n in sorted({*budgets.get("majority", ()), *budgets.get("best_of_n", ())})),
-        *(("majority", "none", n) for n in budgets.get("majority", ())),
-        *(("best_of_n", prm, n) for prm in scores for n in budgets.get("best_of_n", ())),
+        *(("coverage", "none", n) for n in sorted({n for name in POOLED for n in budgets.get(name, ())})),
+        *((name, "none", n) for name in _judged("none") for n in budgets.get(name, ())),
+        *((name, prm, n) for prm in scores for name in _judged("prm") for n in budgets.get(name, ())),
     ]:
         row = _row(method, prm, budget, prompts) | {"response_tokens": budget * drawn, "policy_positions": budget * met}
         if prm != "none":
@@ -63,7 +67,7 @@ def of_search(
     cot: pd.DataFrame,
     budgets: Sequence[int],
 ) -> list[Row]:
-    """A beam search at its budget, or a DVTS run at each budget its trees serve; `cot` tells the prompts' lengths."""
+    """A search at its budget, or independent trees at each that they serve; `cot` tells the prompts' lengths."""
     total = cost.iloc[0].astype(float).to_dict()
     prompts = _prompts(cot)
     total["policy_positions"] = float(_node_positions(nodes, prompts).sum(skipna=False))
@@ -73,8 +77,12 @@ def of_search(
         _row(method, prm, n, prompts)
         | {"problems": int(total["problems"])}
         | {column: n / budget * total[column] for column in _SPENT}
-        for n in ([budget] if method == "beam_search" else budgets)
+        for n in (budgets if growth_of(method).independent else [budget])
     ]
+
+
+def _judged(by: str) -> list[str]:
+    return [method for method in POOLED if METHODS[method].judged == by]
 
 
 def endings(

@@ -69,7 +69,7 @@ class Analysis(Generation):
             return {"responses": made.file(), "grades": self.graded(benchmark, made, grader), "scores": scores}
 
         prms = self.study.prms_of(policy)
-        scored = prms if self.study.budgets_for(policy).best_of_n else []
+        scored = prms if self.study.budgets_for(policy).scored else []
         samples = [
             Block(
                 samples=block,
@@ -101,7 +101,7 @@ class Analysis(Generation):
 
     def _of_cell(self, step: str, benchmark: str, policy: str, *names: str) -> dict[str, Any]:
         return {
-            "code": fingerprint.code(step),
+            "code": fingerprint.code(step, fingerprint.used(self.study.methods)),
             "benchmark": benchmark,
             "policy": policy,
             "outputs": {name: self.cell(name, benchmark, policy) for name in names or (step,)},
@@ -181,7 +181,8 @@ class Analysis(Generation):
         return [make(benchmark, policy).file(name) for benchmark, policy in self.pairs()]
 
     def _of_study(self, step: str, *names: str) -> dict[str, Any]:
-        return {"code": fingerprint.code(step), "outputs": {name: self.table(name) for name in names or (step,)}}
+        code = fingerprint.code(step, fingerprint.used(self.study.methods))
+        return {"code": code, "outputs": {name: self.table(name) for name in names or (step,)}}
 
     @remembered
     def training_spec(self) -> TrainingSpec:

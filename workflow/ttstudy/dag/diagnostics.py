@@ -58,7 +58,7 @@ class Diagnostics(Analysis):
             for name in self.study.labelled
         ]
         return DiagnosticsSpec(
-            code=fingerprint.code("diagnostics"),
+            code=fingerprint.code("diagnostics", fingerprint.used(self.study.methods)),
             seed=self.study.seed,
             search=self.study.search,
             cells=cells,

@@ -12,13 +12,14 @@ from __future__ import annotations
 import ast
 import json
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
 from hashlib import sha256
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
+from ttstudy.kinds.formats import FORMATS
+from ttstudy.kinds.methods import METHODS, SEARCHES
 from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES
 
 LIBRARY = Path(__file__).resolve().parents[1]
@@ -67,9 +68,6 @@ WRITES: dict[str, tuple[str, ...]] = {
     "claims": ("claims",),
 }
 """Tables that a step writes: a column that changes its kind changes what they hold."""
-
-VERSIONED = ("formats",)
-"""Folders of kinds that a step which calls a model computes with: each file in them has a version of its own."""
 
 
 def _bare_string(item: ast.stmt) -> bool:
@@ -302,6 +300,12 @@ def files(*patterns: str) -> str:
     return total.hexdigest()[:16]
 
 
+def used(methods: Iterable[str]) -> frozenset[str]:
+    """What `only` names for a study of these methods: their files, and all those of the other folders."""
+    others = (folder.name for folder in KINDS.iterdir() if folder.is_dir() and folder.name != "methods")
+    return frozenset([*(f"methods/{name}" for name in methods), *(name for each in others for name in members(each))])
+
+
 @cache
 def code_of(name: str) -> str:
     """Sixteen characters that change when what a file of kinds (methods/dvts) computes with changes."""
@@ -317,11 +321,11 @@ def record() -> dict[str, dict[str, str | int]]:
     found: dict[str, dict[str, str | int]] = {
         step: {"version": version, "code": code(step, frozenset())} for step, version in VERSIONS.items()
     }
-    for folder in VERSIONED:
-        for name, thing in getattr(import_module(f"ttstudy.kinds.{folder}"), folder.upper()).items():
-            found[f"{folder}/{name}"] = {"version": thing.version, "code": code_of(f"{folder}/{name}")}
-    for name in members("scores"):  # searches prune by them
-        found[name] = {"version": VERSIONS["search"], "code": code_of(name)}
+    searches = {f"methods/{name}": METHODS[name].version for name in SEARCHES}
+    formats = {f"formats/{name}": form.version for name, form in FORMATS.items()}
+    scores = dict.fromkeys(members("scores"), VERSIONS["search"])  # searches choose by them
+    for name, number in (searches | formats | scores).items():
+        found[name] = {"version": number, "code": code_of(name)}
     return dict(sorted(found.items()))
 
 

@@ -19,10 +19,10 @@ from ttstudy.dag.specs.generation import (
     SearchSpec,
 )
 from ttstudy.dag.specs.records import File, Spec
+from ttstudy.kinds.methods import METHODS, SEARCHES, growth_of
 from ttstudy.study import GRADERS, OpenAIPolicy, RecordedPolicy, RecordedPRM
 from ttstudy.study.policies import LocalPolicy
 from ttstudy.study.sampling import SamplingSettings
-from ttstudy.vocabulary import SEARCHES, SearchMethod
 
 Use = Literal["cot", "responses", "search"]
 Range = tuple[int, int]
@@ -190,35 +190,36 @@ class Generation(Models):
         )
 
     @remembered
-    def search_spec(self, benchmark: str, policy: str, prm: str, method: SearchMethod, budget: int) -> SearchSpec:
+    def search_spec(self, benchmark: str, policy: str, prm: str, method: str, budget: int) -> SearchSpec:
         """Spec of one method's search at one budget."""
         spec = SearchSpec(
             version=fingerprint.VERSIONS["search"],
             judge=self.judge(prm),
             method=method,
-            options=self.study.search,
+            method_version=METHODS[method].version,
+            options=self.study.search.of(method),
             budget=budget,
             **self._drawing(benchmark, policy, "search"),
         )
         stem = f"{self.study.results}/{benchmark}/{policy}/{method}/{prm}-{spec.folder}/{budget:04d}"
         return spec.named(**{table: f"{stem}.{table}.parquet" for table in TABLES})
 
-    def search_folder(self, benchmark: str, policy: str, prm: str, method: SearchMethod) -> str:
+    def search_folder(self, benchmark: str, policy: str, prm: str, method: str) -> str:
         """Folder of one method's searches with a PRM, one set of files per budget."""
         return self.search_spec(benchmark, policy, prm, method, 0).product.rpartition("/")[0]
 
     def search(
-        self, benchmark: str, policy: str, prm: str, method: SearchMethod, budget: int, table: str = "answers"
+        self, benchmark: str, policy: str, prm: str, method: str, budget: int, table: str = "answers"
     ) -> str:
         """Path of a search's `answers`, `nodes` or `cost` table."""
         return self.search_spec(benchmark, policy, prm, method, int(budget)).outputs[table]
 
-    def search_budgets(self, policy: str, method: SearchMethod) -> list[int]:
-        """Budgets that are run: every one of beam search; the largest of DVTS, whose trees serve the smaller."""
-        budgets = self.study.budgets_for(policy)
-        return sorted(budgets.beam_search or []) if method == "beam_search" else sorted(budgets.dvts or [])[-1:]
+    def search_budgets(self, policy: str, method: str) -> list[int]:
+        """Budgets that are run: every one, or of independent trees the largest, which serves the smaller."""
+        budgets = sorted(self.study.budgets_for(policy).of(method))
+        return budgets[-1:] if growth_of(method).independent else budgets
 
-    def searches(self, policy: str) -> Iterator[tuple[str, SearchMethod, int]]:
+    def searches(self, policy: str) -> Iterator[tuple[str, str, int]]:
         """Every (prm, method, budget) that is run with a policy."""
         for prm in self.study.prms_of(policy) if self.study.can_search(policy) else []:
             for method in SEARCHES:

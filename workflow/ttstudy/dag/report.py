@@ -71,7 +71,7 @@ class Report(Diagnostics):
                 for block, made in self.pool(benchmark, policy, pool):
                     yield made.step, made
                     yield "grade", self.grades_spec(benchmark, made)
-                    if pool == "samples" and self.study.budgets_for(policy).best_of_n or (
+                    if pool == "samples" and self.study.budgets_for(policy).scored or (
                         pool == "pilot" and self.study.difficulty.label_free == "prm"
                     ):
                         for prm in self.study.prms_of(policy):

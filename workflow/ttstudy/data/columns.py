@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ttstudy.kinds.methods import METHODS, SEARCHES
 from ttstudy.kinds.scores import SCORES
 from ttstudy.kinds.votes import VOTES
-from ttstudy.vocabulary import CAUSES, FLAWS, LEVELS, METHODS
+from ttstudy.vocabulary import CAUSES, FLAWS, LEVELS
 
 _CELL = "benchmark:str policy:str prm:str method:method budget:int score:score vote:vote"
 _RESPONSES = (
@@ -76,14 +77,14 @@ is then missing too, never zero. A `count?` column is of integers until a value 
 """
 
 CHOICES: dict[str, tuple[str, ...]] = {
-    "method": METHODS,
+    "method": tuple(METHODS),
     "score": ("none", *SCORES),
     "vote": ("none", *VOTES),
     "level": LEVELS,
     "level_or_all": ("all", *LEVELS),
     "finish": ("eos", "stop", "length", "context", "depth", "unknown"),
     "node_finish": ("open", "eos", "stop", "length", "context", "depth"),
-    "source": ("cot", "samples", "beam_search", "dvts"),
+    "source": ("cot", "samples", *SEARCHES),
     "status": ("graded", "no_answer", "timed_out"),
     "flaw": FLAWS,
     "cause": CAUSES,

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from ttstudy.data.prompts import SEPARATOR
+from ttstudy.kinds.methods import SEARCHES, Growth, growth_of
 from ttstudy.kinds.scores import SCORES
 
 if TYPE_CHECKING:
     from ttstudy.study.methods import Search
     from ttstudy.study.sampling import SamplingSettings
-
-Method = Literal["beam_search", "dvts"]
-"""`ttstudy.vocabulary.SearchMethod`, not imported: words of tables are no part of what a search computes with."""
 
 REFERENCE: dict[str, Any] = {
     "score": "last",
@@ -33,17 +32,18 @@ REFERENCE_TRIES = 3
 class Options:
     """Options of one search. ValueError where they contradict each other.
 
-    Beam search and DVTS are one algorithm over trees of a width W (first steps) and B = W / M slots (kept
-    beams): beam search is one tree with W = N, DVTS is N / M independent trees with W = M, B = 1.
+    A search grows trees of a width W (first steps) with B places for paths that are kept. Beam search is one tree
+    with W = N and B = W / M, DVTS is N / M independent trees with W = M and B = 1; a method without beams is one
+    tree with W = B = N. How places are given is the method's own (`ttstudy.kinds.methods`).
     """
 
-    method: Method
+    method: str
 
     budget: int
-    """N: candidates drawn at the first depth, and at most so many at every later one. A multiple of M."""
+    """N: candidates drawn at the first depth, and at most so many at every later one. With beams a multiple of M."""
 
     beam_width: int = 4
-    """M: candidates drawn per kept beam. 4 in the paper."""
+    """M: candidates drawn per kept beam. 4 in the paper. A method without beams draws one per place."""
 
     semantics: Literal["default", "reference"] = "default"
     """`reference` follows the official code and overrules the options in `REFERENCE`, whatever they say.
@@ -108,6 +108,9 @@ class Options:
     separator: str = SEPARATOR
     """Text that ends a step and stays in it."""
 
+    own: Mapping[str, Any] = field(default_factory=dict)
+    """The method's own options; those left out have their defaults."""
+
     max_live: int = 4096
     """Most candidates in one call of the engine or the PRM. Bounds memory and decides no step and no score.
 
@@ -118,7 +121,7 @@ class Options:
     def __post_init__(self) -> None:
         """Apply `reference`, then check."""
         choices = {
-            "method": ("beam_search", "dvts"),
+            "method": SEARCHES,
             "semantics": ("default", "reference"),
             "score": tuple(SCORES),
             "answers": ("beams", "candidates"),
@@ -132,7 +135,10 @@ class Options:
         for name in ("budget", "beam_width", "max_depth", "max_step_tokens", "max_live"):
             if getattr(self, name) < 1:
                 raise ValueError(f"search.{name} is {getattr(self, name)}; it must be at least 1")
-        if self.budget % self.beam_width:
+        object.__setattr__(self, "own", {name: o.default for name, o in self.growth.options.items()} | {**self.own})
+        if unknown := set(self.own) - set(self.growth.options):
+            raise ValueError(f"search.{self.method} has no option {min(unknown)!r}")
+        if self.growth.beams and self.budget % self.beam_width:
             raise ValueError(
                 f"search budget {self.budget} is not a multiple of the beam width {self.beam_width}; "
                 f"use {self.beam_width}, {2 * self.beam_width}, ..."
@@ -146,18 +152,25 @@ class Options:
 
     @classmethod
     def of(
-        cls, method: Method, budget: int, settings: Search, sampling: SamplingSettings | None = None
+        cls, method: str, budget: int, settings: Search, sampling: SamplingSettings | None = None
     ) -> Options:
         """Options of a search as a study has them; without `sampling`, for a look at a finished search."""
         drawn = {} if sampling is None else sampling.model_dump()
         if "max_tokens" in drawn:
             drawn["max_step_tokens"] = drawn.pop("max_tokens")
-        return cls(method=method, budget=budget, **settings.model_dump(exclude={"problems_per_block"}), **drawn)
+        sections = {name for name in SEARCHES if growth_of(name).options}
+        shared = settings.of(method).model_dump(exclude={"problems_per_block", *sections})
+        return cls(method=method, budget=budget, own=settings.own(method), **shared, **drawn)
+
+    @property
+    def growth(self) -> Growth:
+        """How the method's trees grow."""
+        return growth_of(self.method)
 
     @property
     def trees(self) -> int:
         """Independent trees per problem."""
-        return self.budget // self.beam_width if self.method == "dvts" else 1
+        return self.budget // self.beam_width if self.growth.independent else 1
 
     @property
     def width(self) -> int:
@@ -166,8 +179,13 @@ class Options:
 
     @property
     def slots(self) -> int:
-        """B: beams kept per tree."""
-        return self.width // self.beam_width
+        """B: paths kept per tree."""
+        return self.width // self.beam_width if self.growth.beams else self.width
+
+    @property
+    def children(self) -> int:
+        """Candidates drawn per place that a path has."""
+        return self.beam_width if self.growth.beams else 1
 
     def spec(self) -> dict[str, Any]:
         """All that decides the result, as plain JSON values: every option but `max_live`."""

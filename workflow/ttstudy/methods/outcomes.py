@@ -9,6 +9,7 @@ import pandas as pd
 
 from ttstudy.data import tables
 from ttstudy.data.tables import TableError
+from ttstudy.kinds.methods import METHODS, POOLED, growth_of
 from ttstudy.methods import voting
 from ttstudy.methods.voting import Pool
 
@@ -28,20 +29,24 @@ def of_pool(
     problem_ids: Sequence[str],
     seed: int,
 ) -> Values:
-    """Coverage and majority of a pool of responses, and best-of-N with each PRM's scores."""
+    """Every method that shares a pool of responses; those that a PRM judges once with each PRM's scores."""
     sizes = grades.groupby("problem_id").size().reindex(problem_ids, fill_value=0)
-    largest = max([*budgets.get("majority", ()), *budgets.get("best_of_n", ())], default=0)
+    every = sorted({budget for method in POOLED for budget in budgets.get(method, ())})
+    largest = max(every, default=0)
     if sizes.min() < largest:
         raise TableError(f"problem {sizes.idxmin()} has {sizes.min()} responses in its pool, but N is up to {largest}")
     pool = Pool.build(grades, None, problem_ids)
-    every = sorted({*budgets.get("majority", ()), *budgets.get("best_of_n", ())})
     if every:
         yield "coverage", "none", voting.values(pool, every, "coverage", seed=seed)
-    if budgets.get("majority"):
-        yield "majority", "none", voting.values(pool, budgets["majority"], "majority", seed=seed)
+    run = [method for method in POOLED if budgets.get(method)]
+    for method in run:
+        if METHODS[method].judged == "none":
+            yield method, "none", voting.values(pool, budgets[method], method, seed=seed)
     for prm, table in scores.items():
         scored = Pool.build(grades, table, problem_ids)
-        yield "best_of_n", prm, voting.values(scored, budgets["best_of_n"], "best_of_n", seed=seed)
+        for method in run:
+            if METHODS[method].judged == "prm":
+                yield method, prm, voting.values(scored, budgets[method], method, seed=seed)
 
 
 def of_cot(grades: pd.DataFrame, problem_ids: Sequence[str]) -> Values:
@@ -60,9 +65,9 @@ def of_search(
     beam_width: int,
     seed: int,
 ) -> Values:
-    """A beam search at its budget, or a DVTS run at every budget that its trees serve."""
+    """A search at its budget, or independent trees at every budget that they serve."""
     pool = Pool.build(grades, answers, problem_ids)
-    if method == "dvts":
+    if growth_of(method).independent:
         trees = budget // beam_width
         yield method, prm, voting.values_of_trees(pool, budgets, beam_width, trees, seed=seed)
     else:

@@ -1,4 +1,4 @@
-"""Beam search and DVTS: all trees of all problems advance together, one step per round."""
+"""Search step by step: all trees of all problems advance together, one step per round."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def run(
             raise ValueError(f"problem_id {problem_id!r} is given twice to one search")
         seen.add(problem_id)
     trees = [
-        Tree(problem_id, problem, tuple(prompt), number, options)
+        Tree(problem_id, problem, tuple(prompt), number, options, seed)
         for problem_id, problem, prompt in problems
         for number in range(options.trees)
     ]
@@ -201,7 +201,7 @@ class _Rounds:
 
     def _indices(self, expansion: Expansion, attempt: int) -> range:
         """Child numbers of one attempt; a further one counts on, so that its seeds are its own."""
-        number, count = attempt, self.options.beam_width
+        number, count = attempt, expansion.places * self.options.children
         if expansion.parent is None:
             number, count = expansion.tree.number, self.options.width
         return range(number * count, (number + 1) * count)

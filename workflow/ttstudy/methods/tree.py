@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import nan
+from random import Random
 
+from ttstudy.kinds.methods import Room
 from ttstudy.kinds.scores import SCORES
 from ttstudy.methods.options import Options
+from ttstudy.policies.seeds import derive
 
 OPEN = "open"
 """Finish of a step that ended at the separator and can be continued."""
@@ -42,6 +46,11 @@ class Node:
     value: float = nan
 
     @property
+    def open(self) -> bool:
+        """Whether the path can be continued."""
+        return self.finish == OPEN
+
+    @property
     def finished(self) -> bool:
         """Whether the path to this node is a complete response."""
         return self.rank == 0 and self.finish != OPEN and not self.out
@@ -64,6 +73,8 @@ class Expansion:
     tree: Tree
     line: list[Node]
     prompt: tuple[int, ...]
+    places: int = 1
+    """How many times the path was kept."""
     children: list[Node] = field(default_factory=list)
 
     @property
@@ -88,48 +99,60 @@ class Expansion:
 
 @dataclass(slots=True, eq=False)
 class Tree:
-    """One tree of one problem: `options.width` first steps, `options.slots` beams."""
+    """One tree of one problem: `options.width` first steps, `options.slots` places for paths.
+
+    `beams` are the paths kept: open or ended, as many times as they have places. `seed` begins the seeds of what a
+    method draws to choose among paths.
+    """
 
     problem_id: str
     problem: str
     prompt: tuple[int, ...]
     number: int
     options: Options
+    seed: Sequence[object] = ()
     nodes: list[Node] = field(default_factory=list)
     beams: list[Node] = field(default_factory=list)
 
     @property
     def live(self) -> list[Node]:
-        """Beams to expand, in the order of drawing."""
-        return sorted((node for node in self.beams if node.finish == OPEN), key=lambda node: node.number)
+        """Paths to expand, each once, in the order of drawing."""
+        found = {node.number: node for node in self.beams if node.open}
+        return [found[number] for number in sorted(found)]
 
     def expansions(self) -> list[Expansion]:
-        """What is drawn next: the first steps, or candidates for every live beam; nothing when done."""
-        lines = [node.line() for node in self.live] if self.nodes else [[]]
-        return [Expansion(self, line, sum((node.ids for node in line), self.prompt)) for line in lines]
+        """What is drawn next: the first steps, or candidates for every live path; nothing when done."""
+        if not self.nodes:
+            return [Expansion(self, [], self.prompt)]
+        places = Counter(node.number for node in self.beams)
+        lines = [node.line() for node in self.live]
+        return [
+            Expansion(self, line, sum((node.ids for node in line), self.prompt), places[line[-1].number])
+            for line in lines
+        ]
 
     def value(self, line: Sequence[Node], score: float) -> float:
         """Value of a path whose steps so far are `line` and whose newest step has `score`."""
         return SCORES[self.options.score].of([*(node.score for node in line), score])
 
     def prune(self, expansions: Sequence[Expansion]) -> None:
-        """Keep the best beams: higher rank, higher value, earlier drawn."""
-        held = [node for node in self.beams if node.finish != OPEN]
-        contest = [node for expansion in expansions for node in expansion.children if not node.out]
-        places = self.options.slots
-        if self.options.refill:
-            contest = held + contest
-            held = []
-        else:
-            places -= len(held)
-        chosen = sorted(contest, key=lambda node: (node.rank, -node.value, node.number))[:places]
-        for node in chosen:
+        """Keep the paths that the method chooses among those that have ended and what was drawn."""
+        options, ended = self.options, [node for node in self.beams if not node.open]
+        drawn = [node for expansion in expansions for node in expansion.children if not node.out]
+        room = Room(options.width, options.slots, options.refill, options.own, lambda: self._random(drawn))
+        kept = options.growth.select(ended, drawn, room)
+        for node in kept:
             node.kept = True
         for expansion in expansions:
             for node in expansion.children:
                 if not node.kept and not node.finished:
                     node.ids = ()  # never needed again: memory grows with what is kept
-        self.beams = held + chosen
+        self.beams = kept
+
+    def _random(self, drawn: Sequence[Node]) -> Random:
+        """Draws of this round: of the problem, the depth and, where there are several, the tree."""
+        depth = max((node.depth for node in drawn), default=0)
+        return Random(derive(*self.seed, "resample", self.problem_id, depth, *([self.number] if self.number else [])))
 
     def answers(self) -> list[Node]:
         """Last nodes of the responses that this tree returns; never none."""

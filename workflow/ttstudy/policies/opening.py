@@ -29,7 +29,7 @@ def open_engine(path: str | Path, kind: str = "transformers", name: str | None =
     if kind == "openai":
         raise StudyError(
             "engine openai: an endpoint takes messages and cannot go on from tokens, so its policies can be voted on "
-            "but not searched with; leave them out of beam_search and dvts"
+            "but not searched with; leave them out of the searches"
         )
     raise ValueError(f"There is no engine {kind!r}; supported: {', '.join(KINDS)}.")
 

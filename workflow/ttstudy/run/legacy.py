@@ -36,6 +36,8 @@ from ttstudy.study import (
 from ttstudy.study.prms import LocalPRM
 from ttstudy.study.sampling import SamplingSettings
 
+SEARCHES_THEN = ("beam_search", "dvts")
+"""All the searches that there were."""
 FORMATS = {"rlhflow": 2}
 """Versions of PRM formats that were not 1; every step's version was 1."""
 _DRAWN_BY = {

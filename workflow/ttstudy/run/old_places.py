@@ -12,9 +12,8 @@ from typing import NamedTuple
 from ttstudy.dag.generation import TABLES
 from ttstudy.dag.layout import Layout
 from ttstudy.dag.specs.records import Spec
-from ttstudy.run.legacy import Later, Legacy
+from ttstudy.run.legacy import SEARCHES_THEN, Later, Legacy
 from ttstudy.study import RecordedBenchmark, RecordedPolicy
-from ttstudy.vocabulary import SEARCHES, SearchMethod
 
 KINDS = ("checkpoints", "imported tables", "benchmarks", "labelled solutions", "responses", "scores", "searches")
 POOLS = ("pilot", "cot", "samples")
@@ -68,7 +67,7 @@ def places(layout: Layout) -> Iterator[Place]:
         for pool in POOLS:
             yield from _pool(layout, then, benchmark, policy, pool)
         for prm in study.prms_of(policy) if study.can_search(policy) else []:
-            for method in SEARCHES:
+            for method in SEARCHES_THEN:
                 yield _searched(layout, then, benchmark, policy, prm, method)
 
 
@@ -142,7 +141,7 @@ def _pool(layout: Layout, then: Legacy, benchmark: str, policy: str, pool: str) 
 
 
 def _searched(
-    layout: Layout, then: Legacy, benchmark: str, policy: str, prm: str, method: SearchMethod
+    layout: Layout, then: Legacy, benchmark: str, policy: str, prm: str, method: str
 ) -> Place:
     def tables(name: str) -> Made | None:
         found = _SEARCH.fullmatch(name)

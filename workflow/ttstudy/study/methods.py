@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from ttstudy.kinds.methods import BUDGETED, METHODS, POOLED, SEARCHES, Option, growth_of
 from ttstudy.study.fields import FREE, Score, Section
 
 BudgetList = Annotated[list[Annotated[int, Field(gt=0, le=1_000_000)]], Field(min_length=1)]
 
 
-class Budgets(Section):
+class _Budgets(Section):
     """Candidate solutions N that each method may draw for a problem. A method that is left out is not run."""
 
-    majority: BudgetList | None = None
-    best_of_n: BudgetList | None = None
-    beam_search: BudgetList | None = None
-    dvts: BudgetList | None = None
+    def of(self, method: str) -> list[int]:
+        """A method's budgets; none where it is left out."""
+        return getattr(self, method) or []
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods that are run, in the order in which they are shown."""
+        return [method for method in BUDGETED if self.of(method)]
+
+    @property
+    def pooled(self) -> list[int]:
+        """Every budget of a method that shares the pool, from the smallest."""
+        return sorted({budget for method in POOLED for budget in self.of(method)})
 
     @property
     def pool(self) -> int:
-        """Responses needed per problem: the largest budget of majority and best-of-N (0: no pool)."""
-        return max([*(self.majority or []), *(self.best_of_n or [])], default=0)
+        """Responses needed per problem: the largest budget of the methods that share the pool (0: no pool)."""
+        return max(self.pooled, default=0)
+
+    @property
+    def scored(self) -> bool:
+        """Whether PRMs score the pool."""
+        return any(self.of(method) for method in POOLED if METHODS[method].judged == "prm")
 
     @model_validator(mode="after")
-    def _distinct(self) -> Budgets:
-        for method in ("majority", "best_of_n", "beam_search", "dvts"):
-            budgets = getattr(self, method) or []
-            if len(set(budgets)) != len(budgets):
+    def _distinct(self) -> _Budgets:
+        for method in BUDGETED:
+            if len(set(self.of(method))) != len(self.of(method)):
                 raise ValueError(f"{method} lists a budget twice")
         return self
 
 
-class Search(Section):
-    """Beam search and DVTS; see `ttstudy.methods` for what each option means and why it has its default."""
+if TYPE_CHECKING:
+    Budgets = _Budgets
+else:
+    Budgets = create_model(
+        "Budgets",
+        __base__=_Budgets,
+        __doc__=_Budgets.__doc__,
+        __module__=__name__,
+        **{method: (BudgetList | None, None) for method in BUDGETED},
+    )
+
+
+class _Search(Section):
+    """Searches; see `ttstudy.methods` for what each option means and why it has its default."""
 
     beam_width: int = Field(default=4, ge=1, le=1024, description="M: candidates drawn per kept beam and step")
     score: Score = Field(default="last", description="PRM score by which beams are pruned")
@@ -68,6 +95,47 @@ class Search(Section):
     )
     problems_per_block: Annotated[int, FREE] = Field(
         default=50, ge=1, le=10**6, description="problems searched, and saved, together"
+    )
+
+
+    def of(self, method: str) -> _Search:
+        """The options that one method has: what it does not heed is at its default, and so decides nothing of it."""
+        unheeded = {name for name in SEARCHES if name != method and growth_of(name).options}
+        if not growth_of(method).beams:
+            unheeded |= BEAMS
+        return self.model_copy(update={name: type(self).model_fields[name].get_default() for name in unheeded})
+
+    def own(self, method: str) -> dict[str, Any]:
+        """A method's own options."""
+        return getattr(self, method).model_dump() if growth_of(method).options else {}
+
+
+BEAMS = frozenset({"beam_width", "answers", "semantics", "refill"})
+"""Options of searches that keep beams."""
+
+
+def _section(method: str, options: Mapping[str, Option]) -> Any:
+    """The section `search.METHOD` of a method's own options."""
+    name = "".join(word.title() for word in method.split("_"))
+    fields: dict[str, Any] = {
+        key: (type(option.default), Field(option.default, gt=option.above, le=option.most, description=option.about))
+        for key, option in options.items()
+    }
+    model = create_model(
+        name, __base__=Section, __doc__=f"Options of {METHODS[method].look.words} alone.", __module__=__name__, **fields
+    )
+    return (model, model())
+
+
+if TYPE_CHECKING:
+    Search = _Search
+else:
+    Search = create_model(
+        "Search",
+        __base__=_Search,
+        __doc__=_Search.__doc__,
+        __module__=__name__,
+        **{name: _section(name, growth_of(name).options) for name in SEARCHES if growth_of(name).options},
     )
 
 

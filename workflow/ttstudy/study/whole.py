@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from ttstudy.kinds.methods import METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.study.benchmarks import Benchmark, Labelled
 from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section
 from ttstudy.study.methods import Budgets, Difficulty, Search
@@ -98,7 +99,7 @@ class Study(Section):
     def _beams_filled(self) -> None:
         width = self.search.beam_width
         for place, method, budgets in self._searches():
-            for budget in budgets:
+            for budget in budgets if growth_of(method).beams else []:
                 if budget % width:
                     raise ValueError(f"{place}.{method}: {budget} is not a multiple of search.beam_width ({width})")
 
@@ -123,7 +124,7 @@ class Study(Section):
             raise ValueError("policies.all: this name stands for all policies together; choose another")
 
     def _prms_named(self) -> None:
-        needs_prm = [m for m in ("best_of_n", "beam_search", "dvts") if getattr(self.budgets, m)]
+        needs_prm = [method for method in self.budgets.methods if METHODS[method].judged == "prm"]
         if needs_prm and not self.prms:
             raise ValueError(f"prms: none is defined, but budgets.{needs_prm[0]} needs one")
         for prm, settings in self.prms.items():
@@ -153,7 +154,7 @@ class Study(Section):
             if recorded and policy in self.references and not settings.greedy:
                 raise ValueError(f"references: {policy!r} has no greedy responses recorded, so it cannot be one")
             if recorded and policy not in self.references and not self.budgets_for(policy).pool:
-                raise ValueError(f"policies.{policy}: recorded responses need budgets.majority or budgets.best_of_n")
+                raise ValueError(f"policies.{policy}: recorded responses need budgets.{' or budgets.'.join(POOLED)}")
             for prm in self.prms_of(policy):
                 if isinstance(self.prms[prm], RecordedPRM) and not recorded:
                     raise ValueError(
@@ -168,13 +169,19 @@ class Study(Section):
         """(key, method, budgets) of every search in the configuration."""
         every = {"budgets": self.budgets} | {f"budgets_of.{name}": item for name, item in self.budgets_of.items()}
         for place, budgets in every.items():
-            for method in ("beam_search", "dvts"):
-                if getattr(budgets, method):
-                    yield place, method, getattr(budgets, method)
+            for method in SEARCHES:
+                if budgets.of(method):
+                    yield place, method, budgets.of(method)
 
     def budgets_for(self, policy: str) -> Budgets:
         """Budgets of one policy: its own, the study's, or none for a reference."""
         return Budgets() if policy in self.references else self.budgets_of.get(policy, self.budgets)
+
+    @property
+    def methods(self) -> list[str]:
+        """Methods that are run with some policy, in the order in which they are shown; CoT and bounds are always."""
+        run = {method for budgets in (self.budgets, *self.budgets_of.values()) for method in budgets.methods}
+        return [name for name, method in METHODS.items() if name in run or not method.budgeted]
 
     def sampling_of(self, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
         """Settings for one policy and use: the study's or its prompt family's, its own changes applied."""

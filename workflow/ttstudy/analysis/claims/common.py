@@ -10,11 +10,11 @@ import pandas as pd
 from ttstudy.analysis import statistics
 from ttstudy.analysis.claims.evidence import Cell, Evidence, Finding, Missing, Verdict, average, judge, less, points
 from ttstudy.analysis.statistics import Paired
-from ttstudy.vocabulary import SEARCHES
+from ttstudy.kinds.methods import PAPER_SEARCHES
 
 RESAMPLES = 2000
 """Bootstrap resamples of statistics that are not means."""
-GUIDED = ("best_of_n", *SEARCHES)
+GUIDED = ("best_of_n", *PAPER_SEARCHES)
 
 
 def finding_above_zero(paired: Paired, text: str, published: str | None = None) -> Finding:
@@ -33,7 +33,7 @@ def opposite_signs(up: Paired, down: Paired, apart: Paired) -> Verdict:
 def search_lead(study: Evidence, policy: str, prm: str) -> pd.Series:
     """Value of the best search less that of best-of-N on each problem, at the largest budget of both."""
     cell = Cell(policy, prm, study.contested(policy, prm))
-    searched, sampled = study.values(cell, SEARCHES), study.values(cell, ["best_of_n"])
+    searched, sampled = study.values(cell, PAPER_SEARCHES), study.values(cell, ["best_of_n"])
     return less(searched, sampled)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics, strategy
-from ttstudy.vocabulary import SEARCHES
+from ttstudy.kinds.methods import PAPER_SEARCHES
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "reports" / "published.csv"
 """The numbers that the paper, its figures, its authors and the article state; one row each."""
@@ -250,7 +250,7 @@ class Evidence:
             for cell in self.grids
             if (cell.policy, cell.prm) == (policy, prm)
             and "best_of_n" in self.methods(cell)
-            and self.methods(cell) & set(SEARCHES)
+            and self.methods(cell) & set(PAPER_SEARCHES)
         ]
         if not budgets:
             raise Missing(f"best-of-N and a search at the same budget for {policy} with {prm}")

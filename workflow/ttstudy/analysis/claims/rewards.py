@@ -10,7 +10,8 @@ import pandas as pd
 from ttstudy.analysis import difficulty, statistics
 from ttstudy.analysis.claims.common import GUIDED, RESAMPLES, finding_above_zero, mean_over, resampled, spearman
 from ttstudy.analysis.claims.evidence import Cell, Evidence, Finding, Missing, judge, less, percent, points
-from ttstudy.vocabulary import LEVELS, SEARCHES
+from ttstudy.kinds.methods import PAPER_SEARCHES
+from ttstudy.vocabulary import LEVELS
 
 
 def flaws_hurt_search(study: Evidence) -> Finding:
@@ -22,7 +23,7 @@ def flaws_hurt_search(study: Evidence) -> Finding:
         good, bad = (study.values(cell, methods) for cell in cells)
         return less(good, bad)
 
-    searched = mean_over(study.shared_policies, lambda policy: loss(policy, SEARCHES))
+    searched = mean_over(study.shared_policies, lambda policy: loss(policy, PAPER_SEARCHES))
     sampled = mean_over(study.shared_policies, lambda policy: loss(policy, ["best_of_n"]))
     gap = study.compare(searched, sampled)
     alone = study.compare(searched)

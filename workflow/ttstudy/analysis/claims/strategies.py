@@ -16,7 +16,8 @@ import pandas as pd
 from ttstudy.analysis import statistics, strategy
 from ttstudy.analysis.claims.common import GUIDED, mean_over, opposite_signs, search_lead, spearman
 from ttstudy.analysis.claims.evidence import SIGNIFICANT, Cell, Evidence, Finding, Missing, average, less, points
-from ttstudy.vocabulary import LEVELS, SEARCHES
+from ttstudy.kinds.methods import PAPER_SEARCHES
+from ttstudy.vocabulary import LEVELS
 
 
 class _Duel(NamedTuple):
@@ -137,7 +138,7 @@ def sampling_ignores_prm(study: Evidence) -> Finding:
     keys = ["benchmark", "policy", "method", "budget"]
     spread = table.groupby(keys)["response_tokens"].agg(["nunique", "size"]).reset_index()
     spread = spread[spread["size"] > 1]
-    sampled, searched = (spread[spread["method"].isin(names)] for names in (["best_of_n"], SEARCHES))
+    sampled, searched = (spread[spread["method"].isin(names)] for names in (["best_of_n"], PAPER_SEARCHES))
     if sampled.empty or searched.empty:
         raise Missing("best-of-N and a search with at least two PRMs in the ledger")
     same, differ = int((sampled["nunique"] == 1).sum()), int((searched["nunique"] > 1).sum())

@@ -60,8 +60,13 @@ def _located(path: _Path) -> list[float]:
 
 
 def replayable(options: Options) -> bool:
-    """Whether a nodes table tells all that a pruning decided by: not so with duplicates or look-ahead left out."""
-    return options.semantics == "default" and not options.dedup and not options.lookahead
+    """Whether a nodes table tells all that a choice was made by: not so with duplicates or look-ahead left out."""
+    return (
+        options.growth.replayable
+        and options.semantics == "default"
+        and not options.dedup
+        and not options.lookahead
+    )
 
 
 class Replay:

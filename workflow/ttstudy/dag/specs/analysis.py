@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from ttstudy.dag.specs.records import Coded, File, Record
 from ttstudy.study.fields import FREE
 from ttstudy.study.methods import Budgets, Difficulty, Search
-from ttstudy.vocabulary import SearchMethod
 
 
 class Answered(Record):
@@ -28,7 +27,7 @@ class Searched(Record):
     """One search: its answers, what it met on its way, and what that cost."""
 
     prm: str
-    method: SearchMethod
+    method: str
     budget: int
     answers: File
     grades: File

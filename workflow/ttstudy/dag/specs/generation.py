@@ -11,7 +11,6 @@ from ttstudy.study.models import VllmOptions, VllmPRMOptions
 from ttstudy.study.policies import Endpoint
 from ttstudy.study.prms import Format
 from ttstudy.study.sampling import SamplingSettings
-from ttstudy.vocabulary import SearchMethod
 
 
 class Engine(Record):
@@ -101,11 +100,12 @@ class RecordedScoresSpec(Versioned):
 
 
 class SearchSpec(Drawing):
-    """One method's search at one budget."""
+    """One method's search at one budget. `method_version`: of the method, where it is not 1."""
 
     step = "search"
     judge: Judge
-    method: SearchMethod
+    method: str
+    method_version: int = 1
     options: Search
     budget: Annotated[int, OWN]
 

@@ -10,7 +10,7 @@ __all__ = [
     "BUDGETED",
     "CHOSEN",
     "METHODS",
-    "PAPER",
+    "PAPER_SEARCHES",
     "POOLED",
     "SEARCHES",
     "Candidate",
@@ -39,8 +39,8 @@ CHOSEN = tuple(
     )
 )
 """Those that a strategy may take, the simplest first."""
-PAPER = tuple(name for name, method in METHODS.items() if method.paper)
-"""Those that the paper compares."""
+PAPER_SEARCHES = tuple(name for name in SEARCHES if METHODS[name].paper)
+"""The searches that the paper compares: its claims are about these."""
 
 
 def growth_of(name: str) -> Growth:

@@ -8,9 +8,10 @@ from functools import cached_property
 
 import pandas as pd
 
-from ttstudy.vocabulary import LEVELS, SEARCHES
+from ttstudy.kinds.methods import CHOSEN, METHODS
+from ttstudy.vocabulary import LEVELS
 
-CURVES = ("majority", "best_of_n", *SEARCHES)
+CURVES = tuple(name for name in METHODS if name in CHOSEN)
 """Methods that draw N candidates, in the order in which they are shown."""
 CELL = ["benchmark", "policy", "prm", "method", "budget"]
 
