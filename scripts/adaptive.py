@@ -30,10 +30,10 @@ def step(spec: AdaptiveSpec, _log: Path | None) -> None:
     headline = (outcomes["score"] == spec.score) & (outcomes["vote"] == spec.vote)
     chosen = outcomes[headline | (outcomes["vote"] == "majority") & (outcomes["prm"] == "none")]
     found = [strategy.allocate(chosen, levels, spec.seed)]
-    if spec.sources.samples and spec.budgets.majority:
+    if spec.sources.samples and spec.budgets.of("majority"):
         pool = tables.joined("grades", [block.grades for block in spec.sources.samples], GRADES)
         grid = voting.Pool.build(pool, None, list(known["problem_id"]))
-        found.append(strategy.stopping(grid, sorted(spec.budgets.majority), seed=spec.seed).assign(**names))
+        found.append(strategy.stopping(grid, sorted(spec.budgets.of("majority")), seed=spec.seed).assign(**names))
     columns = {column: "float" for column in ("difference", "low", "high")}
     tables.write("adaptive", pd.concat(found, ignore_index=True).astype(columns), spec.outputs["adaptive"])
 

@@ -106,6 +106,8 @@ OF_SMOKE = {
     "Budgets.best_of_n": (_set("budgets", "best_of_n", to=[8]), COUNTED),
     "Budgets.beam_search": (_set("budgets", "beam_search", to=[4, 8]), SEARCHED),
     "Budgets.dvts": (_set("budgets", "dvts", to=[8]), COUNTED),
+    "Budgets.particle_filtering": (_set("budgets", "particle_filtering", to=[8]), SEARCHED),
+    "Budgets.rebase": (_set("budgets", "rebase", to=[6]), SEARCHED),
     "Definition.model": (_set(*_POLICY, "definition", "model", "hidden", to=18),
                          f"train_policy train_reward_model training sample {DRAWN} {SEARCHED}"),
     "Definition.training": (_set(*_PRM, "definition", "training", "tokens", to=100_000), _NEW_PRM),
@@ -187,6 +189,14 @@ OF_VLLM = {
     "TrainedPolicy.vllm": (_set(*_POLICY, "vllm", to={"tensor_parallel": 4}), f"sample {DRAWN} {SEARCHED}"),
     "TrainedPRM.vllm": (_set(*_PRM, "vllm", to={"tensor_parallel": 4}), JUDGED),
 }  # fmt: skip
+
+OF_GROWN = {
+    "Search.rebase": (_set("search", "rebase", to={"temperature": 0.2}), SEARCHED),
+    "Search.particle_filtering": (_set("search", "particle_filtering", to={"temperature": 0.5}), SEARCHED),
+    "Rebase.temperature": (_set("search", "rebase", "temperature", to=0.3), SEARCHED),
+    "ParticleFiltering.temperature": (_set("search", "particle_filtering", "temperature", to=2.0), SEARCHED),
+}
+"""Of a study with the searches that have options of their own."""
 
 _ROW = {"problem_id": "p", "problem": "1+1?", "answer": "2", "sample": 0, "scores.judge": [0.5]}
 _COMMIT = "0" * 40
@@ -350,6 +360,13 @@ def test_a_key_of_vllm_touches(key, tmp_path):
     assert touched(config, change, tmp_path) == set(expected.split())
 
 
+@pytest.mark.parametrize("key", OF_GROWN)
+def test_a_key_of_a_search_of_its_own_touches(key, tmp_path):
+    change, expected = OF_GROWN[key]
+    config = smoke(budgets={"rebase": [6], "particle_filtering": [5], "beam_search": [8]})
+    assert touched(config, change, tmp_path) == set(expected.split())
+
+
 @pytest.mark.parametrize("key", OF_GIVEN)
 def test_a_key_of_models_and_data_from_elsewhere_touches(key, tmp_path):
     change, expected = OF_GIVEN[key]
@@ -359,7 +376,7 @@ def test_a_key_of_models_and_data_from_elsewhere_touches(key, tmp_path):
 def test_every_key_of_the_schema_has_a_row():
     keys = {f"Study.{key}" for key in SCHEMA["properties"]}
     keys |= {f"{name}.{key}" for name, section in SCHEMA["$defs"].items() for key in section.get("properties", {})}
-    rows = OF_SMOKE.keys() | OF_VLLM.keys() | OF_GIVEN.keys()
+    rows = OF_SMOKE.keys() | OF_VLLM.keys() | OF_GROWN.keys() | OF_GIVEN.keys()
     assert keys - rows - NO_VALUE == set() and rows <= keys
 
 
