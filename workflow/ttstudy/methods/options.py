@@ -143,6 +143,8 @@ class Options:
                 f"search budget {self.budget} is not a multiple of the beam width {self.beam_width}; "
                 f"use {self.beam_width}, {2 * self.beam_width}, ..."
             )
+        if not self.growth.beams and (self.semantics, self.answers, self.refill) != ("default", "beams", True):
+            raise ValueError(f"{self.method} keeps no beams, which search.semantics, answers and refill are about")
         if self.lookahead < 0:
             raise ValueError(f"search.lookahead is {self.lookahead}; it must be 0 or more")
         if not self.temperature > 0:

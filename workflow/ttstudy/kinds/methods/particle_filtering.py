@@ -19,8 +19,9 @@ def resampled(ended: Sequence[Some], drawn: Sequence[Some], room: Room) -> list[
     particles = [*ended, *drawn]
     if not any(path.open for path in particles):
         return particles
-    logits = [_logit(path.value) / room.own["temperature"] for path in particles]
-    weights = [exp(logit - max(logits)) for logit in logits]
+    logits = [_logit(path.value) for path in particles]
+    best, temperature = max(logits), room.own["temperature"]
+    weights = [exp((logit - best) / temperature) for logit in logits]
     return room.random().choices(particles, weights=weights, k=room.width)
 
 

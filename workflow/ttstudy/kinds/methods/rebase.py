@@ -13,6 +13,9 @@ from math import ceil, exp
 from ttstudy.kinds.methods._method import Growth, Method, Option, Room, Some
 from ttstudy.kinds.registry import Look
 
+ROUNDING = 1e-6
+"""A share above a whole number by no more is that number: equal scores may differ in their last bits."""
+
 
 def balanced(ended: Sequence[Some], drawn: Sequence[Some], room: Room) -> list[Some]:
     """Every path that has ended, and each open one as many times as its share of what is left of N.
@@ -26,7 +29,7 @@ def balanced(ended: Sequence[Some], drawn: Sequence[Some], room: Room) -> list[S
     for place, path in enumerate(ranked):
         # Relative to its own score, so that equal scores are exactly equal and none is too large for a float.
         rest = sum(exp((other.value - path.value) / temperature) for other in ranked[place:])
-        share = ceil(left / rest)
+        share = ceil(left / rest - ROUNDING)
         shares += [path] * share
         left -= share
     return [*over, *shares]
