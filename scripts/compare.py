@@ -28,7 +28,7 @@ def step(spec: CompareSpec, _log: Path | None) -> None:
     """Read every side, compare, write tables and page."""
     folders, place = dict(spec.sides), Path(spec.outputs["tables"])
     baseline, *candidates = [read(name, Path(folder)) for name, folder in folders.items()]
-    found = page.tables(baseline, candidates)
+    found = comparison.tables(baseline, candidates)
     place.mkdir(parents=True, exist_ok=True)
     for name, frame in found.items():
         frame.to_parquet(place / f"{name}.parquet", index=False)

@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ttstudy.analysis import headline
+from ttstudy.analysis.definitions import StudyTables, won
+from ttstudy.data import tables
+
 POLICIES = {"mini-20k": 20_416, "mini-60k": 61_440, "mini-180k": 183_760, "mini-500k": 498_432, "mini-1200k": 1_203_200}
 PRMS = {
     "prm-good": (231_000, 0.962, 1.0),
@@ -59,7 +63,18 @@ def world(
     out["outcomes"] = cells.explode(["problem_id", "level", "value"], ignore_index=True)
     frames = {name: pd.DataFrame(out[name], columns=columns.split()) for name, columns in TABLES.items()}
     frames["outcomes"]["value"] = frames["outcomes"]["value"].astype(float)
-    return frames
+    return frames | headlines(frames)
+
+
+def headlines(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """What the study's headline step makes of its tables, as its files hold it."""
+    found = headline.tables(StudyTables(frames, order=CONTEXT["order"]))
+    return {name: tables.check(name, frame) for name, frame in found.items()}
+
+
+def judged(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a headline table of other numbers, with what is said of them."""
+    return pairs.assign(won=won(pairs), ahead=pairs["alone"] > pairs["cot"])
 
 
 def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budgets, explored, depth, words) -> None:

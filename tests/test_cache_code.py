@@ -19,7 +19,7 @@ from ttstudy.kinds.formats import FORMATS
 from ttstudy.models.catalogue import CATALOGUE
 from ttstudy.study import from_mapping
 
-CHOSEN = {"strategy", "claims", "report"}
+CHOSEN = {"strategy", "headline", "claims", "report"}
 VALUED = {"outcomes", "accuracy", "graders", "adaptive"} | CHOSEN
 
 

@@ -23,7 +23,8 @@ SCHEMA = json.loads((Path(__file__).parent.parent / "workflow/schemas/study.sche
 
 PAGE = "report"
 TESTED = f"claims {PAGE}"
-CHOSEN = f"strategy {TESTED}"
+SHOWN = f"headline {TESTED}"
+CHOSEN = f"strategy {SHOWN}"
 VALUED = f"outcomes accuracy graders adaptive {CHOSEN}"
 COUNTED = f"ledger {VALUED}"
 CELLS = f"explorer {COUNTED}"

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ttstudy.analysis import claims, flops
+from ttstudy.analysis import claims, flops, headline
+from ttstudy.analysis.accuracy import CELL
 from ttstudy.analysis.claims import compute, evidence, rewards, strategies
 from ttstudy.analysis.claims.common import spearman
 from ttstudy.analysis.claims.evidence import Missing
+from ttstudy.analysis.definitions import StudyTables
 from ttstudy.data import tables
 
 AUDIT = {
@@ -116,6 +118,13 @@ def test_numbers_read_as_floats_give_the_same_table():
     assert claims.verdicts({"published": pd.read_csv(claims.PUBLISHED)}).equals(claims.verdicts())
 
 
+def with_headline(made: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """A study's tables, and the headline that is made of them."""
+    cells = made["outcomes"].groupby(CELL, sort=False).size().index.to_frame(index=False)
+    known = StudyTables(made | {"accuracy": cells.assign(level="all")})
+    return made | {"headline": tables.check("headline", headline.headline(known))}
+
+
 def study(seed: int = 0, problems: int = 150, twist: float = 1.0) -> dict[str, pd.DataFrame]:
     """A study whose mechanisms are planted: search gains are large for small policies and good PRMs.
 
@@ -201,7 +210,7 @@ def planted() -> pd.DataFrame:
     made = study()
     for name, table in made.items():
         tables.check(name, table)
-    return tables.check("claims", claims.verdicts(made)).set_index("claim")
+    return tables.check("claims", claims.verdicts(with_headline(made))).set_index("claim")
 
 
 def test_planted_mechanisms_are_found(planted):
@@ -251,9 +260,8 @@ def test_a_mechanism_within_the_noise_is_not_significant():
 def test_what_is_missing_is_named():
     made = study(problems=30)
     del made["training"]
-    table = claims.verdicts({name: made[name] for name in ("outcomes", "difficulty", "ledger")}).set_index(
-        "claim"
-    )
+    some = with_headline({name: made[name] for name in ("outcomes", "difficulty", "ledger")})
+    table = claims.verdicts(some).set_index("claim")
     assert table.loc[6, "verdict"] == "not run"
     assert "the study's training table" in table.loc[6, "needs"]
     assert table.loc[45, "verdict"] == "holds"
@@ -461,13 +469,15 @@ def test_compute_that_is_not_known_is_no_verdict_on_compute():
     cells |= {("large", "none", "cot", 1, "none", "none"): base}
     training = pd.DataFrame({"model": ["small", "large", "prm"], "kind": ["policy", "policy", "prm"],
                              "parameters": [1e6, 1e9, 1e6], "flops": [1e12, 1e18, 1e12]})  # fmt: skip
-    spent = {"benchmark": "toy", "flops_paper": 1e9, "policy_parameters": 1e6, "prm_parameters": 1e6}
+    spent = {"benchmark": "toy", "flops_paper": 1e9, "policy_parameters": 1e6, "prm_parameters": 1e6,
+             "problems": 100}
     ledger = pd.DataFrame([
         spent | {"policy": "small", "prm": "prm", "method": "best_of_n", "budget": 16, "flops_total": 1e10},
         spent | {"policy": "large", "prm": "none", "method": "cot", "budget": 1, "flops_total": None,
                  "policy_parameters": 1e9},
     ])  # fmt: skip
     made = {"outcomes": values(cells), "training": training, "ledger": ledger.astype({"flops_total": float})}
+    made = with_headline(made)
     with pytest.raises(Missing, match="ledger rows of small with TTS and large with CoT"):
         compute.total_compute(claims.Evidence(made))
     made["ledger"]["flops_total"] = made["ledger"]["flops_total"].fillna(1e12)

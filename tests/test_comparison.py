@@ -60,7 +60,7 @@ def studies() -> dict[str, comparison.Finished]:
 
 
 def test_a_planted_difference_is_named_with_its_size_and_interval_and_nothing_else(studies):
-    found = page.tables(studies["base"], [studies["worse"]])
+    found = comparison.tables(studies["base"], [studies["worse"]])
     groups = found["groups"]
     assert len(groups) == 1 and tuple(groups.iloc[0][comparison.GROUP]) == PLANTED
     row = groups.iloc[0]
@@ -90,7 +90,7 @@ def test_noise_alone_is_no_finding_and_a_gain_in_noise_is_the_only_one(studies):
 
 def test_regressions_come_first_and_candidates_stand_side_by_side(studies):
     candidates = [studies["better"], studies["worse"]]
-    found = page.tables(studies["base"], candidates)
+    found = comparison.tables(studies["base"], candidates)
     assert list(found["groups"]["verdict"]) == ["worse", "better"]
     apart = comparison.cells(studies["base"], [studies["worse"]])
     together = found["cells"][found["cells"]["candidate"] == "worse"].reset_index(drop=True)
@@ -125,7 +125,7 @@ def test_only_problems_with_the_same_text_are_paired_and_the_rest_is_told(studie
     claims = base.tables["claims"].assign(verdict=["fails", *base.tables["claims"]["verdict"][1:]])
     tables = {"outcomes": here, "accuracy": accuracy, "ledger": ledger, "claims": claims}
     other = comparison.Finished("other", tables, known)
-    found = page.tables(base, [other])
+    found = comparison.tables(base, [other])
     assert found["problems"].iloc[0].to_dict() == {
         "candidate": "other", "benchmark": "miniature", "before": 80, "after": 79, "paired": 78, "known": True,
     }  # fmt: skip

@@ -19,8 +19,8 @@ from ttstudy.dag.layout import open_layout
 from ttstudy.study import from_mapping
 
 ANALYSIS = {
-    *("label", "diagnostics", "outcomes", "ledger", "accuracy", "graders", "adaptive", "strategy", "claims"),
-    *("explorer", "report"),
+    *("label", "diagnostics", "outcomes", "ledger", "accuracy", "graders", "adaptive", "strategy", "headline"),
+    *("claims", "explorer", "report"),
 }
 MODEL_STEPS = {"train_policy", "train_reward_model", "benchmark", "sample", "score", "search"}
 

@@ -40,7 +40,7 @@ COUNTS = {
 }
 LIGHT = {
     *("grade", "grade_search", "label", "difficulty", "outcomes", "ledger", "adaptive", "explorer", "training"),
-    *("accuracy", "graders", "diagnostics", "strategy", "claims", "report"),
+    *("accuracy", "graders", "diagnostics", "strategy", "headline", "claims", "report"),
 }
 
 

@@ -420,11 +420,12 @@ def test_small_against_large_is_the_cross_fitted_strategy_paired_with_cot(page, 
 
 def test_the_answer_says_what_the_comparisons_say(world):
     study = views.StudyTables(world)
-    matrix = views.matrix(study)
+    matrix = views.matrix(study).drop(columns=["won", "ahead"])
     pairs = matrix[(matrix["prm"] == "prm-good") & (matrix["policy"] != matrix["larger"])]
-    lost = matrix.assign(difference=-0.1, low=-0.2, high=-0.01, p_holm=0.001)
-    won = matrix.assign(difference=0.1, low=0.05, high=0.15, p_holm=0.001, tts=0.7, cot=0.6)
-    unsure = matrix.assign(difference=0.1, low=0.01, high=0.19, p_holm=0.2)
+    said = report_world.judged
+    lost = said(matrix.assign(difference=-0.1, low=-0.2, high=-0.01, p_holm=0.001))
+    won = said(matrix.assign(difference=0.1, low=0.05, high=0.15, p_holm=0.001, tts=0.7, cot=0.6, alone=0.6))
+    unsure = said(matrix.assign(difference=0.1, low=0.01, high=0.19, p_holm=0.2))
     first = answer.answers(study, won)[0].sentences[0]
     assert "beats one up to 59 times its size" in first
     assert "mini-20k (20.4k parameters) with prm-good" in first
@@ -437,11 +438,10 @@ def test_the_answer_says_what_the_comparisons_say(world):
         )
     assert f"3 of {len(pairs)} pairs" in answer.answers(study, won)[0].sentences[1]
     # A small policy that was ahead with one answer already has overcome nothing with TTS.
-    own = won["policy"] == won["larger"]
-    led = answer.answers(study, won.assign(cot=np.where(own, 0.65, 0.6)))[0]
+    led = answer.answers(study, said(won.assign(alone=0.65)))[0]
     assert led.numbers[0].value == "none" and "unless it was ahead before" in led.sentences[0]
     assert "3 of 3 pairs" in led.sentences[1] and "in 3 of which the smaller one’s own" in led.sentences[1]
-    assert "no result" in answer.answers(study, matrix[:0])[0].sentences[0]
+    assert "no result" in answer.answers(study, lost[:0])[0].sentences[0]
 
 
 def test_the_page_loads_nothing_and_lets_only_its_own_script_and_style_run(page, built):
@@ -491,7 +491,7 @@ def test_packed_samples_survive_what_utf8_cannot_hold():
 
 
 def test_missing_tables_cost_their_sections_only(world, tmp_path):
-    needed = ("accuracy", "outcomes", "ledger")
+    needed = ("accuracy", "outcomes", "ledger", "frontier")
     report.build({name: world[name] for name in needed}, {}, tmp_path / "few.html")
     few = Page((tmp_path / "few.html").read_text(encoding="utf-8"))
     text = " ".join(few.text)

@@ -128,6 +128,21 @@ rule strategy:
         'python "$SCRIPTS/strategy.py" --spec {params.spec:q} --log {log:q}'
 
 
+rule headline:
+    input:
+        needs(layout.table("headline")),
+    output:
+        [shown(name) for name in layout.headline_spec().outputs],
+    log:
+        f"{layout.folder}/logs/headline.log",
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        spec=spec,
+    shell:
+        'python "$SCRIPTS/headline.py" --spec {params.spec:q} --log {log:q}'
+
+
 rule claims:
     input:
         needs(layout.table("claims")),

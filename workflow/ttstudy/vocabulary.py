@@ -4,9 +4,11 @@ from __future__ import annotations
 
 STUDY_TABLES = (
     *("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism"),
-    *("predicted", "adaptive", "efficiency", "diagnostics"),
+    *("predicted", "adaptive", "efficiency", "headline", "diagnostics"),
 )
 """Tables of a study that the claims are judged by."""
+HEADLINE_TABLES = ("headline", "frontier", "gains", "best_methods", "prm_effect", "votes")
+"""Tables that the report's headline and its first sections show, made together."""
 GRADER_TABLES = ("graders", "grader_accuracy", "grader_answers")
 """Tables that set the study's grader beside the other one."""
 FLAW_TABLES = ("diagnostics", "prm_skill", "calibration", "failures", "cases")

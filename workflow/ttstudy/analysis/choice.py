@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -165,6 +166,25 @@ def choice_variance(
     reports/timings/intervals.md).
     """
     return unseen(resampled(values, groups, folds, repeats, resamples, seed, allowed)[1], fitted)
+
+
+class Fitted(NamedTuple):
+    """A cross-fitted choice: value on each problem, how often each theta was chosen for it, variance that it adds."""
+
+    values: np.ndarray
+    chosen: np.ndarray
+    extra: float
+
+
+def compute_optimal(
+    values: np.ndarray, groups: np.ndarray, seed: int = 0, folds: int = 5, repeats: int = 20
+) -> Fitted:
+    """The compute-optimal strategy of a grid: chosen within `groups` on other problems than those that it is judged on.
+
+    `values` [P, T] and `groups` [P] as in `cross_fit`; this is what TTS means (see `ttstudy.analysis.definitions`).
+    """
+    fitted, chosen = cross_fit(values, groups, folds, repeats, seed)
+    return Fitted(fitted, chosen, choice_variance(values, groups, fitted, seed=seed))
 
 
 def unseen(drawn: np.ndarray, fitted: np.ndarray) -> float:

@@ -44,6 +44,20 @@ class Finished:
         return str(rule.get("score", "last")), str(rule.get("vote", "prm_vote"))
 
 
+def tables(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> dict[str, pd.DataFrame]:
+    """Every table of the comparison by name: cells, groups, costs, verdicts, changes, problems, unshared."""
+    compared = cells(baseline, candidates, seed)
+    return {
+        "cells": compared,
+        "groups": groups(compared),
+        "costs": costs(baseline, candidates),
+        "verdicts": verdicts(baseline, candidates),
+        "changes": changes(baseline, candidates),
+        "problems": problems(baseline, candidates),
+        "unshared": unshared(baseline, candidates),
+    }
+
+
 def cells(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> pd.DataFrame:
     """Every cell that baseline and candidate have in common, over the problems they have in common.
 

@@ -25,7 +25,19 @@ import pandas as pd
 
 from ttstudy.analysis import statistics
 from ttstudy.analysis.adaptive import ADAPTIVE, allocate, early_stopping, spread, stopping
-from ttstudy.analysis.choice import THETA, Grid, choice_variance, cross_fit, grids, levels_of, naive, resampled, unseen
+from ttstudy.analysis.choice import (
+    THETA,
+    Fitted,
+    Grid,
+    choice_variance,
+    compute_optimal,
+    cross_fit,
+    grids,
+    levels_of,
+    naive,
+    resampled,
+    unseen,
+)
 from ttstudy.analysis.flops import efficiency_interval
 from ttstudy.vocabulary import LEVELS
 
@@ -77,31 +89,22 @@ def select(
     sizes = on_paper_scale(parameters or {}, set(outcomes["policy"]))
     rows = []
     for grid in grids(outcomes):
-        fitted = cross_fit(grid.values, grid.levels, folds, repeats, seed)
         found = {
-            "naive": _Choice(*naive(grid), 0.0),
-            "cross_fitted": _Choice(*fitted, choice_variance(grid.values, grid.levels, fitted[0], seed=seed)),
+            "naive": Fitted(*naive(grid), 0.0),
+            "cross_fitted": compute_optimal(grid.values, grid.levels, seed, folds, repeats),
         }
         size = sizes.get(str(grid.cell["policy"]))
         ruled = None if size is None else author_rule(grid, size, folds, repeats, seed)
         if size is not None and ruled is not None:
-            found["author_rule"] = _Choice(*ruled, author_variance(grid, size, ruled[0], seed))
+            found["author_rule"] = Fitted(*ruled, author_variance(grid, size, ruled[0], seed))
         rows += _rows(grid, found, confidence, resamples, seed)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-class _Choice(NamedTuple):
-    """Value of a choice on each problem, how often each theta was chosen for it, variance that the choice adds."""
-
-    expected: np.ndarray
-    chosen: np.ndarray
-    extra: float
-
-
 def _rows(
-    grid: Grid, found: dict[str, _Choice], confidence: float, resamples: int, seed: int
+    grid: Grid, found: dict[str, Fitted], confidence: float, resamples: int, seed: int
 ) -> list[dict[str, object]]:
-    table = np.stack([choice.expected for choice in found.values()], axis=1)
+    table = np.stack([choice.values for choice in found.values()], axis=1)
     # what the choice adds, as a share of the variance: the same over all problems and in each level
     added = np.array([choice.extra for choice in found.values()]) / np.maximum(_of_mean(table), 1e-15)
     rows = []
@@ -149,9 +152,7 @@ def predicted(
         named = levels_of(levels, grid.cell).reindex(grid.problem_ids)
         if named.isna().any():
             raise ValueError(f"problem {named.index[named.isna()][0]} has no predicted level")
-        groups = named.to_numpy(dtype=object)
-        fitted = cross_fit(grid.values, groups, folds, repeats, seed)
-        choice = _Choice(*fitted, choice_variance(grid.values, groups, fitted[0], seed=seed))
+        choice = compute_optimal(grid.values, named.to_numpy(dtype=object), seed, folds, repeats)
         rows += _rows(grid, {"predicted": choice}, confidence, resamples, seed)
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -19,6 +19,7 @@ from ttstudy.dag.specs.analysis import (
     Graded,
     GradedCell,
     GradersSpec,
+    HeadlineSpec,
     LedgerSpec,
     OutcomesSpec,
     Searched,
@@ -27,7 +28,7 @@ from ttstudy.dag.specs.analysis import (
     TrainingSpec,
 )
 from ttstudy.dag.specs.records import File, Spec
-from ttstudy.vocabulary import GRADER_TABLES, STUDY_TABLES
+from ttstudy.vocabulary import GRADER_TABLES, HEADLINE_TABLES, STUDY_TABLES
 
 PARTS = {
     "difficulty": "difficulty",
@@ -215,6 +216,20 @@ class Analysis(Generation):
         )
 
     @remembered
+    def headline_spec(self) -> HeadlineSpec:
+        """Spec of what the report opens with: small against large, gains, fronts, best methods."""
+        read = {name: self.accuracy_spec().file(name) for name in ("accuracy", "outcomes", "ledger")}
+        read |= {name: self.strategy_spec().file(name) for name in ("strategy", "efficiency")}
+        return HeadlineSpec(
+            seed=self.study.seed,
+            score=self.study.score,
+            vote=self.study.vote,
+            prms=list(self.study.prms),
+            tables={**read, "training": self.training_spec().file()},
+            **self._of_study("headline", *HEADLINE_TABLES),
+        )
+
+    @remembered
     def graders_spec(self) -> GradersSpec:
         """Spec of the comparison of graders: what both graded, and the files behind each cell under the other."""
         cells = []
@@ -247,7 +262,8 @@ class Analysis(Generation):
 
     def table_specs(self) -> list[Spec]:
         """Specs of the steps that make the study's tables, but for the claims, which read most of them."""
-        return [self.training_spec(), self.accuracy_spec(), self.graders_spec(), self.strategy_spec()]
+        made = [self.training_spec(), self.accuracy_spec(), self.graders_spec(), self.strategy_spec()]
+        return [*made, self.headline_spec()]
 
     @remembered
     def claims_spec(self) -> ClaimsSpec:

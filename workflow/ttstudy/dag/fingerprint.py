@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ttstudy.kinds.formats import FORMATS
 from ttstudy.kinds.methods import METHODS, SEARCHES
-from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES
+from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES, HEADLINE_TABLES
 
 LIBRARY = Path(__file__).resolve().parents[1]
 ROOT = LIBRARY.parent.parent
@@ -65,6 +65,7 @@ WRITES: dict[str, tuple[str, ...]] = {
     "graders": GRADER_TABLES,
     "diagnostics": FLAW_TABLES,
     "strategy": ("strategy", "optimism", "predicted", "adaptive", "efficiency"),
+    "headline": HEADLINE_TABLES,
     "claims": ("claims",),
 }
 """Tables that a step writes: a column that changes its kind changes what they hold."""

@@ -13,7 +13,7 @@ from ttstudy.dag.specs.analysis import ReportSpec
 from ttstudy.dag.specs.records import Spec, canonical, digest8
 from ttstudy.errors import StudyError
 from ttstudy.study import RecordedBenchmark, RecordedPolicy
-from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES, STUDY_TABLES
+from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES, HEADLINE_TABLES, STUDY_TABLES
 
 
 class Job(NamedTuple):
@@ -109,7 +109,10 @@ class Report(Diagnostics):
             decided=digest8(self.study.model_dump(mode="json", exclude_defaults=True, exclude={"results"})),
             order={name: list(getattr(self.study, name)) for name in ("benchmarks", "policies", "prms")},
             tables={
-                **{name: self.made_table(name) for name in (*STUDY_TABLES, *GRADER_TABLES, *FLAW_TABLES)},
+                **{
+                    name: self.made_table(name)
+                    for name in (*STUDY_TABLES, *HEADLINE_TABLES, *GRADER_TABLES, *FLAW_TABLES)
+                },
                 "claims": self.claims_spec().file(),
             },
             explorer=self.parts("explorer"),

@@ -33,6 +33,19 @@ COLUMNS = {
     "flops_total:amount? flops_paper:amount? flops_attention:amount?",
     "strategy": "benchmark:str policy:str prm:str budget:int level:level_or_all selection:str method:str score:str "
     "vote:str problems:count accuracy:share low:share high:share",
+    "headline": "benchmark:str prm:str reference:bool policy:str larger:str ratio:amount? method:method budget:int "
+    "problems:count alone:share? tts:share cot:share difference:float low:float high:float p:share p_holm:share? "
+    "ahead:bool won:bool tts_flops:amount? cot_flops:amount?",
+    "frontier": "benchmark:str guide:str policy:str kind:point prm:str method:str budget:int accuracy:share low:share "
+    "high:share flops:amount? pareto:bool",
+    "gains": "benchmark:str policy:str prm:str parameters:count? cot:share cot_low:share cot_high:share "
+    "majority:share? majority_low:share? majority_high:share? majority_budget:int budget:int tts:share "
+    "tts_low:share tts_high:share gain:float? efficiency:amount? efficiency_kind:str? "
+    "efficiency_low:amount? efficiency_high:amount?",
+    "best_methods": "benchmark:str prm:str policy:str level:level_or_all budget:int problems:count method:method "
+    "accuracy:share second:method difference:float low:float high:float significant:bool",
+    "prm_effect": _CELL + " problems:count accuracy:share low:share high:share cot:share? gain:float?",
+    "votes": "benchmark:str policy:str prm:str method:method budget:int majority:share? range:share",
     "training": "model:str kind:str parameters:count? tokens:amount? flops:amount? loss:float? auc:float?",
     "claims": "claim:int title:str source:str verdict:verdict published:str? ours:str? low:float? high:float? "
     "text:str needs:str?",
@@ -82,6 +95,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "vote": ("none", *VOTES),
     "level": LEVELS,
     "level_or_all": ("all", *LEVELS),
+    "point": ("cot", "tts"),
     "finish": ("eos", "stop", "length", "context", "depth", "unknown"),
     "node_finish": ("open", "eos", "stop", "length", "context", "depth"),
     "source": ("cot", "samples", *SEARCHES),
@@ -104,6 +118,12 @@ KEYS: dict[str, list[str]] = {
     "outcomes": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "problem_id"],
     "accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "level"],
     "ledger": ["benchmark", "policy", "prm", "method", "budget"],
+    "headline": ["benchmark", "prm", "policy", "larger"],
+    "frontier": ["benchmark", "guide", "policy", "kind", "budget"],
+    "gains": ["benchmark", "policy", "prm"],
+    "best_methods": ["benchmark", "prm", "policy", "level"],
+    "prm_effect": ["benchmark", "policy", "prm", "method", "budget"],
+    "votes": ["benchmark", "policy", "prm", "method", "budget"],
     "training": ["model"],
     "graders": ["benchmark", "policy", "source", "prm", "budget"],
     "grader_accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote"],

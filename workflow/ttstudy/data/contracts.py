@@ -63,6 +63,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "accuracy": (_covered("accuracy"),),
     "strategy": (_covered("accuracy"),),
+    "headline": (
+        _covered("difference"),
+        ("a pair is won though its interval does not lie above zero", lambda t: ~t["won"] | (t["low"] > 0)),
+    ),
+    "frontier": (_covered("accuracy"),),
+    "best_methods": (_covered("difference"),),
+    "prm_effect": (_covered("accuracy"),),
     "diagnostics": (_covered("value"),),
     "prm_skill": (_covered("f1"),),
     "calibration": (_covered("right"),),

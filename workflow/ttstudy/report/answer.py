@@ -61,10 +61,9 @@ def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> A
     _, one = study.one
     own = here[here["policy"] == here["larger"]].set_index("policy", drop=False)
     pairs = here[here["policy"] != here["larger"]]
-    won = pairs[(pairs["low"] > 0) & (pairs["p_holm"] < 0.05)]
-    alone = pairs["policy"].map(own["cot"]).astype(float)  # of no pairs, pandas makes a column of texts
-    overtaken = won[~(alone[won.index] > won["cot"])]  # TTS overcomes no gap where the smaller one was ahead already
-    numbers, count = [], _count(won, pairs, alone, one)
+    won = pairs[pairs["won"].astype(bool)]
+    overtaken = won[~won["ahead"]]  # TTS overcomes no gap where the smaller one was ahead already
+    numbers, count = [], _count(won, pairs, one)
     if len(overtaken):
         top = overtaken.sort_values(["ratio", "difference"], ascending=False).iloc[0]
         first = (
@@ -77,7 +76,7 @@ def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> A
             first += f" Its own {one} gets {percent(own.loc[top['policy'], 'cot'])}."
         numbers.append(KeyNumber(f"{top['ratio']:.2g}×", "largest gap in size that TTS overcomes", "small-large"))
     elif len(pairs):
-        behind = pairs[~(alone > pairs["cot"])]
+        behind = pairs[~pairs["ahead"]]
         top = (behind if len(behind) else pairs).sort_values("difference", ascending=False).iloc[0]
         opening = (
             "No small policy with test-time scaling (TTS) beats a larger one beyond chance here"
@@ -123,18 +122,18 @@ def _more_numbers(study: views.StudyTables, own: pd.DataFrame, top: pd.Series) -
         yield KeyNumber(str(counts["holds"]), label, "claims")
 
 
-def _count(won: pd.DataFrame, pairs: pd.DataFrame, alone: pd.Series, one: str) -> str:
+def _count(won: pd.DataFrame, pairs: pd.DataFrame, one: str) -> str:
     """How many pairs are won, and in how many of them the smaller policy was ahead without TTS."""
     if not len(pairs):
         return ""
     verb = "is" if len(won) == 1 else "are"
     text = f"{len(won)} of {len(pairs)} pairs of a smaller with a larger policy {verb} won (Holm-corrected)"
-    ahead = won[alone[won.index] > won["cot"]]
+    ahead = won[won["ahead"]]
     if len(ahead) == len(won) == 1:
         pair = won.iloc[0]
         text += (
             f", {pair['policy']} against {pair['larger']}, where the smaller one’s own {one} is ahead already "
-            f"({percent(alone[won.index[0]])} against {percent(pair['cot'])})"
+            f"({percent(pair['alone'])} against {percent(pair['cot'])})"
         )
     elif len(ahead):
         text += f", in {len(ahead)} of which the smaller one’s own {one} is ahead already"

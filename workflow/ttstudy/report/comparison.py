@@ -30,20 +30,6 @@ _SECTIONS = {"config": "Configuration", "code": "Code", "versions": "Versions", 
              "commit": "Commit", "seeds": "Seeds", "hardware": "Hardware"}  # fmt: skip
 
 
-def tables(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> dict[str, pd.DataFrame]:
-    """Every table of the comparison by name: cells, groups, costs, verdicts, changes, problems, unshared."""
-    cells = comparison.cells(baseline, candidates, seed)
-    return {
-        "cells": cells,
-        "groups": comparison.groups(cells),
-        "costs": comparison.costs(baseline, candidates),
-        "verdicts": comparison.verdicts(baseline, candidates),
-        "changes": comparison.changes(baseline, candidates),
-        "problems": comparison.problems(baseline, candidates),
-        "unshared": comparison.unshared(baseline, candidates),
-    }
-
-
 def build(
     baseline: Finished,
     candidates: Sequence[Finished],
@@ -51,7 +37,7 @@ def build(
     folders: Mapping[str, str],
     output: Path,
 ) -> None:
-    """Write the page of a comparison from its tables (`tables`); `folders` says where each study lies."""
+    """Write the page of a comparison from its tables (`comparison.tables`); `folders` says where each study lies."""
     groups, names = found["groups"], [study.name for study in candidates]
     figure = moved(groups, "moved") if len(groups) else None
     html = page.render(

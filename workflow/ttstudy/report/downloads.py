@@ -10,11 +10,12 @@ import pandas as pd
 
 from ttstudy.report.cells import csv_bytes, pack_bytes
 from ttstudy.report.page import TEMPLATES
+from ttstudy.vocabulary import HEADLINE_TABLES
 
 ROOM = 6_000_000
 """Bytes that packed downloads may take."""
 _ORDER = (
-    "accuracy", "strategy", "ledger", "claims", "training", "difficulty", "counts", "optimism",
+    "accuracy", *HEADLINE_TABLES, "strategy", "ledger", "claims", "training", "difficulty", "counts", "optimism",
     "adaptive", "predicted", "efficiency", "graders",
     "grader_accuracy", "grader_answers", "benchmark",
     "outcomes",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ttstudy.analysis.definitions import tts
 from ttstudy.report import views
 from ttstudy.report.cells import Column, Table
+from ttstudy.report.views.tables import of_reference
 
 TABLES = ("Table 3", "Table 5", "Table 6")
 """Where the paper gives accuracies; its figures repeat them."""
@@ -38,10 +40,7 @@ def beside(study: views.StudyTables, published: pd.DataFrame) -> pd.DataFrame:
     if len(accuracy):
         accuracy = accuracy[accuracy["level"] == "all"]
     if len(strategy):
-        strategy = strategy[
-            (strategy["selection"] == "cross_fitted") & (strategy["level"] == "all")
-            & (strategy["prm"] == study.reference_prm)
-        ]  # fmt: skip
+        strategy = of_reference(study, tts(strategy))
     rows = []
     for row in wanted.itertuples(index=False):
         frame, method = (strategy, None) if row.method == "tts" else (

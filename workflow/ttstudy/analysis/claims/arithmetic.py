@@ -13,7 +13,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ttstudy.analysis import flops
-from ttstudy.analysis.claims.evidence import PROBLEMS, SIGNIFICANT, Counts, Finding, Published, Verdict, counts
+from ttstudy.analysis.claims.evidence import PROBLEMS, Counts, Finding, Published, Verdict, counts
+from ttstudy.analysis.definitions import SIGNIFICANT
 
 TRAINED = {
     "Llama-3.2-3B-Instruct": (3e9, 9e12),

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-from typing import NamedTuple
-
 import numpy as np
 import pandas as pd
 
-from ttstudy.analysis import flops, statistics
+from ttstudy.analysis import flops
 from ttstudy.analysis.claims.common import RESAMPLES, resampled, spearman
-from ttstudy.analysis.claims.evidence import SIGNIFICANT, Evidence, Finding, Missing, judge, percent, points
-from ttstudy.analysis.statistics import Paired
+from ttstudy.analysis.claims.evidence import Evidence, Finding, Missing, Verdict, judge, percent, points
 
 
 def gains_shrink(study: Evidence) -> Finding:
@@ -98,49 +94,20 @@ def more_efficient_than_majority(study: Evidence) -> Finding:
     )
 
 
-class _Upset(NamedTuple):
-    small: str
-    large: str
-    budget: int
-    ratio: float
-    gap: Paired
-
-
-def _upsets(study: Evidence) -> list[_Upset]:
-    """TTS of each policy, at its largest budget, against the CoT of each larger one; p adjusted (Holm)."""
-    found = []
-    names = study.ladder()
-    for small, large in combinations(names, 2):
-        ratio = study.parameters[large] / study.parameters[small]
-        if ratio > 1:
-            try:
-                tts, budget = study.tts(small)
-                found.append(
-                    _Upset(small, large, budget, ratio, study.compare(tts, study.plain(large, "cot")))
-                )
-            except Missing:
-                continue
-    if not found:
-        raise Missing("TTS of a policy and CoT of a larger one")
-    adjusted = statistics.holm([upset.gap.p for upset in found])
-    return [u._replace(gap=u.gap._replace(p=float(p))) for u, p in zip(found, adjusted, strict=True)]
-
-
 def small_beats_large(study: Evidence) -> Finding:
     """Claim 45, our own: a policy with TTS beats the CoT of a larger one, and of how much larger a one."""
-    upsets = _upsets(study)
-    sure = [u for u in upsets if u.gap.low > 0 and u.gap.p < SIGNIFICANT]
-    ordered = [u for u in upsets if u.gap.difference > 0]
-    shown = max(sure or ordered or upsets, key=lambda u: u.ratio if sure or ordered else u.gap.difference)
-    verdict = "holds" if sure else "not significant" if ordered else "fails"
+    pairs = study.contests
+    sure, ordered = pairs[pairs["won"]], pairs[pairs["difference"] > 0]
+    best = sure if len(sure) else ordered
+    shown = best.loc[best["ratio"].idxmax()] if len(best) else pairs.loc[pairs["difference"].idxmax()]
+    verdict: Verdict = "holds" if len(sure) else "not significant" if len(ordered) else "fails"
     text = (
-        f"with TTS at N = {shown.budget} {shown.small} is {points(shown.gap.difference)} from the CoT of "
-        f"{shown.large}, {shown.ratio:.3g} times its size; {len(sure)} of {len(upsets)} pairs are won "
+        f"with TTS at N = {shown['budget']} {shown['policy']} is {points(shown['difference'])} from the CoT of "
+        f"{shown['larger']}, {shown['ratio']:.3g} times its size; {len(sure)} of {len(pairs)} pairs are won "
         f"significantly, {len(ordered)} in order"
     )
-    gap = shown.gap
-    ours = f"{points(gap.difference)}, {shown.ratio:.3g} times"
-    return Finding(verdict, text, "135 times", ours, 100 * gap.low, 100 * gap.high)
+    ours = f"{points(shown['difference'])}, {shown['ratio']:.3g} times"
+    return Finding(verdict, text, "135 times", ours, 100 * float(shown["low"]), 100 * float(shown["high"]))
 
 
 def total_compute(study: Evidence) -> Finding:
@@ -150,34 +117,32 @@ def total_compute(study: Evidence) -> Finding:
     """
     ledger, trained = study.table("ledger"), study.table("training").set_index("model")["flops"].astype(float).dropna()
     ledger = ledger[ledger["benchmark"] == study.benchmark]
-    matched = [u for u in _upsets(study) if u.gap.difference >= 0]
-    if not matched:
+    matched = study.contests[study.contests["difference"] >= 0]
+    if matched.empty:
         return Finding("fails", "no policy with TTS matches the CoT of a larger one", "100x to 1000x", "none")
-    known = [u for u in matched if {u.small, u.large} <= set(trained.index)]
-    if not known:
-        raise Missing(f"pretraining tokens of {matched[0].small} and {matched[0].large}")
-    upset = max(known, key=lambda u: u.ratio)
-    tts = ledger[
-        (ledger["policy"] == upset.small) & (ledger["budget"] == upset.budget) & (ledger["prm"] != "none")
-    ]
-    cot = ledger[(ledger["policy"] == upset.large) & (ledger["method"] == "cot")].dropna(subset=["flops_total"])
+    known = matched[matched["policy"].isin(trained.index) & matched["larger"].isin(trained.index)]
+    if known.empty:
+        raise Missing(f"pretraining tokens of {matched['policy'].iloc[0]} and {matched['larger'].iloc[0]}")
+    pair = known.loc[known["ratio"].idxmax()]
+    small_name, large_name, prm, budget = pair["policy"], pair["larger"], pair["prm"], pair["budget"]
+    tts = ledger[(ledger["policy"] == small_name) & (ledger["budget"] == budget) & (ledger["prm"] == prm)]
+    cot = ledger[(ledger["policy"] == large_name) & (ledger["method"] == "cot")].dropna(subset=["flops_total"])
     if tts.empty or cot.empty:
-        raise Missing(f"ledger rows of {upset.small} with TTS and {upset.large} with CoT")
+        raise Missing(f"ledger rows of {small_name} with TTS and {large_name} with CoT")
     costs = tts.assign(training=tts["prm"].map(trained)).dropna(subset=["training", "flops_total"])
     if costs.empty:
         raise Missing(f"training tokens of {', '.join(sorted(set(tts['prm'])))}")
     dearest = costs.loc[(costs["flops_total"] + costs["training"]).idxmax()]
-    large = trained[upset.large] + float(cot["flops_total"].iloc[0])
-    plain = (trained[upset.large] + float(cot["flops_paper"].iloc[0])) / (
-        trained[upset.small] + float(dearest["flops_paper"])
+    large = trained[large_name] + float(cot["flops_total"].iloc[0])
+    plain = (trained[large_name] + float(cot["flops_paper"].iloc[0])) / (
+        trained[small_name] + float(dearest["flops_paper"])
     )
-    small = trained[upset.small] + float(dearest["training"]) + float(dearest["flops_total"])
+    small = trained[small_name] + float(dearest["training"]) + float(dearest["flops_total"])
     inference = float(cot["flops_total"].iloc[0]) / float(dearest["flops_total"])
     ratio = large / small
-    ahead = upset.gap.low > 0 and upset.gap.p < SIGNIFICANT
     return Finding(
-        "fails" if ratio < 100 else "holds" if ahead else "not significant",
-        f"in this study {upset.small} with TTS (N = {upset.budget}) against {upset.large}: total compute "
+        "fails" if ratio < 100 else "holds" if pair["won"] else "not significant",
+        f"in this study {small_name} with TTS (N = {budget}) against {large_name}: total compute "
         f"{ratio:.3g}x with the PRM's training and every pass counted, {plain:.3g}x by the paper's "
         f"convention; inference {inference:.3g}x",
         "100x to 1000x",

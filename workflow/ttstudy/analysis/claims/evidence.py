@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics, strategy
+from ttstudy.analysis.choice import compute_optimal
 from ttstudy.kinds.methods import PAPER_SEARCHES
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "reports" / "published.csv"
@@ -19,7 +20,6 @@ PUBLISHED = Path(__file__).resolve().parents[4] / "reports" / "published.csv"
 
 Verdict = Literal["holds", "not significant", "fails", "not run"]
 PROBLEMS = {"MATH-500": 500, "AIME24": 30}
-SIGNIFICANT = 0.05
 
 
 class Missing(Exception):
@@ -215,6 +215,17 @@ class Evidence:
             raise Missing(f"at least {least} PRMs with a measured step AUC")
         return list(self.quality)
 
+    @cached_property
+    def contests(self) -> pd.DataFrame:
+        """Pairs of a smaller policy, with TTS and the reference PRM, and a larger one: rows of the headline table."""
+        place = {name: k for k, name in enumerate(self.ladder())}
+        table = self.table("headline")
+        here = table[(table["benchmark"] == self.benchmark) & table["reference"].astype(bool)]
+        pairs = here[here["policy"] != here["larger"]]
+        if pairs.empty:
+            raise Missing("TTS of a policy and CoT of a larger one")
+        return pairs.sort_values(["policy", "larger"], key=lambda names: names.map(place), kind="stable")
+
     # -- values ----------------------------------------------------------------------------------------------
 
     @cached_property
@@ -257,9 +268,9 @@ class Evidence:
         return max(budgets)
 
     def tts(self, policy: str, budget: int | None = None) -> tuple[pd.Series, int]:
-        """Reward-aware compute-optimal value on each problem, and its budget (default: the largest).
+        """TTS with whichever PRM serves best: its value on each problem, and its budget (default: the largest).
 
-        The strategy and the PRM are chosen by level on the other folds.
+        The strategy and the PRM are chosen by level on the other folds, as the strategy alone is in `headline`.
         """
         budgets = sorted({cell.budget for cell in self.grids if cell.policy == policy})
         if not budgets or (budget is not None and budget not in budgets):
@@ -278,9 +289,9 @@ class Evidence:
 
     def _fit(self, values: np.ndarray, groups: np.ndarray, problem_ids: Sequence[str]) -> pd.Series:
         """Cross-fitted values; what the choice adds to the variance of their mean is kept beside them."""
-        fitted, _ = strategy.cross_fit(values, groups, seed=self.seed)
-        series = pd.Series(fitted, index=problem_ids)
-        series.attrs["extra"] = strategy.choice_variance(values, groups, fitted, seed=self.seed)
+        best = compute_optimal(values, groups, self.seed)
+        series = pd.Series(best.values, index=problem_ids)
+        series.attrs["extra"] = best.extra
         return series
 
     @cached_property

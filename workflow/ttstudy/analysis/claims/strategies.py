@@ -15,7 +15,8 @@ import pandas as pd
 
 from ttstudy.analysis import statistics, strategy
 from ttstudy.analysis.claims.common import GUIDED, mean_over, opposite_signs, search_lead, spearman
-from ttstudy.analysis.claims.evidence import SIGNIFICANT, Cell, Evidence, Finding, Missing, average, less, points
+from ttstudy.analysis.claims.evidence import Cell, Evidence, Finding, Missing, average, less, points
+from ttstudy.analysis.definitions import SIGNIFICANT
 from ttstudy.kinds.methods import PAPER_SEARCHES
 from ttstudy.vocabulary import LEVELS
 

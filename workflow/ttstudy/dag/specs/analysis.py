@@ -210,6 +210,17 @@ class StrategySpec(Coded):
     adaptive: list[File]
 
 
+class HeadlineSpec(Coded):
+    """Small against large, gains, fronts, best methods; `prms`: their order, where no AUC ranks them."""
+
+    step = "headline"
+    seed: int
+    score: str
+    vote: str
+    prms: list[str]
+    tables: dict[str, File]
+
+
 class ClaimsSpec(Coded):
     """Verdicts of the paper's claims; `published` is a digest of the published numbers."""
 

@@ -15,6 +15,7 @@ from ttstudy.dag.specs.analysis import (
     DifficultySpec,
     ExplorerSpec,
     GradersSpec,
+    HeadlineSpec,
     LedgerSpec,
     OutcomesSpec,
     ReportSpec,
@@ -40,7 +41,7 @@ KINDS: dict[str, type[Spec]] = {
         TrainPolicySpec, TrainPRMSpec, FetchSpec, RecordedSpec, BenchmarkSpec, LabelledSpec, SampleSpec, AskSpec,
         RecordedResponsesSpec, ScoreSpec, RecordedScoresSpec, SearchSpec, GradeSpec, LabelSpec, DifficultySpec,
         OutcomesSpec, LedgerSpec, AdaptiveSpec, ExplorerSpec, AccuracySpec, TrainingSpec, GradersSpec, DiagnosticsSpec,
-        StrategySpec, ClaimsSpec, ReportSpec, CompareSpec,
+        StrategySpec, HeadlineSpec, ClaimsSpec, ReportSpec, CompareSpec,
     )
 }  # fmt: skip
 """By the step that reads it."""

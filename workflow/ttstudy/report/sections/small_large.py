@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ttstudy.analysis.definitions import TTS, WIN
 from ttstudy.report.blocks import DIFFERENCE, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import MAYBE, ON_LIGHT, ONE, PHONE_SAFE, plain, wrapped
@@ -19,7 +20,7 @@ def _tell(given: Given) -> Told:
     prm = study.reference_prm
     here = frame[(frame["prm"] == prm) & (frame["policy"] != frame["larger"])]
     ahead = here[here["low"] > 0]
-    apart = ahead[ahead["p_holm"] < 0.05]
+    apart = here[here["won"]]
     behind = int((here["high"] < 0).sum())
     finding = (
         f"With {prm}, the smaller policy is ahead of the larger one's {one} in {len(ahead)} of "
@@ -29,10 +30,9 @@ def _tell(given: Given) -> Told:
         else "There are no two policies of different, known sizes to compare."
     )
     own = frame[(frame["prm"] == prm) & (frame["policy"] == frame["larger"])]
-    alone = own.set_index(["benchmark", "policy"])["cot"]
-    before = [alone.get((row.benchmark, row.policy), 0) > row.cot for row in ahead.itertuples()]
-    if any(before):
-        finding += f" In {sum(before)} of the {len(ahead)} its own {one} is ahead already, without TTS."
+    before = int(ahead["ahead"].sum())
+    if before:
+        finding += f" In {before} of the {len(ahead)} its own {one} is ahead already, without TTS."
     better = own[own["low"] > 0]
     if len(own):
         finding += f" Against its own {one}, TTS with {prm} is ahead for {len(better)} of {len(own)} policies."
@@ -49,12 +49,10 @@ def _tell(given: Given) -> Told:
         if len(here[here["benchmark"] == b]) else None,
     )  # fmt: skip
     method = (
-        "TTS is the compute-optimal strategy at the policy's largest N: method, score and vote are chosen per "
-        "difficulty level "
-        "on four fifths of the problems and judged on the last fifth, over and over, so a lucky choice does not count. "
+        f"TTS is {TTS}, so a lucky choice does not count. "
         "Differences are paired problem by problem (BCa bootstrap, sign-flip test). On the diagonal a policy "
         f"meets its own {one}. "
-        f"Holm's correction is over all pairs of a smaller and a larger policy of one PRM. The figure shows {prm}, "
+        f"{WIN}. The figure shows {prm}, "
         f"{'the PRM with the best AUC on validation rollouts' if study.auc else 'the first PRM configured'}; "
         "the table has all."
     )

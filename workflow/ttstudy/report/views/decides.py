@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
-from ttstudy.analysis import statistics
-from ttstudy.kinds.scores import SCORES
-from ttstudy.kinds.votes import VOTES
-from ttstudy.report.views.against import cot, scaling
-from ttstudy.report.views.tables import CELL, CURVES, StudyTables, ordered
+from ttstudy.analysis.definitions import StudyTables
+from ttstudy.report.views.tables import ordered
 from ttstudy.vocabulary import LEVELS
 
 
 def prm_effect(study: StudyTables) -> pd.DataFrame:
-    """Accuracy at each method's largest N by PRM, less the policy's CoT: cell, auc, accuracy, low, high, cot, gain."""
-    curves, greedy = scaling(study), cot(study)
-    if not len(curves) or not len(greedy):
-        return pd.DataFrame()
-    frame = curves[(curves["prm"] != "none") & curves["method"].isin(CURVES)]
-    if not len(frame):
-        return pd.DataFrame()
-    last = frame.groupby(["benchmark", "method"], observed=True)["budget"].transform("max")
-    frame = frame[frame["budget"] == last].copy()
-    base = {(r.benchmark, r.policy): r.accuracy for r in greedy.itertuples(index=False)}
-    frame["cot"] = [base.get((r.benchmark, r.policy), np.nan) for r in frame.itertuples(index=False)]
-    frame["gain"] = frame["accuracy"] - frame["cot"]
-    frame.insert(3, "auc", frame["prm"].map(study.auc).astype(float))
-    return frame.reset_index(drop=True)
+    """Accuracy at each method's largest N by PRM, with its step AUC, less the policy's single answer."""
+    frame = ordered(study, study.table("prm_effect"))
+    if len(frame):
+        frame.insert(3, "auc", frame["prm"].map(study.auc).astype(float))
+    return frame
 
 
 def levels(study: StudyTables) -> pd.DataFrame:
@@ -100,67 +87,10 @@ def _ranked(study: StudyTables, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def best_methods(study: StudyTables) -> pd.DataFrame:
-    """The best method per PRM, policy and level at the largest N that all methods share, and its lead.
-
-    The lead over the second best is paired over problems; `significant` when its 95 % interval excludes zero.
-    Columns: benchmark, prm, policy, level, budget, problems, method, accuracy, second, difference, low, high,
-    significant.
-    """
-    outcomes = study.headline(study.table("outcomes"))
-    if not len(outcomes):
-        return pd.DataFrame()
-    outcomes = outcomes[outcomes["method"].isin(CURVES)]
-    rows = []
-    for (benchmark, policy), part in outcomes.groupby(["benchmark", "policy"], sort=False, observed=True):
-        for prm in study.prms:
-            here = part[part["prm"].isin([prm, "none"])]
-            if not (here["prm"] == prm).any():
-                continue
-            shared = set.intersection(*(set(g["budget"]) for _, g in here.groupby("method", observed=True)))
-            if not shared or here["method"].nunique() < 2:
-                continue
-            budget = max(shared)
-            here = here[here["budget"] == budget].set_index(["problem_id", "method"])
-            every = here["value"].unstack("method").dropna()
-            every = every[[m for m in CURVES if m in every]]
-            of = here["level"].groupby(level="problem_id").first().reindex(every.index)
-            for level in ("all", *LEVELS):
-                wide = every if level == "all" else every[of == level]
-                if len(wide) < 2:
-                    continue
-                first, second = wide.mean().sort_values(ascending=False, kind="stable").index[:2]
-                gap = statistics.paired_difference(wide[first].to_numpy(), wide[second].to_numpy(), seed=study.seed)
-                rows.append({
-                    "benchmark": benchmark, "prm": prm, "policy": policy, "level": level, "budget": int(budget),
-                    "problems": len(wide), "method": first, "accuracy": float(wide[first].mean()), "second": second,
-                    "difference": gap.difference, "low": gap.low, "high": gap.high, "significant": gap.low > 0,
-                })  # fmt: skip
-    frame = pd.DataFrame(rows)
-    return ordered(study, frame) if len(frame) else frame
+    """The best method per PRM, policy and level, and its lead over the second."""
+    return ordered(study, study.table("best_methods"))
 
 
 def votes(study: StudyTables) -> pd.DataFrame:
-    """Accuracy by score and vote at each method's largest N: benchmark, policy, prm, method, budget, then rules."""
-    every = study.table("accuracy")
-    if not len(every):
-        return pd.DataFrame()
-    frame = every[(every["level"] == "all") & (every["prm"] != "none") & every["method"].isin(CURVES)]
-    if not len(frame):
-        return pd.DataFrame()
-    last = frame.groupby(["benchmark", "policy", "prm", "method"], observed=True)["budget"].transform("max")
-    frame = frame[frame["budget"] == last]
-    rule = np.where(frame["vote"] == "majority", "majority", frame["score"] + "_" + frame["vote"])
-    wide = frame.assign(rule=rule).pivot_table(index=CELL, columns="rule", values="accuracy", observed=True)
-    judged = [name for name, vote in VOTES.items() if vote.judged == "prm"]
-    known = ["majority", *(f"{score}_{name}" for score in SCORES for name in judged)]
-    # Best-of-N draws what the majority vote draws, so the vote without scores is that one.
-    same = every[(every["level"] == "all") & (every["method"] == "majority")]
-    vote = same.set_index(["benchmark", "policy", "budget"])["accuracy"]
-    drawn = wide.index.droplevel(["prm", "method"])
-    pooled = pd.Series(vote.reindex(drawn).to_numpy(), wide.index).where(
-        wide.index.get_level_values("method") == "best_of_n"
-    )
-    wide["majority"] = wide["majority"].fillna(pooled) if "majority" in wide else pooled
-    wide = wide[[name for name in known if name in wide]]
-    wide["range"] = wide.max(axis=1) - wide.min(axis=1)
-    return ordered(study, wide.reset_index())
+    """Accuracy by score and vote at each method's largest N."""
+    return ordered(study, study.table("votes"))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ttstudy.report.views.tables import StudyTables, ordered
+from ttstudy.analysis.definitions import StudyTables
+from ttstudy.report.views.tables import ordered
 from ttstudy.vocabulary import LEVELS
 
 
