@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
-from tests.studies import smoke
+from tests.studies import copy_repository, planned, smoke, write
 from ttstudy.dag.layout import open_layout
 from ttstudy.errors import StudyError
 from ttstudy.kinds.methods import BUDGETED, CHOSEN, METHODS, SEARCHES
@@ -53,6 +55,15 @@ def test_an_option_of_one_search_moves_no_file_of_another(tmp_path):
     changed["search"] |= {"rebase": {"temperature": 0.5}}
     after = searches(changed, tmp_path)
     assert {key[1] for key in before if before[key] != after[key]} == {"rebase"}
+
+
+def test_snakemake_plans_every_job_that_the_layout_has_for_every_search(tmp_path):
+    # A path that no rule makes is silently taken for a given file.
+    root = copy_repository(tmp_path / "clone")
+    config = smoke(budgets=dict.fromkeys(SEARCHES, [8]))
+    expected = Counter(job.rule for job in open_layout(from_mapping(config), root).jobs())
+    assert expected["search"] == 2 * 2 * len(SEARCHES)
+    assert planned(root, write(root, config)) == expected
 
 
 def test_options_about_beams_move_no_file_of_a_search_without_beams(tmp_path):

@@ -13,6 +13,7 @@ from ttstudy.dag import todo
 from ttstudy.dag.layout import open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.data import revisions
+from ttstudy.kinds.methods import SEARCHES
 from ttstudy.run import preflight, rerun
 from ttstudy.run.runlock import hold_results
 from ttstudy.run.telling import told
@@ -51,7 +52,7 @@ wildcard_constraints:
     budget="[0-9]{4,9}",
     pool="pilot|cot|samples",
     folder="(?:samples|pilot)-[0-9a-f]{8}",
-    method="beam_search|dvts",
+    method="|".join(SEARCHES),
     benchmark="|".join(map(re.escape, study.benchmarks)),
     policy="|".join(map(re.escape, study.policies)),
     prm="|".join(map(re.escape, study.prms)) or "none",

@@ -1,4 +1,4 @@
-"""Beam search (one run per budget) and DVTS (one run at the largest budget), steered by a PRM.
+"""Searches steered by a PRM: one run per budget, or at the largest where its trees serve the smaller.
 
 INPUTS: benchmark, a policy's and a PRM's checkpoint.
 OUTPUTS: results/BENCHMARK/POLICY/METHOD/PRM-SPEC/BUDGET.{answers,nodes,cost}.parquet and the answers' grades.
