@@ -17,6 +17,7 @@ from ttstudy.analysis.choice import Grid, compute_optimal, grids
 from ttstudy.analysis.definitions import CELL, CURVES, StudyTables
 from ttstudy.analysis.flops import pareto
 from ttstudy.analysis.leads import best_methods, prm_effect, votes
+from ttstudy.analysis.matched import matched
 
 Prices = dict[tuple[str, str, str, str, int], float]
 """FLOPs of one problem by (benchmark, policy, prm, method, budget); missing where not known."""
@@ -32,6 +33,7 @@ def tables(study: StudyTables) -> dict[str, pd.DataFrame]:
         "best_methods": best_methods(study),
         "prm_effect": prm_effect(study),
         "votes": votes(study),
+        "matched": matched(study),
     }
 
 

@@ -44,6 +44,8 @@ COLUMNS = {
     "efficiency_low:amount? efficiency_high:amount?",
     "best_methods": "benchmark:str prm:str policy:str level:level_or_all budget:int problems:count method:method "
     "accuracy:share second:method difference:float low:float high:float significant:bool",
+    "matched": "benchmark:str policy:str prm:str match:match budget:int method:method spent:int problems:count "
+    "flops:amount? base_flops:amount? accuracy:share base:share difference:float low:float high:float p:share",
     "prm_effect": _CELL + " problems:count accuracy:share low:share high:share cot:share? gain:float?",
     "votes": "benchmark:str policy:str prm:str method:method budget:int majority:share? range:share",
     "training": "model:str kind:str parameters:count? tokens:amount? flops:amount? loss:float? auc:float?",
@@ -102,6 +104,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "status": ("graded", "no_answer", "timed_out"),
     "flaw": FLAWS,
     "cause": CAUSES,
+    "match": ("budget", "flops"),
     "verdict": ("holds", "not significant", "fails", "not run"),
 }
 KEYS: dict[str, list[str]] = {
@@ -122,6 +125,7 @@ KEYS: dict[str, list[str]] = {
     "frontier": ["benchmark", "guide", "policy", "kind", "budget"],
     "gains": ["benchmark", "policy", "prm"],
     "best_methods": ["benchmark", "prm", "policy", "level"],
+    "matched": ["benchmark", "policy", "prm", "match", "budget", "method"],
     "prm_effect": ["benchmark", "policy", "prm", "method", "budget"],
     "votes": ["benchmark", "policy", "prm", "method", "budget"],
     "training": ["model"],
