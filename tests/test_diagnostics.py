@@ -14,9 +14,9 @@ from tests.test_search import ScriptedPolicy, ScriptedPRM
 from ttstudy.analysis import statistics
 from ttstudy.analysis.diagnostics import failures, flaws, labelled, labels
 from ttstudy.analysis.diagnostics.cases import worked_cases
-from ttstudy.analysis.diagnostics.flaws import Steps
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
+from ttstudy.kinds.flaws import Steps
 from ttstudy.methods.options import Options
 from ttstudy.methods.run import run
 from ttstudy.miniature import task
@@ -214,7 +214,7 @@ def searched(judge: Callable[[bool, bool, random.Random], float], errors: float,
     right = [all(task.check_steps(texts[row.problem_id], row.steps)) and "boxed" in row.response
              for row in result.answers.itertuples()]  # fmt: skip
     trees = result.answers.assign(right=right).groupby(["problem_id", "tree"])["right"].any()
-    causes = failures.explain(result.nodes, set(trees.index[~trees]), texts, settings, 0.0)
+    causes = failures.explain(result.nodes, set(trees.index[~trees]), texts, settings, {})
     return result.nodes, texts, settings, causes
 
 

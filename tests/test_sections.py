@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+import trees
 
 from ttstudy.dag import fingerprint
 from ttstudy.report import cards
 from ttstudy.report.section import GROUPS
 from ttstudy.report.sections import SECTIONS
 
-ROOT = Path(__file__).resolve().parent.parent
 FOLDER = "workflow/ttstudy/report/sections"
-PROGRAM = """
-import sys; sys.path[:0] = ["workflow", "tests"]
-import report_world
-from ttstudy import report
-policies = {"mini-20k": 20_416, "mini-180k": 183_760}
-world = report_world.world(problems=20, policies=policies, prms={"prm-good": (1, 0.9, 1.0)}, budgets=(4,), explored=0)
-report.build(world, report_world.CONTEXT, "page.html")
-"""
 ADDED = '''
 """How many candidate solutions the largest budget has."""
 
@@ -49,20 +38,7 @@ SECTION = Section(
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory) -> Path:
     """A tree of its own, to add files to and take files from."""
-    root = tmp_path_factory.mktemp("tree")
-    for folder in ("workflow/ttstudy", "workflow/schemas", "reports/templates", "reports/captions"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("reports/published.csv", "tests/report_world.py"):
-        (root / file).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / file, root / file)
-    return root
-
-
-def made(root: Path) -> str:
-    """The page of the tests' world by the code of a tree."""
-    run = subprocess.run([sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, text=True, env={})
-    assert run.returncode == 0, run.stderr
-    return (root / "page.html").read_text(encoding="utf-8")
+    return trees.copied(tmp_path_factory.mktemp("tree"))
 
 
 def anchors(page: str) -> list[str]:
@@ -74,27 +50,27 @@ FIXED = ("claims", "explorer", "audit", "downloads", "provenance", "cite", "word
 
 
 def test_a_file_put_into_the_folder_is_a_section_and_taken_out_it_leaves_no_trace(copied):
-    before = made(copied)
+    before = trees.page(copied)
     assert set(anchors(before)) <= set(SECTIONS) and anchors(before)[0] == "small-large"
     file = copied / FOLDER / "largest_n.py"
     file.write_text(ADDED.lstrip())
-    page = made(copied)
+    page = trees.page(copied)
     keys = anchors(page)
     assert keys[keys.index("flaws") + 1] == "largest-n" and sorted({*keys} - {"largest-n"}) == sorted(anchors(before))
-    contents = page[: page.index("<main")] if "<main" in page else page[: page.index('<section id="claims"')]
+    contents = page[: page.index('<section id="claims"')]
     assert '<li><a href="#largest-n">The largest N</a></li>' in contents
     section = page[page.index('<section id="largest-n"') :].split("</section>")[0]
     for text in ("Largest budgets</h2>", "The largest N is 4.", "Read off the accuracies.", 'id="largest-n-data"'):
         assert text in section
     file.unlink()
-    assert made(copied) == before
+    assert trees.page(copied) == before
 
 
 def test_a_page_without_a_section_links_to_it_nowhere(copied):
     for name in ("small_large", "flaws", "scaling"):
         (copied / FOLDER / f"{name}.py").rename(copied / f"{name}.taken")
     try:
-        page = made(copied)
+        page = trees.page(copied)
     finally:
         for name in ("small_large", "flaws", "scaling"):
             (copied / f"{name}.taken").rename(copied / FOLDER / f"{name}.py")

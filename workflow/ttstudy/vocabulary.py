@@ -15,6 +15,6 @@ FLAW_TABLES = ("diagnostics", "prm_skill", "calibration", "failures", "cases")
 """Tables about the PRMs' flaws, made together."""
 
 LEVELS = ("easy", "medium", "hard")
-FLAWS = ("over_criticism", "error_neglect", "localisation_bias", "localisation_late", "length_bias")
-CAUSES = ("not_drawn", "pruned", "over_criticism", "error_neglect", "localisation_bias", "length_bias")
 """Words of the columns of these names."""
+NO_ERROR = -1
+"""`first_error` of a solution without one."""

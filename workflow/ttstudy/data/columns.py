@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ttstudy.kinds.flaws import CAUSES, FLAWS
 from ttstudy.kinds.methods import METHODS, SEARCHES
 from ttstudy.kinds.scores import SCORES
 from ttstudy.kinds.votes import VOTES
-from ttstudy.vocabulary import CAUSES, FLAWS, LEVELS
+from ttstudy.vocabulary import LEVELS
 
 _CELL = "benchmark:str policy:str prm:str method:method budget:int score:score vote:vote"
 _RESPONSES = (
@@ -102,7 +103,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "node_finish": ("open", "eos", "stop", "length", "context", "depth"),
     "source": ("cot", "samples", *SEARCHES),
     "status": ("graded", "no_answer", "timed_out"),
-    "flaw": FLAWS,
+    "flaw": tuple(FLAWS),
     "cause": CAUSES,
     "match": ("budget", "flops"),
     "verdict": ("holds", "not significant", "fails", "not run"),

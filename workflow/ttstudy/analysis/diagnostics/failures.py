@@ -4,13 +4,8 @@ A tree fails when none of its answers is right. The last round whose candidates 
 failure it is. If the pruning dropped them all where a PRM without flaws would have kept one (right steps score 1,
 wrong ones 0, on the same candidates), it is the PRM's: `pruned`. Else the policy drew no right step after it, never
 finished it or was cut off: `not_drawn`. A pruned round is pruned again with the PRM's own scores, of which one flaw
-only is repaired; the flaw explains the failure when a right path is kept then. Flaws may explain the same failure, so
-their shares need not add up to that of `pruned`:
-
-- `over_criticism`: right steps below 0.5 get 1.
-- `error_neglect`: first wrong steps above 0.5 get 0.
-- `localisation_bias`: from its first error on, a path has the lowest score that it had so far.
-- `length_bias`: scores are corrected for their step's length by the slope measured for this PRM.
+only is repaired, as its file in `kinds/flaws` says; the flaw explains the failure when a right path is kept then. Flaws
+may explain the same failure, so their shares need not add up to that of `pruned`.
 """
 
 from __future__ import annotations
@@ -23,40 +18,22 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
-from ttstudy.analysis.diagnostics.flaws import HALF
 from ttstudy.analysis.diagnostics.labels import lengths, right_nodes
+from ttstudy.kinds.flaws import CAUSES, FLAWS, MENDED, NOT_DRAWN, PRUNED, Flaw, Round, Scored
 from ttstudy.methods.options import Options
 from ttstudy.methods.tree import OPEN, Expansion, Node, Tree
-from ttstudy.vocabulary import CAUSES
+
+Repair = Callable[[Scored], list[float]]
 
 
-@dataclass(frozen=True)
-class _Path:
-    """Steps of a path: scores, whether the path is right so far, log2 of their lengths."""
-
-    scores: list[float]
-    right: list[bool]
-    sizes: list[float]
-
-
-def _clean(path: _Path) -> list[float]:
+def _clean(path: Scored) -> list[float]:
     return [float(right) for right in path.right]
 
 
-def _less_critical(path: _Path) -> list[float]:
-    return [1.0 if right and score < HALF else score for score, right in zip(path.scores, path.right, strict=True)]
-
-
-def _less_neglectful(path: _Path) -> list[float]:
-    first = path.right.index(False) if False in path.right else -1
-    return [0.0 if k == first and score > HALF else score for k, score in enumerate(path.scores)]
-
-
-def _located(path: _Path) -> list[float]:
-    return [
-        score if right else min(path.scores[: k + 1])
-        for k, (score, right) in enumerate(zip(path.scores, path.right, strict=True))
-    ]
+def _mending(flaw: Flaw, known: Round) -> Repair:
+    assert flaw.repair is not None
+    repair = flaw.repair
+    return lambda path: repair(path, known)
 
 
 def replayable(options: Options) -> bool:
@@ -106,26 +83,24 @@ class Replay:
             beams = self.prune(beams, drawn)
         return found
 
-    def prune(
-        self, beams: Sequence[Node], drawn: Sequence[Node], repair: Callable[[_Path], list[float]] | None = None
-    ) -> list[Node]:
+    def prune(self, beams: Sequence[Node], drawn: Sequence[Node], repair: Repair | None = None) -> list[Node]:
         """Beams after a round, by `search.tree.Tree.prune`, with values of repaired scores."""
         tree = Tree("", "", (), 0, self.options, beams=list(beams))
         for node in [*beams, *drawn]:
             path = self.path(node)
             scores = repair(path) if repair else path.scores
-            node.value = tree.value(_Scored.of(scores[:-1]), scores[-1]) if scores else 0.0
+            node.value = tree.value(_Step.of(scores[:-1]), scores[-1]) if scores else 0.0
         tree.prune([Expansion(tree, [], (), list(drawn))])
         return tree.beams
 
-    def path(self, node: Node) -> _Path:
+    def path(self, node: Node) -> Scored:
         """Scores of the steps up to a node; a blank step adds none (see `search`)."""
         line = [each for each in node.line() if each.text]
         sizes = [log2(size) for size in lengths([each.text for each in line])]
-        return _Path([each.score for each in line], [self.right[each.number] for each in line], sizes)
+        return Scored([each.score for each in line], [self.right[each.number] for each in line], sizes)
 
-    def causes(self, fall: float) -> dict[str, bool]:
-        """What explains that no answer is right (see the module); `fall`: of the score per doubling of length."""
+    def causes(self, measured: Mapping[str, float]) -> dict[str, bool]:
+        """What explains that no answer is right (see the module); `measured`: this PRM's flaws."""
         # Beams that are still open are not candidates: their continuations are.
         contests = [([node for node in beams if node.finish != OPEN], drawn) for beams, drawn in self.rounds()]
         last = next(
@@ -134,44 +109,40 @@ class Replay:
         )
         found = dict.fromkeys(CAUSES, False)
         if last is None or self._keeps_right(*last, None) or not self._keeps_right(*last, _clean):
-            return found | {"not_drawn": True}
+            return found | {NOT_DRAWN: True}
         sizes = [size for node in last[1] for size in self.path(node).sizes[-1:]]
-        mean = float(np.mean(sizes)) if sizes else 0.0
+        size = float(np.mean(sizes)) if sizes else 0.0
+        for name in MENDED:
+            found[name] = self._keeps_right(*last, _mending(FLAWS[name], Round(measured.get(name, 0.0), size)))
+        return found | {PRUNED: True}
 
-        def unbiased(path: _Path) -> list[float]:
-            return [score + fall * (size - mean) for score, size in zip(path.scores, path.sizes, strict=True)]
-
-        repairs = {
-            "over_criticism": _less_critical,
-            "error_neglect": _less_neglectful,
-            "localisation_bias": _located,
-            "length_bias": unbiased,
-        }
-        return found | {"pruned": True} | {cause: self._keeps_right(*last, repair) for cause, repair in repairs.items()}
-
-    def _keeps_right(self, beams: Sequence[Node], drawn: Sequence[Node], repair: Callable | None) -> bool:
+    def _keeps_right(self, beams: Sequence[Node], drawn: Sequence[Node], repair: Repair | None) -> bool:
         return any(self.right[node.number] for node in self.prune(beams, drawn, repair))
 
 
 @dataclass
-class _Scored:
+class _Step:
     """A step of which only the score matters."""
 
     score: float
 
     @classmethod
-    def of(cls, scores: Sequence[float]) -> list[_Scored]:
+    def of(cls, scores: Sequence[float]) -> list[_Step]:
         return [cls(score) for score in scores]
 
 
 def explain(
-    nodes: pd.DataFrame, failed: set[tuple[str, int]], problems: Mapping[str, str], options: Options, fall: float
+    nodes: pd.DataFrame,
+    failed: set[tuple[str, int]],
+    problems: Mapping[str, str],
+    options: Options,
+    measured: Mapping[str, float],
 ) -> pd.DataFrame:
     """Causes of the failed trees (problem_id, tree) of one search: columns problem_id, tree and `CAUSES` (bool)."""
     rows = []
     chosen = nodes[[key in failed for key in zip(nodes["problem_id"], nodes["tree"], strict=True)]]
     for (problem_id, tree), part in chosen.groupby(["problem_id", "tree"], sort=True):
-        causes = Replay(part.sort_values("node"), problems[problem_id], options).causes(fall)
+        causes = Replay(part.sort_values("node"), problems[problem_id], options).causes(measured)
         rows.append({"problem_id": problem_id, "tree": tree, **causes})
     return pd.DataFrame(rows, columns=["problem_id", "tree", *CAUSES])
 
@@ -184,6 +155,3 @@ def failure_table(causes: pd.DataFrame, trees: int, seed: int = 0) -> pd.DataFra
         low, high = statistics.interval(values, seed=seed, clusters=causes["problem_id"].tolist())
         rows.append((trees, len(causes), cause, float(values.mean()), low, high))
     return pd.DataFrame(rows, columns=["trees", "failures", "cause", "share", "low", "high"])
-
-
-__all__ = ["CAUSES", "Replay", "explain", "failure_table", "replayable"]

@@ -1,21 +1,16 @@
-"""The flaws themselves: rates and slopes of labelled, scored steps, with intervals over problems."""
+"""Flaws, skill and calibration of labelled, scored steps, with intervals over problems."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
-from ttstudy.analysis.diagnostics.labels import NO_ERROR
-from ttstudy.vocabulary import FLAWS
+from ttstudy.kinds.flaws import FLAWS, HALF, Fit, Share, Steps
+from ttstudy.vocabulary import NO_ERROR
 
-__all__ = ["BINS", "FLAWS", "HALF", "Steps", "by_policy", "calibration_table", "flaw_table", "skill_table"]
-
-HALF = 0.5
-"""A step scored below it is called wrong, above it right."""
 THRESHOLDS = np.round(np.arange(0.01, 1.0, 0.01), 2)
 """Thresholds among which ProcessBench's is chosen."""
 FOLDS = 5
@@ -24,127 +19,34 @@ RESAMPLES = 2000
 """Bootstrap resamples of statistics that are not means."""
 
 
-@dataclass(frozen=True)
-class Steps:
-    """Scored steps of labelled solutions, solution after solution.
-
-    Per solution [S]: `problem` (codes 0 ... units - 1), `error` (index of the first wrong step or -1), `start` (of
-    its steps). Per step [n]: `solution`, `position`, `score`, `length`.
-    """
-
-    problem: np.ndarray
-    error: np.ndarray
-    start: np.ndarray
-    solution: np.ndarray
-    position: np.ndarray
-    score: np.ndarray
-    length: np.ndarray
-
-    @classmethod
-    def of(cls, solutions: pd.DataFrame) -> Steps:
-        """Steps of solutions (problem_id, first_error, lengths, step_scores); those without a step are left out.
-
-        ValueError where a solution has another number of scores than of steps.
-        """
-        counts = solutions["lengths"].map(len).to_numpy()
-        scored = solutions["step_scores"].map(len).to_numpy()
-        if (wrong := np.flatnonzero(counts != scored)).size:
-            row = solutions.iloc[wrong[0]]
-            raise ValueError(
-                f"problem {row['problem_id']}: {scored[wrong[0]]} scores of {counts[wrong[0]]} steps; "
-                "labels and scores are of different responses"
-            )
-        kept = solutions[counts > 0]
-        counts = counts[counts > 0]
-        ends = np.cumsum(counts)
-        number = np.repeat(np.arange(len(counts)), counts)
-        join = np.concatenate if len(counts) else lambda parts: np.empty(0)
-        return cls(
-            problem=np.unique(kept["problem_id"].to_numpy(dtype=str), return_inverse=True)[1],
-            error=kept["first_error"].to_numpy(dtype=int),
-            start=ends - counts,
-            solution=number,
-            position=np.arange(len(number)) - np.repeat(ends - counts, counts),
-            score=join(list(kept["step_scores"])).astype(float),
-            length=join(list(kept["lengths"])).astype(float),
-        )
-
-    @property
-    def is_error(self) -> np.ndarray:
-        """Whether a step is its solution's first wrong one."""
-        return self.position == self.error[self.solution]
-
-    @property
-    def is_right(self) -> np.ndarray:
-        """Whether a step is labelled right."""
-        error = self.error[self.solution]
-        return (error == NO_ERROR) | (self.position < error)
-
-    def lowest(self, chosen: np.ndarray) -> np.ndarray:
-        """Lowest score of each solution [S] among chosen steps; infinite where none is."""
-        return np.minimum.reduceat(np.where(chosen, self.score, np.inf), self.start)
-
-
 def flaw_table(steps: Steps, seed: int = 0) -> pd.DataFrame:
     """Columns flaw, value, low, high, count (steps or solutions behind it); a flaw without cases has no row."""
     rows = []
-    for flaw, (values, solutions) in _shares(steps).items():
-        if len(values):
-            low, high = statistics.interval(values, seed=seed, clusters=steps.problem[solutions].tolist())
-            rows.append((flaw, float(values.mean()), low, high, len(values)))
-    if (fall := _fall_per_doubling(steps, seed)) is not None:
-        rows.append(("length_bias", *fall))
+    for name, flaw in FLAWS.items():
+        found = flaw.measure(steps)
+        row = _share(steps, found, seed) if isinstance(found, Share) else _fitted(found, seed) if found else None
+        if row is not None:
+            rows.append((name, *row))
     return pd.DataFrame(rows, columns=["flaw", "value", "low", "high", "count"])
 
 
-def _shares(steps: Steps) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Of each flaw that is a share: 0 or 1 per case, and the solution of each case."""
-    right, error = steps.is_right, steps.is_error
-    before, at, after = (steps.lowest(chosen) for chosen in (right, error, ~right & ~error))
-    has_error = np.flatnonzero(steps.error != NO_ERROR)
-    early = has_error[np.isfinite(before[has_error])]
-    late = has_error[np.isfinite(after[has_error])]
-    upto = np.minimum(before, at)
-    return {
-        "over_criticism": ((steps.score[right] < HALF).astype(float), steps.solution[right]),
-        "error_neglect": ((steps.score[error] > HALF).astype(float), steps.solution[error]),
-        "localisation_bias": ((before[early] < at[early]).astype(float), early),
-        "localisation_late": ((after[late] < upto[late]).astype(float), late),
-    }
-
-
-def _fall_per_doubling(steps: Steps, seed: int) -> tuple[float, float, float, int] | None:
-    """Fall of the score per doubling of a step's length, its percentile interval, and the steps behind it.
-
-    Least squares on log2(length) with an intercept for every (right or wrong, position). None where length never
-    differs within such a group.
-    """
-    right = steps.is_right
-    used = right | steps.is_error
-    if not used.any():
+def _share(steps: Steps, found: Share, seed: int) -> tuple[float, float, float, int] | None:
+    """Share, its interval over problems, and its cases; None where there are none."""
+    if not len(found.values):
         return None
-    x, y = np.log2(steps.length[used]), steps.score[used]
-    groups = np.unique(np.stack([steps.position[used], right[used]]), axis=1, return_inverse=True)[1].ravel()
-    units, width = steps.problem[steps.solution[used]], int(groups.max()) + 1
-    x, y = x - x.mean(), y - y.mean()  # so that sums of squares lose no digits
-    cell = units * width + groups
-    shape = (int(units.max()) + 1, width)
-    size = shape[0] * width
-    sums = [np.bincount(cell, weights, size).reshape(shape) for weights in (np.ones_like(x), x, y, x * x, x * y)]
+    low, high = statistics.interval(found.values, seed=seed, clusters=steps.problem[found.solutions].tolist())
+    return float(found.values.mean()), low, high, len(found.values)
 
-    def slope(totals: Sequence[np.ndarray]) -> np.ndarray:
-        n, sx, sy, sxx, sxy = totals
-        n = np.maximum(n, 1e-300)
-        down = (sxx - sx * sx / n).sum(axis=-1)
-        return np.divide((sxy - sx * sy / n).sum(axis=-1), down, out=np.full_like(down, np.nan), where=down > 1e-9)
 
-    estimate = float(slope([part.sum(axis=0) for part in sums]))
+def _fitted(found: Fit, seed: int) -> tuple[float, float, float, int] | None:
+    """The number, its percentile interval over problems, and the steps behind it; None where they tell none."""
+    estimate = float(found.of([part.sum(axis=0) for part in found.sums]))
     if not np.isfinite(estimate):
         return None
-    weights = statistics.resample_weights(shape[0], RESAMPLES, seed).astype(float)
-    drawn = slope([weights @ part for part in sums])
-    low, high = np.nanquantile(-drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (-estimate, -estimate)
-    return -estimate, min(float(low), -estimate), max(float(high), -estimate), int(used.sum())
+    weights = statistics.resample_weights(len(found.sums[0]), RESAMPLES, seed).astype(float)
+    drawn = found.of([weights @ part for part in found.sums])
+    low, high = np.nanquantile(drawn, [0.025, 0.975]) if np.isfinite(drawn).any() else (estimate, estimate)
+    return estimate, min(float(low), estimate), max(float(high), estimate), found.cases
 
 
 def skill_table(steps: Steps, seed: int = 0) -> pd.DataFrame:

@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from ttstudy.analysis.diagnostics.labels import NO_ERROR
 from ttstudy.data.benchmarks import read_rows
 from ttstudy.errors import StudyError
+from ttstudy.vocabulary import NO_ERROR
 
 Solution = tuple[str, list[str], int, str]
 """(problem, steps, first_error, policy)."""

@@ -9,9 +9,8 @@ from functools import lru_cache
 import pandas as pd
 
 from ttstudy.miniature.task import Expression, parse_problem, reductions
+from ttstudy.vocabulary import NO_ERROR
 
-NO_ERROR = -1
-"""`first_error` of a solution without one."""
 _PARTS = re.compile(r"\w+|[^\w\s]")
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ttstudy.analysis.diagnostics.cases import worked_cases
-from ttstudy.analysis.diagnostics.failures import CAUSES, explain, failure_table, replayable
-from ttstudy.analysis.diagnostics.flaws import Steps, by_policy, calibration_table, flaw_table, skill_table
+from ttstudy.analysis.diagnostics.failures import explain, failure_table, replayable
+from ttstudy.analysis.diagnostics.flaws import by_policy, calibration_table, flaw_table, skill_table
 from ttstudy.analysis.diagnostics.labels import lengths
 from ttstudy.data import tables
+from ttstudy.kinds.flaws import CAUSES, Steps
 from ttstudy.methods.options import Options
 
 if TYPE_CHECKING:
@@ -95,8 +96,9 @@ def _pool_texts(cells: Sequence[DiagnosedCell]) -> Callable[[pd.DataFrame], pd.D
 
 def _failures(spec: DiagnosticsSpec, flaws: pd.DataFrame, seed: int) -> pd.DataFrame:
     """Causes of failed trees per search, and of all policies' searches with one PRM, method and budget together."""
-    rows = flaws[(flaws["flaw"] == "length_bias") & (flaws["policy"] == EVERYONE)]
-    falls = rows.set_index(["benchmark", "prm"])["value"].to_dict()
+    measured: dict[tuple[str, str], dict[str, float]] = {}
+    for row in flaws[flaws["policy"] == EVERYONE].itertuples(index=False):
+        measured.setdefault((row.benchmark, row.prm), {})[row.flaw] = row.value
     found: dict[tuple[str, str, str, int], list[tuple[str, pd.DataFrame, int]]] = {}
     for cell in spec.cells:
         problems = tables.of("benchmark", cell.problems).set_index("problem_id")["problem"].to_dict()
@@ -108,8 +110,8 @@ def _failures(spec: DiagnosticsSpec, flaws: pd.DataFrame, seed: int) -> pd.DataF
             grades = tables.of("grades", search.grades)[[*_KEY, "correct"]]
             right = answers.merge(grades, on=_KEY).groupby(["problem_id", "tree"])["correct"].any()
             nodes = tables.of("nodes", search.nodes)
-            fall = falls.get((cell.benchmark, search.prm), 0.0)
-            causes = explain(nodes, set(right.index[~right]), problems, options, fall)
+            known = measured.get((cell.benchmark, search.prm), {})
+            causes = explain(nodes, set(right.index[~right]), problems, options, known)
             key = (cell.benchmark, search.prm, search.method, search.budget)
             found.setdefault(key, []).append((cell.policy, causes, len(right)))
     parts = []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ttstudy.kinds.flaws import CAUSES, FLAWS, MENDED, PRUNED
 from ttstudy.report import views
 from ttstudy.report.answer import percent
 from ttstudy.report.blocks import METHOD, POLICY, PRM, Block, N, named_table
@@ -17,36 +18,24 @@ from ttstudy.report.figures.style import INK, MUTED, SIZE, SIZE_MARKERS, Figure,
 from ttstudy.report.section import TRUST, Given, Section, Told
 
 EVERYONE = "all"
-NAMES = {
-    "over_criticism": "Right steps scored below 0.5",
-    "error_neglect": "First errors scored above 0.5",
-    "localisation_bias": "Errors scored above a right step before them",
-    "length_bias": "Fall of the score per doubling of length",
-    "localisation_late": "Lowest score after the error",
-}
-CAUSES = {
-    "not_drawn": "Policy: no right step was drawn",
-    "pruned": "PRM: right paths were dropped",
-    "over_criticism": "of these, by over-criticism",
-    "error_neglect": "by error neglect",
-    "localisation_bias": "by localisation bias",
-    "length_bias": "by length bias",
-}
-WORDS = {
-    "over_criticism": "Over-criticism: every step is right, and one scores as if it were wrong",
-    "error_neglect": "Error neglect: a wrong step scores as if it were right",
-    "localisation_bias": "Localisation bias: a right step scores below the error that follows it",
-    "length_bias": "Length bias: every step is right, and the score falls with a longer step",
-}
+TOLD = {name: flaw for name, flaw in FLAWS.items() if not flaw.of_prefixes}
+"""Flaws that are drawn and summed up; the table has all."""
+_NOTES = " ".join(flaw.look.note for flaw in FLAWS.values() if flaw.look.note)
 METHOD_TEXT = (
     "A step is right when all steps up to it are; on the miniature this is checked exactly, elsewhere it is what the "
-    "labels say. Only steps up to the first error count. Intervals are over problems. Length bias compares steps that "
-    "are equally right and stand at the same place; length is in words, numbers and signs. F1 is ProcessBench's, with "
-    "each threshold chosen on other problems than those it judges. A search fails where a tree returns no right "
+    f"labels say. Only steps up to the first error count. Intervals are over problems. {_NOTES} F1 is ProcessBench's, "
+    "with each threshold chosen on other problems than those it judges. A search fails where a tree returns no right "
     "answer; its last round with a right candidate is pruned again with right steps scored 1 and wrong ones 0 (is it "
     "the PRM's fault?), then with one flaw repaired at a time. Flaws may share a failure. Worked cases are the "
     "clearest ones, not typical ones."
 )
+
+
+def _causes() -> dict[str, str]:
+    """Headings of the columns of causes."""
+    by = [f"by {FLAWS[name].look.words}" for name in MENDED]
+    texts = ("Policy: no right step was drawn", "PRM: right paths were dropped", f"of these, {by[0]}", *by[1:])
+    return dict(zip(CAUSES, texts, strict=True))
 
 
 @dataclass(frozen=True)
@@ -81,7 +70,7 @@ def _tell(given: Given) -> Told:
         C("flaw", "Flaw", facet=True), C("value", "Rate or slope", "number"), C("low", "95 % low", "number"),
         C("high", "95 % high", "number"), C("count", "Cases", "count"),
     ]  # fmt: skip
-    told = rows.assign(flaw=rows["flaw"].map(NAMES))
+    told = rows.assign(flaw=rows["flaw"].map({name: flaw.look.label for name, flaw in FLAWS.items()}))
     caption = "Flaws by PRM and policy"
     blocks.append(Block(named_table("diagnostics-data", caption, [*names, POLICY, *values], told, folded=True)))
     if len(failures):
@@ -95,8 +84,7 @@ def _of_benchmark(study: views.StudyTables, rows: pd.DataFrame, benchmark: str, 
     """Rates and calibration on one benchmark or labelled set."""
     prms = [prm for prm in study.prms if prm in set(rows["prm"])]
     prms += [prm for prm in dict.fromkeys(rows["prm"]) if prm not in prms]
-    labels = {flaw: text for flaw, text in NAMES.items() if flaw != "localisation_late"}
-    blocks = [Block(figure=_rates(rows, labels, prms, benchmark, f"flaws-{number}"))]
+    blocks = [Block(figure=_rates(rows, prms, benchmark, f"flaws-{number}"))]
     bins = study.table("calibration")
     bins = bins[(bins["benchmark"] == benchmark) & (bins["policy"] == EVERYONE)] if len(bins) else bins
     if len(bins):
@@ -120,7 +108,7 @@ def _failures(failures: pd.DataFrame, names: Sequence[C]) -> Block:
     columns = [
         *names, POLICY, METHOD, N,
         C("trees", "Trees", "count"), C("failures", "without a right answer", "count"),
-        *(C(cause, f"{text}, %", "percent") for cause, text in CAUSES.items()),
+        *(C(cause, f"{text}, %", "percent") for cause, text in _causes().items()),
     ]  # fmt: skip
     caption = "Why searches fail: share of the trees without a right answer"
     return Block(named_table("failures-data", caption, columns, wide))
@@ -129,11 +117,11 @@ def _failures(failures: pd.DataFrame, names: Sequence[C]) -> Block:
 def _finding(rows: pd.DataFrame, failures: pd.DataFrame) -> str:
     """The range of each flaw over PRMs, and how many failures are the PRM's."""
     parts = []
-    for flaw, text in NAMES.items():
-        part = rows[rows["flaw"] == flaw].sort_values("value", kind="stable")
-        if flaw == "localisation_late" or part.empty:
+    for name, flaw in TOLD.items():
+        part, text = rows[rows["flaw"] == name].sort_values("value", kind="stable"), flaw.look.label
+        if part.empty:
             continue
-        write = percent if flaw != "length_bias" else (lambda value: f"{value:+.2f}".replace("-", "−"))
+        write = percent if flaw.share else (lambda value: f"{value:+.2f}".replace("-", "−"))
         ends = [f"{write(row['value'])} ({row['prm']})" for _, row in part.iloc[[0, -1]].iterrows()]
         parts.append(f"{text[:1].lower() + text[1:]}: {' to '.join(dict.fromkeys(ends))}")
     finding = "; ".join(parts) + "."
@@ -141,14 +129,22 @@ def _finding(rows: pd.DataFrame, failures: pd.DataFrame) -> str:
     mine = failures[(failures["policy"] == EVERYONE)] if len(failures) else failures
     if len(mine):
         weight = mine["share"] * mine["failures"]
-        total = mine.loc[mine["cause"] == "pruned", "failures"].sum()
-        shares = [f"{percent(weight[mine['cause'] == cause].sum() / total)} {text}" for cause, text in (
-            ("pruned", "are the PRM's (right paths were drawn and dropped)"),
-            ("over_criticism", "would be mended without over-criticism"),
-            ("error_neglect", "without error neglect"), ("localisation_bias", "without localisation bias"),
-        )]  # fmt: skip
+        total = mine.loc[mine["cause"] == PRUNED, "failures"].sum()
+        mended = [f"without {flaw.look.words}" for name, flaw in FLAWS.items() if name in MENDED and flaw.share]
+        texts = ["are the PRM's (right paths were drawn and dropped)", f"would be mended {mended[0]}", *mended[1:]]
+        causes = [PRUNED, *(name for name in MENDED if FLAWS[name].share)]
+        shares = [
+            f"{percent(weight[mine['cause'] == cause].sum() / total)} {text}"
+            for cause, text in zip(causes, texts, strict=True)
+        ]
         finding += f" Of {total:,} search trees without a right answer, {', '.join(shares)}."
     return finding
+
+
+def _case(name: str) -> str:
+    """Name of a flaw, and what its case shows."""
+    look = FLAWS[name].look
+    return f"{look.words[:1].upper()}{look.words[1:]}: {look.case}"
 
 
 def _cases(study: views.StudyTables) -> list[Case]:
@@ -160,14 +156,14 @@ def _cases(study: views.StudyTables) -> list[Case]:
             for index, (text, score) in enumerate(zip(row["steps"], scores, strict=True))
         ]
         source = f"{row['prm']} on a solution of {row['policy']} ({row['benchmark']}, sample {row['sample']})"
-        found.append(Case(WORDS.get(row["flaw"], str(row["flaw"])), source, str(row["problem"]), steps))
+        found.append(Case(_case(str(row["flaw"])), source, str(row["problem"]), steps))
     return found
 
 
-def _rates(frame: pd.DataFrame, labels: dict[str, str], prms: Sequence[str], benchmark: str, key: str) -> Figure:
+def _rates(frame: pd.DataFrame, prms: Sequence[str], benchmark: str, key: str) -> Figure:
     """Each flaw of each PRM over all policies, with its interval; one panel per flaw, one row per PRM."""
     seaborn()
-    shown = [flaw for flaw in labels if flaw in set(frame["flaw"])]
+    shown = [flaw for flaw in TOLD if flaw in set(frame["flaw"])]
     figure = canvas(max(PHONE_SAFE, 90 + 205 * len(shown)), 95 + 34 * len(prms))
     grid = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for axes, flaw in zip(grid, shown, strict=True):
@@ -178,8 +174,8 @@ def _rates(frame: pd.DataFrame, labels: dict[str, str], prms: Sequence[str], ben
                 style = {"color": SIZE[row % len(SIZE)], "marker": SIZE_MARKERS[row % len(SIZE_MARKERS)]}
                 axes.errorbar(value, row, xerr=[[max(0.0, value - low)], [max(0.0, high - value)]], lw=1.6, **style)
         axes.axvline(0, color=MUTED, lw=1)
-        axes.set_title(wrapped(labels[flaw], 24), fontsize=10.5)
-        if flaw != "length_bias":
+        axes.set_title(wrapped(FLAWS[flaw].look.label, 24), fontsize=10.5)
+        if FLAWS[flaw].share:
             axes.set_xlim(-0.02, 1.02)
             in_percent(axes, "x")
         axes.margins(y=0.15)
