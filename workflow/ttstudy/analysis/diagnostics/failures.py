@@ -90,7 +90,7 @@ class Replay:
             path = self.path(node)
             scores = repair(path) if repair else path.scores
             node.value = tree.value(_Step.of(scores[:-1]), scores[-1]) if scores else 0.0
-        tree.prune([Expansion(tree, [], (), list(drawn))])
+        tree.prune([Expansion(tree, [], (), children=list(drawn))])
         return tree.beams
 
     def path(self, node: Node) -> Scored:
