@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from ttstudy.models.checkpoint import UnsupportedArchitectureError, model_config, read_config
+from ttstudy.models.architecture import Architecture, UnsupportedArchitectureError
+from ttstudy.models.checkpoint import Checkpoint
 from ttstudy.policies.opening import open_engine
 
 SPECIAL = ["<bos>", "<eos>", "<pad>", "<|user|>", "<|assistant|>", "<|system|>"]
@@ -88,9 +89,11 @@ def make_checkpoint(
         base = f"model.layers.{layer}."
         for name, size in sizes.items():
             shapes[f"{base}self_attn.{name}_proj.weight"] = (size, hidden)
-            if model_type == "qwen2":
+            if model_type == "qwen2" or extra.get("attention_bias"):
                 shapes[f"{base}self_attn.{name}_proj.bias"] = (size,)
         shapes[f"{base}self_attn.o_proj.weight"] = (hidden, heads * head_dim)
+        if extra.get("attention_bias"):
+            shapes[f"{base}self_attn.o_proj.bias"] = (hidden,)
         shapes[f"{base}mlp.gate_proj.weight"] = (feed_forward, hidden)
         shapes[f"{base}mlp.up_proj.weight"] = (feed_forward, hidden)
         shapes[f"{base}mlp.down_proj.weight"] = (hidden, feed_forward)
@@ -154,11 +157,11 @@ def test_a_truncated_weight_file_is_one_sentence(tmp_path: Path) -> None:
 def test_what_the_batched_pass_lacks_is_refused(tmp_path: Path, change: dict[str, Any], reason: str) -> None:
     path = make_checkpoint(tmp_path / "model", **change)
     with pytest.raises(UnsupportedArchitectureError, match=reason):
-        model_config(path, read_config(path))
+        Architecture.of(Checkpoint(path).config, windows=False)
 
 
 def test_end_of_text_ids_of_the_generation_config_go_first(tmp_path: Path) -> None:
     path = make_checkpoint(tmp_path / "model")
-    assert model_config(path, read_config(path)).eos == (1,)
+    assert Checkpoint(path).eos == (1,)
     (path / "generation_config.json").write_text(json.dumps({"eos_token_id": [1, 4]}))
-    assert model_config(path, read_config(path)).eos == (1, 4)
+    assert Checkpoint(path).eos == (1, 4)

@@ -17,7 +17,7 @@ from tests.rewards_checkpoints import make
 from tests.studies import ROOT
 from ttstudy.dag import fingerprint
 from ttstudy.kinds.formats import FORMATS
-from ttstudy.models.loading import Checkpoint
+from ttstudy.models.checkpoint import Checkpoint
 from ttstudy.prms.vllm import VllmScoring
 
 DUMMY = '''"""Each step on a line of its own, scored at its end by half of a tanh."""

@@ -20,7 +20,7 @@ from ttstudy.dag.layout import open_layout
 from ttstudy.dag.specs.inputs import FetchSpec
 from ttstudy.data import hub, revisions
 from ttstudy.errors import StudyError
-from ttstudy.models import checkpoints
+from ttstudy.models.checkpoint import origin
 from ttstudy.study import from_mapping
 
 WEIGHTS = {"layer.weight": torch.arange(60_000, dtype=torch.float32).reshape(200, 300)}
@@ -114,7 +114,7 @@ def test_a_model_arrives_whole_with_weights_tokenizer_and_configuration_alone(wo
     assert names == {"config.json", "tokenizer.json", "model.safetensors", "fetched.json"}
     assert (home / "good/model.safetensors").read_bytes() == MODEL["model.safetensors"]
     record = json.loads((home / "good/fetched.json").read_text())
-    assert record["revision"] == COMMIT and checkpoints.origin(home / "good") == "good/model"
+    assert record["revision"] == COMMIT and origin(home / "good") == "good/model"
     assert record["files"]["model.safetensors"]["bytes"] == len(MODEL["model.safetensors"])
     assert not list(home.glob(".good*"))
 

@@ -16,7 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from ttstudy.models.loading import Checkpoint, convert
+from ttstudy.models.checkpoint import Checkpoint, convert
 from ttstudy.prms import open_reward_model
 from ttstudy.prms.backbone import Backbone, Segment
 

@@ -19,7 +19,7 @@ from ttstudy.dag.specs.generation import GradeSpec
 from ttstudy.dag.specs.kinds import KINDS
 from ttstudy.dag.specs.records import File
 from ttstudy.errors import StudyError
-from ttstudy.models.checkpoints import parameters
+from ttstudy.models.checkpoint import parameters
 from ttstudy.run import steps
 
 ROOT = Path(__file__).resolve().parent.parent

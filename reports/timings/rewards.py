@@ -28,9 +28,9 @@ import torch  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from ttstudy.miniature import task, tokenizer  # noqa: E402
-from ttstudy.models.loading import Checkpoint  # noqa: E402
+from ttstudy.models.checkpoint import Checkpoint  # noqa: E402
 from ttstudy.prms import open_reward_model  # noqa: E402
-from ttstudy.prms.backbone import tensor_shapes  # noqa: E402
+from ttstudy.prms.backbone import architecture_of  # noqa: E402
 
 STEPS, SIBLINGS = 10, 16
 Solution = tuple[str, list[str]]
@@ -54,7 +54,7 @@ def make(folder: Path, hidden: int, layers: int) -> Path:
     (folder / "config.json").write_text(json.dumps(config))
     file = folder / "model.safetensors"
     save_file({"none": torch.zeros(1)}, file)
-    shapes = {f"model.{key}": shape for key, shape in tensor_shapes(Checkpoint(folder)).items()}
+    shapes = {f"model.{key}": shape for key, shape in architecture_of(Checkpoint(folder)).tensors().items()}
     shapes |= {"score.0.weight": (hidden, hidden), "score.0.bias": (hidden,)}
     shapes |= {"score.2.weight": (2, hidden), "score.2.bias": (2,)}
     torch.manual_seed(0)

@@ -23,7 +23,7 @@ from ttstudy.data.prompts import messages, split_steps  # noqa: E402
 from ttstudy.methods.options import Options  # noqa: E402
 from ttstudy.methods.run import run  # noqa: E402
 from ttstudy.miniature import task  # noqa: E402
-from ttstudy.models.checkpoints import parameters  # noqa: E402
+from ttstudy.models.checkpoint import parameters  # noqa: E402
 from ttstudy.policies.native import NativeEngine  # noqa: E402
 from ttstudy.policies.protocol import Engine, Request, Sampling  # noqa: E402
 from ttstudy.policies.seeds import derive  # noqa: E402

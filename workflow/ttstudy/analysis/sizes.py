@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ttstudy.dag.specs.analysis import Sized
-from ttstudy.models.checkpoints import parameters, read_json
+from ttstudy.models.checkpoint import parameters, read_json
 
 
 def size(model: Sized) -> float | None:

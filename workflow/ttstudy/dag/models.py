@@ -14,7 +14,7 @@ from ttstudy.dag.specs.inputs import FetchSpec, TrainPolicySpec, TrainPRMSpec
 from ttstudy.dag.specs.records import File, Spec
 from ttstudy.kinds.formats import FORMATS
 from ttstudy.models.catalogue import format_of
-from ttstudy.models.checkpoints import read_json
+from ttstudy.models.checkpoint import read_json
 from ttstudy.study import (
     CheckpointPolicy,
     CheckpointPRM,

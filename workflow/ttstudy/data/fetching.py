@@ -15,7 +15,7 @@ from ttstudy.dag import stamps
 from ttstudy.data import hub
 from ttstudy.data.hub import Listed
 from ttstudy.errors import StudyError
-from ttstudy.models.checkpoints import RECORD
+from ttstudy.models.checkpoint import RECORD
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
 _BESIDE_WEIGHTS = re.compile(
@@ -82,7 +82,7 @@ def _as_safetensors(folder: Path) -> list[str]:
     shards = sorted(folder.glob("pytorch_model*.bin"))
     if not shards:
         return []
-    from ttstudy.models.loading import convert
+    from ttstudy.models.checkpoint import convert
 
     weights: dict[str, str] = {}
     for shard in shards:

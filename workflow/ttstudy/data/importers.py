@@ -21,7 +21,7 @@ import yaml
 from ttstudy.data import recorded
 from ttstudy.data.prompts import SEPARATOR
 from ttstudy.errors import StudyError
-from ttstudy.models.checkpoints import read_json
+from ttstudy.models.checkpoint import read_json
 
 FORMATS = ("search-and-learn", "compute-optimal-tts")
 _MARK = "ки"

@@ -29,7 +29,7 @@ class TaskOptions(_Section):
 
 
 class PolicyModel(_Section):
-    """Shape of a policy; see `miniature.network.Shape`."""
+    """Shape of a policy; see `miniature.network.architecture_of`."""
 
     hidden: Size
     layers: Size
@@ -101,11 +101,12 @@ def check_task(options: Mapping[str, Any]) -> None:
         raise ValueError(f"operations must be [fewest, most], not {checked.operations}")
 
 
-def check_model(options: Mapping[str, Any]) -> None:
-    """The same for a policy's shape."""
+def check_model(options: Mapping[str, Any]) -> PolicyModel:
+    """A policy's shape; the same errors."""
     shape = PolicyModel.model_validate(dict(options))
     if shape.hidden % (2 * shape.heads) or shape.heads % shape.kv_heads:
         raise ValueError(
             f"hidden ({shape.hidden}) must be an even multiple of heads ({shape.heads}), and heads a multiple of "
             f"kv_heads ({shape.kv_heads})"
         )
+    return shape

@@ -1,17 +1,17 @@
-"""A small Llama / Qwen2 network in plain torch, made for fast training on one CPU thread.
+"""Training a small Llama or Qwen2 network in plain torch, fast on one CPU thread.
 
-Same arithmetic as transformers' LlamaModel and Qwen2Model (RMSNorm, rotary positions, grouped-query attention,
-SwiGLU, tied embeddings); the saved checkpoint is an ordinary one. Projections that read the same input are fused
-while training and parted when saved, and all parameters lie in one flat tensor, so that an optimiser step is a
-handful of operations.
+Architecture, names of tensors, norms and rotary angles are those of `ttstudy.models`. The layers are run here once
+more, because a trained checkpoint is to the bit what it was made by: attention is torch's fused kernel, which the
+gradient needs and which sums in another order, silu is torch's, and the rows of a fused matrix (queries, keys, values)
+stand in the order in which they are drawn at random and made orthogonal. All parameters lie in one flat tensor, so
+that an optimiser step is a handful of operations.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,57 +19,73 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ttstudy.miniature.definitions import check_model
+from ttstudy.models.architecture import (
+    DOWN,
+    EMBEDDING,
+    GATE_UP,
+    NORM,
+    NORM_IN,
+    NORM_MID,
+    OUT,
+    QKV,
+    Architecture,
+)
+from ttstudy.models.checkpoint import Checkpoint
+from ttstudy.models.network import rms, rotary
+
 Weights = dict[str, Tensor]
+"""Fused float32 weights by name: those of `fused_shapes`, and a head's under the names of its checkpoint."""
+
+_KINDS: dict[str, tuple[str, ...]] = {
+    "norm1": (f"{NORM_IN}.weight",),
+    "norm2": (f"{NORM_MID}.weight",),
+    "qkv_bias": tuple(f"{name}.bias" for name in QKV),
+    "qkv": tuple(f"{name}.weight" for name in QKV),
+    "out": (f"{OUT}.weight",),
+    "gate_up": tuple(f"{name}.weight" for name in GATE_UP),
+    "down": (f"{DOWN}.weight",),
+}
+"""What of a layer is fused, in the order in which weights are drawn."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """Sizes of a network. `biased`: query, key and value projections have biases (Qwen2)."""
+def architecture_of(vocabulary: int, options: Mapping[str, Any]) -> Architecture:
+    """Architecture of a definition's `model` section; ValueError where the sizes do not fit together."""
+    sizes = check_model(options)
+    return Architecture(
+        model_type="qwen2" if sizes.biased else "llama",
+        vocabulary=vocabulary,
+        hidden=sizes.hidden,
+        layers=sizes.layers,
+        heads=sizes.heads,
+        kv_heads=sizes.kv_heads,
+        head_dim=sizes.hidden // sizes.heads,
+        feed_forward=sizes.ffn,
+        context=sizes.context,
+        norm_eps=sizes.epsilon,
+        rope_theta=sizes.theta,
+        tied=True,
+        qkv_bias=sizes.biased,
+    )
 
-    vocabulary: int
-    hidden: int
-    layers: int
-    heads: int
-    kv_heads: int
-    ffn: int
-    context: int = 256
-    theta: float = 10000.0
-    epsilon: float = 1e-6
-    biased: bool = False
 
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> Shape:
-        """Shape of a definition's `model` section; ValueError where the sizes do not fit together."""
-        unknown = sorted(set(options) - set(cls.__slots__))
-        if unknown:
-            raise ValueError(f"unknown model option {unknown[0]!r}; known: {', '.join(cls.__slots__)}")
-        shape = cls(**options)
-        if shape.hidden % (2 * shape.heads) or shape.heads % shape.kv_heads:
-            raise ValueError(
-                f"hidden ({shape.hidden}) must be an even multiple of heads ({shape.heads}), "
-                f"and heads a multiple of kv_heads ({shape.kv_heads})"
-            )
-        return shape
+def _parts(shape: Architecture) -> dict[str, list[str]]:
+    """The names in a checkpoint, without `model.`, of what each fused weight is made of, in the order of the draws."""
+    kinds = {kind: names for kind, names in _KINDS.items() if shape.qkv_bias or kind != "qkv_bias"}
+    return {"embed": [EMBEDDING], "norm": [NORM]} | {
+        f"{layer}.{kind}": [f"layers.{layer}.{name}" for name in names]
+        for kind, names in kinds.items()
+        for layer in range(shape.layers)
+    }
 
-    @property
-    def head(self) -> int:
-        """Size of one attention head."""
-        return self.hidden // self.heads
 
-    def tensors(self) -> dict[str, tuple[int, ...]]:
-        """Fused parameter names and shapes, in the order in which they are drawn."""
-        size, qkv = self.hidden, (self.heads + 2 * self.kv_heads) * self.head
-        kinds: dict[str, tuple[int, ...]] = {"norm1": (size,), "norm2": (size,)}
-        if self.biased:
-            kinds["qkv_bias"] = (qkv,)
-        kinds |= {
-            "qkv": (qkv, size),
-            "out": (size, size),
-            "gate_up": (2 * self.ffn, size),
-            "down": (size, self.ffn),
-        }
-        layers = {f"{layer}.{kind}": shape for kind, shape in kinds.items() for layer in range(self.layers)}
-        return {"embed": (self.vocabulary, size), "norm": (size,), **layers}
+def fused_shapes(shape: Architecture) -> dict[str, tuple[int, ...]]:
+    """Fused weights' names and shapes, in the order in which they are drawn."""
+    single = shape.tensors()
+    return {
+        name: (sum(single[part][0] for part in parts), *single[parts[0]][1:])
+        for name, parts in _parts(shape).items()
+    }
 
 
 class Parameters:
@@ -110,10 +126,10 @@ class Parameters:
             self.named[name].copy_(value)
 
 
-def initial_weights(shape: Shape, generator: torch.Generator) -> Weights:
+def initial_weights(shape: Architecture, generator: torch.Generator) -> Weights:
     """Random weights: normal with 1/sqrt(inputs), the projections into the residual stream smaller with depth."""
     weights = {}
-    for name, size in shape.tensors().items():
+    for name, size in fused_shapes(shape).items():
         kind = name.split(".")[-1]
         if "norm" in kind:
             weights[name] = torch.ones(size)
@@ -127,53 +143,38 @@ def initial_weights(shape: Shape, generator: torch.Generator) -> Weights:
     return weights
 
 
-def rotary(shape: Shape, length: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the rotary angles, each [length, head]."""
-    frequency = 1.0 / shape.theta ** (torch.arange(0, shape.head, 2, dtype=torch.int64).float() / shape.head)
-    angles = torch.outer(torch.arange(length).float(), frequency)
-    angles = torch.cat((angles, angles), dim=-1)
-    return angles.cos(), angles.sin()
+def forward(shape: Architecture, weights: Weights, ids: Tensor, body: int = 0) -> tuple[Tensor, Tensor]:
+    """Residual stream after `body` layers, and the normed final states, of right-padded ids [batch, length].
 
-
-def hidden_states(shape: Shape, weights: Weights, ids: Tensor) -> Tensor:
-    """Normed final hidden states [batch, length, hidden] of right-padded ids [batch, length]."""
+    Both [batch, length, hidden].
+    """
     cosine, sine = (part.unsqueeze(1) for part in rotary(shape, ids.shape[1]))
-    state = functional.embedding(ids, weights["embed"])
-    return run_layers(shape, weights, state, cosine, sine, range(shape.layers))
+    state = middle = functional.embedding(ids, weights["embed"])
+    for layer in range(shape.layers):
+        state = _layer(shape, weights, state, cosine, sine, layer)
+        if layer == body - 1:
+            middle = state
+    return middle, rms(state, weights["norm"], shape.norm_eps)
 
 
-def run_layers(
-    shape: Shape,
-    weights: Weights,
-    state: Tensor,
-    cosine: Tensor,
-    sine: Tensor,
-    layers: range,
-    final: bool = True,
-) -> Tensor:
-    """The residual stream [batch, length, hidden] after some layers, with the final norm if `final`."""
+def _layer(shape: Architecture, weights: Weights, state: Tensor, cosine: Tensor, sine: Tensor, layer: int) -> Tensor:
     batch, length, size = state.shape
-    rotated = shape.heads + shape.kv_heads
-    half = shape.head // 2
-    for layer in layers:
-        normed = functional.rms_norm(state, (size,), weights[f"{layer}.norm1"], shape.epsilon)
-        qkv = functional.linear(normed, weights[f"{layer}.qkv"], weights.get(f"{layer}.qkv_bias"))
-        qkv = qkv.view(batch, length, rotated + shape.kv_heads, shape.head)
-        qk, values = qkv[:, :, :rotated], qkv[:, :, rotated:].transpose(1, 2)
-        turned = torch.cat((-qk[..., half:], qk[..., :half]), dim=-1)
-        qk = (qk * cosine + turned * sine).transpose(1, 2)
-        queries, keys = qk[:, : shape.heads], qk[:, shape.heads :]
-        if shape.kv_heads != shape.heads:
-            groups = shape.heads // shape.kv_heads
-            keys = keys[:, :, None].expand(-1, -1, groups, -1, -1).reshape(queries.shape)
-            values = values[:, :, None].expand(-1, -1, groups, -1, -1).reshape(queries.shape)
-        mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
-        mixed = mixed.transpose(1, 2).reshape(batch, length, size)
-        state = state + functional.linear(mixed, weights[f"{layer}.out"])
-        normed = functional.rms_norm(state, (size,), weights[f"{layer}.norm2"], shape.epsilon)
-        gate, up = functional.linear(normed, weights[f"{layer}.gate_up"]).chunk(2, dim=-1)
-        state = state + functional.linear(functional.silu(gate) * up, weights[f"{layer}.down"])
-    return functional.rms_norm(state, (size,), weights["norm"], shape.epsilon) if final else state
+    rotated, half = shape.heads + shape.kv_heads, shape.head_dim // 2
+    normed = rms(state, weights[f"{layer}.norm1"], shape.norm_eps)
+    qkv = functional.linear(normed, weights[f"{layer}.qkv"], weights.get(f"{layer}.qkv_bias"))
+    qkv = qkv.view(batch, length, rotated + shape.kv_heads, shape.head_dim)
+    qk, values = qkv[:, :, :rotated], qkv[:, :, rotated:].transpose(1, 2)
+    turned = torch.cat((-qk[..., half:], qk[..., :half]), dim=-1)
+    qk = (qk * cosine + turned * sine).transpose(1, 2)
+    queries, keys = qk[:, : shape.heads], qk[:, shape.heads :]
+    if shape.kv_heads != shape.heads:
+        keys = keys[:, :, None].expand(-1, -1, shape.groups, -1, -1).reshape(queries.shape)
+        values = values[:, :, None].expand(-1, -1, shape.groups, -1, -1).reshape(queries.shape)
+    mixed = functional.scaled_dot_product_attention(queries, keys, values, is_causal=True)
+    state = state + functional.linear(mixed.transpose(1, 2).reshape(batch, length, size), weights[f"{layer}.out"])
+    normed = rms(state, weights[f"{layer}.norm2"], shape.norm_eps)
+    gate, up = functional.linear(normed, weights[f"{layer}.gate_up"]).chunk(2, dim=-1)
+    return state + functional.linear(functional.silu(gate) * up, weights[f"{layer}.down"])
 
 
 def logits(weights: Weights, states: Tensor) -> Tensor:
@@ -181,9 +182,11 @@ def logits(weights: Weights, states: Tensor) -> Tensor:
     return functional.linear(states, weights["embed"])
 
 
-def deeper(shape: Shape, weights: Weights, extra: int, generator: torch.Generator) -> tuple[Shape, Weights]:
+def deeper(
+    shape: Architecture, weights: Weights, extra: int, generator: torch.Generator
+) -> tuple[Architecture, Weights]:
     """A Qwen2 network that starts as a Llama one, with zero biases and `extra` new layers that change little."""
-    tall = replace(shape, layers=shape.layers + extra, biased=True)
+    tall = replace(shape, model_type="qwen2", layers=shape.layers + extra, qkv_bias=True)
     grown = initial_weights(tall, generator)
     for name in grown:
         if name.split(".")[0].isdigit() and int(name.split(".")[0]) >= shape.layers:
@@ -193,77 +196,42 @@ def deeper(shape: Shape, weights: Weights, extra: int, generator: torch.Generato
     return tall, grown
 
 
-_PLAIN = {
-    "norm1": "input_layernorm",
-    "norm2": "post_attention_layernorm",
-    "out": "self_attn.o_proj",
-    "down": "mlp.down_proj",
-}
-
-
-def to_checkpoint(shape: Shape, weights: Mapping[str, Tensor]) -> Weights:
+def to_checkpoint(shape: Architecture, weights: Mapping[str, Tensor]) -> Weights:
     """Weights under transformers' names, in bfloat16; names that are not the body's are kept as they are."""
-    sizes = [shape.heads * shape.head, shape.kv_heads * shape.head, shape.kv_heads * shape.head]
-    body = shape.tensors()
+    single, parts = shape.tensors(), _parts(shape)
     result: Weights = {}
     for name, value in weights.items():
-        layer, _, kind = name.partition(".")
-        prefix = f"model.layers.{layer}."
-        if name not in body:
-            result[name] = value
-        elif name == "embed":
-            result["model.embed_tokens.weight"] = value
-        elif name == "norm":
-            result["model.norm.weight"] = value
-        elif kind in ("qkv", "qkv_bias"):
-            suffix = "weight" if kind == "qkv" else "bias"
-            for letter, part in zip("qkv", value.split(sizes), strict=True):
-                result[f"{prefix}self_attn.{letter}_proj.{suffix}"] = part
-        elif kind == "gate_up":
-            for part_name, part in zip(("gate", "up"), value.chunk(2), strict=True):
-                result[f"{prefix}mlp.{part_name}_proj.weight"] = part
+        if name in parts:
+            pieces = value.split([single[part][0] for part in parts[name]])
+            result |= {f"model.{part}": piece for part, piece in zip(parts[name], pieces, strict=True)}
         else:
-            result[f"{prefix}{_PLAIN[kind]}.weight"] = value
+            result[name] = value
     return {name: value.detach().to(torch.bfloat16).contiguous() for name, value in sorted(result.items())}
 
 
-def from_checkpoint(shape: Shape, tensors: Mapping[str, Tensor]) -> Weights:
+def from_checkpoint(shape: Architecture, tensors: Mapping[str, Tensor], prefix: str = "model.") -> Weights:
     """Fused float32 weights of a checkpoint's tensors; the inverse of `to_checkpoint` for the body."""
-    result: Weights = {}
-    for name in shape.tensors():
-        layer, _, kind = name.partition(".")
-        prefix = f"model.layers.{layer}."
-        if name == "embed":
-            value = tensors["model.embed_tokens.weight"]
-        elif name == "norm":
-            value = tensors["model.norm.weight"]
-        elif kind in ("qkv", "qkv_bias"):
-            suffix = "weight" if kind == "qkv" else "bias"
-            value = torch.cat([tensors[f"{prefix}self_attn.{letter}_proj.{suffix}"] for letter in "qkv"])
-        elif kind == "gate_up":
-            value = torch.cat([tensors[f"{prefix}mlp.{part}_proj.weight"] for part in ("gate", "up")])
-        else:
-            value = tensors[f"{prefix}{_PLAIN[kind]}.weight"]
-        result[name] = value.float()
-    return result
+    return {
+        name: torch.cat([tensors[prefix + part] for part in parts]).float() for name, parts in _parts(shape).items()
+    }
 
 
-def config_of(shape: Shape, architecture: str, bos: int, eos: int, pad: int) -> dict[str, Any]:
+def config_of(shape: Architecture, architecture: str, bos: int, eos: int, pad: int) -> dict[str, Any]:
     """config.json of a checkpoint, readable by transformers 4 and 5."""
     return {
         "architectures": [architecture],
-        "model_type": "qwen2" if shape.biased else "llama",
+        "model_type": shape.model_type,
         "vocab_size": shape.vocabulary,
         "hidden_size": shape.hidden,
-        "intermediate_size": shape.ffn,
+        "intermediate_size": shape.feed_forward,
         "num_hidden_layers": shape.layers,
         "num_attention_heads": shape.heads,
         "num_key_value_heads": shape.kv_heads,
-        "head_dim": shape.head,
+        "head_dim": shape.head_dim,
         "hidden_act": "silu",
         "max_position_embeddings": shape.context,
-        "rms_norm_eps": shape.epsilon,
-        "rope_theta": shape.theta,
+        "rms_norm_eps": shape.norm_eps,
+        "rope_theta": shape.rope_theta,
         "tie_word_embeddings": True,
         "attention_dropout": 0.0,
         "use_cache": True,
@@ -275,21 +243,8 @@ def config_of(shape: Shape, architecture: str, bos: int, eos: int, pad: int) -> 
     }
 
 
-def load(directory: Path) -> tuple[Shape, Weights]:
-    """Shape and fused float32 body weights of a checkpoint folder of this module."""
-    from safetensors.torch import load_file
-
-    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-    shape = Shape(
-        vocabulary=config["vocab_size"],
-        hidden=config["hidden_size"],
-        layers=config["num_hidden_layers"],
-        heads=config["num_attention_heads"],
-        kv_heads=config["num_key_value_heads"],
-        ffn=config["intermediate_size"],
-        context=config["max_position_embeddings"],
-        theta=config["rope_theta"],
-        epsilon=config["rms_norm_eps"],
-        biased=config["model_type"] == "qwen2",
-    )
-    return shape, from_checkpoint(shape, load_file(directory / "model.safetensors"))
+def load(directory: Path) -> tuple[Architecture, Weights]:
+    """Architecture and fused float32 body weights of a checkpoint folder of this module."""
+    checkpoint = Checkpoint(directory, pickles=False)
+    shape = Architecture.of(checkpoint.config)
+    return shape, from_checkpoint(shape, checkpoint.weights(shape), prefix="")

@@ -13,8 +13,17 @@ from torch.nn import functional
 
 from ttstudy.miniature import task as tasks
 from ttstudy.miniature import tokenizer as tokens
-from ttstudy.miniature.network import Parameters, Shape, Weights, hidden_states, initial_weights, logits
+from ttstudy.miniature.network import (
+    Parameters,
+    Weights,
+    architecture_of,
+    forward,
+    fused_shapes,
+    initial_weights,
+    logits,
+)
 from ttstudy.miniature.training import Clock, Progress, Schedule, optimise, write_model
+from ttstudy.models.architecture import Architecture
 
 Example = tuple[list[int], int]
 """Token ids of a problem with its solution, and how many of them are the prompt's."""
@@ -60,9 +69,9 @@ def collate(batch: list[Example], pad: int) -> tuple[Tensor, Tensor]:
     return inputs, targets
 
 
-def language_loss(shape: Shape, weights: Weights, inputs: Tensor, targets: Tensor) -> Tensor:
+def language_loss(shape: Architecture, weights: Weights, inputs: Tensor, targets: Tensor) -> Tensor:
     """Mean cross-entropy (nats per token) of the solutions."""
-    states = hidden_states(shape, weights, inputs)
+    states = forward(shape, weights, inputs)[1]
     return functional.cross_entropy(
         logits(weights, states).flatten(0, 1), targets.flatten(), ignore_index=IGNORED
     )
@@ -73,7 +82,7 @@ def train_policy(
 ) -> dict[str, Any]:
     """Train a policy by its definition and save it as a transformers checkpoint; returns `training.json`.
 
-    Definition: `task` (see `Task`), `model` (`Shape` without vocabulary), `training` (tokens, batch, rate,
+    Definition: `task` (see `Task`), `model` (`PolicyModel`), `training` (tokens, batch, rate,
     warmup, decay), `seed` (weights), `version`. The data depends on `training.data_seed` (0), not on `seed`:
     policies of one ladder read the same problems in the same batches.
     """
@@ -82,9 +91,9 @@ def train_policy(
     task = tasks.Task.of(definition["task"])
     training = dict(definition["training"])
     vocabulary = tokens.vocabulary(task.largest)
-    shape = Shape.of({"vocabulary": len(vocabulary), **definition["model"]})
+    shape = architecture_of(len(vocabulary), definition["model"])
     schedule = Schedule.of(training)
-    parameters = Parameters(shape.tensors())
+    parameters = Parameters(fused_shapes(shape))
     parameters.fill(initial_weights(shape, torch.Generator().manual_seed(int(definition["seed"]))))
     data_seed = int(training.get("data_seed", 0))
     pad = vocabulary[tokens.PAD]
@@ -115,7 +124,7 @@ def train_policy(
 
 
 @torch.no_grad()
-def validation_loss(shape: Shape, weights: Weights, held_out: list[Example], pad: int) -> float:
+def validation_loss(shape: Architecture, weights: Weights, held_out: list[Example], pad: int) -> float:
     """Mean cross-entropy of solutions in nats per token."""
     total, count = 0.0, 0
     for start in range(0, len(held_out), 64):

@@ -22,9 +22,11 @@ from ttstudy.analysis.statistics import area_under_curve
 from ttstudy.kinds.formats import FORMATS
 from ttstudy.miniature import task as tasks
 from ttstudy.miniature import tokenizer as tokens
-from ttstudy.miniature.network import Parameters, Shape, Weights, deeper, load, logits, rotary, run_layers
+from ttstudy.miniature.network import Parameters, Weights, deeper, forward, fused_shapes, load, logits
 from ttstudy.miniature.rollouts import EngineOf, Example, Rollout, collect, encode, keep_steps, transformers_engine
 from ttstudy.miniature.training import Clock, Progress, Schedule, optimise, record_of, write_model
+from ttstudy.models.architecture import Architecture
+from ttstudy.models.network import rms
 from ttstudy.models.text import TextTokenizer
 from ttstudy.policies.seeds import derive
 from ttstudy.prms.formats import Format, make_format
@@ -55,14 +57,6 @@ def head_logits(weights: Weights, states: Tensor) -> Tensor:
     inner = functional.linear(states, weights["score.0.weight"], weights["score.0.bias"]).relu()
     two = functional.linear(inner, weights["score.2.weight"], weights["score.2.bias"])
     return two[..., 1] - two[..., 0]
-
-
-def forward(shape: Shape, weights: Weights, ids: Tensor, body: int) -> tuple[Tensor, Tensor]:
-    """Residual stream after `body` layers, and the normed final states; both [batch, length, hidden]."""
-    cosine, sine = (part.unsqueeze(1) for part in rotary(shape, ids.shape[1]))
-    state = functional.embedding(ids, weights["embed"])
-    middle = run_layers(shape, weights, state, cosine, sine, range(body), final=False)
-    return middle, run_layers(shape, weights, middle, cosine, sine, range(body, shape.layers))
 
 
 def prepare(
@@ -164,7 +158,7 @@ def train_reward_model(
     for tag in (tokens.STEP, "\n"):  # these end a step for a PRM, as a blank line does for a policy
         weights["embed"][vocabulary[tag]] = weights["embed"][vocabulary["\n\n"]]
     head = initial_head(model["format"], shape.hidden, generator)
-    parameters = Parameters({**shape.tensors(), **{name: tuple(value.shape) for name, value in head.items()}})
+    parameters = Parameters({**fused_shapes(shape), **{name: tuple(value.shape) for name, value in head.items()}})
     parameters.fill({**weights, **head})
     body_norm = body_weights["norm"].clone()
 
@@ -204,7 +198,7 @@ def train_reward_model(
             scores = head_logits(parameters.named, final)
             losses = functional.binary_cross_entropy_with_logits(scores, part["labels"], reduction="none")
             weight = part["steps"] / sums["steps"] + training["dense"] / sums["dense"] * part["dense"]
-            normed = functional.rms_norm(middle, (shape.hidden,), body_norm, shape.epsilon)
+            normed = rms(middle, body_norm, shape.norm_eps)
             language = functional.cross_entropy(
                 logits(parameters.named, normed).flatten(0, 1),
                 part["next"].flatten(),
@@ -262,7 +256,7 @@ def teachers(definition: Mapping[str, Any], policies: Mapping[str, Path | str]) 
 
 @torch.no_grad()
 def score_rollouts(
-    shape: Shape, weights: Weights, rollouts: Sequence[Rollout], form: Format, text: TextTokenizer, pad: int
+    shape: Architecture, weights: Weights, rollouts: Sequence[Rollout], form: Format, text: TextTokenizer, pad: int
 ) -> list[list[float]]:
     """A score per step of each rollout, in their order."""
     examples = [encode(rollout, form, len(rollout.steps), text.encode) for rollout in rollouts]

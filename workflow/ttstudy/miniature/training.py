@@ -15,8 +15,9 @@ from torch import Tensor
 
 from ttstudy.dag.specs.records import digest8
 from ttstudy.miniature import tokenizer as tokens
-from ttstudy.miniature.network import Parameters, Shape, Weights, config_of, from_checkpoint, to_checkpoint
+from ttstudy.miniature.network import Parameters, Weights, config_of, from_checkpoint, to_checkpoint
 from ttstudy.miniature.task import Task
+from ttstudy.models.architecture import Architecture
 
 Progress = Callable[[int, int, float], None]
 """Called with (tokens trained on so far, tokens in all, latest mean loss)."""
@@ -144,7 +145,7 @@ def write_model(
     *,
     definition: Mapping[str, Any],
     kind: str,
-    shape: Shape,
+    shape: Architecture,
     weights: Weights,
     architecture: str,
     task: Task,

@@ -9,12 +9,26 @@ differently (silu, sigmoid, complex numbers).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
-from ttstudy.models.checkpoint import ModelConfig
+from ttstudy.models.architecture import (
+    DOWN,
+    EMBEDDING,
+    GATE_UP,
+    HEAD,
+    NORM,
+    NORM_IN,
+    NORM_MID,
+    OUT,
+    QK_NORM,
+    QKV,
+    Architecture,
+)
 
 ROWS = 16
 """Rows of a matrix product and lengths of attention are padded to multiples of this."""
@@ -36,17 +50,17 @@ def pad(count: int, multiple: int = ROWS) -> int:
 class _Layer:
     """Weights of one layer, fused: `qkv` rows are, per KV head, its query heads, then key, then value."""
 
-    norm_in: torch.Tensor
-    qkv: torch.Tensor
-    qkv_bias: torch.Tensor | None
-    out: torch.Tensor
-    out_bias: torch.Tensor | None
-    norm_mid: torch.Tensor
-    gate_up: torch.Tensor
-    gate_up_bias: torch.Tensor | None
-    down: torch.Tensor
-    down_bias: torch.Tensor | None
-    qk_norm: torch.Tensor | None
+    norm_in: Tensor
+    qkv: Tensor
+    qkv_bias: Tensor | None
+    out: Tensor
+    out_bias: Tensor | None
+    norm_mid: Tensor
+    gate_up: Tensor
+    gate_up_bias: Tensor | None
+    down: Tensor
+    down_bias: Tensor | None
+    qk_norm: Tensor | None
 
 
 @dataclass
@@ -55,15 +69,15 @@ class Cache:
     [rows, kv heads, length, head_dim]; keys lie transposed, as the scores' product reads them.
     """
 
-    keys: list[torch.Tensor]
-    values: list[torch.Tensor]
+    keys: list[Tensor]
+    values: list[Tensor]
 
     @property
     def length(self) -> int:
         """Tokens that each row has room for."""
         return self.keys[0].shape[-1]
 
-    def fork(self, rows: torch.Tensor, source: Cache, source_rows: torch.Tensor) -> None:
+    def fork(self, rows: Tensor, source: Cache, source_rows: Tensor) -> None:
         """Copy whole rows out of another (shorter or equal) cache; several rows may share one source row."""
         length = source.length
         for mine, theirs in zip(self.keys, source.keys, strict=True):
@@ -71,7 +85,7 @@ class Cache:
         for mine, theirs in zip(self.values, source.values, strict=True):
             mine[:, :, :length].index_copy_(0, rows, theirs.index_select(0, source_rows))
 
-    def close_gaps(self, rows: torch.Tensor, first: int, length: int) -> None:
+    def close_gaps(self, rows: Tensor, first: int, length: int) -> None:
         """Move the first `length` tokens of `rows` (ascending) to rows `first` and up."""
         stop = first + rows.shape[0]
         for tensor in self.keys:
@@ -87,74 +101,119 @@ class Cache:
             self.values[index] = F.pad(self.values[index], (0, 0, 0, extra))
 
 
-class _Tensors:
-    """A checkpoint's tensors on their way to a device, and the names of those that were asked for."""
+def dtype_of(name: str | None) -> torch.dtype:
+    """Torch type of weights by name (None is float32); ValueError for one that a backbone cannot have."""
+    types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if (name or "float32") not in types:
+        raise ValueError(f"Unknown dtype {name!r}; there are {', '.join(types)}.")
+    return types[name or "float32"]
 
-    def __init__(self, weights: dict[str, torch.Tensor], dtype: torch.dtype, device: torch.device) -> None:
-        self._weights, self._dtype, self._device = weights, dtype, device
-        self.used: set[str] = set()
 
-    def take(self, name: str) -> torch.Tensor | None:
-        tensor = self._weights.get(name)
-        self.used.add(name)
-        return None if tensor is None else tensor.to(device=self._device, dtype=self._dtype)
+# -- pieces of every forward pass ----------------------------------------------------------------------------------
 
-    def need(self, name: str) -> torch.Tensor:
-        tensor = self.take(name)
-        if tensor is None:
-            raise ValueError(f"The checkpoint lacks the tensor {name}; fetch it again.")
-        return tensor
 
-    def layer(self, config: ModelConfig, base: str, index: int) -> _Layer:
-        """The layer whose tensors' names begin with `base`, fused."""
-        qkv, gate_up = self._fused_qkv(config, base, "weight"), self._fused_gate_up(base, "weight")
-        if qkv is None or gate_up is None:
-            raise ValueError(f"The checkpoint lacks tensors of layer {index}; fetch it again.")
-        q_norm, k_norm = self.take(f"{base}self_attn.q_norm.weight"), self.take(f"{base}self_attn.k_norm.weight")
-        qk_norm = None
-        if q_norm is not None and k_norm is not None:
-            qk_norm = torch.cat([q_norm.expand(config.groups, config.head_dim), k_norm[None]])
+def rms(x: Tensor, weight: Tensor | None, epsilon: float) -> Tensor:
+    """Root-mean-square norm of [..., size], computed in float32."""
+    if x.dtype == torch.float32:
+        return F.rms_norm(x, (x.shape[-1],), weight, epsilon)
+    normed = F.rms_norm(x.float(), (x.shape[-1],), None, epsilon).to(x.dtype)
+    return normed if weight is None else weight * normed
+
+
+def mix(scores: Tensor, values: Tensor, out: Tensor | None = None) -> Tensor:
+    """Values [batch, length, dim] weighted by the softmax of scores [batch, queries, length]; [batch, queries, dim]."""
+    weights = torch.softmax(scores, -1, dtype=torch.float32).to(values.dtype)
+    length = weights.shape[-1]
+    if length <= _BLOCK:
+        return torch.bmm(weights, values) if out is None else torch.bmm(weights, values, out=out)
+    total = torch.bmm(weights[..., :_BLOCK], values[:, :_BLOCK]).float()
+    for start in range(_BLOCK, length, _BLOCK):
+        stop = start + _BLOCK
+        total += torch.bmm(weights[..., start:stop], values[:, start:stop])
+    return total.to(values.dtype) if out is None else out.copy_(total)
+
+
+def rotary(architecture: Architecture, length: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [length, head_dim] float32 of the rotary angles, both halves alike.
+
+    Frequencies: default, linear, or llama3 scaling (Llama 3.1).
+    """
+    scaling, dim = architecture.rope_scaling, architecture.head_dim
+    frequency = 1.0 / architecture.rope_theta ** (torch.arange(0, dim, 2, dtype=torch.int64).float() / dim)
+    if scaling["rope_type"] == "linear":
+        frequency = frequency / scaling["factor"]
+    if scaling["rope_type"] == "llama3":
+        low, high, factor = scaling["low_freq_factor"], scaling["high_freq_factor"], scaling["factor"]
+        original = scaling.get("original_max_position_embeddings") or architecture.context
+        wavelength = 2 * math.pi / frequency
+        scaled = torch.where(wavelength > original / low, frequency / factor, frequency)
+        smooth = (original / wavelength - low) / (high - low)
+        smoothed = (1 - smooth) * scaled / factor + smooth * scaled
+        medium = (wavelength <= original / low) & (wavelength >= original / high)
+        frequency = torch.where(medium, smoothed, scaled)
+    angles = torch.outer(torch.arange(length, device=device, dtype=torch.float32), frequency.to(device))
+    angles = torch.cat([angles, angles], -1)
+    return angles.cos(), angles.sin()
+
+
+# -- weights -------------------------------------------------------------------------------------------------------
+
+
+class _Fusing:
+    """A checkpoint's tensors on their way to a device, those that read the same input fused."""
+
+    def __init__(
+        self, config: Architecture, weights: Mapping[str, Tensor], dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self._config, self._weights, self._dtype, self._device = config, weights, dtype, device
+
+    def tensor(self, name: str) -> Tensor:
+        return self._weights[name].to(device=self._device, dtype=self._dtype)
+
+    def layer(self, number: int) -> _Layer:
+        """A layer's weights, and the biases that there are."""
+
+        def part(name: str, kind: str = "weight") -> Tensor:
+            return self.tensor(f"layers.{number}.{name}.{kind}")
+
+        def qkv(kind: str) -> Tensor:
+            config = self._config
+            sizes = (config.groups, 1, 1)
+            parts = [
+                part(name, kind).view(config.kv_heads, size * config.head_dim, -1)
+                for name, size in zip(QKV, sizes, strict=True)
+            ]
+            fused = torch.cat(parts, 1).flatten(0, 1)
+            return fused if kind == "weight" else fused.flatten()
+
+        def gate_up(kind: str) -> Tensor:
+            # Both negated: silu(g) * u = (-g) * (-u) / (1 + exp(-g)), with no negation at run time.
+            return -torch.cat([part(name, kind) for name in GATE_UP])
+
+        config = self._config
+        query, key = QK_NORM
         return _Layer(
-            norm_in=self.need(f"{base}input_layernorm.weight"),
-            qkv=qkv,
-            qkv_bias=self._fused_qkv(config, base, "bias"),
-            out=self.need(f"{base}self_attn.o_proj.weight"),
-            out_bias=self.take(f"{base}self_attn.o_proj.bias"),
-            norm_mid=self.need(f"{base}post_attention_layernorm.weight"),
-            gate_up=gate_up,
-            gate_up_bias=self._fused_gate_up(base, "bias"),
-            down=self.need(f"{base}mlp.down_proj.weight"),
-            down_bias=self.take(f"{base}mlp.down_proj.bias"),
-            qk_norm=qk_norm,
+            norm_in=part(NORM_IN),
+            qkv=qkv("weight"),
+            qkv_bias=qkv("bias") if config.qkv_bias else None,
+            out=part(OUT),
+            out_bias=part(OUT, "bias") if config.out_bias else None,
+            norm_mid=part(NORM_MID),
+            gate_up=gate_up("weight"),
+            gate_up_bias=gate_up("bias") if config.mlp_bias else None,
+            down=part(DOWN),
+            down_bias=part(DOWN, "bias") if config.mlp_bias else None,
+            qk_norm=torch.cat([part(query).expand(config.groups, -1), part(key)[None]]) if config.qk_norm else None,
         )
-
-    def _fused_qkv(self, config: ModelConfig, base: str, kind: str) -> torch.Tensor | None:
-        kv, groups, dim = config.kv_heads, config.groups, config.head_dim
-        parts = [self.take(f"{base}self_attn.{name}_proj.{kind}") for name in "qkv"]
-        if all(part is None for part in parts):
-            return None
-        shaped = [
-            self.need(f"{base}self_attn.{name}_proj.{kind}").view(kv, count * dim, -1)
-            for name, count in zip("qkv", (groups, 1, 1), strict=True)
-        ]
-        fused = torch.cat(shaped, 1).reshape(kv * (groups + 2) * dim, -1)
-        return fused.contiguous() if kind == "weight" else fused.reshape(-1)
-
-    def _fused_gate_up(self, base: str, kind: str) -> torch.Tensor | None:
-        gate = self.take(f"{base}mlp.gate_proj.{kind}")
-        if gate is None:
-            return None
-        # Both negated: silu(g) * u = (-g) * (-u) / (1 + exp(-g)), with no negation at run time.
-        return -torch.cat([gate, self.need(f"{base}mlp.up_proj.{kind}")])
 
 
 class Network:
     """A decoder-only model: token ids and positions in, float32 logits out."""
 
     def __init__(
-        self, config: ModelConfig, weights: dict[str, torch.Tensor], dtype: torch.dtype, device: torch.device
+        self, config: Architecture, weights: Mapping[str, Tensor], dtype: torch.dtype, device: torch.device
     ) -> None:
-        """Fuse a checkpoint's tensors; ValueError names a missing one."""
+        """Fuse what `Checkpoint.weights` reads; without a language-model head where it holds none."""
         self.config = config
         self.dtype = dtype
         self.device = device
@@ -163,18 +222,13 @@ class Network:
         # Products of fewer than 400 multiplications go to another kernel of torch, with other rounding.
         while self.length_step * config.groups * config.head_dim < 400 and self.length_step < _BLOCK:
             self.length_step *= 2
-        prefix = "model." if any(name.startswith("model.") for name in weights) else ""
-        tensors = _Tensors(weights, dtype, device)
-        self.embedding = tensors.need(f"{prefix}embed_tokens.weight")
-        head = tensors.take("lm_head.weight")
-        self.head = self.embedding if config.tied or head is None else head
-        self.norm = tensors.need(f"{prefix}norm.weight")
-        self.layers = [tensors.layer(config, f"{prefix}layers.{index}.", index) for index in range(config.layers)]
-        self.parameters = sum(tensor.numel() for name, tensor in weights.items() if name in tensors.used)
-        if config.tied and "lm_head.weight" in weights:
-            self.parameters -= weights["lm_head.weight"].numel()
+        fusing = _Fusing(config, weights, dtype, device)
+        self.embedding = fusing.tensor(EMBEDDING)
+        self.head = fusing.tensor(HEAD) if HEAD in weights else self.embedding
+        self.norm = fusing.tensor(NORM)
+        self.layers = [fusing.layer(number) for number in range(config.layers)]
+        self.parameters = sum(tensor.numel() for tensor in weights.values())
         self._scale = config.head_dim**-0.5
-        self._frequencies = _rope_frequencies(config).to(device)
         self._cos = self._sin = torch.empty(0)
         self._rope_table(1024)
 
@@ -194,8 +248,8 @@ class Network:
         )
 
     def decode(
-        self, cache: Cache, ids: torch.Tensor, positions: torch.Tensor, spans: list[tuple[int, int, int]]
-    ) -> torch.Tensor:
+        self, cache: Cache, ids: Tensor, positions: Tensor, spans: list[tuple[int, int, int]]
+    ) -> Tensor:
         """One token further in rows 0..n-1 of the cache; n a multiple of 16.
 
         `ids` and `positions` [n] int64: each row's last token and where it stands; `spans`: consecutive
@@ -231,7 +285,7 @@ class Network:
             x = self._finish_layer(layer, x, mixed.view(n, kv * groups * dim))
         return self._logits(x)
 
-    def prefill(self, ids: torch.Tensor, lengths: torch.Tensor) -> tuple[Cache, torch.Tensor]:
+    def prefill(self, ids: Tensor, lengths: Tensor) -> tuple[Cache, Tensor]:
         """Run prompts [rows, length] int64; rows a multiple of 16, length of `length_step`.
 
         `lengths` [rows]: how many ids of each row are real, 1 or more. Returns the prompts' cache and the
@@ -267,46 +321,31 @@ class Network:
             x = self._finish_layer(layer, x, mixed)
         return cache, self._logits(x)
 
-    def _qkv(self, layer: _Layer, x: torch.Tensor) -> torch.Tensor:
+    def _qkv(self, layer: _Layer, x: Tensor) -> Tensor:
         return F.linear(self._rms(x, layer.norm_in), layer.qkv, layer.qkv_bias)
 
-    def _rms(self, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        if x.dtype == torch.float32:
-            return F.rms_norm(x, (x.shape[-1],), weight, self.config.norm_eps)
-        return weight * F.rms_norm(x.float(), (x.shape[-1],), None, self.config.norm_eps).to(x.dtype)
+    def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
+        return rms(x, weight, self.config.norm_eps)
 
-    def _rotate(self, layer: _Layer, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    def _rotate(self, layer: _Layer, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         """Rotary embedding of [..., heads, head_dim]; `sin` carries the sign of the half-swap."""
         if layer.qk_norm is not None:
-            normed = F.rms_norm(x.float(), (x.shape[-1],), None, self.config.norm_eps)
-            x = layer.qk_norm * normed.to(x.dtype)
+            x = layer.qk_norm * rms(x, None, self.config.norm_eps)
         rotated = x * cos
         return rotated.addcmul_(x.roll(x.shape[-1] // 2, -1), sin)
 
     def _attend(
         self,
-        query: torch.Tensor,
-        keys: torch.Tensor,
-        values: torch.Tensor,
-        mask: torch.Tensor,
-        out: torch.Tensor | None = None,
-    ) -> torch.Tensor:
+        query: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        mask: Tensor,
+        out: Tensor | None = None,
+    ) -> Tensor:
         """Query [batch, queries, dim], keys [batch, dim, length], values [batch, length, dim]."""
-        scores = torch.baddbmm(mask, query, keys, alpha=self._scale)
-        if scores.dtype == torch.float32:
-            weights = torch.softmax(scores, -1)
-        else:
-            weights = torch.softmax(scores, -1, dtype=torch.float32).to(scores.dtype)
-        length = weights.shape[-1]
-        if length <= _BLOCK:
-            return torch.bmm(weights, values) if out is None else torch.bmm(weights, values, out=out)
-        total = torch.bmm(weights[..., :_BLOCK], values[:, :_BLOCK]).float()
-        for start in range(_BLOCK, length, _BLOCK):
-            stop = start + _BLOCK
-            total += torch.bmm(weights[..., start:stop], values[:, start:stop])
-        return total.to(values.dtype) if out is None else out.copy_(total)
+        return mix(torch.baddbmm(mask, query, keys, alpha=self._scale), values, out)
 
-    def _attend_causal(self, query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    def _attend_causal(self, query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Causal attention of query [batch, groups, length, dim]; [batch, groups, length, dim]."""
         batch, groups, length, dim = query.shape
         block = max(ROWS, min(length, _SCORES // max(1, batch * groups * length) // ROWS * ROWS))
@@ -320,7 +359,7 @@ class Network:
             pieces.append(piece.view(batch, groups, stop - start, dim))
         return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 2)
 
-    def _finish_layer(self, layer: _Layer, x: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
+    def _finish_layer(self, layer: _Layer, x: Tensor, mixed: Tensor) -> Tensor:
         """What follows the attention: output projection and gated feed-forward, each with its residual."""
         x = x + F.linear(mixed, layer.out, layer.out_bias)
         gate_up = F.linear(self._rms(x, layer.norm_mid), layer.gate_up, layer.gate_up_bias)
@@ -332,10 +371,10 @@ class Network:
             inner = (gate / torch.exp(gate).add_(1.0)).to(up.dtype) * up
         return F.linear(inner, layer.down, layer.down_bias).add_(x)
 
-    def _logits(self, x: torch.Tensor) -> torch.Tensor:
+    def _logits(self, x: Tensor) -> Tensor:
         return F.linear(self._rms(x, self.norm), self.head).float()
 
-    def _length_mask(self, positions: torch.Tensor, length: int) -> torch.Tensor:
+    def _length_mask(self, positions: Tensor, length: int) -> Tensor:
         """Additive mask [rows * kv heads, 1, length] that shows each row positions 0..its own."""
         seen = torch.arange(length, device=self.device) <= positions[:, None]
         mask = torch.zeros(seen.shape, dtype=self.dtype, device=self.device).masked_fill_(~seen, -torch.inf)
@@ -347,26 +386,6 @@ class Network:
         if self._cos.shape[0] >= length:
             return
         size = max(length, 2 * self._cos.shape[0])
-        angles = torch.arange(size, device=self.device, dtype=torch.float32)[:, None] * self._frequencies
-        cos, sin = angles.cos(), angles.sin()
-        self._cos = torch.cat([cos, cos], -1).to(self.dtype)
-        self._sin = torch.cat([-sin, sin], -1).to(self.dtype)
-
-
-def _rope_frequencies(config: ModelConfig) -> torch.Tensor:
-    """Inverse frequencies [head_dim / 2] float32: default, linear, or llama3 scaling (Llama 3.1)."""
-    exponents = torch.arange(0, config.head_dim, 2, dtype=torch.int64).float() / config.head_dim
-    plain = 1.0 / (config.rope_theta**exponents)
-    scaling = config.rope_scaling
-    if scaling["rope_type"] == "linear":
-        return plain / scaling["factor"]
-    if scaling["rope_type"] != "llama3":
-        return plain
-    low, high, factor = scaling["low_freq_factor"], scaling["high_freq_factor"], scaling["factor"]
-    original = scaling.get("original_max_position_embeddings") or config.context
-    wavelength = 2 * math.pi / plain
-    scaled = torch.where(wavelength > original / low, plain / factor, plain)
-    smooth = (original / wavelength - low) / (high - low)
-    smoothed = (1 - smooth) * scaled / factor + smooth * scaled
-    medium = (wavelength <= original / low) & (wavelength >= original / high)
-    return torch.where(medium, smoothed, scaled)
+        cos, sin = rotary(self.config, size, self.device)
+        half = self.config.head_dim // 2
+        self._cos, self._sin = cos.to(self.dtype), torch.cat([-sin[:, :half], sin[:, half:]], -1).to(self.dtype)

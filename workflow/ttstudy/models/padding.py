@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ttstudy.errors import StudyError
-from ttstudy.models.checkpoint import load_weights, read_config
+from ttstudy.models.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,8 @@ def pad_heads(source: Path, target: Path, size: int) -> Path:
     import torch
     from safetensors.torch import save_file
 
-    config = read_config(source)
+    checkpoint = Checkpoint(source, pickles=False)
+    config = checkpoint.config
     old = config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"]
 
     def grown(weight: torch.Tensor) -> torch.Tensor:
@@ -58,7 +59,8 @@ def pad_heads(source: Path, target: Path, size: int) -> Path:
         return result.reshape(-1, *weight.shape[1:])
 
     weights = {}
-    for name, weight in load_weights(source).items():
+    for name in sorted(checkpoint.keys()):
+        weight = checkpoint.tensor(name)
         part = name.split(".")[-2] if "." in name else ""
         if part in ("q_proj", "k_proj", "v_proj"):
             weight = grown(weight) * ((size / old) ** 0.5 if part == "q_proj" else 1.0)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ttstudy.models.checkpoint import read_eos
 from ttstudy.policies.protocol import Finish
 from ttstudy.policies.sampler import choose, uniforms
 
@@ -37,7 +36,6 @@ class TransformersModel:
         self.parameters = sum(tensor.numel() for tensor in self.model.parameters())
         self.vocabulary = text.vocab_size
         self.context = getattr(text, "max_position_embeddings", None) or 2048
-        self.eos = read_eos(path, config)
 
     def generate(self, run: _Run) -> None:
         """Draw every waiting request of a run, one after the other."""

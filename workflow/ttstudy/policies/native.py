@@ -11,16 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ttstudy.models.architecture import Architecture, UnsupportedArchitectureError
 from ttstudy.models.chat import Chatting, ChatTokenizer
-from ttstudy.models.checkpoint import (
-    UnsupportedArchitectureError,
-    load_weights,
-    model_config,
-    read_config,
-    weight_files,
-)
-from ttstudy.models.dtypes import dtype_of
-from ttstudy.models.network import ROWS, Cache, Network, pad
+from ttstudy.models.checkpoint import Checkpoint
+from ttstudy.models.network import ROWS, Cache, Network, dtype_of, pad
 from ttstudy.policies.protocol import Completion, Finish, Progress, Request, check
 from ttstudy.policies.sampler import choose, uniforms
 from ttstudy.policies.stopping import Pieces, StopTexts
@@ -67,18 +61,16 @@ class NativeEngine(Chatting):
         self.slots = slots
         self.prefill_tokens = prefill_tokens
         self.cache_bytes = cache_bytes
-        config = read_config(self.path)
-        weight_files(self.path)
+        checkpoint = Checkpoint(self.path, pickles=False)
         self.chat = ChatTokenizer(self.path)
         self.pieces = Pieces(self.chat)
         self.network: Network | None = None
         self._model: Any = None
         try:
-            shape = model_config(self.path, config)
+            shape = Architecture.of(checkpoint.config, windows=False)
             with torch.inference_mode():
-                self.network = Network(shape, load_weights(self.path), numbers, torch.device(device))
-            self.parameters = self.network.parameters
-            self.vocabulary, self.eos, longest = shape.vocabulary, shape.eos, shape.context
+                self.network = Network(shape, checkpoint.weights(shape, head=True), numbers, torch.device(device))
+            self.parameters, self.vocabulary, longest = self.network.parameters, shape.vocabulary, shape.context
         except UnsupportedArchitectureError as reason:
             from ttstudy.policies.hf import TransformersModel
 
@@ -87,10 +79,11 @@ class NativeEngine(Chatting):
                 self.name,
                 reason,
             )
-            self._model = TransformersModel(self.path, config, numbers, device)
-            self.parameters = self._model.parameters
-            self.vocabulary, self.eos, longest = self._model.vocabulary, self._model.eos, self._model.context
-        self.eos = self.eos or self.chat.ends()
+            self._model = TransformersModel(self.path, checkpoint.config, numbers, device)
+            self.parameters, self.vocabulary = self._model.parameters, self._model.vocabulary
+            longest = self._model.context
+        checkpoint.close()
+        self.eos = checkpoint.eos or self.chat.ends()
         self.context = min(longest, context or longest)
 
     @torch.inference_mode()

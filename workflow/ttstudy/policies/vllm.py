@@ -15,8 +15,7 @@ from typing import Any
 
 from ttstudy.errors import StudyError
 from ttstudy.models.chat import Chatting, ChatTokenizer
-from ttstudy.models.checkpoint import read_config, read_eos, weight_files
-from ttstudy.models.checkpoints import parameters
+from ttstudy.models.checkpoint import Checkpoint, parameters
 from ttstudy.models.environment import ENVIRONMENT
 from ttstudy.models.padding import pad_heads, padded_size
 from ttstudy.policies.protocol import Completion, Finish, Progress, Request, check
@@ -56,11 +55,11 @@ class VllmEngine(Chatting):
         """Load the checkpoint; StudyError in one sentence where vLLM, memory or a GPU is missing."""
         self.path = Path(path)
         self.name = name or self.path.name
-        config = read_config(self.path)
-        weight_files(self.path)
+        checkpoint = Checkpoint(self.path, pickles=False)
+        config = checkpoint.config
         self.chat = ChatTokenizer(self.path)
         self.parameters = parameters(self.path)
-        self.eos = read_eos(self.path, config) or self.chat.ends()
+        self.eos = checkpoint.eos or self.chat.ends()
         for key, value in (ENVIRONMENT | ({"VLLM_BATCH_INVARIANT": "1"} if batch_invariant else {})).items():
             os.environ.setdefault(key, value)
         on_cpu = self._platform(batch_invariant)

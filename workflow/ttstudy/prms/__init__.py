@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ttstudy.dag.specs import records
 from ttstudy.kinds.formats import FORMATS
-from ttstudy.models.catalogue import CATALOGUE, format_of
+from ttstudy.models.catalogue import CATALOGUE, find_folder, format_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ttstudy.dag.specs.generation import Judge
-    from ttstudy.models.loading import Checkpoint
+    from ttstudy.models.checkpoint import Checkpoint
     from ttstudy.prms.formats import Format
     from ttstudy.prms.scorer import Overflow, StepScorer
     from ttstudy.prms.vllm import VllmScoring
@@ -76,9 +76,8 @@ def open_reward_model(
         raise TypeError(f"{', '.join(options)}: no option of engine {engine}.")
     import torch
 
-    from ttstudy.models import checkpoints
-    from ttstudy.models.dtypes import dtype_of, stored_dtype
-    from ttstudy.models.loading import Checkpoint, find_folder
+    from ttstudy.models.checkpoint import Checkpoint, origin
+    from ttstudy.models.network import dtype_of
     from ttstudy.models.text import TextTokenizer
     from ttstudy.prms import heads
     from ttstudy.prms.backbone import Backbone
@@ -89,7 +88,7 @@ def open_reward_model(
 
     folder = find_folder(path_or_name, revision)
     checkpoint = Checkpoint(folder, cache)
-    hub_id = checkpoints.origin(folder) or str(path_or_name)
+    hub_id = origin(folder) or str(path_or_name)
     format = format or format_of(hub_id, checkpoint.config)
     known = CATALOGUE.get(hub_id)
     if text is None:
@@ -103,7 +102,7 @@ def open_reward_model(
         return StepScorer(name or Path(path_or_name).name, encoder, vllm, on_overflow)
     device = _device(device)
     kind = torch.device(device).type
-    precision = dtype_of(dtype or ("float32" if kind == "cpu" else stored_dtype(checkpoint.config)))
+    precision = dtype_of(dtype or ("float32" if kind == "cpu" else checkpoint.dtype))
     budget = batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
     head = heads.load_head(format, encoder, checkpoint, device)
     head_keys = head.keys
@@ -132,13 +131,13 @@ def _on_vllm(
     cache: str | Path | None,
     options: Mapping[str, Any],
 ) -> VllmScoring:
-    from ttstudy.models.dtypes import dtype_of, stored_dtype
+    from ttstudy.models.network import dtype_of
     from ttstudy.prms import heads
     from ttstudy.prms.vllm import VllmScoring, on_cpu
 
     head = heads.load_head(format, encoder, checkpoint, "cpu")  # a head that is not whole is refused here
     _known_backbone(checkpoint, head.keys, "auto")
-    chosen = dtype or ("float32" if on_cpu() else stored_dtype(checkpoint.config) or "bfloat16")
+    chosen = dtype or ("float32" if on_cpu() else checkpoint.dtype or "bfloat16")
     dtype_of(chosen)
     return VllmScoring(checkpoint, format, encoder, chosen, cache, **options)
 
@@ -151,11 +150,11 @@ def open_prm(path: str | Path, judge: Judge) -> StepScorer:
 
 def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: str) -> bool:
     """Whether our own forward pass runs the checkpoint; ValueError where a tensor is missing or one too many."""
-    from ttstudy.models.checkpoint import UnsupportedArchitectureError
-    from ttstudy.prms.backbone import layout_of, tensor_shapes
+    from ttstudy.models.architecture import UnsupportedArchitectureError
+    from ttstudy.prms.backbone import architecture_of
 
     try:
-        layout_of(checkpoint)
+        architecture = architecture_of(checkpoint)
     except UnsupportedArchitectureError:
         if backbone == "light":
             raise
@@ -163,5 +162,5 @@ def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: 
     if backbone == "transformers":
         return False
     prefix = checkpoint.backbone_prefix()
-    checkpoint.check_keys([prefix + key for key in tensor_shapes(checkpoint)], head_keys)
+    checkpoint.check_keys([prefix + key for key in architecture.tensors()], head_keys)
     return True

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
-from ttstudy.models.checkpoint import ModelConfig, UnsupportedArchitectureError, model_config
-from ttstudy.models.loading import Checkpoint
-from ttstudy.models.network import Network
+from ttstudy.models.architecture import Architecture, UnsupportedArchitectureError
+from ttstudy.models.checkpoint import Checkpoint
+from ttstudy.models.network import Network, mix, pad
 
-_ROWS, _QUERIES, _KEYS, _BLOCK = 16, 8, 16, 128
+_QUERIES = 8
 _SCORES = 2**25  # attention weights computed at a time
 
 
@@ -65,18 +65,15 @@ class Backbone(Network):
     """A decoder-only network read at chosen tokens.
 
     Args:
-        checkpoint: of a type that `layout_of` accepts.
+        checkpoint: of an architecture that `architecture_of` accepts.
         device: torch device name.
         dtype: of weights and states.
     """
 
     def __init__(self, checkpoint: Checkpoint, device: str, dtype: torch.dtype) -> None:
         """Load the weights; ValueError where one is missing or has another shape."""
-        layout, self.window = layout_of(checkpoint)
-        prefix = checkpoint.backbone_prefix()
-        shapes = tensor_shapes(checkpoint).items()
-        weights = {prefix + name: checkpoint.tensor(prefix + name, shape) for name, shape in shapes}
-        super().__init__(layout, weights, dtype, torch.device(device))
+        architecture = architecture_of(checkpoint)
+        super().__init__(architecture, checkpoint.weights(architecture), dtype, torch.device(device))
 
     @torch.inference_mode()
     def __call__(self, segments: Sequence[Segment], states: States | None = None) -> Tensor:
@@ -84,7 +81,7 @@ class Backbone(Network):
 
         With `states`, each segment brings its slots and the new tokens' keys and values are written there.
         """
-        packed = _pack(segments, self.window, self.device, of_rows=states is None)
+        packed = _pack(segments, self.config.window, self.device, of_rows=states is None)
         states = states or _Passing()
         shape = self.config
         self._rope_table(packed.width)
@@ -156,9 +153,9 @@ def _pack(segments: Sequence[Segment], window: int | None, device: torch.device,
     """Index tensors of a batch. `of_rows`: a new token's slot is its row."""
     lengths = [len(segment.ids) for segment in segments]
     ends = np.cumsum(lengths)
-    rows, positions = np.zeros((2, _up(ends[-1], _ROWS)), dtype=np.int64)
+    rows, positions = np.zeros((2, pad(ends[-1])), dtype=np.int64)
     slots = np.arange(ends[-1]) if of_rows else np.concatenate([segment.slots for segment in segments])
-    width = _up(max(len(s.known) + len(s.ids) for s in segments), _KEYS)
+    width = pad(max(len(s.known) + len(s.ids) for s in segments))
     keys_at = np.full((len(segments), width), slots[0], dtype=np.int64)
     for number, (segment, length, end) in enumerate(zip(segments, lengths, ends, strict=True)):
         known = len(segment.known)
@@ -169,7 +166,7 @@ def _pack(segments: Sequence[Segment], window: int | None, device: torch.device,
 
     def grid(counts: Sequence[int], positions: np.ndarray) -> _Grid:
         """Queries of each sequence padded to one width; padding reads row 0 and is thrown away."""
-        queries = _up(max(counts), _QUERIES)
+        queries = pad(max(counts), _QUERIES)
         number = np.repeat(np.arange(len(counts)), counts)
         row = np.arange(sum(counts))
         place = number * queries + row - np.repeat(np.cumsum(counts) - counts, counts)
@@ -182,17 +179,13 @@ def _pack(segments: Sequence[Segment], window: int | None, device: torch.device,
         return _Grid(*(torch.from_numpy(part).to(device) for part in (at, masked, back)), len(row))
 
     counts = [len(segment.wanted) for segment in segments]
-    wanted = np.zeros(_up(sum(counts), _ROWS), dtype=np.int64)
+    wanted = np.zeros(pad(sum(counts)), dtype=np.int64)
     wanted[: sum(counts)] = np.concatenate(
         [np.asarray(s.wanted, dtype=np.int64) + end - n for s, end, n in zip(segments, ends, lengths, strict=True)]
     )
     every, asked = grid(lengths, positions), grid(counts, positions[wanted]) if len(wanted) else None
     indices = (torch.from_numpy(part).to(device) for part in (rows, positions, slots, wanted, keys_at.ravel()))
     return _Packed(*indices, width, every, asked)
-
-
-def _up(number: int, multiple: int) -> int:
-    return -(-number // multiple) * multiple
 
 
 def _explicit_attention(queries: Tensor, keys: Tensor, values: Tensor, masked: Tensor) -> Tensor:
@@ -211,54 +204,13 @@ def _explicit_attention(queries: Tensor, keys: Tensor, values: Tensor, masked: T
         scores = piece.reshape(batch, heads, groups * rows, size) @ transposed
         scores = scores.view(batch, heads, groups, rows, width).float() * size**-0.5
         scores.masked_fill_(masked[:, None, None, start : start + step], -math.inf)
-        weights = scores.softmax(-1).to(values.dtype).view(batch, heads, groups * rows, width)
-        mixed = weights[..., :_BLOCK] @ values[:, :, :_BLOCK]
-        for block in range(_BLOCK, width, _BLOCK):
-            mixed = mixed + weights[..., block : block + _BLOCK] @ values[:, :, block : block + _BLOCK]
+        mixed = mix(scores.view(-1, groups * rows, width), values.flatten(0, 1))
         pieces.append(mixed.view(batch, heads, groups, rows, size))
     return torch.cat(pieces, dim=3)
 
 
-def layout_of(checkpoint: Checkpoint) -> tuple[ModelConfig, int | None]:
-    """Shape of a backbone, and the width of its attention window or None.
-
-    Raises UnsupportedArchitectureError (a ValueError) for what only transformers can run.
-    """
-    config = checkpoint.config
-    kind = config.get("model_type")
-    if kind not in ("llama", "mistral", "qwen2"):
+def architecture_of(checkpoint: Checkpoint) -> Architecture:
+    """What a PRM's backbone is; UnsupportedArchitectureError (a ValueError) for what only transformers can run."""
+    if (kind := checkpoint.config.get("model_type")) == "qwen3":  # its PRMs have always been read by transformers
         raise UnsupportedArchitectureError(f"model type {kind!r}")
-    window = config.get("sliding_window", 4096) if kind == "mistral" else None
-    layout = model_config(checkpoint.folder, {**config, "sliding_window": None})
-    return layout, window if window is not None and window < layout.context else None
-
-
-def tensor_shapes(checkpoint: Checkpoint) -> dict[str, tuple[int, ...]]:
-    """Names (without `model.`) and shapes of all tensors of a backbone."""
-    layout, _ = layout_of(checkpoint)
-    config = checkpoint.config
-    hidden, inner = layout.hidden, layout.feed_forward
-    wide, narrow = layout.heads * layout.head_dim, layout.kv_heads * layout.head_dim
-    of_llama = layout.model_type == "llama"
-    qkv_bias = layout.model_type == "qwen2" or (of_llama and config.get("attention_bias", False))
-    matrices = {
-        "self_attn.q_proj": (wide, hidden, qkv_bias),
-        "self_attn.k_proj": (narrow, hidden, qkv_bias),
-        "self_attn.v_proj": (narrow, hidden, qkv_bias),
-        "self_attn.o_proj": (hidden, wide, of_llama and config.get("attention_bias", False)),
-        "mlp.gate_proj": (inner, hidden, of_llama and config.get("mlp_bias", False)),
-        "mlp.up_proj": (inner, hidden, of_llama and config.get("mlp_bias", False)),
-        "mlp.down_proj": (hidden, inner, of_llama and config.get("mlp_bias", False)),
-    }
-    shapes: dict[str, tuple[int, ...]] = {
-        "embed_tokens.weight": (layout.vocabulary, hidden),
-        "norm.weight": (hidden,),
-    }
-    for number in range(layout.layers):
-        at = f"layers.{number}."
-        shapes[at + "input_layernorm.weight"] = shapes[at + "post_attention_layernorm.weight"] = (hidden,)
-        for name, (rows, columns, has_bias) in matrices.items():
-            shapes[f"{at}{name}.weight"] = (rows, columns)
-            if has_bias:
-                shapes[f"{at}{name}.bias"] = (rows,)
-    return shapes
+    return Architecture.of(checkpoint.config)

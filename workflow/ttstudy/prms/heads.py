@@ -10,7 +10,7 @@ from torch import Tensor
 from ttstudy.kinds.formats import FORMATS, LM_KEY, Head
 
 if TYPE_CHECKING:
-    from ttstudy.models.loading import Checkpoint
+    from ttstudy.models.checkpoint import Checkpoint
     from ttstudy.prms.formats import Format
 
 __all__ = ["LM_KEY", "Head", "load_head", "score"]

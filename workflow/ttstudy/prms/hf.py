@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
-from ttstudy.models.loading import Checkpoint
+from ttstudy.models.checkpoint import Checkpoint
 from ttstudy.prms import heads
 from ttstudy.prms.engine import Siblings, in_batches
 from ttstudy.prms.protocol import Encoded

@@ -26,8 +26,8 @@ from safetensors.torch import save_file
 
 from ttstudy.errors import StudyError
 from ttstudy.kinds.formats import FORMATS, LM_KEY, Encoded
+from ttstudy.models.checkpoint import Checkpoint
 from ttstudy.models.environment import ENVIRONMENT
-from ttstudy.models.loading import Checkpoint
 from ttstudy.models.padding import pad_heads, padded_size
 from ttstudy.policies.vllm import failure, hush
 from ttstudy.prms.engine import Siblings

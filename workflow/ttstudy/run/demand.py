@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ttstudy.errors import StudyError
-from ttstudy.models import checkpoints
+from ttstudy.models.checkpoint import parameters
 from ttstudy.run.machine_files import ResourcesFile, SiteFile, checked
 from ttstudy.study import Study, read_yaml
 
@@ -107,7 +107,7 @@ def billions(study: Study, name: str, root: Path = Path()) -> float:
 
 @cache
 def _counted(folder: Path) -> float:
-    return checkpoints.parameters(folder) / 1e9
+    return parameters(folder) / 1e9
 
 
 def billions_of_name(name: str) -> float | None:

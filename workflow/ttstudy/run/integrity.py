@@ -18,7 +18,7 @@ from pathlib import Path
 from ttstudy.dag import stamps
 from ttstudy.dag.stamps import MARKERS as _MARKERS
 from ttstudy.errors import StudyError
-from ttstudy.models import checkpoints
+from ttstudy.models.checkpoint import parameters, read_json
 
 DAMAGED = ".damaged"
 CHECKSUMS = "checksums.json"
@@ -50,7 +50,7 @@ def fault(path: Path) -> str | None:
             return _sealed(path.read_bytes())
         if path.name in _MARKERS:
             return _checkpoint(path.parent, path.name)
-        checkpoints.read_json(path)
+        read_json(path)
         return None
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
@@ -81,11 +81,11 @@ def _sealed(content: bytes) -> str | None:
 
 
 def _checkpoint(folder: Path, marker: str) -> str | None:
-    record = checkpoints.read_json(folder / marker)
-    checkpoints.parameters(folder)
+    record = read_json(folder / marker)
+    parameters(folder)
     expected = {}
     if (folder / CHECKSUMS).is_file():
-        expected = checkpoints.read_json(folder / CHECKSUMS)
+        expected = read_json(folder / CHECKSUMS)
     elif marker == "fetched.json":
         for name, file in record["files"].items():
             if (folder / name).stat().st_size != file["bytes"]:

@@ -20,7 +20,7 @@ from ttstudy.dag.specs.records import File
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.miniature.shipping import find_shipped
-from ttstudy.models import checkpoints
+from ttstudy.models.checkpoint import parameters
 from ttstudy.run import demand
 
 Row = dict[str, Any]
@@ -287,7 +287,7 @@ def _parameters(layout: Layout, name: str) -> float:
     if item.source in ("trained", "hub"):
         path = layout.root / (layout.policy(name) if name in study.policies else layout.prm(name))
         if path.exists():
-            return float(checkpoints.parameters(path.parent))
+            return float(parameters(path.parent))
     if item.source == "trained":
         return _of_definition(study, item.definition.model)
     if item.source == "openai":

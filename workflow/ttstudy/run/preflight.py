@@ -22,7 +22,8 @@ from ttstudy.data import published
 from ttstudy.data.revisions import load
 from ttstudy.errors import StudyError, one_line
 from ttstudy.miniature import definitions
-from ttstudy.models import checkpoint_check
+from ttstudy.models import checkpoint
+from ttstudy.models.catalogue import format_of
 from ttstudy.run import integrity, migration
 from ttstudy.run.telling import told
 from ttstudy.study import (
@@ -86,12 +87,13 @@ def check(layout: Layout) -> None:
         elif isinstance(policy, RecordedPolicy):
             _recorded(layout, name, "policies")
         elif isinstance(policy, CheckpointPolicy):
-            checkpoint_check.check(layout.root / policy.path, f"policies.{name}.path", "policy")
+            checkpoint.check(layout.root / policy.path, f"policies.{name}.path", "policy")
     for name, prm in study.prms.items():
         if isinstance(prm, TrainedPRM):
             _trained_prm(study, name, prm)
         elif isinstance(prm, CheckpointPRM):
-            checkpoint_check.check(layout.root / prm.path, f"prms.{name}.path", "prm", prm.format)
+            tells = format_of if prm.format is None else None
+            checkpoint.check(layout.root / prm.path, f"prms.{name}.path", "prm", tells)
     migration.refuse(layout)
 
 

@@ -71,7 +71,7 @@ class Encoder(Protocol):
 
 
 class Tensors(Protocol):
-    """What a head asks of a checkpoint; `ttstudy.models.loading.Checkpoint` is one."""
+    """What a head asks of a checkpoint; `ttstudy.models.checkpoint.Checkpoint` is one."""
 
     def tensor(self, key: str, shape: tuple[int, ...]) -> Tensor:
         """A tensor; ValueError where it is missing or its shape is another."""
