@@ -168,6 +168,25 @@ def test_votes_training_claims_counts_and_ledger_are_those_of_their_tables(page,
     same(page.table("ledger-data"), each, key, parts)
 
 
+def test_leads_over_best_of_n_are_differences_of_the_accuracies_shown(page, world):
+    rule = "level == 'all' and (score == 'last' and vote == 'prm_vote' or method == 'majority')"
+    known = world["accuracy"].query(rule).set_index(["policy", "prm", "method", "budget"])["accuracy"].to_dict()
+    spent = world["ledger"].set_index(["policy", "prm", "method", "budget"])[["flops_total", "problems"]]
+    cost = (spent["flops_total"] / spent["problems"]).to_dict()
+    label = {look.label: name for name, look in LOOKS.items()}
+    table = page.table("matched-0-data")
+    assert set(table["match"]) == {"equal N", "equal FLOPs"} and len(table) > 20
+    for row in table.itertuples():
+        method = label[row.method]
+        guide = "none" if method == "majority" else row.prm
+        ours, base = (row.policy, guide, method, row.spent), (row.policy, row.prm, "best_of_n", row.budget)
+        assert row.difference == pytest.approx(known[ours] - known[base], abs=1e-9)
+        assert row.spent == row.budget or row.match == "equal FLOPs" and cost[ours] <= cost[base] * (1 + 1e-9)
+        dearer = (row.policy, guide, method, 4 * row.spent)
+        if row.match == "equal FLOPs" and dearer in cost:
+            assert cost[dearer] > cost[base]
+
+
 def test_headline_gains_and_prms_are_those_of_accuracy_strategy_and_ledger(page, world):
     accuracy = world["accuracy"][world["accuracy"]["level"] == "all"]
     greedy = accuracy[accuracy["method"] == "cot"].set_index("policy")["accuracy"]
@@ -357,9 +376,9 @@ def test_published_accuracies_are_shown_as_published_and_ours_as_ours(world):
 
 
 CHECKED = set(
-    "headline claims cot scaling matrix gains prms levels best votes flops ledger optimism adaptive predicted training "
-    "counts graders graders-effect graders-answers prm-skill diagnostics calibration failures audit versions steps "
-    "checksums".split()
+    "headline claims cot scaling matrix gains prms levels matched best votes flops ledger optimism adaptive "
+    "predicted training counts graders graders-effect graders-answers prm-skill diagnostics calibration failures "
+    "audit versions steps checksums".split()
 )
 
 

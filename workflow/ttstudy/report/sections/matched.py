@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from ttstudy.kinds.methods import METHODS
@@ -51,7 +49,7 @@ def _tell(given: Given) -> Told:
         C("difference", "Difference, points", "points"), C("low", "95 % low", "points"),
         C("high", "95 % high", "points"), C("p", "p", "p"),
     ]  # fmt: skip
-    blocks = each(study, frame, "matched", columns, lambda b, k: _figure(top, b, study.policies, k))
+    blocks = each(study, frame, "matched", columns, lambda b, k: _figure(top, b, k))
     method = (
         f"At equal N, both draw N candidates. At equal FLOPs, {BASE} draws N and the method as many as cost no more, "
         "by the full count of the ledger. There a search shares the prefixes that it has read; responses of "
@@ -60,12 +58,13 @@ def _tell(given: Given) -> Told:
     return Told(" ".join(sentences), blocks, method)
 
 
-def _figure(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], key: str) -> Figure | None:
+def _figure(frame: pd.DataFrame, benchmark: str, key: str) -> Figure | None:
     """Lead of each method over best-of-N, a point per policy, at equal N and at equal FLOPs."""
     frame = frame[frame["benchmark"] == benchmark]
     if not len(frame):
         return None
     seaborn()
+    policies = list(dict.fromkeys(frame["policy"]))
     methods = [name for name in LOOKS if name in set(frame["method"])]
     panels = [words for words in MATCHES.values() if words in set(frame["match"])]
     figure = canvas(PHONE_SAFE, 90 + 34 * len(methods) * len(panels) + 40 * len(panels))
