@@ -26,7 +26,7 @@ def step(spec: AskSpec, log_path: Path | None) -> None:
         journal = Journal(output.with_name(f".{output.name}.journal"))
         with steps.log(log_path) as log, bar(label, len(problems) * len(samples), log) as progress:
             ask(endpoint, requests(endpoint, problems, samples, spec), journal, progress, log)
-            frame = asked(journal.answers, problems, samples)
+            frame = asked(journal.answers, problems, samples, spec.confidence)
             tables.write("responses", frame, output)
             journal.close()
             journal.path.unlink()

@@ -104,6 +104,7 @@ OF_SMOKE = {
     "Study.study": (_set("study", to="other"), STUDY),
     "Study.vote": (_set("vote", to="prm_max"), f"adaptive {CHOSEN}"),
     "Budgets.majority": (_set("budgets", "majority", to=[2, 8, 32]), f"sample {POOL}"),
+    "Budgets.confidence": (_set("budgets", "confidence", to=[2, 8]), f"diagnostics {COUNTED}"),
     "Budgets.best_of_n": (_set("budgets", "best_of_n", to=[8]), COUNTED),
     "Budgets.beam_search": (_set("budgets", "beam_search", to=[4, 8]), SEARCHED),
     "Budgets.dvts": (_set("budgets", "dvts", to=[8]), COUNTED),
@@ -125,6 +126,7 @@ OF_SMOKE = {
                                  f"benchmark sample {DRAWN} {SEARCHED}"),
     "MiniatureBenchmark.task": (_set("benchmarks", "sums", "task", to={"operations": [1, 3]}),
                                 f"benchmark sample {DRAWN} {SEARCHED}"),
+    "Sampling.confidence": (_set("sampling", "confidence", to={}), f"sample {POOL}"),
     "Sampling.cot": (_set("sampling", "cot", "temperature", to=0.1), f"sample grade {CELLS}"),
     "Sampling.responses": (_set("sampling", "responses", "temperature", to=0.8), f"sample {DRAWN}"),
     "Sampling.search": (_set("sampling", "search", "temperature", to=0.8), SEARCHED),
@@ -196,8 +198,10 @@ OF_GROWN = {
     "Search.particle_filtering": (_set("search", "particle_filtering", to={"temperature": 0.5}), SEARCHED),
     "Rebase.temperature": (_set("search", "rebase", "temperature", to=0.3), SEARCHED),
     "ParticleFiltering.temperature": (_set("search", "particle_filtering", "temperature", to=2.0), SEARCHED),
+    "TokenConfidence.group": (_set("sampling", "confidence", "group", to=16), f"sample {POOL}"),
+    "TokenConfidence.likeliest": (_set("sampling", "confidence", "likeliest", to=5), f"sample {POOL}"),
 }
-"""Of a study with the searches that have options of their own."""
+"""Of a study with what the smoke study leaves at its default: searches with options of their own, confidences."""
 
 _ROW = {"problem_id": "p", "problem": "1+1?", "answer": "2", "sample": 0, "scores.judge": [0.5]}
 _COMMIT = "0" * 40
@@ -362,9 +366,10 @@ def test_a_key_of_vllm_touches(key, tmp_path):
 
 
 @pytest.mark.parametrize("key", OF_GROWN)
-def test_a_key_of_a_search_of_its_own_touches(key, tmp_path):
+def test_a_key_of_what_is_off_by_default_touches(key, tmp_path):
     change, expected = OF_GROWN[key]
-    config = smoke(budgets={"rebase": [6], "particle_filtering": [5], "beam_search": [8]})
+    config = smoke(budgets={"rebase": [6], "particle_filtering": [5], "beam_search": [8], "best_of_n": [2]})
+    config["sampling"]["confidence"] = {}
     assert touched(config, change, tmp_path) == set(expected.split())
 
 

@@ -72,9 +72,9 @@ def test_every_rule_equals_enumeration_of_all_subsets(problem, data):
     ones = np.ones(len(correct))
     expected = {
         ("coverage", "none", "none"): np.mean([correct[list(s)].any() for s in subsets]),
-        ("majority", "none", "majority"): np.mean([vote(correct, classes, ones, s) for s in subsets]),
-        ("best_of_n", "last", "prm_max"): np.mean([best(correct, classes, scores, s) for s in subsets]),
-        ("best_of_n", "last", "prm_vote"): np.mean([vote(correct, classes, scores, s) for s in subsets]),
+        ("none", "none", "majority"): np.mean([vote(correct, classes, ones, s) for s in subsets]),
+        ("prm", "last", "prm_max"): np.mean([best(correct, classes, scores, s) for s in subsets]),
+        ("prm", "last", "prm_vote"): np.mean([vote(correct, classes, scores, s) for s in subsets]),
     }
     for (method, score, rule), wanted in expected.items():
         assert value(voting.values(pool, [n], method), rule, score) == pytest.approx(wanted, abs=1e-9)
@@ -140,7 +140,7 @@ def random_pool(problems=40, size=64, seed=0):
 
 def test_permutation_prefixes_estimate_the_exact_values():
     pool = random_pool()
-    exact = voting.values(pool, [4, 16], "majority").set_index(["budget", "problem_id"])["value"]
+    exact = voting.values(pool, [4, 16], "none").set_index(["budget", "problem_id"])["value"]
     subsets = estimators.Subsets(64, [4, 16], 2000, seed=3)
     responses = estimators.Responses(pool.correct, pool.answer_class, None, None, 64)
     drawn = estimators.estimated(responses, VOTES["majority"].weights, subsets)
@@ -155,13 +155,13 @@ def test_permutations_are_shared_by_scores_and_fixed_by_the_seed():
     twice = voting.Pool(pool.problem_ids, pool.correct, pool.answer_class, {"min": pool.scores["min"]} | {
         "last": pool.scores["min"]
     })  # fmt: skip
-    table = voting.values(twice, [16], "best_of_n", seed=5)
+    table = voting.values(twice, [16], "prm", seed=5)
     votes = table[table["vote"] == "prm_vote"]
     assert (
         votes[votes["score"] == "min"]["value"].array == votes[votes["score"] == "last"]["value"].array
     ).all()
-    assert table.equals(voting.values(twice, [16], "best_of_n", seed=5))
-    assert not table.equals(voting.values(twice, [16], "best_of_n", seed=6))
+    assert table.equals(voting.values(twice, [16], "prm", seed=5))
+    assert not table.equals(voting.values(twice, [16], "prm", seed=6))
 
 
 def test_majority_of_a_large_pool_stays_exact():
@@ -172,13 +172,13 @@ def test_majority_of_a_large_pool_stays_exact():
     pool = voting.Pool(["p"], classes == 0, classes)
     law = hypergeom(512, 300, 64)
     wanted = law.sf(32) + 0.5 * law.pmf(32)
-    assert value(voting.values(pool, [64], "majority"), "majority") == pytest.approx(wanted, abs=1e-12)
+    assert value(voting.values(pool, [64], "none"), "majority") == pytest.approx(wanted, abs=1e-12)
 
 
 def test_one_draw_is_pass_at_1_under_every_rule():
     pool = random_pool()
     mean = pool.correct.mean(axis=1)
-    for method in ("coverage", "majority", "best_of_n"):
+    for method in ("coverage", "none", "prm"):
         for _, rows in voting.values(pool, [1], method).groupby(["score", "vote"]):
             assert rows["value"].to_numpy() == pytest.approx(mean)
 
@@ -243,7 +243,7 @@ def test_recorded_scores_of_seven_reward_models_vote_as_computed_by_hand():
         canonical=[None if pd.isna(x) else repr(float(x)) for x in number],
         correct=number == pd.to_numeric(data["answer"].str.replace(",", "")),
     )
-    voted = by_key(voting.values(voting.Pool.build(grades), [1, 4, 16, 32], "majority"))
+    voted = by_key(voting.values(voting.Pool.build(grades), [1, 4, 16, 32], "none"))
     for problem, rows in grades.groupby("problem_id"):
         canonical = [None if pd.isna(text) else text for text in rows["canonical"]]
         for n in (1, 4, 16, 32):
@@ -256,10 +256,10 @@ def test_recorded_scores_of_seven_reward_models_vote_as_computed_by_hand():
         # all problems at N = 32 for every reward model, 30 problems where prefixes are walked by hand
         table = grades.assign(step_scores=data[name])
         scored = voting.Pool.build(grades, table)
-        ours = by_key(voting.values(scored, [1, 32], "best_of_n"))
+        ours = by_key(voting.values(scored, [1, 32], "prm"))
         part = table[table["problem_id"].isin(few)]
         small = voting.Pool.build(part, part)
-        prefixes = by_key(voting.values(small, [4, 16], "best_of_n", permutations=40, seed=k))
+        prefixes = by_key(voting.values(small, [4, 16], "prm", permutations=40, seed=k))
         order = np.random.default_rng(k).random((40, 32)).argsort(axis=1)
         for problem, rows in table.groupby("problem_id"):
             canonical = [None if pd.isna(text) else text for text in rows["canonical"]]

@@ -151,7 +151,7 @@ def stopping(
             used, value = part["used"].to_numpy(), part["value"].to_numpy()
             spent = float(used.mean())
             below = int(spent)
-            ends = values(pool, sorted({below, min(below + 1, int(budget))}), "majority")
+            ends = values(pool, sorted({below, min(below + 1, int(budget))}), "none")
             table = ends.pivot(index="problem_id", columns="budget", values="value").loc[pool.problem_ids].to_numpy()
             fixed = table[:, 0] + (spent - below) * (table[:, -1] - table[:, 0])
             paired = statistics.paired_difference(value, fixed, confidence, resamples, seed)

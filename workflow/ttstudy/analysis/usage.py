@@ -44,7 +44,7 @@ def of_pool(
     rows = []
     for method, prm, budget in [
         *(("coverage", "none", n) for n in sorted({n for name in POOLED for n in budgets.get(name, ())})),
-        *((name, "none", n) for name in _judged("none") for n in budgets.get(name, ())),
+        *((name, "none", n) for name in _judged("none", "confidence") for n in budgets.get(name, ())),
         *((name, prm, n) for prm in scores for name in _judged("prm") for n in budgets.get(name, ())),
     ]:
         row = _row(method, prm, budget, prompts) | {"response_tokens": budget * drawn, "policy_positions": budget * met}
@@ -81,8 +81,8 @@ def of_search(
     ]
 
 
-def _judged(by: str) -> list[str]:
-    return [method for method in POOLED if METHODS[method].judged == by]
+def _judged(*by: str) -> list[str]:
+    return [method for method in POOLED if METHODS[method].judged in by]
 
 
 def endings(

@@ -18,6 +18,7 @@ from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
+from ttstudy.kinds.confidences import CONFIDENCES, STORED
 from ttstudy.kinds.formats import FORMATS
 from ttstudy.kinds.methods import METHODS, SEARCHES
 from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES, HEADLINE_TABLES
@@ -325,7 +326,8 @@ def record() -> dict[str, dict[str, str | int]]:
     searches = {f"methods/{name}": METHODS[name].version for name in SEARCHES}
     formats = {f"formats/{name}": form.version for name, form in FORMATS.items()}
     scores = dict.fromkeys(members("scores"), VERSIONS["search"])  # searches choose by them
-    for name, number in (searches | formats | scores).items():
+    kept = {f"confidences/{name}": CONFIDENCES[name].version for name in STORED}
+    for name, number in (searches | formats | scores | kept).items():
         found[name] = {"version": number, "code": code_of(name)}
     return dict(sorted(found.items()))
 

@@ -19,6 +19,7 @@ from ttstudy.dag.specs.generation import (
     SearchSpec,
 )
 from ttstudy.dag.specs.records import File, Spec
+from ttstudy.kinds.confidences import CONFIDENCES, STORED
 from ttstudy.kinds.methods import METHODS, SEARCHES, growth_of
 from ttstudy.study import GRADERS, OpenAIPolicy, RecordedPolicy, RecordedPRM
 from ttstudy.study.policies import LocalPolicy
@@ -61,6 +62,13 @@ class Generation(Models):
             "outputs": {},
         }
 
+    def _sure(self, pool: str) -> dict[str, Any]:
+        """What the spec of a pool that is voted on has about confidences: nothing where none are kept."""
+        settings = self.study.sampling.confidence if pool == "samples" else None
+        kept = STORED if settings is not None else ()
+        versions = {name: CONFIDENCES[name].version for name in kept}
+        return {"confidence": settings, "confidences": {name: n for name, n in versions.items() if n != 1}}
+
     @remembered
     def responses_spec(self, benchmark: str, policy: str, pool: str, block: Range) -> Spec:
         """Spec of a block of a pool of responses: `pilot`, `cot` (one greedy response) or `samples`."""
@@ -90,9 +98,10 @@ class Generation(Models):
                 pool=pool,
                 block=block,
                 outputs={},
+                **self._sure(pool),
             )
         else:
-            drawing = self._drawing(benchmark, policy, use)
+            drawing = self._drawing(benchmark, policy, use) | self._sure(pool)
             spec = SampleSpec(version=fingerprint.VERSIONS["sample"], pool=pool, block=block, **drawing)
         folder = f"{self.study.results}/{benchmark}/{policy}/{pool}-{spec.folder}"
         return spec.named(output=f"{folder}/{block[0]:04d}-{block[1]:04d}.parquet")

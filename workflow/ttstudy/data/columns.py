@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ttstudy.kinds.confidences import CONFIDENCES, STORED
 from ttstudy.kinds.flaws import CAUSES, FLAWS
 from ttstudy.kinds.methods import METHODS, SEARCHES
 from ttstudy.kinds.scores import SCORES
@@ -92,9 +93,12 @@ Of recorded responses, tokens, parameters or the way that a response ended may n
 is then missing too, never zero. A `count?` column is of integers until a value is missing, then of floats.
 """
 
+OPTIONAL = dict.fromkeys(("responses", "recorded"), " ".join(f"{name}:float?" for name in STORED))
+"""Columns that a table may have, and is whole without."""
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "method": tuple(METHODS),
-    "score": ("none", *SCORES),
+    "score": ("none", *SCORES, *CONFIDENCES),
     "vote": ("none", *VOTES),
     "level": LEVELS,
     "level_or_all": ("all", *LEVELS),

@@ -3,7 +3,8 @@
 A file is JSONL or Parquet with one response per row: `problem_id`, `problem`, `answer`, `sample` (0, 1, 2 ...) and
 `response`. Optional are `steps` (by default the response between blank lines), `scores.PRM` (one number in [0, 1] per
 step, for each PRM; JSONL may have one object `scores` instead), `greedy` (true for the one greedy response of a
-problem), `tokens`, `prompt_tokens`, `logprob`, `finish` (eos, stop, length or context), `level` and `subject`.
+problem), `tokens`, `prompt_tokens`, `logprob`, `finish` (eos, stop, length or context), `level`, `subject` and, for
+confidence votes, a number for each of `ttstudy.kinds.confidences.STORED` (`self_certainty` and the like).
 
 The responses of a problem are used in the order of `sample`: the first few are the pilot (difficulty, and nothing
 else), those after it the pool, so the two are disjoint. A file with a broken row is refused as a whole.
@@ -24,6 +25,7 @@ import pandas as pd
 from ttstudy.data.prompts import split_steps
 from ttstudy.data.rows import KeyTwiceError, json_value, odd_id, same_id
 from ttstudy.errors import StudyError
+from ttstudy.kinds.confidences import STORED
 
 REQUIRED = ("problem_id", "problem", "answer", "sample", "response")
 OPTIONAL = ("steps", "greedy", "tokens", "prompt_tokens", "logprob", "finish", "level", "subject")
@@ -56,7 +58,7 @@ def load(path: Path) -> tuple[pd.DataFrame, list[str]]:
             if isinstance(content, BrokenRow):
                 raise content
             row, scores = _row(content)
-            unused |= content.keys() - {*REQUIRED, *OPTIONAL, "scores"} - {SCORES + name for name in scores}
+            unused |= content.keys() - {*REQUIRED, *OPTIONAL, *STORED, "scores"} - {SCORES + name for name in scores}
             prms += [name for name in scores if name not in prms]
             _known_problem(row, problems)
             key = (row["problem_id"], row["greedy"], row["sample"])
@@ -116,9 +118,12 @@ def _row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[flo
     finish = "unknown" if _missing(content.get("finish")) else str(content["finish"])
     if finish not in (*FINISHES, "unknown"):
         raise BrokenRow(f"finish is {_shown(finish)}, not one of {', '.join(FINISHES)}")
-    logprob = content.get("logprob")
-    if not _missing(logprob) and not (_number(logprob) and abs(logprob) < 1e300):
-        raise BrokenRow(f"logprob is {_shown(logprob)}, not a number")
+    numbers = {name: content.get(name) for name in ("logprob", *STORED)}
+    numbers = {name: None if _missing(value) else value for name, value in numbers.items()}
+    for name, value in numbers.items():
+        if value is not None and not (_number(value) and abs(value) < 1e300):
+            raise BrokenRow(f"{name} is {_shown(value)}, not a number")
+    sure = {name: float(numbers[name]) for name in STORED if numbers[name] is not None}
     row = {
         "problem_id": problem_id,
         "problem": problem,
@@ -132,9 +137,9 @@ def _row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[flo
         "steps": [_clean(step) for step in steps],
         "prompt_tokens": None if _missing(content.get("prompt_tokens")) else _count(content, "prompt_tokens"),
         "response_tokens": None if _missing(content.get("tokens")) else _count(content, "tokens"),
-        "logprob": None if _missing(logprob) else float(logprob),
+        "logprob": None if numbers["logprob"] is None else float(numbers["logprob"]),
         "finish": finish,
-    }
+    } | sure
     return row, {name: _scores(name, values, len(steps)) for name, values in _scored(content)}
 
 
@@ -293,7 +298,8 @@ def responses(
     kept = drawn[drawn["sample"].between(*block) & drawn["problem_id"].isin(place)]
     kept = kept.sort_values("problem_id", key=lambda column: column.map(place), kind="stable")
     columns = ["problem_id", "sample", "response", "steps", "prompt_tokens", "response_tokens", "logprob", "finish"]
-    return kept[[*columns, "recorded"]].reset_index(drop=True)
+    sure = [name for name in STORED if name in kept]
+    return kept[[*columns, "recorded", *sure]].reset_index(drop=True)
 
 
 def scores(recorded: pd.DataFrame, responses: pd.DataFrame, column: str) -> pd.DataFrame:

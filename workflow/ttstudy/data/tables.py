@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.dag import stamps
-from ttstudy.data.columns import CHOICES, COLUMNS, KEYS
+from ttstudy.data.columns import CHOICES, COLUMNS, KEYS, OPTIONAL
 from ttstudy.data.contracts import RULES
 from ttstudy.errors import StudyError
 
@@ -44,8 +44,11 @@ class DamagedError(TableError):
 
 
 @cache
-def schema(name: str, gaps: frozenset[str] = frozenset()):  # noqa: ANN201 - the type would import pandera here
-    """Pandera schema of a table by name; `gaps` are its counts in which a value is missing."""
+def schema(name: str, gaps: frozenset[str] = frozenset(), more: tuple[str, ...] = ()):  # noqa: ANN201 - would import pandera here
+    """Pandera schema of a table by name; `gaps` are its counts in which a value is missing, `more` columns that it has.
+
+    Those are `name:kind`, as contracts have them.
+    """
     import pandera.pandas as pa
 
     def column(key: str, kind: str) -> pa.Column:
@@ -69,7 +72,7 @@ def schema(name: str, gaps: frozenset[str] = frozenset()):  # noqa: ANN201 - the
         dtype, rules = checks[kind]
         return pa.Column(dtype, rules, nullable=nullable)
 
-    columns = dict(item.split(":") for item in COLUMNS[name].split())
+    columns = dict(item.split(":") for item in (*COLUMNS[name].split(), *more))
     return pa.DataFrameSchema(
         {key: column(key, kind) for key, kind in columns.items()},
         unique=KEYS.get(name),
@@ -87,7 +90,8 @@ def check(name: str, frame: pd.DataFrame, where: str = "") -> pd.DataFrame:
         for item in COLUMNS[name].split()
         if item.endswith(":count?") and item.split(":")[0] in frame and frame[item.split(":")[0]].isna().any()
     ]
-    contract = schema(name, frozenset(gaps))
+    more = tuple(item for item in OPTIONAL.get(name, "").split() if item.split(":")[0] in frame)
+    contract = schema(name, frozenset(gaps), more)
     missing = [column for column in contract.columns if column not in frame.columns]
     place = f"{where}: " if where else ""
     if missing:
@@ -171,3 +175,17 @@ def of(name: str, file: File, columns: Sequence[str] | None = None) -> pd.DataFr
 def joined(name: str, files: Iterable[File], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Tables of one kind that a spec names (only `columns`) below each other, in the order of the files."""
     return pd.concat([of(name, file, columns) for file in files], ignore_index=True)
+
+
+def kept(name: str, files: Iterable[File], columns: Sequence[str]) -> pd.DataFrame:
+    """Tables of one kind below each other, with those of `columns` that they have: what one lacks is missing there."""
+    import pyarrow.parquet as pq
+
+    frames = []
+    for file in files:
+        try:
+            there = set(pq.read_schema(file.path).names)
+        except (OSError, ValueError):
+            there = set(columns)  # `read` says what is wrong
+        frames.append(of(name, file, [column for column in columns if column in there]))
+    return pd.concat(frames, ignore_index=True)

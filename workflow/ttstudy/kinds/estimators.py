@@ -128,7 +128,7 @@ def _gauss(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     return (x + 1) / 2, w / 2
 
 
-# -- weighted votes ------------------------------------------------------------------------------------------
+# -- subsets -------------------------------------------------------------------------------------------------
 
 
 class Subsets:
@@ -157,6 +157,9 @@ class Subsets:
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
 
 
+# -- any vote ------------------------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """The responses to one problem that have an answer, K of them, and what a vote goes by."""
@@ -167,8 +170,16 @@ class Answers:
     """Class of each answer, from 0 [K]."""
     score: np.ndarray
     """Score of each [K]; 1 where the vote has none."""
+    blank_unit: np.ndarray
+    blank_score: np.ndarray
+    """Of the responses without an answer, which no vote counts: those that rank responses may rank them too."""
     units: int
     classes: int
+
+    @property
+    def one_hot(self) -> np.ndarray:
+        """1 where a response's answer is of a class: [K, classes]."""
+        return np.eye(self.classes)[self.member]
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum of one value per response over each unit and class: [units, classes]."""
@@ -202,9 +213,11 @@ class Responses:
                 kept = np.flatnonzero(classes >= 0)
                 member = np.unique(classes[kept], return_inverse=True)[1]
                 worth = np.bincount(member, weights=right[kept].astype(float)) / np.bincount(member)
-                unit = kept if self.unit is None else self.unit[i, kept]
-                score = np.ones(len(kept)) if self.scores is None else self.scores[i, kept]
-                yield i, worth, Answers(unit, member, score, self.units, len(worth))
+                unit = np.arange(len(classes)) if self.unit is None else self.unit[i]
+                score = np.ones(len(classes)) if self.scores is None else self.scores[i]
+                blank = np.flatnonzero(classes < 0)
+                drawn = unit[kept], member, score[kept], unit[blank], score[blank]
+                yield i, worth, Answers(*drawn, self.units, len(worth))
 
     def singles(self) -> Responses | None:
         """The same with one response per unit, [P, units]; None where a unit has several answers."""
@@ -239,6 +252,11 @@ class Responses:
         assert self.unit is not None
         answered = self.answer_class >= 0
         return np.nonzero(answered)[0], self.unit[answered], answered
+
+
+def of_best(responses: Responses, budgets: Sequence[int]) -> np.ndarray:
+    """Expected correctness of the best-scored of N units' answers, ties uniform: [P, budgets]."""
+    return best_of(*responses.best_of_units(), list(budgets))
 
 
 def estimated(

@@ -10,7 +10,7 @@ import pandas as pd
 from ttstudy.data import tables
 from ttstudy.data.tables import TableError
 from ttstudy.kinds.methods import METHODS, POOLED, growth_of
-from ttstudy.methods import voting
+from ttstudy.methods import confidence, voting
 from ttstudy.methods.voting import Pool
 
 if TYPE_CHECKING:
@@ -28,8 +28,12 @@ def of_pool(
     budgets: Mapping[str, Sequence[int]],
     problem_ids: Sequence[str],
     seed: int,
+    confidences: pd.DataFrame | None = None,
 ) -> Values:
-    """Every method that shares a pool of responses; those that a PRM judges once with each PRM's scores."""
+    """Every method that shares a pool of responses; those that a PRM judges once with each PRM's scores.
+
+    `confidences` is what `confidence.of` made of the pool's responses, where a method goes by it.
+    """
     sizes = grades.groupby("problem_id").size().reindex(problem_ids, fill_value=0)
     every = sorted({budget for method in POOLED for budget in budgets.get(method, ())})
     largest = max(every, default=0)
@@ -41,17 +45,22 @@ def of_pool(
     run = [method for method in POOLED if budgets.get(method)]
     for method in run:
         if METHODS[method].judged == "none":
-            yield method, "none", voting.values(pool, budgets[method], method, seed=seed)
+            yield method, "none", voting.values(pool, budgets[method], "none", seed=seed)
+    if confidences is not None and len(confidences.columns) > len(confidence.KEYS):
+        sure = Pool.build(grades, None, problem_ids, confidences)
+        for method in run:
+            if METHODS[method].judged == "confidence":
+                yield method, "none", voting.values(sure, budgets[method], "confidence", seed=seed)
     for prm, table in scores.items():
         scored = Pool.build(grades, table, problem_ids)
         for method in run:
             if METHODS[method].judged == "prm":
-                yield method, prm, voting.values(scored, budgets[method], method, seed=seed)
+                yield method, prm, voting.values(scored, budgets[method], "prm", seed=seed)
 
 
 def of_cot(grades: pd.DataFrame, problem_ids: Sequence[str]) -> Values:
     """The single greedy response."""
-    yield "cot", "none", voting.values(Pool.build(grades, None, problem_ids), [1], "cot")
+    yield "cot", "none", voting.values(Pool.build(grades, None, problem_ids), [1], "coverage")
 
 
 def of_search(
@@ -88,7 +97,10 @@ def of_sources(
     if blocks := sources.samples:
         pool = grades(*(block.grades for block in blocks))
         scores = {prm: tables.joined("scores", [block.scores[prm] for block in blocks]) for prm in blocks[0].scores}
-        yield from of_pool(pool, scores, given, problem_ids, seed)
+        sure = None
+        if any(METHODS[method].judged == "confidence" for method in budgets.methods):
+            sure = confidence.of(tables.kept("responses", [block.responses for block in blocks], confidence.COLUMNS))
+        yield from of_pool(pool, scores, given, problem_ids, seed, sure)
     for search in sources.searches:
         yield from of_search(
             search.method,

@@ -78,8 +78,11 @@ class Pool:
         grades: pd.DataFrame,
         scores: pd.DataFrame | None = None,
         problem_ids: Sequence[str] | None = None,
+        given: pd.DataFrame | None = None,
     ) -> Pool:
         """Pool of the tables `grades` and, with a PRM, `scores` (or search responses: their `tree` is kept).
+
+        `given` has the scores of responses themselves: problem_id, sample, and a column for each.
 
         `problem_ids` fixes the problems and their order, so that one for which a search returned nothing is
         there too; by default those graded, in sorted order. ValueError when a response is there twice or
@@ -127,6 +130,10 @@ class Pool:
             pool["scores"] = {how: spread(aggregate_all(lists, how), NO_STEPS, float) for how in SCORES}
             if "tree" in found:
                 pool["tree"] = spread(found["tree"].to_numpy(), -1, np.int64)
+        if given is not None:
+            found = grades[["problem_id", "sample"]].merge(given, how="left", on=["problem_id", "sample"])
+            names = [name for name in given if name not in ("problem_id", "sample")]
+            pool["scores"] = {name: spread(found[name].to_numpy(dtype=float), NO_STEPS, float) for name in names}
         return cls(**pool)
 
     @property

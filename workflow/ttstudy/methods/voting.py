@@ -42,37 +42,39 @@ __all__ = [
 
 Values = dict[tuple[int, str, str], np.ndarray]
 """Value on each problem [P] by (budget, score, vote)."""
-COUNTING = tuple(name for name, vote in VOTES.items() if vote.judged == "none")
-JUDGING = tuple(name for name, vote in VOTES.items() if vote.judged == "prm")
 
 
-def values(
-    pool: Pool, budgets: Sequence[int], method: str, permutations: int = 128, seed: int = 0
-) -> pd.DataFrame:
-    """Value of `method` (cot, majority, best_of_n or coverage) at each budget on each problem.
+def judged(*by: str) -> list[str]:
+    """Votes that go by no scores ("none"), by those of a PRM ("prm"), or by the policy's confidence."""
+    return [name for name, vote in VOTES.items() if vote.judged in by]
 
-    Columns: budget, score, vote, problem_id, value. Best-of-N has a row per score and per vote by
-    scores. ValueError when a budget exceeds the responses of some problem, or when best-of-N has no PRM
-    scores.
+
+OF_SEARCH = judged("none", "prm")
+
+
+def values(pool: Pool, budgets: Sequence[int], by: str, permutations: int = 128, seed: int = 0) -> pd.DataFrame:
+    """Value at each budget on each problem of every vote that goes `by` no scores ("none"), "prm" or "confidence".
+
+    "coverage" is whether any response is right, at N = 1 the response's own worth. Columns: budget,
+    score, vote, problem_id, value; a vote by scores has a row per score. ValueError when a budget exceeds the
+    responses of some problem, or when a vote by scores has none.
     """
     budgets = _checked(budgets, int(pool.sizes.min(initial=np.iinfo(np.int64).max)), "responses")
-    if method == "best_of_n" and not pool.scores:
-        raise ValueError("best_of_n needs the scores of a PRM; build the pool with a scores table")
-    if method not in ("cot", "majority", "best_of_n", "coverage"):
-        raise ValueError(
-            f"{method!r} cannot be valued from a pool; cot, majority, best_of_n and coverage can"
-        )
+    if by != "coverage" and not judged(by):
+        raise ValueError(f"no vote goes by {by!r}; coverage, none, prm and confidence can be asked for")
+    if by in ("prm", "confidence") and not pool.scores:
+        raise ValueError(f"votes by {by} need scores of responses; build the pool with them")
     table: Values = {}
     for rows, part in rectangles(pool):
-        for key, column in _values(part, budgets, method, permutations, seed).items():
+        for key, column in _values(part, budgets, by, permutations, seed).items():
             table.setdefault(key, np.zeros(len(pool.problem_ids)))[rows] = column
     return _long(table, pool.problem_ids)
 
 
-def _values(pool: Pool, budgets: list[int], method: str, permutations: int, seed: int) -> Values:
-    if method in ("coverage", "cot"):
+def _values(pool: Pool, budgets: list[int], by: str, permutations: int, seed: int) -> Values:
+    if by == "coverage":
         return {(n, "none", "none"): coverage(pool.correct, n) for n in budgets}
-    found = _voted(pool, COUNTING if method == "majority" else JUDGING, budgets, permutations, seed)
+    found = _voted(pool, judged(by), budgets, permutations, seed)
     return {(budgets[k], how, vote): column for (k, how, vote), column in found.items()}
 
 
@@ -137,9 +139,9 @@ def values_of_answers(pool: Pool, budget: int) -> pd.DataFrame:
     """
     size = pool.correct.shape[1]
     if size:
-        found = _voted(pool, COUNTING + JUDGING, [size], 1, 0)
+        found = _voted(pool, OF_SEARCH, [size], 1, 0)
     else:
-        names = [*(("none", vote) for vote in COUNTING), *product(pool.scores, JUDGING)]
+        names = [*product(["none"], judged("none")), *product(pool.scores, judged("prm"))]
         found = {(0, *name): np.zeros(len(pool.problem_ids)) for name in names}
     return _long({(budget, how, vote): column for (_, how, vote), column in found.items()}, pool.problem_ids)
 
@@ -171,5 +173,5 @@ def values_of_trees(
             raise ValueError(f"budget {n} is not a multiple of the beam width {beam_width}")
     budgets = [int(n) for n in budgets]
     taken = _checked([n // beam_width for n in budgets], count, "trees")
-    found = _voted(pool, COUNTING + JUDGING, taken, permutations, seed, count)
+    found = _voted(pool, OF_SEARCH, taken, permutations, seed, count)
     return _long({(budgets[k], how, vote): column for (k, how, vote), column in found.items()}, pool.problem_ids)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from ttstudy.policies.protocol import Finish
-from ttstudy.policies.sampler import choose, uniforms
+from ttstudy.policies.sampler import choose, sureness, uniforms
 
 if TYPE_CHECKING:
     from ttstudy.policies.native import _Run
@@ -54,7 +54,7 @@ class TransformersModel:
         )
         seed = np.array([request.seed & 0xFFFFFFFFFFFFFFFF], np.uint64)
         ids: list[int] = []
-        logprobs: list[float] = []
+        told: list[list[float]] = []
         feed, past = list(request.prompt), None
         finish: Finish | None = None
         while finish is None:
@@ -62,10 +62,12 @@ class TransformersModel:
             out = self.model(input_ids=step, past_key_values=past, use_cache=True)
             past = out.past_key_values
             uniform = uniforms(seed, np.array([len(ids)]))
-            chosen, logprob = choose(out.logits[:, -1].float(), uniform, *settings)
+            logits = out.logits[:, -1].float()
+            chosen, logprob = choose(logits, uniform, *settings)
+            sure = sureness(logits, np.array([sampling.likeliest])) if sampling.likeliest else (0.0, 0.0)
             token = int(chosen)
             ids.append(token)
-            logprobs.append(float(logprob))
+            told.append([float(value) for value in (logprob, *sure)])
             run.tokens += 1
             run.report()
             feed = [token]
@@ -75,4 +77,4 @@ class TransformersModel:
                 finish = "stop"
             elif len(ids) >= limit:
                 finish = at_limit
-        run.finish(number, ids, logprobs, finish)
+        run.finish(number, ids, np.array(told), finish)

@@ -16,13 +16,14 @@ from ttstudy.models.chat import Chatting, ChatTokenizer
 from ttstudy.models.checkpoint import Checkpoint
 from ttstudy.models.network import ROWS, Cache, Network, dtype_of, pad
 from ttstudy.policies.protocol import Completion, Finish, Progress, Request, check
-from ttstudy.policies.sampler import choose, uniforms
+from ttstudy.policies.sampler import choose, sureness, uniforms
 from ttstudy.policies.stopping import Pieces, StopTexts
 
 log = logging.getLogger(__name__)
 
 _GIB = 1 << 30
 _SPAN = 128  # rows that share an attention length
+TOLD = 3  # numbers per token: log-probability, and where they are asked for certainty and peak
 _ONE_THREAD = 20_000_000
 # Models of fewer parameters run on one thread: more only wait for each other, and how three or more threads
 # share out products of some dozen columns changes their rounding.
@@ -126,7 +127,7 @@ class _Run:
         self._stops: dict[tuple[str, ...], StopTexts] = {}
         for number, request in enumerate(requests):
             if len(request.prompt) >= engine.context:
-                self.finish(number, [], [], "context")
+                self.finish(number, [], np.zeros((0, TOLD)), "context")
 
     def waiting(self) -> list[int]:
         """Numbers of the requests that still need tokens."""
@@ -146,15 +147,19 @@ class _Run:
             self._stops[texts] = StopTexts(texts, engine.pieces, engine.chat, engine.vocabulary)
         return self._stops[texts]
 
-    def finish(self, number: int, ids: list[int], logprobs: list[float], finish: Finish) -> None:
-        """Note a finished completion."""
+    def finish(self, number: int, ids: list[int], told: np.ndarray, finish: Finish) -> None:
+        """Note a finished completion; `told` is [tokens, `TOLD`]."""
         shown = ids[:-1] if finish == "eos" else ids
+        logprobs, certainties, peaks = (tuple(column) for column in told.T.tolist())
+        sure = self.requests[number].sampling.likeliest > 0
         self._done[number] = Completion(
             ids=tuple(ids),
             text=self.engine.chat.decode(shown) if shown else "",
-            logprobs=tuple(logprobs),
+            logprobs=logprobs,
             finish=finish,
             prompt_tokens=len(self.requests[number].prompt),
+            certainties=certainties if sure else None,
+            peaks=peaks if sure else None,
         )
         self.finished += 1
 
@@ -206,11 +211,12 @@ class _Batch:
         self.top_k = np.zeros(size, np.int64)
         self.top_p = np.ones(size)
         self.stop = np.full(size, -1, np.int64)
+        self.likeliest = np.zeros(size, np.int64)
         self.ids = np.zeros((size, 64), np.int64)
-        self.logprobs = np.zeros((size, 64), np.float32)
+        self.told = np.zeros((size, 64, TOLD), np.float32)
         self._state = (
             *(self.request, self.position, self.token, self.count, self.limit, self.seed),
-            *(self.temperature, self.top_k, self.top_p, self.stop),
+            *(self.temperature, self.top_k, self.top_p, self.stop, self.likeliest),
         )
         self._stops: list[StopTexts] = []
         self._eos = np.zeros(engine.vocabulary, bool)
@@ -277,9 +283,8 @@ class _Batch:
             self.position[slot] = len(request.prompt)
             self.limit[slot] = self.run.limit(number)[0]
             self.seed[slot] = request.seed & 0xFFFFFFFFFFFFFFFF
-            self.temperature[slot] = sampling.temperature
-            self.top_k[slot] = sampling.top_k
-            self.top_p[slot] = sampling.top_p
+            self.temperature[slot], self.top_k[slot] = sampling.temperature, sampling.top_k
+            self.top_p[slot], self.likeliest[slot] = sampling.top_p, sampling.likeliest
             self.stop[slot] = self._stop_index(sampling.stop)
         self.count[slots] = 0
         self.busy += slots.size
@@ -311,16 +316,17 @@ class _Batch:
             self.top_k[slots],
             self.top_p[slots],
         )
-        tokens, values = chosen.cpu().numpy(), logprobs.cpu().numpy()
+        told = [logprobs, *(sureness(logits, self.likeliest[slots]) if self.likeliest[slots].any() else ())]
+        tokens, values = chosen.cpu().numpy(), torch.stack(told, -1).cpu().numpy()
         alive = self.request[slots] >= 0
         if not alive.all():
             slots, tokens, values = slots[alive], tokens[alive], values[alive]
         count = self.count[slots]
         if count.size and int(count.max()) >= self.ids.shape[1]:
             self.ids = np.pad(self.ids, ((0, 0), (0, self.ids.shape[1])))
-            self.logprobs = np.pad(self.logprobs, ((0, 0), (0, self.logprobs.shape[1])))
+            self.told = np.pad(self.told, ((0, 0), (0, self.told.shape[1]), (0, 0)))
         self.ids[slots, count] = tokens
-        self.logprobs[slots, count] = values
+        self.told[slots, count, : len(told)] = values
         self.token[slots] = tokens
         self.count[slots] = count = count + 1
         self.run.tokens += slots.size
@@ -345,7 +351,7 @@ class _Batch:
             finish = self.run.limit(number)[1]
         else:
             return
-        self.run.finish(number, ids, self.logprobs[slot, :count].tolist(), finish)
+        self.run.finish(number, ids, self.told[slot, :count], finish)
         self.busy -= 1
         self.request[slot] = -1
         self.position[slot] = self.token[slot] = 0
@@ -363,7 +369,7 @@ class _Batch:
             for state in self._state:
                 state[first : busy.size] = state[movers]
             self.ids[first : busy.size] = self.ids[movers]
-            self.logprobs[first : busy.size] = self.logprobs[movers]
+            self.told[first : busy.size] = self.told[movers]
             self.request[busy.size :] = -1
             self.position[busy.size :] = self.token[busy.size :] = 0
         self.top = pad(busy.size)

@@ -41,6 +41,7 @@ _TOO_LONG = re.compile(r"context.length.exceeded|maximum context length|maximum 
 _NO_CREDIT = re.compile(r"insufficient_quota|billing", re.IGNORECASE)
 _FINISH: dict[str, Finish] = {"stop": "eos", "length": "length"}
 _SHOWN = 200
+_UNKNOWN = -9998.0
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ class Endpoint:
         body |= {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p}
         if sampling.top_k:
             body["top_k"] = sampling.top_k  # not of the standard; vLLM and others know it
-        return body | {"seed": seed & _SEEDS, "logprobs": True}
+        asked = {"top_logprobs": sampling.likeliest} if sampling.likeliest else {}
+        return body | {"seed": seed & _SEEDS, "logprobs": True} | asked
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Answer:
     logprob: float | None
     finish: Finish
     model: str = ""
+    peaks: Sequence[float] | None = None
+    """As `ttstudy.kinds.confidences.Tokens` has them, where they were asked for and told."""
 
 
 class _PassingError(Exception):
@@ -332,7 +336,8 @@ def read_answer(content: bytes) -> Answer:
     text = _text(text or "")
     # Anything else (a filter, a tool call) ended the answer before its end.
     finish: Finish = _FINISH.get(ended, "stop")
-    return Answer(text, prompt, drawn, _logprob(choice.get("logprobs")), finish, model)
+    logprobs = choice.get("logprobs")
+    return Answer(text, prompt, drawn, _logprob(logprobs), finish, model, _peaks(logprobs))
 
 
 def _text(text: str) -> str:
@@ -355,6 +360,18 @@ def _logprob(logprobs: Any) -> float | None:
     except (TypeError, KeyError, ValueError, OverflowError):
         return None
     return total if math.isfinite(total) else None
+
+
+def _peaks(logprobs: Any) -> list[float] | None:
+    """Minus the mean log-probability of each token's likeliest ones; None where the endpoint does not give them."""
+    try:
+        likeliest = [[float(other["logprob"]) for other in token["top_logprobs"]] for token in logprobs["content"]]
+        # -9999 is no log-probability: some servers say it of tokens that they know none of.
+        known = [[value for value in values if value > _UNKNOWN] for values in likeliest]
+        peaks = [-sum(values) / len(values) for values in known]
+    except (TypeError, KeyError, ValueError, OverflowError, ZeroDivisionError):
+        return None
+    return peaks if all(map(math.isfinite, peaks)) else None
 
 
 def retry_after(headers: Mapping[str, str], clock: Callable[[], float] = time.time) -> float:

@@ -24,6 +24,8 @@ class Sampling:
     max_tokens: int = 256
     stop: tuple[str, ...] = ()
     """Generation ends when one of these texts is complete; the text stays in the completion."""
+    likeliest: int = 0
+    """Tell how sure the model was at each token, too: of all tokens, and of the `likeliest` ones. 0: do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ class Completion:
     logprobs: tuple[float, ...]
     finish: Finish
     prompt_tokens: int
+    certainties: tuple[float, ...] | None = None
+    peaks: tuple[float, ...] | None = None
+    """As `ttstudy.kinds.confidences.Tokens` has them, where they were asked for; None where the engine has none."""
 
     @property
     def tokens(self) -> int:
@@ -75,6 +80,8 @@ def check(requests: Sequence[Request], vocabulary: int) -> None:
             raise ValueError(f"top_p must be above 0 and at most 1, not {sampling.top_p}.")
         if sampling.top_k < 0:
             raise ValueError(f"top_k must be 0 (all) or more, not {sampling.top_k}.")
+        if sampling.likeliest < 0:
+            raise ValueError(f"likeliest must be 0 (not told) or more, not {sampling.likeliest}.")
         if "" in sampling.stop:
             raise ValueError("A stop text must not be empty.")
 

@@ -56,6 +56,22 @@ def _filtered(scaled: torch.Tensor, top_k: torch.Tensor, top_p: torch.Tensor) ->
     return scaled.masked_fill(~keep, -torch.inf)
 
 
+def sureness(logits: torch.Tensor, likeliest: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """How sure each row of `logits` [rows, vocabulary] is: certainty [rows] and peak [rows], both at temperature 1.
+
+    See `ttstudy.kinds.confidences.Tokens`; `likeliest` [rows] has each row's k.
+    """
+    import torch
+
+    size = logits.shape[-1]
+    logprobs = torch.log_softmax(logits, -1)
+    certainty = -(logprobs.sum(-1) / size + np.log(size))
+    most = min(size, max(1, int(likeliest.max(initial=0))))
+    top = torch.cumsum(torch.topk(logprobs, most, dim=-1).values, -1)
+    count = torch.from_numpy(np.clip(likeliest, 1, most).astype(np.int64)).to(logits.device)[:, None]
+    return certainty, -(top.gather(-1, count - 1) / count).squeeze(-1)
+
+
 def choose(
     logits: torch.Tensor,
     uniform: np.ndarray,

@@ -9,12 +9,14 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.data.prompts import messages, split_steps
+from ttstudy.kinds.confidences import CONFIDENCES, STORED, Tokens
 from ttstudy.policies.protocol import Engine, Progress, Request, Sampling
 from ttstudy.policies.seeds import derive
 
 if TYPE_CHECKING:
     from ttstudy.dag.specs.generation import AskSpec, SampleSpec
     from ttstudy.policies.openai import Answer, Endpoint
+    from ttstudy.study.sampling import TokenConfidence
 
 
 def draw(
@@ -29,7 +31,7 @@ def draw(
     A response's seed is derived from the spec's `seeds` and pool, the problem and the sample index, so it does not
     depend on blocks, order or machine load.
     """
-    sampling = Sampling(**spec.sampling.model_dump())
+    sampling = _sampling(spec)
     prompts = [tuple(engine.encode_chat(messages(spec.prompt, problem))) for problem in problems["problem"]]
     keys = [
         (problem_id, prompt, sample)
@@ -52,7 +54,25 @@ def draw(
             "logprob": [float(sum(completion.logprobs)) for completion in completions],
             "finish": [completion.finish for completion in completions],
         }
+        | _kept(spec.confidence, [Tokens(completion.certainties, completion.peaks) for completion in completions])
     )
+
+
+def _sampling(spec: SampleSpec | AskSpec) -> Sampling:
+    likeliest = 0 if spec.confidence is None else spec.confidence.likeliest
+    return Sampling(**spec.sampling.model_dump(), likeliest=likeliest)
+
+
+def _kept(settings: TokenConfidence | None, tokens: Sequence[Tokens]) -> dict[str, np.ndarray]:
+    """Columns of confidences, where they are to be kept: one number per response, NaN where the engine cannot tell."""
+    if settings is None:
+        return {}
+    found = {}
+    for name in STORED:
+        make = CONFIDENCES[name].of_tokens
+        assert make is not None
+        found[name] = np.array([make(each, settings.group) for each in tokens], dtype=float)
+    return found
 
 
 def requests(
@@ -62,7 +82,7 @@ def requests(
 
     The spec's `system`, where it is not None, takes the place of the family's system message.
     """
-    sampling = Sampling(**spec.sampling.model_dump())
+    sampling = _sampling(spec)
     jobs = []
     for problem_id, problem in zip(problems["problem_id"], problems["problem"], strict=True):
         chat = messages(spec.prompt, problem)
@@ -74,7 +94,12 @@ def requests(
     return jobs
 
 
-def asked(answers: Mapping[tuple, Answer], problems: pd.DataFrame, samples: Sequence[int]) -> pd.DataFrame:
+def asked(
+    answers: Mapping[tuple, Answer],
+    problems: pd.DataFrame,
+    samples: Sequence[int],
+    confidence: TokenConfidence | None = None,
+) -> pd.DataFrame:
     """The `responses` table of an endpoint's answers by (problem_id, sample); counts it did not tell are missing."""
     keys = [(problem_id, sample) for problem_id in problems["problem_id"] for sample in samples]
     found = [answers[key] for key in keys]
@@ -89,6 +114,7 @@ def asked(answers: Mapping[tuple, Answer], problems: pd.DataFrame, samples: Sequ
             "logprob": pd.array([answer.logprob for answer in found], dtype="Float64").to_numpy(float, na_value=np.nan),
             "finish": [answer.finish for answer in found],
         }
+        | _kept(confidence, [Tokens(None, answer.peaks) for answer in found])
     )
     known = [column for column in ("prompt_tokens", "response_tokens") if not frame[column].isna().any()]
     return frame.astype(dict.fromkeys(known, "int64"))

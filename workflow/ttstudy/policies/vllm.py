@@ -147,7 +147,7 @@ class VllmEngine(Chatting):
         for number, request in enumerate(requests):
             room = self.context - len(request.prompt)
             if room <= 0:
-                done[number] = Completion((), "", (), "context", len(request.prompt))
+                done[number] = Completion((), "", (), "context", len(request.prompt), peaks=())
                 continue
             sampling = request.sampling
             settings = SamplingParams(
@@ -160,7 +160,7 @@ class VllmEngine(Chatting):
                 ignore_eos=True,
                 stop_token_ids=list(self.eos),  # so that an end of text is told from a stop text
                 detokenize=bool(sampling.stop),
-                logprobs=0,
+                logprobs=sampling.likeliest,
                 flat_logprobs=True,
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
@@ -203,12 +203,16 @@ class VllmEngine(Chatting):
             finish = "length" if len(ids) >= request.sampling.max_tokens else "context"
         else:
             raise RuntimeError(f"vLLM ended a request with {drawn.finish_reason!r}")
+        # Of each token the one that was drawn comes first, then the likeliest.
+        spans = zip(flat.start_indices, flat.end_indices, strict=True)
+        likeliest = [flat.logprobs[start + 1 : end] for start, end in spans]
         return Completion(
             ids=ids,
             text=self.chat.decode(ids[:-1] if finish == "eos" else ids),
             logprobs=tuple(flat.logprobs[start] for start in flat.start_indices),
             finish=finish,
             prompt_tokens=len(request.prompt),
+            peaks=tuple(-sum(each) / len(each) for each in likeliest) if request.sampling.likeliest else None,
         )
 
     def close(self) -> None:

@@ -18,12 +18,24 @@ class SamplingSettings(Section):
     max_tokens: int = Field(gt=0, le=1_000_000, description="most tokens of a response (of a step, in search)")
 
 
+class TokenConfidence(Section):
+    """What tables of responses keep, beside log-probabilities, of how sure a policy was: for confidence votes."""
+
+    likeliest: int = Field(
+        default=20, ge=1, le=20, description="k: DeepConf's token confidence is a mean over the k likeliest tokens"
+    )
+    group: int = Field(default=2048, ge=1, le=1_000_000, description="tokens in a row that DeepConf takes together")
+
+
 class Sampling(Section):
     """Settings by use; null: those of the policy's prompt family (`ttstudy.study.sampling.SAMPLING`)."""
 
     cot: SamplingSettings | None = Field(default=None, description="one greedy response")
     responses: SamplingSettings | None = Field(default=None, description="pilot and pool")
     search: SamplingSettings | None = Field(default=None, description="steps")
+    confidence: TokenConfidence | None = Field(
+        default=None, description="keep how sure the policy was of each response of a pool; null: log-probability alone"
+    )
 
 
 class SamplingChange(Section):

@@ -10,7 +10,7 @@ from ttstudy.study.methods import Search
 from ttstudy.study.models import VllmOptions, VllmPRMOptions
 from ttstudy.study.policies import Endpoint
 from ttstudy.study.prms import Format
-from ttstudy.study.sampling import SamplingSettings
+from ttstudy.study.sampling import SamplingSettings, TokenConfidence
 
 
 class Engine(Record):
@@ -40,6 +40,9 @@ class SampleSpec(Drawing):
     step = "sample"
     pool: str
     block: Annotated[tuple[int, int], OWN]
+    confidence: TokenConfidence | None = None
+    confidences: dict[str, int] = {}
+    """Versions of what is kept that are not 1."""
 
 
 class AskSpec(Versioned):
@@ -54,6 +57,8 @@ class AskSpec(Versioned):
     sampling: SamplingSettings
     pool: str
     block: Annotated[tuple[int, int], OWN]
+    confidence: TokenConfidence | None = None
+    confidences: dict[str, int] = {}
 
 
 class RecordedResponsesSpec(Versioned):

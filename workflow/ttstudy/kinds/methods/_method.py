@@ -95,8 +95,8 @@ class Method:
     """One greedy response, N of the pool that methods share, or a search of its own."""
     budgeted: bool = True
     """A key of `budgets`; one that is not has the budgets of the pool."""
-    judged: Literal["none", "prm"] = "none"
-    """Who gives the scores: no one, or each PRM."""
+    judged: Literal["none", "prm", "confidence"] = "none"
+    """Who gives the scores: no one, each PRM, or the policy itself by its confidence."""
     ceiling: bool = False
     """It asks whether any response is right, so it needs the answer key: no one can use it."""
     simplicity: int | None = None

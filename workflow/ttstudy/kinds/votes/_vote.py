@@ -25,8 +25,11 @@ class Vote:
     source: str
     rank: int
     """Its place where votes are listed; of votes that are equally good, a strategy takes the first."""
-    judged: Literal["none", "prm"]
-    """Who gives the scores that it goes by: no one, or each PRM. A method has the votes that are judged as it is."""
+    judged: Literal["none", "prm", "confidence"]
+    """Who gives the scores that it goes by: no one, each PRM, or the policy itself by its confidence.
+
+    A method has the votes that are judged as it is. A confidence comes as the logarithm of what it weighs.
+    """
     weights: Callable[[Answers, np.ndarray], np.ndarray] | None = None
     """The rule, by which its value is estimated where it is not exact: a weight for every class in every draw.
 

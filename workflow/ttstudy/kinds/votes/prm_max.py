@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def _exact(responses: Responses, budgets: Sequence[int]) -> np.ndarray:
     from ttstudy.kinds import estimators
 
-    return estimators.best_of(*responses.best_of_units(), list(budgets))
+    return estimators.of_best(responses, budgets)
 
 
 VOTE = Vote(
