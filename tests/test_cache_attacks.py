@@ -14,9 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests import paths
 from tests.studies import copy_repository, environment, planned, smoke, snakemake, write
 from ttstudy.dag import contents, stamps, todo
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag.inputs import imported_spec
+from ttstudy.dag.layout import jobs, open_layout
+from ttstudy.dag.models import weights
+from ttstudy.dag.report import claims_spec
 from ttstudy.dag.specs import files as specs
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
@@ -48,8 +52,8 @@ def why(root: Path, config: dict) -> dict[str, set[todo.Why]]:
 
 def test_what_changed_is_seen_though_another_input_is_gone(clone):
     layout = layout_of(clone, smoke())
-    shutil.rmtree((clone / layout.policy("smoke-40k")).parent)
-    stamp = (clone / layout.policy("smoke-8k")).parent / stamps.CHECKPOINT
+    shutil.rmtree((clone / weights(layout, "smoke-40k").path).parent)
+    stamp = (clone / weights(layout, "smoke-8k").path).parent / stamps.CHECKPOINT
     told = json.loads(stamp.read_text())
     stamp.write_text(json.dumps(told | {"content": "0" * 32}))
     found = why(clone, smoke())
@@ -60,7 +64,7 @@ def test_what_changed_is_seen_though_another_input_is_gone(clone):
 
 def test_what_changed_is_seen_though_what_came_between_is_gone(clone):
     layout = layout_of(clone, smoke())
-    (block,) = layout.pools("sums", "smoke-8k", "samples")
+    (block,) = paths.pools(layout, "sums", "smoke-8k", "samples")
     remade(clone / block)
     for path in (clone / block).parent.rglob("*"):
         if path.is_file() and path != clone / block and path.name[0] != ".":
@@ -73,7 +77,7 @@ def test_a_search_whose_tree_was_purged_is_searched_again_when_its_prm_changed(c
     for path in clone.glob("results/sums/*/*/*/*.nodes.parquet"):
         path.unlink()
     assert planned(clone, write(clone, smoke())) == {}
-    stamp = (clone / layout.prm("smoke-good")).parent / stamps.CHECKPOINT
+    stamp = (clone / weights(layout, "smoke-good").path).parent / stamps.CHECKPOINT
     stamp.write_text(json.dumps(json.loads(stamp.read_text()) | {"content": "0" * 32}))
     assert planned(clone, write(clone, smoke()))["search"] == 8  # those without a tree are needed anew as well
 
@@ -102,7 +106,7 @@ def test_a_file_that_changes_between_plan_and_job_makes_no_table(tmp_path):
         "policies": {"p": {"source": "recorded", "path": "rows.jsonl"}},
     }  # fmt: skip
     snakemake(root, write(root, config), "--until", "recorded")
-    spec = layout_of(root, config).imported_spec("p")
+    spec = imported_spec(layout_of(root, config), "p")
     (root / spec.product).unlink()
     good = (root / "rows.jsonl").read_text()
     (root / "rows.jsonl").write_text(good.replace("boxed{2}", "boxed{3}"))
@@ -203,7 +207,7 @@ def test_an_old_spec_that_cannot_be_read_is_one_sentence(tmp_path, text):
 
 
 def test_a_folder_in_the_place_of_a_spec_is_one_sentence(tmp_path, finished):
-    spec = layout_of(finished, smoke()).claims_spec()
+    spec = claims_spec(layout_of(finished, smoke()))
     (tmp_path / "spec.json").mkdir()
     with pytest.raises(StudyError, match="cannot be written"):
         specs.write(spec, tmp_path / "spec.json")
@@ -230,14 +234,14 @@ def test_two_names_for_one_model_and_one_file_run_side_by_side(tmp_path):
 def test_no_two_jobs_of_a_study_share_a_file_of_a_spec():
     policy = smoke()["policies"]["smoke-8k"]
     config = smoke(policies=smoke()["policies"] | {"twin": policy | {"sampling": {"responses": {"top_k": 3}}}})
-    jobs = open_layout(from_mapping(config)).jobs()
-    assert len({specs.place("results", job.spec) for job in jobs}) == len(jobs)
+    every = jobs(open_layout(from_mapping(config)))
+    assert len({specs.place("results", job.spec) for job in every}) == len(every)
 
 
 @pytest.mark.parametrize("results", ["./out", "out/", "a//b", "./a/../out"])
 def test_a_results_folder_is_the_same_however_it_is_written(results):
     layout = open_layout(from_mapping(smoke(results=results)))
-    assert layout.study.results in ("out", "a/b") and layout.report().startswith(layout.study.results)
+    assert layout.study.results in ("out", "a/b") and jobs(layout)[-1].spec.product.startswith(layout.study.results)
 
 
 # -- what is said before -----------------------------------------------------------------------------------------------
@@ -267,8 +271,8 @@ def test_an_order_that_the_tables_keep_is_said(finished):
 
 def test_a_format_that_is_named_or_found_out_is_the_same_format(tmp_path):
     known = {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-7B", "revision": "1" * 40}
-    paths = {
-        open_layout(from_mapping(smoke(prms={"prm": known | told})), tmp_path).scores("sums", "smoke-8k", "prm", (0, 7))
+    found = {
+        paths.scores(open_layout(from_mapping(smoke(prms={"prm": known | told})), tmp_path), "sums", "smoke-8k", "prm")
         for told in ({}, {"format": "qwen"})
     }
-    assert len(paths) == 1
+    assert len(found) == 1

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import paths
 from tests.spec_fields import fields
 from tests.studies import ROOT, planned, smoke, snakemake, write
 from ttstudy.dag import todo
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag.layout import jobs, open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.data.revisions import load
 from ttstudy.kinds.formats import FORMATS
@@ -121,19 +122,19 @@ def test_a_formats_version_moves_the_scores_of_its_prms_and_of_no_other(form, tm
         prms[name], known[name] = prm, prm["definition"]["model"]["format"]
     config = trained | {"prms": prms, "pairs": None, "budgets": {"best_of_n": [4], "beam_search": [4]}}
 
-    def paths() -> dict[str, tuple[str, str]]:
+    def folders() -> dict[str, tuple[str, str]]:
         layout = open_layout(from_mapping(config), tmp_path)
         return {
             prm: (
-                layout.scores("arithmetic", "mini-20k", prm, (0, 255)),
-                layout.search_folder("arithmetic", "mini-20k", prm, "beam_search"),
+                paths.scores(layout, "arithmetic", "mini-20k", prm),
+                paths.search_folder(layout, "arithmetic", "mini-20k", prm, "beam_search"),
             )
             for prm in prms
         }
 
-    before = paths()
+    before = folders()
     monkeypatch.setitem(FORMATS, form, replace(FORMATS[form], version=99))
-    after = paths()
+    after = folders()
     for prm in prms:
         moved = [one != two for one, two in zip(before[prm], after[prm], strict=True)]
         assert moved == [known[prm] == form] * 2, prm
@@ -143,7 +144,7 @@ def test_a_prm_whose_format_is_not_known_before_it_is_fetched_moves_with_each(tm
     config = smoke(prms={"own": {"source": "hub", "id": "me/my-prm", "revision": "1" * 40}})
 
     def path() -> str:
-        return open_layout(from_mapping(config), tmp_path).scores("sums", "smoke-8k", "own", (0, 7))
+        return paths.scores(open_layout(from_mapping(config), tmp_path), "sums", "smoke-8k", "own")
 
     before = path()
     monkeypatch.setitem(FORMATS, "skywork", replace(FORMATS["skywork"], version=7))
@@ -161,7 +162,7 @@ def test_command_lines_stay_short_however_large_the_study(tmp_path):
     }
     layout = open_layout(from_mapping(config), tmp_path)
     left = todo.left(layout)
-    assert len(left) == len(layout.jobs()) > 25_000
+    assert len(left) == len(jobs(layout)) > 25_000
     longest = max(left, key=lambda item: len(specs.text(item.job.spec)))
     assert len(specs.text(longest.job.spec)) > 500_000  # what once was an argument
     for path in (ROOT / "workflow/rules").glob("*.smk"):
@@ -173,7 +174,7 @@ def test_command_lines_stay_short_however_large_the_study(tmp_path):
     commands = {
         job.spec.product: f"python scripts/launch.py 8 python scripts/{job.spec.step}.py "
         f"--spec {specs.place('results', job.spec)} --log results/logs/{job.rule}/{job.spec.product}"
-        for job in layout.jobs()
+        for job in jobs(layout)
     }
     assert max(map(len, commands.values())) < 8_000
 
@@ -199,7 +200,7 @@ def test_every_field_that_decides_is_there_on_purpose():
 def test_the_studies_of_the_repository_can_be_laid_out():
     for path in (ROOT / "workflow/studies").glob("*.yaml"):
         if path.stem != "recorded":
-            jobs = open_layout(load(path), ROOT).jobs()
-            products = {item for job in jobs for item in job.spec.outputs.values()}
-            assert len({job.spec.product for job in jobs}) == len(jobs)
-            assert all(file.given or file.path in products for job in jobs for file in job.spec.inputs)
+            every = jobs(open_layout(load(path), ROOT))
+            products = {item for job in every for item in job.spec.outputs.values()}
+            assert len({job.spec.product for job in every}) == len(every)
+            assert all(file.given or file.path in products for job in every for file in job.spec.inputs)

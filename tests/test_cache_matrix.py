@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.studies import smoke
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag.layout import jobs, open_layout
 from ttstudy.study import from_mapping
 
 SCHEMA = json.loads((Path(__file__).parent.parent / "workflow/schemas/study.schema.json").read_text())
@@ -346,9 +346,9 @@ def touched(before: dict, change, root: Path) -> set[str]:
     """Rules of the jobs that a finished study would run after a change."""
     after = copy.deepcopy(before)
     change(after)
-    had = {job.spec.product: job.spec.digest for job in open_layout(from_mapping(before), root).jobs()}
-    jobs = open_layout(from_mapping(after), root).jobs()
-    return {job.rule for job in jobs if had.get(job.spec.product) != job.spec.digest}
+    had = {job.spec.product: job.spec.digest for job in jobs(open_layout(from_mapping(before), root))}
+    every = jobs(open_layout(from_mapping(after), root))
+    return {job.rule for job in every if had.get(job.spec.product) != job.spec.digest}
 
 
 @pytest.mark.parametrize("key", OF_SMOKE)
@@ -389,8 +389,8 @@ def test_every_key_of_the_schema_has_a_row():
 def test_the_same_files_elsewhere_touch_nothing(tmp_path):
     # Another person's folder: what is in a file decides, not where it lies.
     before, after = given(tmp_path / "here"), given(tmp_path / "there")
-    one = open_layout(from_mapping(before), tmp_path / "here").jobs()
-    other = open_layout(from_mapping(after), tmp_path / "there").jobs()
+    one = jobs(open_layout(from_mapping(before), tmp_path / "here"))
+    other = jobs(open_layout(from_mapping(after), tmp_path / "there"))
     assert [(job.rule, job.spec.product, job.spec.digest) for job in one] == [
         (job.rule, job.spec.product, job.spec.digest) for job in other
     ]

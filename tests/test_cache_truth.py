@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests import paths
 from tests.studies import another_prm, copy_repository, environment, planned, smoke, snakemake, write
 from ttstudy.dag import stamps, todo
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag.layout import jobs, open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.specs.generation import GradeSpec
 from ttstudy.data import tables
@@ -106,7 +107,7 @@ def test_the_same_change_plans_the_same_jobs_whatever_records_and_times_say(fini
 
 def test_every_result_says_what_made_it(finished):
     layout = open_layout(from_mapping(smoke()), finished)
-    for job in layout.jobs():
+    for job in jobs(layout):
         for name, path in job.spec.outputs.items():
             told = stamps.of(finished / path)
             assert told is not None and told[:2] == (job.spec.digest, name), path
@@ -114,7 +115,7 @@ def test_every_result_says_what_made_it(finished):
         kept = specs.read(finished / specs.place("results", job.spec), type(job.spec))
         assert kept == job.spec
     page = (finished / PAGE).read_text()
-    assert layout.report_spec().digest in page
+    assert jobs(layout)[-1].spec.digest in page
 
 
 # -- wrong numbers under a new label -----------------------------------------------------------------------------------
@@ -175,7 +176,7 @@ def test_a_run_that_stopped_before_accuracy_shows_no_old_number_under_a_new_labe
 
 
 def _blocks(layout, pool: str = "samples") -> list[str]:
-    return layout.pools("sums", "smoke-8k", pool)
+    return paths.pools(layout, "sums", "smoke-8k", pool)
 
 
 def _rewritten(path: Path, change) -> None:
@@ -202,17 +203,17 @@ def test_a_block_that_was_drawn_again_alike_costs_nothing(clone):
 
 def test_a_file_under_the_name_of_another_is_noticed(clone):
     layout = open_layout(from_mapping(smoke()), clone)
-    graded = layout.grades_spec("sums", layout.pool("sums", "smoke-8k", "cot")[0][1])
+    graded = paths.graded(layout, "sums", "smoke-8k", "cot")
     shutil.copy(clone / graded.outputs["strict"], clone / graded.outputs["reference"])
-    other = layout.cell("outcomes", "sums", "smoke-40k")
-    shutil.copy(clone / other, clone / layout.cell("outcomes", "sums", "smoke-8k"))
+    other = paths.cell(layout, "outcomes", "sums", "smoke-40k")
+    shutil.copy(clone / other, clone / paths.cell(layout, "outcomes", "sums", "smoke-8k"))
     plan = planned(clone, write(clone, smoke()))
     assert plan["grade"] == 1 and plan["outcomes"] == 1 and plan["report"] == 1 and "sample" not in plan
 
 
 def test_a_result_that_does_not_say_what_made_it_is_made_again(clone):
     layout = open_layout(from_mapping(smoke()), clone)
-    path = clone / layout.table("accuracy")
+    path = clone / paths.table(layout, "accuracy")
     pd.read_parquet(path).to_parquet(path, index=False)
     plan = planned(clone, write(clone, smoke()))
     assert plan["accuracy"] == plan["report"] == 1 and "outcomes" not in plan and "training" not in plan
@@ -243,7 +244,7 @@ def test_weights_that_were_removed_to_make_room_cost_no_response(clone):
 
 def test_a_step_refuses_an_input_of_another_spec(clone):
     layout = open_layout(from_mapping(smoke()), clone)
-    good = layout.grades_spec("sums", layout.pool("sums", "smoke-8k", "cot")[0][1])
+    good = paths.graded(layout, "sums", "smoke-8k", "cot")
     wrong = good.responses.model_copy(update={"digest": "0" * 32})
     outputs = {"strict": "one.parquet", "reference": "two.parquet"}
     specs.write(good.model_copy(update={"responses": wrong, "outputs": outputs}), clone / "spec.json")
@@ -261,8 +262,8 @@ def test_a_step_refuses_an_input_of_another_spec(clone):
 def test_old_settings_and_new_ones_stand_side_by_side(finished, tmp_path):
     """Another seed and back: what models made the first time is found again."""
     layout, other = (open_layout(from_mapping(smoke(**change)), finished) for change in ({}, {"seed": 8}))
-    mine = {job.spec.product for job in layout.jobs() if job.rule in ("sample", "search", "score")}
-    theirs = {job.spec.product for job in other.jobs() if job.rule in ("sample", "search", "score")}
+    mine = {job.spec.product for job in jobs(layout) if job.rule in ("sample", "search", "score")}
+    theirs = {job.spec.product for job in jobs(other) if job.rule in ("sample", "search", "score")}
     assert mine and not mine & theirs
 
 

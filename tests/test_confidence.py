@@ -143,12 +143,12 @@ def test_a_pool_keeps_confidences_where_the_study_asks_for_them_and_is_else_as_i
 
 def test_a_study_that_keeps_confidences_draws_its_pools_in_folders_of_their_own(tmp_path):
     from tests.studies import smoke
-    from ttstudy.dag.layout import open_layout
+    from ttstudy.dag.layout import jobs, open_layout
 
     def pools(config):
-        jobs = open_layout(from_mapping(config), tmp_path).jobs()
+        every = jobs(open_layout(from_mapping(config), tmp_path))
         return {(job.spec.policy.path, job.spec.pool, *job.spec.block): job.spec.product
-                for job in jobs if job.rule == "sample"}  # fmt: skip
+                for job in every if job.rule == "sample"}  # fmt: skip
 
     before, config = pools(smoke()), smoke()
     assert pools(smoke(budgets=smoke()["budgets"] | {"confidence": [2, 8]})) == before

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.studies import ROOT, copy_repository, fresh, planned, smoke, snakemake, write
+from ttstudy.dag import layout as dag
 from ttstudy.dag import stamps, todo
 from ttstudy.dag.layout import open_layout
 from ttstudy.study import from_mapping
@@ -227,7 +228,7 @@ def test_nothing_to_do_is_found_without_heavy_libraries_and_by_one_look_at_each_
     monkeypatch.setattr(stamps, "of", lambda path: looked.append(path) or look(path))
     layout = open_layout(from_mapping(smoke()), finished)
     assert todo.Standing(layout).dirty() == {}
-    assert sorted(looked) == sorted(finished / path for job in layout.jobs() for path in job.spec.outputs.values())
+    assert sorted(looked) == sorted(finished / path for job in dag.jobs(layout) for path in job.spec.outputs.values())
 
 
 def test_the_rules_hold_no_configuration_in_shell_text():

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import paths
 from tests.studies import ROOT
 from tests.test_layout import layout_of
 from tests.test_study import small
@@ -166,7 +167,7 @@ def test_models_are_copied_to_a_nodes_disk_once_and_only_where_their_name_tells_
         folder.mkdir(parents=True)
         (folder / "config.json").write_text(folder.name)
         (folder / "training.json").write_text("{}")
-    spec = layout_of(small()).search_spec("sums", "tiny", "good", "dvts", 8)
+    spec = paths.searches(layout_of(small()), "sums", "tiny", "good", "dvts")[8]
     own, other = (File(path=str(folder / "training.json"), digest="0") for folder in (known, mine))
     judge = spec.judge.model_copy(update={"checkpoint": other})
     specs.write(spec.model_copy(update={"policy": own, "judge": judge}), tmp_path / "spec.json")

@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests import faults
+from tests import faults, paths
 from tests.endpoint import Proxy
 from tests.hub_server import COMMIT, Repository, serving
 from tests.studies import ROOT, environment, given_file, snakemake, step_command
 from ttstudy.dag import stamps
+from ttstudy.dag.cells import Cell, PoolBlock
+from ttstudy.dag.generation import scores_spec
 from ttstudy.dag.layout import open_layout
 from ttstudy.dag.specs.records import Spec
 from ttstudy.data import tables
@@ -169,7 +171,7 @@ def test_an_input_that_is_damaged_after_the_start_is_never_read(undisturbed, tmp
     content[300] ^= 0xFF
     copy.write_bytes(bytes(content))
     layout = open_layout(from_mapping(faults.study()), undisturbed)
-    spec = layout.grades_spec("sums", layout.responses_spec("sums", "tiny", "samples", (0, 1)))
+    spec = paths.graded(layout, "sums", "tiny", "samples")
     moved = spec.responses.model_copy(update={"path": str(copy)})
     outputs = {grader: str(tmp_path / f"{grader}.parquet") for grader in spec.outputs}
     run = step(undisturbed, spec.model_copy(update={"responses": moved, "outputs": outputs}), tmp_path)
@@ -180,7 +182,7 @@ def test_an_input_that_is_damaged_after_the_start_is_never_read(undisturbed, tmp
 
 def score(root: Path, prm: Path, output: Path, before: str = "") -> subprocess.CompletedProcess:
     layout = open_layout(from_mapping(faults.study()), root)
-    spec = layout.scores_spec("sums", "tiny", "judge", (0, 1))
+    spec = scores_spec(layout, PoolBlock(Cell("sums", "tiny"), "samples", 0, 1), "judge")
     judge = spec.judge.model_copy(update={"checkpoint": given_file(prm / "config.json")})
     spec = spec.model_copy(update={"judge": judge, "outputs": {"output": str(output)}})
     return step(root, spec, output.parent, before)
@@ -332,10 +334,10 @@ def test_an_endpoint_that_stops_in_a_study_is_asked_again_for_what_was_not_answe
         # What stands on the responses is a function of them: they are what an undisturbed run has to have, too.
         undisturbed, config = faults.set_up(tmp_path / "undisturbed", **changes)
         layout = open_layout(load(config), undisturbed)
-        paths = [path for pool in ("pilot", "cot", "samples") for path in layout.pools("sums", "far", pool)]
-        snakemake(undisturbed, config, *paths, env=far)
-    assert len(paths) == 3 and tables.read("accuracy", root / table)["accuracy"].between(0, 1).all()
-    for path in paths:
+        pools = [path for pool in ("pilot", "cot", "samples") for path in paths.pools(layout, "sums", "far", pool)]
+        snakemake(undisturbed, config, *pools, env=far)
+    assert len(pools) == 3 and tables.read("accuracy", root / table)["accuracy"].between(0, 1).all()
+    for path in pools:
         assert (root / path).read_bytes() == (undisturbed / path).read_bytes()
 
 

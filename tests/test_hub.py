@@ -13,10 +13,12 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
-from tests import hub_server
+from tests import hub_server, paths
 from tests.hub_server import COMMIT, TOKEN, Repository
 from tests.studies import ROOT, step_command
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag.inputs import benchmark_spec
+from ttstudy.dag.layout import fetched, open_layout
+from ttstudy.dag.models import weights
 from ttstudy.dag.specs.inputs import FetchSpec
 from ttstudy.data import hub, revisions
 from ttstudy.errors import StudyError
@@ -219,18 +221,18 @@ SMALL = {
 def test_a_study_without_pins_is_planned_and_not_run():
     study = from_mapping(SMALL)
     layout = open_layout(study)
-    assert layout.policy("tiny").startswith("results/models/hub/model-")
-    assert layout.fetched() == [layout.policy("tiny"), layout.benchmark("b")]
+    assert weights(layout, "tiny").path.startswith("results/models/hub/model-")
+    assert fetched(layout) == [weights(layout, "tiny").path, benchmark_spec(layout, "b").product]
     with pytest.raises(StudyError, match=r"policies\.tiny \(good/model\).*pin_revisions\.py x\.yaml"):
         revisions.require(study, "x.yaml")
 
 
 def test_another_commit_is_another_folder_and_another_pool():
-    def paths(revision):
+    def places(revision):
         layout = open_layout(from_mapping(SMALL | {"policies": {"tiny": SMALL["policies"]["tiny"] | revision}}))
-        return layout.policy("tiny"), layout.pool_folder("b", "tiny", "samples")
+        return weights(layout, "tiny").path, paths.pool_folder(layout, "b", "tiny", "samples")
 
-    first, second = paths({"revision": "a" * 40}), paths({"revision": "b" * 40})
+    first, second = places({"revision": "a" * 40}), places({"revision": "b" * 40})
     assert first[0] != second[0] and first[1] != second[1]
 
 

@@ -10,8 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import paths
 from tests.test_study import small
-from ttstudy.dag.layout import blocks, open_layout
+from ttstudy.dag.cells import blocks
+from ttstudy.dag.inputs import benchmark_spec
+from ttstudy.dag.layout import jobs, maker, open_layout
+from ttstudy.dag.models import checkpoint, weights
 from ttstudy.dag.specs import files
 from ttstudy.dag.specs.records import canonical, deciding
 from ttstudy.errors import StudyError
@@ -27,6 +31,16 @@ def changed(change) -> tuple:
     config = copy.deepcopy(small())
     change(config)
     return layout_of(small()), layout_of(config)
+
+
+def pool(layout, name: str) -> str:
+    """Folder of a pool of the small study."""
+    return paths.pool_folder(layout, "sums", "tiny", name)
+
+
+def search(layout, method: str) -> str:
+    """Folder of a method's searches in the small study."""
+    return paths.search_folder(layout, "sums", "tiny", "good", method)
 
 
 @given(st.integers(1, 5000), st.integers(1, 300))
@@ -46,15 +60,16 @@ def test_a_larger_pool_keeps_the_blocks_of_a_smaller_one(a, b, first):
 
 def test_a_budget_changes_no_path_that_was_there():
     before, after = changed(lambda c: c["budgets"].update(majority=[4, 1024]))
-    assert after.pools("sums", "tiny", "samples")[0] == before.pools("sums", "tiny", "samples")[0]
-    assert len(after.pools("sums", "tiny", "samples")) > len(before.pools("sums", "tiny", "samples"))
-    assert after.search("sums", "tiny", "good", "dvts", 8) == before.search("sums", "tiny", "good", "dvts", 8)
+    assert paths.pools(after, "sums", "tiny", "samples")[0] == paths.pools(before, "sums", "tiny", "samples")[0]
+    assert len(paths.pools(after, "sums", "tiny", "samples")) > len(paths.pools(before, "sums", "tiny", "samples"))
+    one, two = (paths.searches(layout, "sums", "tiny", "good", "dvts") for layout in (before, after))
+    assert one[8].product == two[8].product
 
 
 def test_an_engine_moves_its_policys_responses_and_only_options_that_decide_them_do():
     def folders(policy: dict) -> tuple:
         layout = changed(lambda c: c["policies"]["tiny"].update(policy))[1]
-        return layout.pool_folder("sums", "tiny", "cot"), layout.search_folder("sums", "tiny", "good", "dvts")
+        return pool(layout, "cot"), search(layout, "dvts")
 
     plain, vllm = folders({}), folders({"engine": "vllm"})
     assert folders({"engine": "transformers", "device": "cpu"}) == plain
@@ -68,8 +83,8 @@ def test_an_engine_moves_its_policys_responses_and_only_options_that_decide_them
 def test_a_prms_engine_moves_its_scores_and_searches_and_only_options_that_decide_them_do():
     def folders(prm: dict) -> tuple[str, ...]:
         layout = changed(lambda c: c["prms"]["good"].update(prm))[1]
-        scores = layout.scores("sums", "tiny", "good", (0, 3))
-        return scores, layout.search_folder("sums", "tiny", "good", "dvts"), layout.pool_folder("sums", "tiny", "cot")
+        scores = paths.scores(layout, "sums", "tiny", "good")
+        return scores, search(layout, "dvts"), pool(layout, "cot")
 
     plain, vllm = folders({}), folders({"engine": "vllm"})
     assert folders({"engine": "transformers"}) == plain
@@ -82,18 +97,18 @@ def test_a_prms_engine_moves_its_scores_and_searches_and_only_options_that_decid
 
 
 def test_an_endpoints_pool_moves_with_its_model_and_not_with_how_it_is_asked():
-    def pool(**settings) -> tuple[str, str]:
+    def pools(**settings) -> tuple[str, str]:
         config = copy.deepcopy(small())
         config["policies"]["far"] = {"source": "openai", "model": "m"} | settings
         layout = layout_of(config)
-        assert layout.model_file("far") is None and not layout.sources("sums", "far").searches
-        return layout.pool_folder("sums", "far", "samples"), layout.pool_folder("sums", "tiny", "samples")
+        assert checkpoint(layout, "far") is None and not paths.sources(layout, "sums", "far").searches
+        return paths.pool_folder(layout, "sums", "far", "samples"), pool(layout, "samples")
 
-    plain = pool()
+    plain = pools()
     asking = {"concurrency": 1, "requests_per_minute": 5.0, "timeout_s": 9.0, "attempts": 2, "key_variable": None}
-    assert pool(**asking, parameters=1e9, pretraining_tokens=1e12) == plain
+    assert pools(**asking, parameters=1e9, pretraining_tokens=1e12) == plain
     deciding = {"model": "n", "base_url": "http://host/v1", "reasoning": True, "system": "Think.", "prompt": "qwen"}
-    moved = [pool(**{key: value}) for key, value in deciding.items()]
+    moved = [pools(**{key: value}) for key, value in deciding.items()]
     assert len({plain, *moved}) == 6 and {tiny for _, tiny in moved} == {plain[1]}
 
 
@@ -101,19 +116,18 @@ def test_temperature_of_responses_moves_responses_and_scores_but_not_cot_search_
     before, after = changed(
         lambda c: c["policies"]["tiny"].update(sampling={"responses": {"temperature": 0.9}})
     )
-    block = (0, 63)
-    assert after.pool_folder("sums", "tiny", "samples") != before.pool_folder("sums", "tiny", "samples")
-    assert after.pool_folder("sums", "tiny", "pilot") != before.pool_folder("sums", "tiny", "pilot")
-    assert after.scores("sums", "tiny", "good", block) != before.scores("sums", "tiny", "good", block)
-    assert after.pool_folder("sums", "tiny", "cot") == before.pool_folder("sums", "tiny", "cot")
-    assert after.search_folder("sums", "tiny", "good", "dvts") == before.search_folder("sums", "tiny", "good", "dvts")
-    assert after.policy("tiny") == before.policy("tiny")
+    assert pool(after, "samples") != pool(before, "samples")
+    assert pool(after, "pilot") != pool(before, "pilot")
+    assert paths.scores(after, "sums", "tiny", "good") != paths.scores(before, "sums", "tiny", "good")
+    assert pool(after, "cot") == pool(before, "cot")
+    assert search(after, "dvts") == search(before, "dvts")
+    assert weights(after, "tiny").path == weights(before, "tiny").path
 
 
 def test_a_policys_definition_moves_the_prm_that_learns_from_it():
     before, after = changed(lambda c: c["policies"]["tiny"]["definition"].update(seed=2))
-    assert after.policy("tiny") != before.policy("tiny")
-    assert after.prm("good") != before.prm("good")
+    assert weights(after, "tiny").path != weights(before, "tiny").path
+    assert weights(after, "good").path != weights(before, "good").path
 
 
 @pytest.mark.parametrize(
@@ -129,19 +143,17 @@ def test_a_policys_definition_moves_the_prm_that_learns_from_it():
 )
 def test_settings_of_work_and_analysis_move_no_model_output(change):
     before, after = changed(change)
-    assert after.pool_folder("sums", "tiny", "samples") == before.pool_folder("sums", "tiny", "samples")
-    assert after.search_folder("sums", "tiny", "good", "beam_search") == before.search_folder(
-        "sums", "tiny", "good", "beam_search"
-    )
+    assert pool(after, "samples") == pool(before, "samples")
+    assert search(after, "beam_search") == search(before, "beam_search")
 
 
 def test_every_spec_is_found_by_its_outputs_and_read_back_from_its_file_as_it_was(tmp_path):
     layout = layout_of(small())
-    jobs = layout.jobs()
-    assert {job.spec.step for job in jobs} > {"sample", "score", "search", "grade", "accuracy", "report"}
-    assert len({job.spec.digest for job in jobs}) == len(jobs)
-    for job in jobs:
-        assert all(layout.job(path) == job for path in job.spec.outputs.values())
+    every = jobs(layout)
+    assert {job.spec.step for job in every} > {"sample", "score", "search", "grade", "accuracy", "report"}
+    assert len({job.spec.digest for job in every}) == len(every)
+    for job in every:
+        assert all(maker(layout, path) == job for path in job.spec.outputs.values())
         path = files.place(tmp_path, job.spec)
         files.write(job.spec, path)
         read = files.read(path, type(job.spec))
@@ -149,7 +161,7 @@ def test_every_spec_is_found_by_its_outputs_and_read_back_from_its_file_as_it_wa
         # What decides is plain values: JSON gives the same back.
         assert json.loads(canonical(deciding(job.spec))) == deciding(read)
     with pytest.raises(StudyError, match="nothing in this configuration makes 00000000"):
-        layout.job("00000000")
+        maker(layout, "00000000")
 
 
 def test_a_local_benchmark_moves_with_its_content(tmp_path):
@@ -157,9 +169,9 @@ def test_a_local_benchmark_moves_with_its_content(tmp_path):
     config["benchmarks"] = {"mine": {"source": "file", "path": "mine.jsonl"}}
     path = tmp_path / "mine.jsonl"
     path.write_text('{"problem_id": 1, "problem": "1+1?", "answer": 2}\n')
-    first = layout_of(config, tmp_path).benchmark("mine")
+    first = benchmark_spec(layout_of(config, tmp_path), "mine").product
     path.write_text('{"problem_id": 1, "problem": "1+2?", "answer": 3}\n')
-    assert layout_of(config, tmp_path).benchmark("mine") != first
+    assert benchmark_spec(layout_of(config, tmp_path), "mine").product != first
 
 
 def test_missing_local_files_are_named_with_their_key(tmp_path):

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from tests.studies import copy_repository, planned, smoke, write
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag.layout import jobs, open_layout
 from ttstudy.errors import StudyError
 from ttstudy.kinds.methods import BUDGETED, CHOSEN, METHODS, SEARCHES
 from ttstudy.kinds.registry import collected
@@ -20,7 +20,7 @@ GROWN = {"rebase": [6], "particle_filtering": [5], "beam_search": [8], "dvts": [
 def searches(config: dict, root) -> dict[tuple[str, str, int], str]:
     """Path of every search's answers by PRM, method and budget."""
     layout = open_layout(from_mapping(config), root)
-    specs = (job.spec for job in layout.jobs() if job.rule == "search")
+    specs = (job.spec for job in jobs(layout) if job.rule == "search")
     return {(spec.judge.checkpoint.path, spec.method, spec.budget): spec.product for spec in specs}
 
 
@@ -61,7 +61,7 @@ def test_snakemake_plans_every_job_that_the_layout_has_for_every_search(tmp_path
     # A path that no rule makes is silently taken for a given file.
     root = copy_repository(tmp_path / "clone")
     config = smoke(budgets=dict.fromkeys(SEARCHES, [8]))
-    expected = Counter(job.rule for job in open_layout(from_mapping(config), root).jobs())
+    expected = Counter(job.rule for job in jobs(open_layout(from_mapping(config), root)))
     assert expected["search"] == 2 * 2 * len(SEARCHES)
     assert planned(root, write(root, config)) == expected
 

@@ -18,9 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests import paths
 from tests.studies import ROOT, copy_repository, environment, planned, snakemake
 from ttstudy.dag import fingerprint, stamps
-from ttstudy.dag.layout import Layout, open_layout
+from ttstudy.dag.cells import Cell, PoolBlock
+from ttstudy.dag.generation import labelled_scores_spec, responses_spec
+from ttstudy.dag.inputs import benchmark_spec, imported_spec
+from ttstudy.dag.layout import Layout, jobs, open_layout
+from ttstudy.dag.models import weights
 from ttstudy.data import benchmarks, recorded, tables
 from ttstudy.errors import StudyError
 from ttstudy.run import integrity, migration, preflight
@@ -192,7 +197,7 @@ def test_before_it_a_study_is_refused_in_one_sentence_and_after_it_in_none(old):
     layout = opened()
     with pytest.raises(StudyError) as told:
         preflight.check(layout)
-    path = layout.weights("drawn").path
+    path = weights(layout, "drawn").path
     assert str(told.value) == (
         f"{path}: was made by an earlier version, and this run would make it again; bring all results over with "
         f"`make migrate CONFIG=...`, or delete {path.removesuffix('/training.json')}"
@@ -229,7 +234,8 @@ def test_where_nothing_old_lies_no_table_is_opened_and_nothing_heavy_loaded(tmp_
         "import sys; from pathlib import Path; from ttstudy.run import migration; "
         "from ttstudy.data.revisions import load; "
         "from ttstudy.dag.layout import open_layout; layout = open_layout(load(sys.argv[1])); "
-        "[Path('results', b, p).mkdir(parents=True) for b, p in layout.pairs()]; migration.refuse(layout); "
+        "from ttstudy.dag.cells import cells; "
+        "[Path('results', b, p).mkdir(parents=True) for b, p in cells(layout.study)]; migration.refuse(layout); "
         "assert not {'pyarrow', 'pandas', 'torch'} & set(sys.modules)"
     )
     command = [sys.executable, "-c", program, str(ROOT / "workflow/studies/paper.yaml")]
@@ -253,11 +259,11 @@ def test_unfinished_parts_and_journals_go_along(old):
     (labelled / f".{table}.parts" / "part").touch()
     tallies = migration.migrate(opened())
     assert [tallies[kind].unfinished for kind in ("responses", "scores")] == [2, 2]
-    new = Path(layout.pool_folder("sums", "asked", "samples"))
+    new = Path(paths.pool_folder(layout, "sums", "asked", "samples"))
     assert (new / ".0000-0001.parquet.journal").read_bytes() == b"answers that were paid for\n"
-    new = Path(layout.pool_folder("sums", "drawn", "samples"))
+    new = Path(paths.pool_folder(layout, "sums", "drawn", "samples"))
     assert (new / ".0000-0001.parquet.parts/000000-000001/responses.parquet").is_file()
-    new = Path(layout.labelled_scores("marked", "judge"))
+    new = Path(labelled_scores_spec(layout, "marked", "judge").product)
     assert (new.parent / f".{new.name}.parts" / "part").is_file() and not new.exists()
 
 
@@ -275,7 +281,7 @@ def test_records_of_jobs_go_along(old):
     records = [path for path in tree(old / "results") if path.endswith(".job.json")]
     migration.migrate(layout)
     assert len([path for path in tree(old / "results") if path.endswith(".job.json")]) == len(records)
-    for job in layout.jobs():
+    for job in jobs(layout):
         product = Path(job.spec.product)
         product = product.parent if product.name in stamps.MARKERS else product
         if job.rule not in LIGHT:
@@ -285,8 +291,8 @@ def test_records_of_jobs_go_along(old):
 def test_nothing_that_is_there_is_overwritten(old):
     layout = opened()
     pool = ("sums", "asked", "samples")
-    new, lay = Path(layout.pool_folder(*pool)), place("pool", *pool, layout=layout)
-    problems = Path(layout.benchmark("sums"))
+    new, lay = Path(paths.pool_folder(layout, *pool)), place("pool", *pool, layout=layout)
+    problems = Path(benchmark_spec(layout, "sums").product)
     new.mkdir()
     for path in (new / "0000-0001.parquet", problems):
         path.write_bytes(b"mine")
@@ -294,7 +300,7 @@ def test_nothing_that_is_there_is_overwritten(old):
     assert (new / "0000-0001.parquet").read_bytes() == problems.read_bytes() == b"mine"
     assert (lay / "0000-0001.parquet").is_file() and (lay / ".0000-0001.parquet.job.json").is_file()
     assert place("benchmark", "sums", layout=layout).is_file()
-    assert Path(layout.scores("sums", "asked", "judge", (0, 1))).is_file()
+    assert Path(paths.scores(layout, "sums", "asked", "judge")).is_file()
     assert [reason[:28] for _, reason in tallies["benchmarks"].left] == ["not a whole Parquet file (Pa"]
 
 
@@ -323,22 +329,22 @@ def test_what_other_studies_made_in_the_same_folders_is_kept_for_them(old):
     rest = migration.migrate(opened())
     assert moved(rest) == dict.fromkeys(COUNTS, 0) | {"scores": 2, "searches": 3}
     more = opened(budgets={"majority": [4], "best_of_n": [2], "beam_search": [4]})
-    spec = more.responses_spec("sums", "drawn", "samples", (2, 3))
+    spec = responses_spec(more, PoolBlock(Cell("sums", "drawn"), "samples", 2, 3))
     assert stamps.of(Path(spec.product))[:2] == (spec.digest, "output")
 
 
 def test_a_stamp_says_what_a_run_of_today_would_say(old):
     layout = opened()
     migration.migrate(layout)
-    problems = layout.benchmark_spec("sums")
+    problems = benchmark_spec(layout, "sums")
     frame, checksum = benchmarks.load(problems.settings)
     responses = recorded.load(Path("given/recorded.jsonl"))[0]
-    for name, spec, rows in (("benchmark", problems, frame), ("recorded", layout.imported_spec("kept"), responses)):
+    for name, spec, rows in (("benchmark", problems, frame), ("recorded", imported_spec(layout, "kept"), responses)):
         table = pa.Table.from_pandas(tables.check(name, rows), preserve_index=False)
         path = Path(spec.product)
         assert stamps.of(path) == (spec.digest, "output", stamps.inputs(spec, lambda _: None), stamps.of_rows(table))
     assert stamps.note(Path(problems.product), "sha256") == checksum
-    for job in layout.jobs():
+    for job in jobs(layout):
         if job.rule not in LIGHT:
             read = stamps.inputs(job.spec, lambda path: stamps.of(Path(path)))
             for output, path in job.spec.outputs.items():
@@ -347,16 +353,15 @@ def test_a_stamp_says_what_a_run_of_today_would_say(old):
 
 def test_results_whose_checkpoint_is_gone_are_kept_and_told_of_it_when_it_is_back(old):
     layout = opened()
-    folder = Path(layout.weights("drawn").path).parent
+    folder = Path(weights(layout, "drawn").path).parent
     shutil.move(folder, "apart")
     assert moved(migration.migrate(opened()))["responses"] == 9
-    samples = Path(layout.responses("sums", "drawn", "samples", (0, 1)))
+    drawn = responses_spec(layout, PoolBlock(Cell("sums", "drawn"), "samples", 0, 1))
+    samples = Path(drawn.product)
     assert "?" in stamps.of(samples).inputs
     shutil.move("apart", folder)
     assert moved(migration.migrate(opened()))["checkpoints"] == 2  # it, and the PRM that learnt from it
-    assert stamps.of(samples).inputs == stamps.inputs(
-        layout.responses_spec("sums", "drawn", "samples", (0, 1)), lambda path: stamps.of(Path(path))
-    )
+    assert stamps.of(samples).inputs == stamps.inputs(drawn, lambda path: stamps.of(Path(path)))
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import paths
 from tests.studies import ROOT
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag.cells import cells
+from ttstudy.dag.layout import jobs, open_layout
 from ttstudy.data import benchmarks, published, tables
 from ttstudy.data.revisions import load
 from ttstudy.kinds.formats import FORMATS
@@ -37,10 +39,10 @@ def test_the_grid_is_the_papers_and_needs_no_network_to_be_planned(paper):
     scaled = [name for name in study.policies if name not in study.references]
     assert (len(scaled), len(study.references), len(study.prms)) == (12, 9, 7)
     assert study.budgets.pool == 256 and study.budgets_for("Llama-3.2-1B-Instruct").pool == 512
-    jobs = Counter(job.rule for job in paper.jobs())
+    ran = Counter(job.rule for job in jobs(paper))
     instruct = [name for name in scaled if "Distill" not in name]
     # Beam search at each budget, DVTS at the largest, for every PRM, on both benchmarks; one budget more for the 1B.
-    assert jobs["search"] == 2 * 7 * (len(instruct) * (4 + 1) + 1)
+    assert ran["search"] == 2 * 7 * (len(instruct) * (4 + 1) + 1)
     assert {paper.study.policies[name].prompt for name in scaled} == {"llama", "qwen", "deepseek-r1"}
     distill = study.sampling_of("DeepSeek-R1-Distill-Qwen-7B", "cot")
     assert (distill["temperature"], distill["top_p"], distill["max_tokens"]) == (0.6, 0.95, 32768)
@@ -49,8 +51,8 @@ def test_the_grid_is_the_papers_and_needs_no_network_to_be_planned(paper):
 def test_a_format_whose_ids_changed_moves_what_its_prms_scored_and_nothing_else(paper, monkeypatch):
     def folders():
         layout = open_layout(STUDIES["paper"], ROOT)
-        benchmark, policy = next(iter(layout.pairs()))
-        return {prm: layout.search_folder(benchmark, policy, prm, "dvts") for prm in STUDIES["paper"].prms}
+        benchmark, policy = cells(layout.study)[0]
+        return {prm: paths.search_folder(layout, benchmark, policy, prm, "dvts") for prm in STUDIES["paper"].prms}
 
     before = folders()
     monkeypatch.setitem(FORMATS, "rlhflow", replace(FORMATS["rlhflow"], version=99))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import paths
 from tests.studies import command, environment, fresh, smoke, snakemake, step_command
 from ttstudy.dag.layout import open_layout
 from ttstudy.study import from_mapping
@@ -22,15 +23,15 @@ from ttstudy.study import from_mapping
 def test_a_killed_step_goes_on_after_its_last_finished_part(finished, tmp_path, victim):
     layout = open_layout(from_mapping(smoke()), finished)
     if victim == "sample":
-        spec = layout.responses_spec("sums", "smoke-40k", "samples", (0, 7))
+        spec = paths.blocks(layout, "sums", "smoke-40k", "samples")[0]
     else:
-        spec = layout.search_spec("sums", "smoke-40k", "smoke-good", "beam_search", 8)
+        spec = paths.searches(layout, "sums", "smoke-40k", "smoke-good", "beam_search")[8]
         blocks = spec.options.model_copy(update={"problems_per_block": 2})
         spec = spec.model_copy(update={"options": blocks})
     made = list(spec.outputs.values())
-    paths = [str(tmp_path / Path(path).name) for path in made]
-    assert len(paths) == (1 if victim == "sample" else 3)
-    line = step_command(spec.named(**dict(zip(spec.outputs, paths, strict=True))), tmp_path)
+    copies = [str(tmp_path / Path(path).name) for path in made]
+    assert len(copies) == (1 if victim == "sample" else 3)
+    line = step_command(spec.named(**dict(zip(spec.outputs, copies, strict=True))), tmp_path)
     env = environment() | {"TTSTUDY_RESPONSES_PER_PART": "16"}
     run = subprocess.Popen(line, cwd=finished, env=env, stdout=subprocess.DEVNULL)
 
@@ -47,7 +48,7 @@ def test_a_killed_step_goes_on_after_its_last_finished_part(finished, tmp_path, 
     run.kill()
     run.wait()
     kept = parts()
-    assert 2 <= len(kept) < 8 and not any(Path(path).exists() for path in paths)
+    assert 2 <= len(kept) < 8 and not any(Path(path).exists() for path in copies)
     seen: dict[str, int] = {}
     watched = subprocess.Popen(line, cwd=finished, env=env, stdout=subprocess.DEVNULL)
     while watched.poll() is None:
@@ -57,7 +58,7 @@ def test_a_killed_step_goes_on_after_its_last_finished_part(finished, tmp_path, 
         seen |= now
         time.sleep(0.01)
     assert watched.returncode == 0 and len(seen) > len(kept)
-    for path, other in zip(paths, made, strict=True):
+    for path, other in zip(copies, made, strict=True):
         assert Path(path).read_bytes() == (finished / other).read_bytes()
     assert not list(tmp_path.glob(".*.parts")) and not list(tmp_path.glob(".*.tmp"))
 

@@ -7,9 +7,12 @@ import copy
 import pandas as pd
 import pytest
 
+from tests import paths
 from tests.studies import smoke, snakemake, write
 from tests.test_layout import layout_of
 from tests.test_study import DEFINITION, small
+from ttstudy.dag import cells
+from ttstudy.dag.cells import Cell
 from ttstudy.errors import StudyError
 from ttstudy.run import preflight
 from ttstudy.study import from_mapping
@@ -23,21 +26,21 @@ def study(**changes) -> dict:
 
 def test_a_reference_answers_once_and_is_neither_scored_nor_searched():
     layout = layout_of(study())
-    sources = layout.sources("sums", "huge")
+    sources = paths.sources(layout, "sums", "huge")
     assert sources.cot is not None and sources.pilot is None
     assert sources.samples == sources.searches == []
-    assert layout.pools("sums", "huge", "pilot") == layout.pools("sums", "huge", "cot")
-    assert len(layout.cells("outcomes")) == 2
+    assert cells.pilot(layout.study, Cell("sums", "huge")).pool == "cot"
+    assert len(cells.cells(layout.study)) == 2
     # The other policy's paths are those of a study without the reference.
-    assert layout.sources("sums", "tiny") == layout_of(small()).sources("sums", "tiny")
+    assert paths.sources(layout, "sums", "tiny") == paths.sources(layout_of(small()), "sums", "tiny")
 
 
 def test_a_policy_may_have_budgets_of_its_own():
     config = study(references=[], budgets_of={"huge": {"majority": [4, 512], "beam_search": [8]}})
     layout = layout_of(config)
-    assert [block.samples for block in layout.sources("sums", "huge").samples][-1] == (256, 511)
-    assert {search.method for search in layout.sources("sums", "huge").searches} == {"beam_search"}
-    assert layout.pool_blocks("tiny", "samples") == [(0, 63)]
+    assert [block.samples for block in paths.sources(layout, "sums", "huge").samples][-1] == (256, 511)
+    assert {search.method for search in paths.sources(layout, "sums", "huge").searches} == {"beam_search"}
+    assert [block.samples for block in paths.sources(layout, "sums", "tiny").samples] == [(0, 63)]
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,11 @@ import json
 import pandas as pd
 import pytest
 
+from tests import paths
 from tests.studies import given_file, smoke
 from ttstudy.analysis import sizes, usage
 from ttstudy.dag.layout import open_layout
+from ttstudy.dag.models import weights
 from ttstudy.dag.specs.analysis import Sized
 from ttstudy.dag.specs.records import File
 from ttstudy.study import from_mapping
@@ -130,13 +132,13 @@ def on_paths(nodes: pd.DataFrame, answers: pd.DataFrame) -> int:
 def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
     """Every row of the ledger, from the responses, scores, nodes and answers that the study left."""
     layout = open_layout(from_mapping(smoke()), finished)
-    table = pd.read_parquet(finished / layout.table("ledger"))
+    table = pd.read_parquet(finished / paths.table(layout, "ledger"))
     keys = ["policy", "prm", "method", "budget"]
     ledger = table.set_index(keys)
     assert not ledger.index.duplicated().any() and set(table["benchmark"]) == {"sums"}
-    trained = pd.read_parquet(finished / layout.table("training")).set_index("model")["parameters"]
-    models = {name: layout.policy(name) for name in layout.study.policies}
-    models |= {name: layout.prm(name) for name in layout.study.prms}
+    trained = pd.read_parquet(finished / paths.table(layout, "training")).set_index("model")["parameters"]
+    models = {name: weights(layout, name).path for name in layout.study.policies}
+    models |= {name: weights(layout, name).path for name in layout.study.prms}
     files = {name: (finished / path).with_name("config.json") for name, path in models.items()}
     configs = {name: json.loads(path.read_text()) for name, path in files.items()}
     per_key = {name: 4 * made["num_hidden_layers"] * made["hidden_size"] for name, made in configs.items()}
@@ -160,8 +162,8 @@ def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
         met += per_key.get(key[1], 0) * row["prm_positions"]
         assert 0 < met == pytest.approx(row["flops_attention"])
 
-    for _, policy in layout.pairs():
-        sources = layout.sources("sums", policy)
+    for policy in layout.study.policies:
+        sources = paths.sources(layout, "sums", policy)
         cot = read(sources.cot.responses)
         prompt = int(cot["prompt_tokens"].sum())
         agrees((policy, "none", "cot", 1), prompt, response_tokens=cot["response_tokens"].sum())

@@ -32,7 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from tests import slurm_cluster  # noqa: E402
 from tests.studies import copy_repository, environment  # noqa: E402
 from ttstudy.dag import stamps  # noqa: E402
-from ttstudy.dag.layout import open_layout  # noqa: E402
+from ttstudy.dag.layout import jobs, open_layout  # noqa: E402
 from ttstudy.data import tables  # noqa: E402
 from ttstudy.data.revisions import load  # noqa: E402
 from ttstudy.report import page  # noqa: E402
@@ -110,7 +110,7 @@ def stand_in(root: Path, folder: Path, model_seconds: float) -> Path:
     layout = open_layout(load(root / "study.yaml"), root)
     (folder / "made").mkdir(parents=True)
     with chdir(folder / "made"):
-        for job in layout.jobs():
+        for job in jobs(layout):
             stamps.begin(job.spec)
             paths = [str(_made(Path(path))) for path in job.spec.outputs.values()]
             (folder / job.spec.digest).write_text("\n".join(paths) + "\n")

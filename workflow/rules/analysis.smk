@@ -3,14 +3,11 @@
 INPUTS: grades, scores, search tables, difficulty pilots. OUTPUTS: results/studies/STUDY/{cells,tables}/.
 """
 
-CELL = f"{layout.folder}/cells/{{benchmark}}/{{policy}}"
-
-
 rule difficulty:
     input:
-        needs(f"{CELL}.difficulty.parquet"),
+        needs(of_cell("difficulty")),
     output:
-        f"{CELL}.difficulty.parquet",
+        of_cell("difficulty"),
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.difficulty.log",
     conda:
@@ -23,9 +20,9 @@ rule difficulty:
 
 rule outcomes:
     input:
-        needs(f"{CELL}.outcomes.parquet"),
+        needs(of_cell("outcomes")),
     output:
-        f"{CELL}.outcomes.parquet",
+        of_cell("outcomes"),
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.outcomes.log",
     conda:
@@ -38,10 +35,10 @@ rule outcomes:
 
 rule ledger:
     input:
-        needs(f"{CELL}.ledger.parquet"),
+        needs(of_cell("ledger")),
     output:
-        f"{CELL}.ledger.parquet",
-        f"{CELL}.counts.parquet",
+        of_cell("ledger"),
+        of_cell("counts"),
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.ledger.log",
     conda:
@@ -54,9 +51,9 @@ rule ledger:
 
 rule training:
     input:
-        needs(layout.table("training")),
+        needs(table("training")),
     output:
-        [shown(name) for name in layout.training_spec().outputs],
+        shown("training"),
     log:
         f"{layout.folder}/logs/training.log",
     conda:
@@ -69,9 +66,9 @@ rule training:
 
 rule accuracy:
     input:
-        needs(layout.table("accuracy")),
+        needs(table("accuracy")),
     output:
-        [shown(name) for name in layout.accuracy_spec().outputs],
+        shown("accuracy"),
     log:
         f"{layout.folder}/logs/accuracy.log",
     conda:
@@ -84,9 +81,9 @@ rule accuracy:
 
 rule graders:
     input:
-        needs(layout.table("graders")),
+        needs(table("graders")),
     output:
-        [shown(name) for name in layout.graders_spec().outputs],
+        shown("graders"),
     log:
         f"{layout.folder}/logs/graders.log",
     conda:
@@ -99,10 +96,10 @@ rule graders:
 
 rule adaptive:
     input:
-        needs(f"{CELL}.predicted.parquet"),
+        needs(of_cell("predicted")),
     output:
-        f"{CELL}.predicted.parquet",
-        f"{CELL}.adaptive.parquet",
+        of_cell("predicted"),
+        of_cell("adaptive"),
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.adaptive.log",
     conda:
@@ -115,9 +112,9 @@ rule adaptive:
 
 rule strategy:
     input:
-        needs(layout.table("strategy")),
+        needs(table("strategy")),
     output:
-        [shown(name) for name in layout.strategy_spec().outputs],
+        shown("strategy"),
     log:
         f"{layout.folder}/logs/strategy.log",
     conda:
@@ -130,9 +127,9 @@ rule strategy:
 
 rule headline:
     input:
-        needs(layout.table("headline")),
+        needs(table("headline")),
     output:
-        [shown(name) for name in layout.headline_spec().outputs],
+        shown("headline"),
     log:
         f"{layout.folder}/logs/headline.log",
     conda:
@@ -145,9 +142,9 @@ rule headline:
 
 rule claims:
     input:
-        needs(layout.table("claims")),
+        needs(table("claims")),
     output:
-        [shown(name) for name in layout.claims_spec().outputs],
+        shown("claims"),
     log:
         f"{layout.folder}/logs/claims.log",
     conda:

@@ -9,8 +9,10 @@ Functions, even of nothing: Snakemake would expand the braces of a plain text.
 import re
 from pathlib import Path
 
-from ttstudy.dag import todo
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag import places, todo
+from ttstudy.dag.cells import POOLS
+from ttstudy.dag.generation import gradings
+from ttstudy.dag.layout import fetched, jobs, maker, makes, open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.data import revisions
 from ttstudy.kinds.methods import SEARCHES
@@ -47,11 +49,11 @@ spared = standing.spared() if standing else {}
 
 wildcard_constraints:
     spec="[0-9a-f]{8}",
-    first="[0-9]{4,9}",
-    last="[0-9]{4,9}",
-    budget="[0-9]{4,9}",
-    pool="pilot|cot|samples",
-    folder="(?:samples|pilot)-[0-9a-f]{8}",
+    drawn="[0-9a-f]{8}",
+    first=places.DIGITS,
+    last=places.DIGITS,
+    budget=places.DIGITS,
+    pool="|".join(POOLS),
     method="|".join(SEARCHES),
     benchmark="|".join(map(re.escape, study.benchmarks)),
     policy="|".join(map(re.escape, study.policies)),
@@ -61,21 +63,46 @@ wildcard_constraints:
     solutions="[0-9a-f]{8}",
 
 
-RECORDED_POLICIES = [name for name, settings in study.policies.items() if settings.source == "recorded"]
-ENDPOINTS = [name for name, settings in study.policies.items() if settings.source == "openai"]
-RECORDED_PRMS = [name for name, settings in study.prms.items() if settings.source == "recorded"]
-
-
 def one_of(names):
     """Wildcard constraint: one of these names; nothing where there are none."""
-    return "|".join(map(re.escape, names)) or "(?!)"
+    return "|".join(map(re.escape, dict.fromkeys(names))) or "(?!)"
+
+
+def policies_of(rule):
+    """Wildcard constraint: the policies of this rule's jobs."""
+    return one_of([job.cell.policy for job in jobs(layout) if job.rule == rule])
+
+
+def prms_of(rule):
+    """Wildcard constraint: the PRMs of this rule's jobs."""
+    return one_of([job.prm for job in jobs(layout) if job.rule == rule])
+
+
+def of_any(place, **known):
+    """The pattern of a kind of file in the results, with its wildcards."""
+    return places.wildcards(place, results=study.results, **known)
+
+
+def of_cell(table):
+    """The pattern of a cell's part of a table."""
+    return places.wildcards(places.CELL, folder=layout.folder, table=table)
+
+
+def table(name):
+    """Path of one of the study's tables."""
+    return places.TABLE.format(folder=layout.folder, table=name)
+
+
+def grades(responses):
+    """Patterns of the grades of responses, or of a search's answers, one per grader."""
+    return [places.beside(responses, ending) for ending in gradings(study).values()]
 
 
 def needs(output):
     """What a job reads, as an input function for its first output. What is gone and serves nothing is left out."""
 
     def paths(wildcards):
-        job = layout.job(output.format(**dict(wildcards.items())))
+        job = maker(layout, output.format(**dict(wildcards.items())))
         gone = spared.get(job.spec.product, ())
         return [file.path for file in job.spec.inputs if file.path not in gone]
 
@@ -84,7 +111,7 @@ def needs(output):
 
 def spec(wildcards, output):
     """Path of the file with the spec of the job with this output."""
-    return specs.place(study.results, layout.job(output[0]).spec)
+    return specs.place(study.results, maker(layout, output[0]).spec)
 
 
 def scoring_environment(prm):
@@ -92,19 +119,20 @@ def scoring_environment(prm):
     return f"../../envs/{'generate' if getattr(study.prms[prm], 'engine', None) == 'vllm' else 'score'}.yaml"
 
 
-def shown(name):
-    """A table of the study, as `snakemake --report` shows it."""
-    return report(
-        layout.table(name),
-        caption=f"../../reports/captions/{name}.rst",
-        category="Tables",
-        labels={"table": name, "study": study.study},
-    )
+def shown(rule):
+    """The tables of the study that a rule makes, as `snakemake --report` shows them."""
+    (job,) = (job for job in jobs(layout) if job.rule == rule)
+    return [_table(name, path) for name, path in job.spec.outputs.items()]
+
+
+def _table(name, path):
+    labels = {"table": name, "study": study.study}
+    return report(path, caption=f"../../reports/captions/{name}.rst", category="Tables", labels=labels)
 
 
 def damaged():
     """Results of this study that were found damaged and set aside: made again even where nothing else needs them."""
-    return [path for path in missing if layout.makes(path)]
+    return [path for path in missing if makes(layout, path)]
 
 
 def ready():
@@ -112,7 +140,7 @@ def ready():
     revisions.require(study, study_file)
     refuse_above_the_limit()
     hold_results(study.results)
-    for job in layout.jobs():
+    for job in jobs(layout):
         specs.write(job.spec, specs.place(study.results, job.spec))
 
 

@@ -4,8 +4,8 @@ INPUTS: blocks of the pool with their scores, search trees; labelled solutions f
 OUTPUTS: .../FIRST-LAST.labels.parquet; results/labelled/NAME-SPEC/; the study's tables about flaws.
 """
 
-LABELS = f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.labels.parquet"
-LABELLED_SCORES = f"{study.results}/labelled/{{labelled}}-{{solutions}}/scores/{{prm}}-{{spec}}.parquet"
+LABELS = places.beside(BLOCK, places.LABELS)
+LABELLED_SCORES = of_any(places.LABELLED_SCORES)
 
 
 rule label:
@@ -14,7 +14,7 @@ rule label:
     output:
         LABELS,
     log:
-        f"{study.results}/logs/label/{{benchmark}}/{{policy}}/{{folder}}/{{first}}-{{last}}.log",
+        f"{study.results}/logs/label/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     conda:
         "../../envs/analyse.yaml"
     params:
@@ -25,7 +25,7 @@ rule label:
 
 rule labelled:
     output:
-        f"{study.results}/labelled/{{labelled}}-{{spec}}/solutions.parquet",
+        of_any(places.LABELLED),
     log:
         f"{study.results}/logs/labelled/{{labelled}}-{{spec}}.log",
     conda:
@@ -58,9 +58,9 @@ rule score_labelled:
 
 rule diagnostics:
     input:
-        needs(layout.table("diagnostics")),
+        needs(table("diagnostics")),
     output:
-        [shown(name) for name in layout.diagnostics_spec().outputs],
+        shown("diagnostics"),
     log:
         f"{layout.folder}/logs/diagnostics.log",
     conda:

@@ -4,8 +4,8 @@ INPUTS: the benchmark's source, a policy's checkpoint.
 OUTPUTS: results/benchmarks/NAME-SPEC.parquet, results/BENCHMARK/POLICY/POOL-SPEC/FIRST-LAST.parquet.
 """
 
-PROBLEMS = f"{study.results}/benchmarks/{{benchmark}}-{{spec}}.parquet"
-BLOCK = f"{study.results}/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}"
+PROBLEMS = of_any(places.BENCHMARK)
+BLOCK = of_any(places.RESPONSES)
 
 
 rule benchmark:
@@ -25,13 +25,13 @@ rule benchmark:
 
 rule sample:
     input:
-        needs(f"{BLOCK}.parquet"),
+        needs(BLOCK),
     output:
-        f"{BLOCK}.parquet",
+        BLOCK,
     log:
         f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
-        policy=one_of([policy for policy in study.policies if policy not in (*RECORDED_POLICIES, *ENDPOINTS)]),
+        policy=policies_of("sample"),
     priority: 50
     conda:
         "../../envs/generate.yaml"
@@ -47,13 +47,13 @@ rule sample:
 
 rule ask:
     input:
-        needs(f"{BLOCK}.parquet"),
+        needs(BLOCK),
     output:
-        f"{BLOCK}.parquet",
+        BLOCK,
     log:
         f"{study.results}/logs/ask/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
-        policy=one_of(ENDPOINTS),
+        policy=policies_of("ask"),
     priority: 50
     conda:
         "../../envs/analyse.yaml"
@@ -67,9 +67,9 @@ rule ask:
 
 rule grade:
     input:
-        needs(f"{BLOCK}.{layout.gradings[0]}"),
+        needs(grades(BLOCK)[0]),
     output:
-        [f"{BLOCK}.{grading}" for grading in layout.gradings],
+        grades(BLOCK),
     log:
         f"{study.results}/logs/grade/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     conda:

@@ -3,7 +3,7 @@
 INPUTS: none (policies, hub); the policies' checkpoints (PRMs). OUTPUTS: results/models/{policies,prms,hub}/NAME-SPEC/.
 """
 
-TRAINED_PRM = f"{study.results}/models/prms/{{prm}}-{{spec}}/training.json"
+TRAINED_PRM = of_any(places.TRAINED_PRM)
 
 
 # On the head node: compute nodes may have no network.
@@ -15,12 +15,12 @@ localrules:
 
 rule fetch:
     input:
-        layout.fetched(),
+        fetched(layout),
 
 
 rule fetch_model:
     output:
-        f"{study.results}/models/hub/{{model}}-{{spec}}/fetched.json",
+        of_any(places.FETCHED),
     log:
         f"{study.results}/logs/fetch_model/{{model}}-{{spec}}.log",
     priority: 100
@@ -34,7 +34,7 @@ rule fetch_model:
 
 rule train_policy:
     output:
-        f"{study.results}/models/policies/{{policy}}-{{spec}}/training.json",
+        of_any(places.TRAINED_POLICY),
     log:
         f"{study.results}/logs/train_policy/{{policy}}-{{spec}}.log",
     priority: 100

@@ -7,7 +7,7 @@ OUTPUTS: results/imported/SPEC.parquet, and the same pools and scores that `samp
 
 rule recorded:
     output:
-        f"{study.results}/imported/{{spec}}.parquet",
+        of_any(places.RECORDED),
     log:
         f"{study.results}/logs/recorded/{{spec}}.log",
     conda:
@@ -20,13 +20,13 @@ rule recorded:
 
 rule recorded_responses:
     input:
-        needs(f"{BLOCK}.parquet"),
+        needs(BLOCK),
     output:
-        f"{BLOCK}.parquet",
+        BLOCK,
     log:
         f"{study.results}/logs/recorded/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
-        policy=one_of(RECORDED_POLICIES),
+        policy=policies_of("recorded_responses"),
     conda:
         "../../envs/analyse.yaml"
     params:
@@ -41,9 +41,9 @@ rule recorded_scores:
     output:
         SCORES,
     log:
-        f"{study.results}/logs/recorded/{{benchmark}}/{{policy}}/{{folder}}/{{prm}}-{{spec}}/{{first}}-{{last}}.log",
+        f"{study.results}/logs/recorded/{{benchmark}}/{{policy}}/{{pool}}-{{drawn}}/{{prm}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
-        prm=one_of(RECORDED_PRMS),
+        prm=prms_of("recorded_scores"),
     conda:
         "../../envs/analyse.yaml"
     params:

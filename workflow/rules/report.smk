@@ -3,13 +3,15 @@
 INPUTS: the study's tables, templates. OUTPUTS: results/studies/STUDY/{cells/BENCHMARK/POLICY.{explorer,trees}.parquet,figures/,report.html,provenance.json}.
 """
 
+PAGE = jobs(layout)[-1].spec.outputs
+
 
 rule explorer:
     input:
-        needs(f"{CELL}.explorer.parquet"),
+        needs(of_cell("explorer")),
     output:
-        f"{CELL}.explorer.parquet",
-        f"{CELL}.trees.parquet",
+        of_cell("explorer"),
+        of_cell("trees"),
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.explorer.log",
     conda:
@@ -22,22 +24,22 @@ rule explorer:
 
 rule report:
     input:
-        needs(layout.report()),
+        needs(PAGE["report"]),
     output:
         report(
-            layout.report(),
+            PAGE["report"],
             caption="../../reports/captions/report.rst",
             category="Report",
             labels={"study": study.study},
         ),
         report(
-            directory(layout.figures()),
+            directory(PAGE["figures"]),
             patterns=["{figure}.svg"],
             caption="../../reports/captions/figure.rst",
             category="Figures",
             labels={"figure": "{figure}", "study": study.study},
         ),
-        layout.provenance(),
+        PAGE["provenance"],
     log:
         f"{layout.folder}/logs/report.log",
     conda:

@@ -3,9 +3,7 @@
 INPUTS: a block of responses, a PRM's checkpoint. OUTPUTS: .../samples-SPEC/scores/PRM-SPEC/FIRST-LAST.parquet.
 """
 
-SCORES = (
-    f"{study.results}/{{benchmark}}/{{policy}}/{{folder}}/scores/{{prm}}-{{spec}}/{{first}}-{{last}}.parquet"
-)
+SCORES = of_any(places.SCORES)
 
 
 rule score:
@@ -14,9 +12,9 @@ rule score:
     output:
         SCORES,
     log:
-        f"{study.results}/logs/score/{{benchmark}}/{{policy}}/{{folder}}/{{prm}}-{{spec}}/{{first}}-{{last}}.log",
+        f"{study.results}/logs/score/{{benchmark}}/{{policy}}/{{pool}}-{{drawn}}/{{prm}}-{{spec}}/{{first}}-{{last}}.log",
     wildcard_constraints:
-        prm=one_of([prm for prm in study.prms if prm not in RECORDED_PRMS]),
+        prm=prms_of("score"),
     priority: 40
     conda:
         lambda w: scoring_environment(w.prm)

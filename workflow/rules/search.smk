@@ -4,16 +4,16 @@ INPUTS: benchmark, a policy's and a PRM's checkpoint.
 OUTPUTS: results/BENCHMARK/POLICY/METHOD/PRM-SPEC/BUDGET.{answers,nodes,cost}.parquet and the answers' grades.
 """
 
-SEARCH = f"{study.results}/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}"
+ANSWERS, NODES, COST = (of_any(places.SEARCH, table=table) for table in ("answers", "nodes", "cost"))
 
 
 rule search:
     input:
-        needs(f"{SEARCH}.answers.parquet"),
+        needs(ANSWERS),
     output:
-        f"{SEARCH}.answers.parquet",
-        f"{SEARCH}.nodes.parquet",
-        f"{SEARCH}.cost.parquet",
+        ANSWERS,
+        NODES,
+        COST,
     log:
         f"{study.results}/logs/search/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.log",
     conda:
@@ -30,8 +30,8 @@ rule search:
 
 use rule grade as grade_search with:
     input:
-        needs(f"{SEARCH}.{layout.gradings[0]}"),
+        needs(grades(ANSWERS)[0]),
     output:
-        [f"{SEARCH}.{grading}" for grading in layout.gradings],
+        grades(ANSWERS),
     log:
         f"{study.results}/logs/grade/{{benchmark}}/{{policy}}/{{method}}/{{prm}}-{{spec}}/{{budget}}.log",

@@ -1,19 +1,21 @@
-"""What is computed from grades and scores, for each (benchmark, policy) and for the whole study."""
+"""Specs of what is computed from grades and scores: a few steps in each cell, and the study's tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ttstudy.dag import fingerprint
-from ttstudy.dag.base import remembered
-from ttstudy.dag.generation import Generation
+from ttstudy.dag import cells, fingerprint, places
+from ttstudy.dag.cells import Cell, Run
+from ttstudy.dag.context import Layout, remembered
+from ttstudy.dag.generation import grades_spec, responses_spec, scores_spec, search_spec
+from ttstudy.dag.inputs import benchmark_spec
+from ttstudy.dag.models import models, sized
 from ttstudy.dag.specs.analysis import (
     AccuracySpec,
     AdaptiveSpec,
     Answered,
     Block,
-    ClaimsSpec,
     DifficultySpec,
     ExplorerSpec,
     Graded,
@@ -28,252 +30,224 @@ from ttstudy.dag.specs.analysis import (
     TrainingSpec,
 )
 from ttstudy.dag.specs.records import File, Spec
-from ttstudy.vocabulary import GRADER_TABLES, HEADLINE_TABLES, STUDY_TABLES
+from ttstudy.study import GRADERS, Study
 
-PARTS = {
-    "difficulty": "difficulty",
-    "outcomes": "outcomes",
-    "ledger": "ledger",
-    "counts": "ledger",
-    "predicted": "adaptive",
-    "adaptive": "adaptive",
-    "explorer": "explorer",
-    "trees": "explorer",
+
+@remembered
+def sources(layout: Layout, cell: Cell, grader: str) -> Sources:
+    """Files behind one cell, by what they are: what the analysis steps read, with the grades of one grader."""
+
+    def grades(run: Run) -> File:
+        return grades_spec(layout, run).file(grader)
+
+    samples, searched, single = [], [], {}
+    for run in cells.pool_blocks(layout.study, cell):
+        answered: dict[str, Any] = {
+            "responses": responses_spec(layout, run).file(),
+            "grades": grades(run),
+            "scores": {prm: scores_spec(layout, run, prm).file() for prm in sorted(run.scored)},
+        }
+        if run.pool == "samples":
+            samples.append(Block(samples=run.block, **answered))
+        else:
+            single[run.pool] = Answered(**answered)
+    for search in cells.searches(layout.study, cell):
+        found = search_spec(layout, search)
+        searched.append(
+            Searched(
+                prm=search.prm,
+                method=search.method,
+                budget=search.budget,
+                answers=found.file("answers"),
+                grades=grades(search),
+                nodes=found.file("nodes"),
+                cost=found.file("cost"),
+            )
+        )
+    return Sources(samples=samples, searches=searched, **single)
+
+
+def other_grader(study: Study) -> str:
+    """The grader that is not the study's."""
+    return next(grader for grader in GRADERS if grader != study.grader)
+
+
+@remembered
+def code(layout: Layout, step: str) -> str:
+    """Digest of the code of a step of analysis: of methods, of those that the study has."""
+    return fingerprint.code(step, fingerprint.used(layout.study.methods))
+
+
+# -- steps of a cell ------------------------------------------------------------------------------------------
+
+
+def _of_cell(layout: Layout, step: str, cell: Cell) -> dict[str, Any]:
+    """What the spec of every step of a cell has."""
+    place = {"folder": layout.folder} | cell._asdict()
+    outputs = {table: places.CELL.format(table=table, **place) for table in fingerprint.WRITES[step]}
+    return {"code": code(layout, step), "outputs": outputs} | cell._asdict()
+
+
+def _analysed(layout: Layout, cell: Cell) -> dict[str, Any]:
+    """What every step over the sources of a cell is told."""
+    study = layout.study
+    budgets = study.budgets_for(cell.policy)
+    return {"seed": study.seed, "budgets": budgets, "sources": sources(layout, cell, study.grader)}
+
+
+@remembered
+def difficulty_spec(layout: Layout, cell: Cell) -> DifficultySpec:
+    """Spec of the difficulty levels of one cell."""
+    pilot = grades_spec(layout, cells.pilot(layout.study, cell)).file(layout.study.grader)
+    # Levels predicted without labels are another step's.
+    settings = layout.study.difficulty.model_copy(update={"label_free": "agreement"})
+    return DifficultySpec(settings=settings, pilot=pilot, **_of_cell(layout, "difficulty", cell))
+
+
+@remembered
+def outcomes_spec(layout: Layout, cell: Cell) -> OutcomesSpec:
+    """Spec of the value of every method on every problem."""
+    return OutcomesSpec(
+        beam_width=layout.study.search.beam_width,
+        difficulty=difficulty_spec(layout, cell).file(),
+        **_analysed(layout, cell),
+        **_of_cell(layout, "outcomes", cell),
+    )
+
+
+@remembered
+def ledger_spec(layout: Layout, cell: Cell) -> LedgerSpec:
+    """Spec of the FLOPs ledger of one cell."""
+    return LedgerSpec(
+        models=sized(layout, cell.policy, *layout.study.prms_of(cell.policy)),
+        **_analysed(layout, cell),
+        **_of_cell(layout, "ledger", cell),
+    )
+
+
+@remembered
+def adaptive_spec(layout: Layout, cell: Cell) -> AdaptiveSpec:
+    """Spec of the label-free levels and adaptive budgets of one cell."""
+    return AdaptiveSpec(
+        settings=layout.study.difficulty,
+        score=layout.study.score,
+        vote=layout.study.vote,
+        difficulty=difficulty_spec(layout, cell).file(),
+        outcomes=outcomes_spec(layout, cell).file(),
+        **_analysed(layout, cell),
+        **_of_cell(layout, "adaptive", cell),
+    )
+
+
+@remembered
+def explorer_spec(layout: Layout, cell: Cell) -> ExplorerSpec:
+    """Spec of what the report's explorer shows of one cell."""
+    return ExplorerSpec(
+        problems=benchmark_spec(layout, cell.benchmark).file(),
+        sources=sources(layout, cell, layout.study.grader),
+        **_of_cell(layout, "explorer", cell),
+    )
+
+
+CELL_STEPS: Mapping[str, Callable[[Layout, Cell], Spec]] = {
+    "difficulty": difficulty_spec,
+    "outcomes": outcomes_spec,
+    "ledger": ledger_spec,
+    "adaptive": adaptive_spec,
+    "explorer": explorer_spec,
 }
-"""Tables of one (benchmark, policy) by name, and the step that makes each."""
+"""Every step of a cell, in the order of the DAG, and what makes its spec."""
+_STEP_OF = {table: step for step in CELL_STEPS for table in fingerprint.WRITES[step]}
 
 
-class Analysis(Generation):
-    """Cells, one per (benchmark, policy), and tables of the study; their specs name the files that they read."""
+def parts(layout: Layout, table: str) -> list[File]:
+    """All cells' parts of a table of the study, as a step reads them."""
+    make = CELL_STEPS[_STEP_OF[table]]
+    return [make(layout, cell).file(table) for cell in cells.cells(layout.study)]
 
-    def table(self, name: str) -> str:
-        """Path of one of the study's tables."""
-        return f"{self.folder}/tables/{name}.parquet"
 
-    def cell(self, name: str, benchmark: str, policy: str) -> str:
-        """Path of one (benchmark, policy) part of a study table."""
-        return f"{self.folder}/cells/{benchmark}/{policy}.{name}.parquet"
+# -- tables of the study --------------------------------------------------------------------------------------
 
-    def cells(self, name: str) -> list[str]:
-        """All parts of a study table."""
-        return [self.cell(name, benchmark, policy) for benchmark, policy in self.pairs()]
 
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """Every (benchmark, policy)."""
-        return ((benchmark, policy) for benchmark in self.study.benchmarks for policy in self.study.policies)
+def of_study(layout: Layout, step: str) -> dict[str, Any]:
+    """What the spec of every step that makes tables of the study has."""
+    outputs = {table: places.TABLE.format(folder=layout.folder, table=table) for table in fingerprint.WRITES[step]}
+    return {"code": code(layout, step), "outputs": outputs}
 
-    @remembered
-    def sources(self, benchmark: str, policy: str, grader: str | None = None) -> Sources:
-        """Files behind one (benchmark, policy), by what they are: what the analysis steps read."""
 
-        def answered(made: Spec, scores: dict[str, File]) -> dict[str, Any]:
-            return {"responses": made.file(), "grades": self.graded(benchmark, made, grader), "scores": scores}
+@remembered
+def training_spec(layout: Layout) -> TrainingSpec:
+    """Spec of the table of models."""
+    return TrainingSpec(models=sized(layout, *models(layout.study)), **of_study(layout, "training"))
 
-        prms = self.study.prms_of(policy)
-        scored = prms if self.study.budgets_for(policy).scored else []
-        samples = [
-            Block(
-                samples=block,
-                **answered(made, {p: self.scores_spec(benchmark, policy, p, block).file() for p in sorted(scored)}),
-            )
-            for block, made in self.pool(benchmark, policy, "samples")
+
+@remembered
+def accuracy_spec(layout: Layout) -> AccuracySpec:
+    """Spec of the study's accuracies, and of the cells' tables joined."""
+    return AccuracySpec(
+        seed=layout.study.seed,
+        outcomes=parts(layout, "outcomes"),
+        difficulty=parts(layout, "difficulty"),
+        ledger=parts(layout, "ledger"),
+        counts=parts(layout, "counts"),
+        **of_study(layout, "accuracy"),
+    )
+
+
+@remembered
+def strategy_spec(layout: Layout) -> StrategySpec:
+    """Spec of the compute-optimal strategies."""
+    return StrategySpec(
+        seed=layout.study.seed,
+        outcomes=accuracy_spec(layout).file("outcomes"),
+        difficulty=accuracy_spec(layout).file("difficulty"),
+        training=training_spec(layout).file(),
+        predicted=parts(layout, "predicted"),
+        adaptive=parts(layout, "adaptive"),
+        **of_study(layout, "strategy"),
+    )
+
+
+@remembered
+def headline_spec(layout: Layout) -> HeadlineSpec:
+    """Spec of what the report opens with: small against large, gains, fronts, best methods."""
+    study = layout.study
+    read = {name: accuracy_spec(layout).file(name) for name in ("accuracy", "outcomes", "ledger")}
+    read |= {name: strategy_spec(layout).file(name) for name in ("strategy", "efficiency")}
+    return HeadlineSpec(
+        seed=study.seed,
+        score=study.score,
+        vote=study.vote,
+        prms=list(study.prms),
+        tables={**read, "training": training_spec(layout).file()},
+        **of_study(layout, "headline"),
+    )
+
+
+@remembered
+def graders_spec(layout: Layout) -> GradersSpec:
+    """Spec of the comparison of graders: what both graded, and the files behind each cell under the other."""
+    study = layout.study
+    compared = []
+    for cell in cells.cells(study):
+        used, other = (sources(layout, cell, grader) for grader in (study.grader, other_grader(study)))
+        graded = [
+            Graded(**what, grades=one, other=two)
+            for (what, one), (_, two) in zip(_graded(used), _graded(other), strict=True)
         ]
-        single: dict[str, Answered] = {}
-        for name in ("cot",) if policy in self.study.references else ("pilot", "cot"):
-            with_prms = prms if name == "pilot" and self.study.difficulty.label_free == "prm" else []
-            for block, made in self.pool(benchmark, policy, name):
-                specs = {p: self.scores_spec(benchmark, policy, p, block, "pilot") for p in sorted(with_prms)}
-                single[name] = Answered(**answered(made, {prm: spec.file() for prm, spec in specs.items()}))
-        searches = []
-        for prm, method, budget in self.searches(policy):
-            found = self.search_spec(benchmark, policy, prm, method, budget)
-            searches.append(
-                Searched(
-                    prm=prm,
-                    method=method,
-                    budget=budget,
-                    answers=found.file("answers"),
-                    grades=self.graded(benchmark, found, grader),
-                    nodes=found.file("nodes"),
-                    cost=found.file("cost"),
-                )
-            )
-        return Sources(samples=samples, searches=searches, **single)
-
-    def _of_cell(self, step: str, benchmark: str, policy: str, *names: str) -> dict[str, Any]:
-        return {
-            "code": fingerprint.code(step, fingerprint.used(self.study.methods)),
-            "benchmark": benchmark,
-            "policy": policy,
-            "outputs": {name: self.cell(name, benchmark, policy) for name in names or (step,)},
-        }
-
-    def _analysed(self, benchmark: str, policy: str) -> dict[str, Any]:
-        """What every step over the sources of a cell is told."""
-        return {
-            "seed": self.study.seed,
-            "budgets": self.study.budgets_for(policy),
-            "sources": self.sources(benchmark, policy),
-        }
-
-    @remembered
-    def difficulty_spec(self, benchmark: str, policy: str) -> DifficultySpec:
-        """Spec of the difficulty levels of one (benchmark, policy)."""
-        ((_, pilot),) = self.pool(benchmark, policy, "pilot")
-        # Levels predicted without labels are another step's.
-        settings = self.study.difficulty.model_copy(update={"label_free": "agreement"})
-        known = self._of_cell("difficulty", benchmark, policy)
-        return DifficultySpec(settings=settings, pilot=self.graded(benchmark, pilot), **known)
-
-    @remembered
-    def outcomes_spec(self, benchmark: str, policy: str) -> OutcomesSpec:
-        """Spec of the value of every method on every problem."""
-        return OutcomesSpec(
-            beam_width=self.study.search.beam_width,
-            difficulty=self.difficulty_spec(benchmark, policy).file(),
-            **self._analysed(benchmark, policy),
-            **self._of_cell("outcomes", benchmark, policy),
-        )
-
-    @remembered
-    def ledger_spec(self, benchmark: str, policy: str) -> LedgerSpec:
-        """Spec of the FLOPs ledger of one (benchmark, policy)."""
-        return LedgerSpec(
-            models=self.sized(policy, *self.study.prms_of(policy)),
-            **self._analysed(benchmark, policy),
-            **self._of_cell("ledger", benchmark, policy, "ledger", "counts"),
-        )
-
-    @remembered
-    def adaptive_spec(self, benchmark: str, policy: str) -> AdaptiveSpec:
-        """Spec of the label-free levels and adaptive budgets of one (benchmark, policy)."""
-        return AdaptiveSpec(
-            settings=self.study.difficulty,
-            score=self.study.score,
-            vote=self.study.vote,
-            difficulty=self.difficulty_spec(benchmark, policy).file(),
-            outcomes=self.outcomes_spec(benchmark, policy).file(),
-            **self._analysed(benchmark, policy),
-            **self._of_cell("adaptive", benchmark, policy, "predicted", "adaptive"),
-        )
-
-    @remembered
-    def explorer_spec(self, benchmark: str, policy: str) -> ExplorerSpec:
-        """Spec of what the report's explorer shows of one (benchmark, policy)."""
-        return ExplorerSpec(
-            problems=self.benchmark_spec(benchmark).file(),
-            sources=self.sources(benchmark, policy),
-            **self._of_cell("explorer", benchmark, policy, "explorer", "trees"),
-        )
-
-    def cell_steps(self) -> dict[str, Callable[[str, str], Spec]]:
-        """Every step over one (benchmark, policy), in the order of the DAG, and what makes its spec."""
-        return {
-            "difficulty": self.difficulty_spec,
-            "outcomes": self.outcomes_spec,
-            "ledger": self.ledger_spec,
-            "adaptive": self.adaptive_spec,
-            "explorer": self.explorer_spec,
-        }
-
-    def parts(self, name: str) -> list[File]:
-        """All parts of a study table, as a step reads them."""
-        make = self.cell_steps()[PARTS[name]]
-        return [make(benchmark, policy).file(name) for benchmark, policy in self.pairs()]
-
-    def _of_study(self, step: str, *names: str) -> dict[str, Any]:
-        code = fingerprint.code(step, fingerprint.used(self.study.methods))
-        return {"code": code, "outputs": {name: self.table(name) for name in names or (step,)}}
-
-    @remembered
-    def training_spec(self) -> TrainingSpec:
-        """Spec of the table of models."""
-        return TrainingSpec(models=self.sized(*self.models()), **self._of_study("training"))
-
-    @remembered
-    def accuracy_spec(self) -> AccuracySpec:
-        """Spec of the study's accuracies, and of the cells' tables joined."""
-        return AccuracySpec(
-            seed=self.study.seed,
-            outcomes=self.parts("outcomes"),
-            difficulty=self.parts("difficulty"),
-            ledger=self.parts("ledger"),
-            counts=self.parts("counts"),
-            **self._of_study("accuracy", "accuracy", "outcomes", "difficulty", "ledger", "counts"),
-        )
-
-    @remembered
-    def strategy_spec(self) -> StrategySpec:
-        """Spec of the compute-optimal strategies."""
-        return StrategySpec(
-            seed=self.study.seed,
-            outcomes=self.accuracy_spec().file("outcomes"),
-            difficulty=self.accuracy_spec().file("difficulty"),
-            training=self.training_spec().file(),
-            predicted=self.parts("predicted"),
-            adaptive=self.parts("adaptive"),
-            **self._of_study("strategy", "strategy", "optimism", "predicted", "adaptive", "efficiency"),
-        )
-
-    @remembered
-    def headline_spec(self) -> HeadlineSpec:
-        """Spec of what the report opens with: small against large, gains, fronts, best methods."""
-        read = {name: self.accuracy_spec().file(name) for name in ("accuracy", "outcomes", "ledger")}
-        read |= {name: self.strategy_spec().file(name) for name in ("strategy", "efficiency")}
-        return HeadlineSpec(
-            seed=self.study.seed,
-            score=self.study.score,
-            vote=self.study.vote,
-            prms=list(self.study.prms),
-            tables={**read, "training": self.training_spec().file()},
-            **self._of_study("headline", *HEADLINE_TABLES),
-        )
-
-    @remembered
-    def graders_spec(self) -> GradersSpec:
-        """Spec of the comparison of graders: what both graded, and the files behind each cell under the other."""
-        cells = []
-        for benchmark, policy in self.pairs():
-            used, other = (self.sources(benchmark, policy, name) for name in (None, self.other_grader))
-            graded = [
-                Graded(**what, grades=one, other=two)
-                for (what, one), (_, two) in zip(_graded(used), _graded(other), strict=True)
-            ]
-            budgets = self.study.budgets_for(policy)
-            cells.append(
-                GradedCell(benchmark=benchmark, policy=policy, graded=graded, sources=other, budgets=budgets)
-            )
-        return GradersSpec(
-            grader=self.study.grader,
-            other=self.other_grader,
-            seed=self.study.seed,
-            beam_width=self.study.search.beam_width,
-            benchmarks={name: self.benchmark_spec(name).file() for name in sorted(self.study.benchmarks)},
-            outcomes=self.accuracy_spec().file("outcomes"),
-            difficulty=self.accuracy_spec().file("difficulty"),
-            cells=cells,
-            **self._of_study("graders", *GRADER_TABLES),
-        )
-
-    def made_table(self, name: str) -> File:
-        """One of the study's tables, as a step reads it."""
-        maker = next(spec for spec in self.table_specs() if name in spec.outputs)
-        return maker.file(name)
-
-    def table_specs(self) -> list[Spec]:
-        """Specs of the steps that make the study's tables, but for the claims, which read most of them."""
-        made = [self.training_spec(), self.accuracy_spec(), self.graders_spec(), self.strategy_spec()]
-        return [*made, self.headline_spec()]
-
-    @remembered
-    def claims_spec(self) -> ClaimsSpec:
-        """Spec of the verdicts; the published numbers count as code."""
-        return ClaimsSpec(
-            seed=self.study.seed,
-            published=fingerprint.files("reports/published.csv"),
-            tables={name: self.made_table(name) for name in STUDY_TABLES},
-            **self._of_study("claims"),
-        )
+        budgets = study.budgets_for(cell.policy)
+        compared.append(GradedCell(graded=graded, sources=other, budgets=budgets, **cell._asdict()))
+    return GradersSpec(
+        grader=study.grader,
+        other=other_grader(study),
+        seed=study.seed,
+        beam_width=study.search.beam_width,
+        benchmarks={name: benchmark_spec(layout, name).file() for name in sorted(study.benchmarks)},
+        outcomes=accuracy_spec(layout).file("outcomes"),
+        difficulty=accuracy_spec(layout).file("difficulty"),
+        cells=compared,
+        **of_study(layout, "graders"),
+    )
 
 
 def _graded(sources: Sources) -> Iterator[tuple[dict[str, Any], list[File]]]:

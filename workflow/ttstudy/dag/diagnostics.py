@@ -1,71 +1,48 @@
-"""What the diagnosis of the PRMs reads."""
+"""Spec of the diagnosis of the PRMs: pools and searches whose steps can be labelled exactly, and labelled solutions."""
 
 from __future__ import annotations
 
-from ttstudy.dag import fingerprint
-from ttstudy.dag.analysis import Analysis
-from ttstudy.dag.base import remembered
+from ttstudy.dag import cells
+from ttstudy.dag.analysis import of_study, sources
+from ttstudy.dag.cells import Cell
+from ttstudy.dag.context import Layout, remembered
+from ttstudy.dag.generation import labelled_scores_spec, labels_spec
+from ttstudy.dag.inputs import benchmark_spec, labelled_spec
 from ttstudy.dag.specs.analysis import DiagnosedCell, DiagnosticsSpec, LabelledBlock, LabelledSet
-from ttstudy.dag.specs.records import Spec
-from ttstudy.study import MiniatureBenchmark
-from ttstudy.vocabulary import FLAW_TABLES
 
 
-class Diagnostics(Analysis):
-    """Pools and searches whose steps can be labelled exactly, and labelled solutions."""
+@remembered
+def diagnostics_spec(layout: Layout) -> DiagnosticsSpec:
+    """Spec of the flaws of the PRMs: labelled pools and searches, and labelled sets."""
+    study = layout.study
+    return DiagnosticsSpec(
+        seed=study.seed,
+        search=study.search,
+        cells=[_diagnosed(layout, cell) for cell in cells.diagnosed(study)],
+        labelled=[_labelled(layout, name) for name in study.labelled],
+        **of_study(layout, "diagnostics"),
+    )
 
-    def diagnosed(self) -> list[tuple[str, str]]:
-        """Every (benchmark, policy) whose steps can be labelled exactly and are scored by a PRM."""
-        return [
-            (benchmark, policy)
-            for benchmark, policy in self.pairs()
-            if isinstance(self.study.benchmarks[benchmark], MiniatureBenchmark) and self.study.prms_of(policy)
-        ]
 
-    @remembered
-    def diagnostics_spec(self) -> DiagnosticsSpec:
-        """Spec of the flaws of the PRMs: labelled pools and searches, and labelled sets."""
-        cells = []
-        for benchmark, policy in self.diagnosed():
-            sources = self.sources(benchmark, policy)
-            made = self.pool(benchmark, policy, "samples")
-            pool = [
-                LabelledBlock(
-                    responses=block.responses,
-                    labels=self.labels_spec(benchmark, spec).file(),
-                    scores=block.scores,
-                )
-                for block, (_, spec) in zip(sources.samples, made, strict=True)
-                if block.scores
-            ]
-            cells.append(
-                DiagnosedCell(
-                    benchmark=benchmark,
-                    policy=policy,
-                    problems=self.benchmark_spec(benchmark).file(),
-                    pool=pool,
-                    searches=sources.searches,
-                )
-            )
-        sets = [
-            LabelledSet(
-                name=name,
-                solutions=self.labelled_spec(name).file(),
-                scores={
-                    prm: self.labelled_scores_spec(name, prm).file() for prm in sorted(self.study.scoring_prms)
-                },
-            )
-            for name in self.study.labelled
-        ]
-        return DiagnosticsSpec(
-            code=fingerprint.code("diagnostics", fingerprint.used(self.study.methods)),
-            seed=self.study.seed,
-            search=self.study.search,
-            cells=cells,
-            labelled=sets,
-            outputs={name: self.table(name) for name in FLAW_TABLES},
-        )
+def _diagnosed(layout: Layout, cell: Cell) -> DiagnosedCell:
+    found = sources(layout, cell, layout.study.grader)
+    labels = {run.block: labels_spec(layout, run).file() for run in cells.labelled_blocks(layout.study, cell)}
+    return DiagnosedCell(
+        problems=benchmark_spec(layout, cell.benchmark).file(),
+        pool=[
+            LabelledBlock(responses=block.responses, labels=labels[block.samples], scores=block.scores)
+            for block in found.samples
+            if block.samples in labels
+        ],
+        searches=found.searches,
+        **cell._asdict(),
+    )
 
-    def table_specs(self) -> list[Spec]:
-        """Specs of the steps that make the study's tables, but for the claims."""
-        return [*super().table_specs(), self.diagnostics_spec()]
+
+def _labelled(layout: Layout, name: str) -> LabelledSet:
+    prms = sorted(layout.study.scoring_prms)
+    return LabelledSet(
+        name=name,
+        solutions=labelled_spec(layout, name).file(),
+        scores={prm: labelled_scores_spec(layout, name, prm).file() for prm in prms},
+    )

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from ttstudy.dag import stamps
-from ttstudy.dag.layout import Job, Layout
+from ttstudy.dag.layout import Job, Layout, jobs, maker
 from ttstudy.dag.stamps import Stamp
 
 
@@ -48,7 +48,7 @@ class Standing:
 
     def __init__(self, layout: Layout) -> None:
         """Look at everything that is there."""
-        self._layout, self._jobs = layout, layout.jobs()
+        self._layout, self._jobs = layout, jobs(layout)
         self._stamped = _stamps(layout)
         self._found = {job.spec.product: self._look(job) for job in self._jobs}
         self._before = {job.spec.product: _before(layout, job) for job in self._jobs}
@@ -71,8 +71,8 @@ class Standing:
         """What an input that is gone would be made from now, by its place among the job's inputs."""
 
         def made_from(place: int) -> str | None:
-            maker = self._layout.job(job.spec.inputs[place].path)
-            now = stamps.inputs(maker.spec, self._stamped.get)
+            made = maker(self._layout, job.spec.inputs[place].path)
+            now = stamps.inputs(made.spec, self._stamped.get)
             return None if "?" in now else stamps.made_from(now)
 
         return made_from
@@ -99,7 +99,7 @@ class Standing:
 
     def left(self, beside: Sequence[str] = ()) -> list[Left]:
         """The jobs that a run to the report does, in the order of the DAG; `beside` it, these paths are asked for."""
-        asked = {self._jobs[-1].spec.product} | {self._layout.job(path).spec.product for path in beside}
+        asked = {self._jobs[-1].spec.product} | {maker(self._layout, path).spec.product for path in beside}
         reached = _reached(self._before, list(asked))
         order = [job.spec.product for job in self._jobs if job.spec.product in reached]
         runs = _runs(order, self._before, self._found, self._steady, asked)
@@ -118,7 +118,7 @@ def left(layout: Layout, beside: Sequence[str] = ()) -> list[Left]:
 
 def _stamps(layout: Layout) -> dict[str, Stamp]:
     """The stamps of all results of a study that are there and have one."""
-    paths = [path for job in layout.jobs() for path in job.spec.outputs.values()]
+    paths = [path for job in jobs(layout) for path in job.spec.outputs.values()]
     there = [path for path in paths if (layout.root / path).exists()]
     if not there:
         return {}
@@ -132,7 +132,7 @@ def _stamps(layout: Layout) -> dict[str, Stamp]:
 
 def _before(layout: Layout, job: Job) -> list[str]:
     """Products of the jobs whose results a job reads."""
-    return list({layout.job(file.path).spec.product for file in job.spec.inputs if not file.given})
+    return list({maker(layout, file.path).spec.product for file in job.spec.inputs if not file.given})
 
 
 def _reached(before: dict[str, list[str]], wanted: Sequence[str]) -> set[str]:

@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ttstudy.dag import fingerprint, todo
-from ttstudy.dag.layout import Layout, open_layout
+from ttstudy.dag import fingerprint, places, todo
+from ttstudy.dag.layout import Layout, jobs, makes, open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.todo import Left, Why
 from ttstudy.errors import StudyError
@@ -55,14 +55,15 @@ def summary(layout: Layout) -> str:
     """A few lines: how much is left to do, and per cause, what."""
     damaged = [str(path) for path in integrity.set_aside_before(layout.root / layout.study.results)]
     within = [str(Path(path).relative_to(layout.root)) for path in damaged]
-    left, jobs = todo.left(layout, [path for path in within if layout.makes(path)]), layout.jobs()
+    left, every = todo.left(layout, [path for path in within if makes(layout, path)]), jobs(layout)
+    report = every[-1].spec.outputs
     if not left:
-        return f"Nothing to do: {len(jobs)} jobs are done. Report: {layout.report()}"
-    first = f"To do: {len(left)} of {len(jobs)} jobs: {_work(left)}."
+        return f"Nothing to do: {len(every)} jobs are done. Report: {report['report']}"
+    first = f"To do: {len(left)} of {len(every)} jobs: {_work(left)}."
     causes = _causes(layout, left)
     if causes is None:
-        there = (layout.root / layout.report()).exists()
-        gone = f"What the last report was made by is not known: {layout.provenance()} is gone or cannot be read."
+        there = (layout.root / report["report"]).exists()
+        gone = f"What the last report was made by is not known: {report['provenance']} is gone or cannot be read."
         return f"{first}\n{gone if there else 'There is no report of this study yet.'}"
     return "\n".join([first, "Because", *(f"  {cause}: {_work(some)}" for cause, some in causes.items())])
 
@@ -107,7 +108,7 @@ def _causes(layout: Layout, left: Sequence[Left]) -> dict[str, list[Left]] | Non
 def _before(layout: Layout) -> tuple[Study, Mapping[str, str], Mapping[str, int]] | None:
     """Configuration, code and versions of the study's last report; None where there is none that can be read."""
     try:
-        known = json.loads((layout.root / layout.provenance()).read_text(encoding="utf-8"))
+        known = json.loads((layout.root / places.PROVENANCE.format(folder=layout.folder)).read_text(encoding="utf-8"))
         config = dict(known["config"])
         for group in (group for (group,) in _ORDERED):
             # JSON keeps the configuration with its keys sorted; a record of before 0.2 does not tell their order.
@@ -154,10 +155,10 @@ def _is_of(steps: set[str], item: Left) -> bool:
 
 def _digests(config: Mapping[str, Any], layout: Layout) -> dict[str, str] | None:
     try:
-        jobs = open_layout(from_mapping(config), layout.root).jobs()
+        laid = jobs(open_layout(from_mapping(config), layout.root))
     except StudyError:
         return None
-    return {job.spec.product: job.spec.digest for job in jobs}
+    return {job.spec.product: job.spec.digest for job in laid}
 
 
 def _changed(was: Any, now: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -16,7 +16,9 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from ttstudy.dag import fingerprint
+from ttstudy.dag.inputs import benchmark_spec, imported_spec, labelled_spec
 from ttstudy.dag.layout import Layout
+from ttstudy.dag.models import judge, settings_of
 from ttstudy.dag.specs.records import deciding
 from ttstudy.study import (
     CheckpointPolicy,
@@ -108,7 +110,7 @@ class Legacy:
     # -- models and data -----------------------------------------------------------------------------------------
 
     def _definition(self, name: str) -> dict[str, Any]:
-        settings = self.layout.settings_of(name)
+        settings = settings_of(self.study, name)
         assert isinstance(settings, TrainedPolicy | TrainedPRM)
         told = _in_text(settings.definition, model={}, training={}, seed=0, version=1)
         definition = {"task": self.study.miniature.task} | told
@@ -118,7 +120,7 @@ class Legacy:
 
     def _model(self, name: str) -> str:
         """Digest of a policy or PRM; of a recorded policy, that of its file."""
-        settings = self.layout.settings_of(name)
+        settings = settings_of(self.study, name)
         if isinstance(settings, TrainedPolicy | TrainedPRM):
             return _digest(self._definition(name))
         if isinstance(settings, HubPolicy | HubPRM):
@@ -130,14 +132,14 @@ class Legacy:
 
     def checkpoint(self, name: str) -> str:
         """Folder of a model that a step makes."""
-        settings = self.layout.settings_of(name)
+        settings = settings_of(self.study, name)
         if isinstance(settings, HubPolicy | HubPRM):
             return f"{self.results}/models/hub/{settings.id.split('/')[1]}-{self._model(name)}"
         group = "prms" if isinstance(settings, TrainedPRM) else "policies"
         return f"{self.results}/models/{group}/{name}-{self._model(name)}"
 
     def _recorded(self, name: str, group: str) -> str:
-        file = self.layout.imported_spec(name, group)
+        file = imported_spec(self.layout, name, group)
         return _digest(_step("recorded") | {"form": file.form, "sha256": file.sha256})
 
     def imported(self, name: str, group: str) -> str:
@@ -145,7 +147,7 @@ class Legacy:
         return f"{self.results}/imported/{self._recorded(name, group)}.parquet"
 
     def _problems(self, name: str) -> str:
-        settings, made = self.study.benchmarks[name], self.layout.benchmark_spec(name)
+        settings, made = self.study.benchmarks[name], benchmark_spec(self.layout, name)
         spec: dict[str, Any] = {"source": settings.source} | _step("benchmark")
         also = ("source", "path", "task")
         if isinstance(settings, RecordedBenchmark):
@@ -168,7 +170,7 @@ class Legacy:
         return f"{self.results}/benchmarks/{name}-{self._problems(name)}.parquet"
 
     def _solutions(self, name: str) -> str:
-        made = self.layout.labelled_spec(name)
+        made = labelled_spec(self.layout, name)
         told = _in_text(self.study.labelled[name], ("path",), format="plain", solutions=None)
         return _digest(_step("labelled") | told | {"path": made.source, "sha256": made.sha256})
 
@@ -221,7 +223,7 @@ class Legacy:
         settings = self.study.prms[prm]
         _of_then(settings, _JUDGED_BY)
         form = getattr(settings, "format", None)
-        if any(version != FORMATS.get(name, 1) for name, version in self.layout.judge(prm).formats.items()):
+        if any(version != FORMATS.get(name, 1) for name, version in judge(self.layout, prm).formats.items()):
             raise Later("its PRM's format is read otherwise now")
         # The version was told by the format's name, or by the owner of a hub model that has none.
         family = form or str(getattr(settings, "id", "")).partition("/")[0].lower()

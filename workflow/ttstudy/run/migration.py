@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from ttstudy.dag import stamps
-from ttstudy.dag.layout import Layout
+from ttstudy.dag.layout import Layout, jobs
 from ttstudy.dag.specs.inputs import BenchmarkSpec
 from ttstudy.dag.specs.records import Spec
 from ttstudy.dag.stamps import Stamp
@@ -41,7 +41,7 @@ def refuse(layout: Layout) -> None:
     @cache
     def wanted() -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}
-        for job in layout.jobs():
+        for job in jobs(layout):
             for path in job.spec.outputs.values():
                 found.setdefault(path.rpartition("/")[0], []).append(path.rpartition("/")[2])
         return found

@@ -9,16 +9,20 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from ttstudy.dag.generation import TABLES
-from ttstudy.dag.layout import Layout
+from ttstudy.dag import cells
+from ttstudy.dag.cells import POOLS, Cell, Pool, PoolBlock, Search
+from ttstudy.dag.context import Layout
+from ttstudy.dag.generation import TABLES, labelled_scores_spec, responses_spec, scores_spec, search_spec
+from ttstudy.dag.inputs import benchmark_spec, imported_spec, labelled_spec
+from ttstudy.dag.models import made_model, models
+from ttstudy.dag.places import DIGITS, parent
 from ttstudy.dag.specs.records import Spec
 from ttstudy.run.legacy import SEARCHES_THEN, Later, Legacy
 from ttstudy.study import RecordedBenchmark, RecordedPolicy
 
 KINDS = ("checkpoints", "imported tables", "benchmarks", "labelled solutions", "responses", "scores", "searches")
-POOLS = ("pilot", "cot", "samples")
-_BLOCK = re.compile(r"(\d{4,9})-(\d{4,9})\.parquet")
-_SEARCH = re.compile(rf"(\d{{4,9}})\.({'|'.join(TABLES)})\.parquet")
+_BLOCK = re.compile(rf"({DIGITS})-({DIGITS})\.parquet")
+_SEARCH = re.compile(rf"({DIGITS})\.({'|'.join(TABLES)})\.parquet")
 
 Made = tuple[Spec, str]
 """The spec of a result, and which of its outputs it is."""
@@ -55,20 +59,18 @@ def names(folder: Path) -> list[str]:
         return []
 
 
-
-
 def places(layout: Layout) -> Iterator[Place]:
     """Everything of a study that may be of the old layout, in the order in which it was made."""
     root, study, then = layout.root, layout.study, Legacy(layout)
     yield from _given(layout, then)
-    for benchmark, policy in layout.pairs():
-        if not (root / study.results / benchmark / policy).is_dir():
+    for cell in cells.cells(study):
+        if not (root / study.results / cell.benchmark / cell.policy).is_dir():
             continue
         for pool in POOLS:
-            yield from _pool(layout, then, benchmark, policy, pool)
-        for prm in study.prms_of(policy) if study.can_search(policy) else []:
+            yield from _pool(layout, then, cell, pool)
+        for prm in study.prms_of(cell.policy) if study.can_search(cell.policy) else []:
             for method in SEARCHES_THEN:
-                yield _searched(layout, then, benchmark, policy, prm, method)
+                yield _searched(layout, then, Search(cell, prm, method, 0))
 
 
 def _old(path: Callable[[], str], *folders: str) -> tuple[str, ...]:
@@ -88,64 +90,63 @@ def _one(spec: Spec, name: str | None = None) -> Callable[[str], Made | None]:
 
 def _given(layout: Layout, then: Legacy) -> Iterator[Place]:
     seen = set()
-    for name in layout.models():
-        if (made := layout.made_model(name)) is not None and made.product not in seen:
+    for name in models(layout.study):
+        if (made := made_model(layout, name)) is not None and made.product not in seen:
             seen.add(made.product)
             folder, _, marker = made.product.rpartition("/")
             yield Place(KINDS[0], _old(partial(then.checkpoint, name)), folder, _one(made, marker))
     files = [(name, "policies") for name, item in layout.study.policies.items() if isinstance(item, RecordedPolicy)]
     files += [(n, "benchmarks") for n, item in layout.study.benchmarks.items() if isinstance(item, RecordedBenchmark)]
     for name, group in files:
-        spec = layout.imported_spec(name, group)
+        spec = imported_spec(layout, name, group)
         if spec.product not in seen:
             seen.add(spec.product)
             old = _old(partial(then.imported, name, group))
             yield Place(KINDS[1], old, spec.product, _one(spec), folder=False)
     for name in layout.study.benchmarks:
-        problems = layout.benchmark_spec(name)
+        problems = benchmark_spec(layout, name)
         old = _old(partial(then.benchmark, name))
         yield Place(KINDS[2], old, problems.product, _one(problems), folder=False)
     for name in layout.study.labelled:
-        solutions = layout.labelled_spec(name)
+        solutions = labelled_spec(layout, name)
         folder, _, file = solutions.product.rpartition("/")
         old = _old(partial(then.labelled, name))
         yield Place(KINDS[3], old, folder, _one(solutions, file))
         for prm in layout.study.scoring_prms:
-            scores = layout.labelled_scores_spec(name, prm)
+            scores = labelled_scores_spec(layout, name, prm)
             inner = _old(partial(then.labelled_scores, name, prm), *(f"{one}/scores" for one in (*old, folder)))
             yield Place(KINDS[5], inner, scores.product, _one(scores), folder=False)
 
 
-def _pool(layout: Layout, then: Legacy, benchmark: str, policy: str, pool: str) -> Iterator[Place]:
-    def block(name: str) -> tuple[int, int] | None:
+def _pool(layout: Layout, then: Legacy, cell: Cell, pool: Pool) -> Iterator[Place]:
+    def block(name: str) -> PoolBlock | None:
         found = _BLOCK.fullmatch(name)
-        return (int(found[1]), int(found[2])) if found else None
+        return PoolBlock(cell, pool, int(found[1]), int(found[2])) if found else None
 
     def responses(name: str) -> Made | None:
-        return (layout.responses_spec(benchmark, policy, pool, found), "output") if (found := block(name)) else None
+        return (responses_spec(layout, found), "output") if (found := block(name)) else None
 
-    folder = layout.pool_folder(benchmark, policy, pool)
-    old = _old(partial(then.pool, benchmark, policy, pool))
+    # Blocks of a pool share a folder, whichever there are.
+    one = PoolBlock(cell, pool, 0, 0)
+    folder = parent(responses_spec(layout, one).product)
+    old = _old(partial(then.pool, *cell, pool))
     yield Place(KINDS[4], old, folder, responses)
-    for prm in layout.study.prms_of(policy) if pool != "cot" else []:
+    for prm in layout.study.prms_of(cell.policy) if pool != "cot" else []:
 
         def scores(name: str, prm: str = prm) -> Made | None:
-            found = block(name)
-            return (layout.scores_spec(benchmark, policy, prm, found, pool), "output") if found else None
+            return (scores_spec(layout, found, prm), "output") if (found := block(name)) else None
 
         # The pool may have been moved before, for another study.
-        name = partial(then.scores, benchmark, policy, prm, pool)
-        inner = _old(name, *(f"{one}/scores" for one in (*old, folder)))
-        new = layout.scores(benchmark, policy, prm, (0, 0), pool).rpartition("/")[0]
-        yield Place(KINDS[5], inner, new, scores)
+        inner = _old(partial(then.scores, *cell, prm, pool), *(f"{place}/scores" for place in (*old, folder)))
+        yield Place(KINDS[5], inner, parent(scores_spec(layout, one, prm).product), scores)
 
 
-def _searched(
-    layout: Layout, then: Legacy, benchmark: str, policy: str, prm: str, method: str
-) -> Place:
+def _searched(layout: Layout, then: Legacy, run: Search) -> Place:
+    """The searches at every budget, which share a folder."""
+
     def tables(name: str) -> Made | None:
         found = _SEARCH.fullmatch(name)
-        return (layout.search_spec(benchmark, policy, prm, method, int(found[1])), found[2]) if found else None
+        return (search_spec(layout, run._replace(budget=int(found[1]))), found[2]) if found else None
 
-    old = _old(partial(then.search, benchmark, policy, prm, method))
-    return Place(KINDS[6], old, layout.search_folder(benchmark, policy, prm, method), tables)
+    old = _old(partial(then.search, *run.cell, run.prm, run.method))
+    return Place(KINDS[6], old, parent(search_spec(layout, run).product), tables)

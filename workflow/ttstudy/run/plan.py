@@ -6,7 +6,7 @@ holds, else from a share of a GPU's peak. What is on disk already is taken off. 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,12 @@ import pandas as pd
 
 from ttstudy.analysis import flops
 from ttstudy.analysis.diagnostics.labelled import read_labelled
-from ttstudy.dag import todo
-from ttstudy.dag.layout import Layout
-from ttstudy.dag.specs.records import File
+from ttstudy.dag import cells, todo
+from ttstudy.dag.cells import Cell, PoolBlock, Search
+from ttstudy.dag.inputs import benchmark_spec, labelled_spec
+from ttstudy.dag.layout import Job, Layout, jobs
+from ttstudy.dag.models import made_model, settings_of
+from ttstudy.dag.specs.inputs import FetchSpec, TrainPolicySpec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.miniature.shipping import find_shipped
@@ -24,7 +27,8 @@ from ttstudy.models.checkpoint import parameters
 from ttstudy.run import demand
 
 Row = dict[str, Any]
-TOTALS = ["jobs", "jobs_done", "responses", "policy_tokens", "prm_tokens", "gpu_hours", "flops", "disk_gb"]
+SPENT = ["responses", "policy_tokens", "prm_tokens", "gpu_hours", "flops", "disk_gb"]
+TOTALS = ["jobs", "jobs_done", *SPENT]
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,27 @@ def plan(layout: Layout, settings: Mapping[str, Any] | None = None) -> pd.DataFr
     the method `labelled`. `settings` is the table of resources.
     """
     settings = demand.table() if settings is None else settings
-    undone = {path for job in todo.left(layout) for path in job.job.spec.outputs.values()}
-    rows = [*_models(layout, undone)]
-    for benchmark, policy in layout.pairs():
-        expected = expectation(layout, settings, benchmark, policy)
-        for row in _cell(layout, benchmark, policy, expected, undone):
-            rows.append(_priced(layout, settings, row))
-    rows += [_priced(layout, settings, row) for row in _labelled(layout, settings, undone)]
+    undone = {job.job.spec.product for job in todo.left(layout)}
+    every = jobs(layout)
+    made = [job for job in every if isinstance(job.spec, TrainPolicySpec | FetchSpec)]
+    rows = [_left(_model(layout, job), job, undone) for job in made]
+    for cell in cells.cells(layout.study):
+        mine = [job for job in every if job.cell == cell]
+        expected = expectation(layout, settings, cell, mine)
+        rows += [_priced(layout, settings, _left(row, job, undone)) for job in mine for row in _called(job, expected)]
+    for name in layout.study.labelled:
+        row = _labelled(layout, settings, name)
+        scored = [job for job in every if job.rule == "score_labelled" and job.of == name]
+        rows += [_priced(layout, settings, _left(row | {"prm": job.prm}, job, undone)) for job in scored]
     columns = [column.split(":")[0] for column in tables.COLUMNS["plan"].split()]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _left(row: Row, job: Job, undone: Collection[str]) -> Row:
+    """The row of a job: what is done costs nothing any more."""
+    left = int(job.spec.product in undone)
+    spent = {name: left * row[name] for name in SPENT if name in row}
+    return row | spent | {"jobs": left, "jobs_done": 1 - left}
 
 
 def total(frame: pd.DataFrame) -> dict[str, float]:
@@ -74,12 +90,12 @@ def refuse_above(layout: Layout, limit: float) -> None:
 # -- expectations --------------------------------------------------------------------------------------------
 
 
-def expectation(layout: Layout, settings: Mapping[str, Any], benchmark: str, policy: str) -> Expected:
-    """From the pilot's responses where they are there, else from the benchmark and priors."""
-    priors = settings["expected"]
+def expectation(layout: Layout, settings: Mapping[str, Any], cell: Cell, mine: Iterable[Job]) -> Expected:
+    """From the pilot's responses where they are there, else from the benchmark and priors; `mine`: the cell's jobs."""
+    priors, (benchmark, policy) = settings["expected"], cell
     problems = _problems(layout, priors, benchmark)
-    pilot = layout.sources(benchmark, policy).pilot
-    path = layout.root / pilot.responses.path if pilot else None
+    pilots = [job for job in mine if isinstance(job.of, PoolBlock) and job.of.pool == "pilot"]
+    path = layout.root / pilots[0].spec.product if pilots else None
     columns = ["problem_id", "sample", "prompt_tokens", "response_tokens", "steps"]
     frame = tables.read("responses", path, columns) if path is not None and path.exists() else None
     # Tokens of recorded responses may not be known.
@@ -101,7 +117,7 @@ def expectation(layout: Layout, settings: Mapping[str, Any], benchmark: str, pol
 
 
 def _problems(layout: Layout, priors: Mapping[str, Any], benchmark: str) -> int:
-    path = layout.root / layout.benchmark(benchmark)
+    path = layout.root / benchmark_spec(layout, benchmark).product
     if path.exists():
         return len(tables.read("benchmark", path, ["problem_id"]))
     item = layout.study.benchmarks[benchmark]
@@ -170,124 +186,97 @@ def _distinct(pilot: pd.DataFrame) -> Callable[[int], float]:
 # -- jobs ----------------------------------------------------------------------------------------------------
 
 
-def _cell(layout: Layout, benchmark: str, policy: str, expected: Expected, undone: set[str]) -> Iterator[Row]:
-    """Unpriced rows of one (benchmark, policy): what each job draws and reads."""
-    sources = layout.sources(benchmark, policy)
-    drawn = expected.response_tokens
-    base = {"benchmark": benchmark, "policy": policy, "tokens_from": expected.source}
-
-    def row(
-        method: str, prm: str, budget: int, file: File, count: int, policy_tokens: float, prm_tokens: float
-    ) -> Row:
-        done = file.path not in undone
-        left = 0 if done else 1
-        return base | {
-            "prm": prm,
-            "method": method,
-            "budget": budget,
-            "jobs": left,
-            "jobs_done": 1 - left,
-            "responses": left * count * expected.problems,
-            "policy_tokens": left * policy_tokens * expected.problems,
-            "prm_tokens": left * prm_tokens * expected.problems,
-        }
-
-    # Reading what was recorded calls no model.
-    draws = layout.study.policies[policy].source != "recorded"
+def _called(job: Job, expected: Expected) -> Iterator[Row]:
+    """The unpriced row of a job of a cell that calls a model: what it draws and reads. Of what was recorded, none."""
     whole = expected.prompt_tokens + expected.response_tokens
-
-    def scores(method: str, last: int, count: int, files: Mapping[str, File]) -> Iterator[Row]:
-        for prm, file in files.items():
-            if not layout.recorded_prm(prm):
-                yield row(method, prm, last, file, 0, 0, count * whole)
-
-    for name, count in (("pilot", layout.study.pilot_samples), ("cot", 1)):
-        if (single := getattr(sources, name)) is not None:
-            if draws:
-                yield row(name, "none", count, single.responses, count, count * drawn, 0)
-            yield from scores(name, count, count, single.scores)
-    for block in sources.samples:
-        first, last = block.samples
-        count = last + 1 - first
-        if draws:
-            yield row("samples", "none", last + 1, block.responses, count, count * drawn, 0)
-        yield from scores("best_of_n", last + 1, count, block.scores)
-    for search in sources.searches:
-        budget = search.budget
-        read = budget * expected.response_tokens * expected.distinct(budget)
-        yield row(search.method, search.prm, budget, search.answers, budget, budget * drawn, read)
+    run = job.of
+    if isinstance(run, PoolBlock) and job.rule in ("sample", "ask"):
+        count = run.last + 1 - run.first
+        yield _row(run.cell, run.pool, run.last + 1, expected, "none", count, expected.response_tokens)
+    elif isinstance(run, PoolBlock) and job.rule == "score":
+        count = run.last + 1 - run.first
+        method = "best_of_n" if run.pool == "samples" else run.pool
+        yield _row(run.cell, method, run.last + 1, expected, job.prm, read=count * whole)
+    elif isinstance(run, Search) and job.rule == "search":
+        read = run.budget * expected.response_tokens * expected.distinct(run.budget)
+        yield _row(run.cell, run.method, run.budget, expected, run.prm, run.budget, expected.response_tokens, read)
 
 
-def _labelled(layout: Layout, settings: Mapping[str, Any], undone: set[str]) -> Iterator[Row]:
-    """Unpriced rows of the labelled sets, whose solutions every PRM reads once."""
-    for name, item in layout.study.labelled.items():
-        path = layout.root / layout.labelled(name)
-        columns = ["problem", "steps"]
-        there = path.exists()
-        form, most = item.format, item.solutions
-        frame = tables.read("labelled", path, columns) if there else read_labelled(layout.root / item.path, form, most)
-        letters = frame["problem"].str.len().sum() + frame["steps"].map(lambda steps: sum(map(len, steps))).sum()
-        for prm in layout.study.scoring_prms:
-            left = int(layout.labelled_scores(name, prm) in undone)
-            yield {
-                "benchmark": name,
-                "policy": "none",
-                "prm": prm,
-                "method": "labelled",
-                "budget": 0,
-                "jobs": left,
-                "jobs_done": 1 - left,
-                "responses": 0,
-                "policy_tokens": 0.0,
-                "prm_tokens": left * float(letters) / settings["expected"]["characters_per_token"],
-                "tokens_from": "labelled solutions",
-            }
+def _row(
+    cell: Cell,
+    method: str,
+    budget: int,
+    expected: Expected,
+    prm: str = "none",
+    draws: int = 0,
+    drawn: float = 0,
+    read: float = 0,
+) -> Row:
+    """For each problem, `draws` responses of `drawn` tokens are drawn and `read` tokens read by the PRM."""
+    return cell._asdict() | {
+        "prm": prm,
+        "method": method,
+        "budget": budget,
+        "responses": draws * expected.problems,
+        "policy_tokens": draws * drawn * expected.problems,
+        "prm_tokens": read * expected.problems,
+        "tokens_from": expected.source,
+    }
 
 
-def _models(layout: Layout, undone: set[str]) -> Iterator[Row]:
-    """Rows of models that are trained, copied or fetched before anything else; training counts in FLOPs alone."""
-    study = layout.study
-    seen = set()
-    for name, item in [*study.policies.items(), *study.prms.items()]:
-        if item.source not in ("trained", "hub"):
-            continue
-        path = layout.policy(name) if name in study.policies else layout.prm(name)
-        if path in seen:
-            continue
-        seen.add(path)
-        left = int(path in undone)
-        parameters = _parameters(layout, name)
-        place = ("policy", "prm") if name in study.policies else ("prm", "policy")
-        trains = item.source == "trained" and find_shipped(layout.training_of(name).definition()) is None
-        tokens = float(item.definition.training["tokens"]) if trains else 0.0
-        yield {
-            "benchmark": "none",
-            place[0]: name,
-            place[1]: "none",
-            "method": "train" if trains else "fetch" if item.source == "hub" else "copy",
-            "budget": 0,
-            "jobs": left,
-            "jobs_done": 1 - left,
-            "responses": 0,
-            "policy_tokens": 0.0,
-            "prm_tokens": 0.0,
-            "gpus": 0,
-            "gpu_hours": 0.0,
-            "flops": left * flops.training(parameters, tokens),
-            "disk_gb": left * parameters * (2 if item.source == "hub" else 4) / 1e9,
-            "tokens_from": "definition",
-            "speed_from": "none",
-        }
+def _labelled(layout: Layout, settings: Mapping[str, Any], name: str) -> Row:
+    """Unpriced row of a labelled set, whose solutions every PRM reads once."""
+    item, columns = layout.study.labelled[name], ["problem", "steps"]
+    path = layout.root / labelled_spec(layout, name).product
+    there = path.exists()
+    form, most = item.format, item.solutions
+    frame = tables.read("labelled", path, columns) if there else read_labelled(layout.root / item.path, form, most)
+    letters = frame["problem"].str.len().sum() + frame["steps"].map(lambda steps: sum(map(len, steps))).sum()
+    return {
+        "benchmark": name,
+        "policy": "none",
+        "method": "labelled",
+        "budget": 0,
+        "responses": 0,
+        "policy_tokens": 0.0,
+        "prm_tokens": float(letters) / settings["expected"]["characters_per_token"],
+        "tokens_from": "labelled solutions",
+    }
+
+
+def _model(layout: Layout, job: Job) -> Row:
+    """Row of a model that is trained, copied or fetched before anything else; training counts in FLOPs alone."""
+    study, spec, name = layout.study, job.spec, str(job.of)
+    item: Any = settings_of(study, name)
+    count = _parameters(layout, name)
+    place = ("policy", "prm") if name in study.policies else ("prm", "policy")
+    trains = isinstance(spec, TrainPolicySpec) and find_shipped(spec.definition()) is None
+    tokens = float(item.definition.training["tokens"]) if trains else 0.0
+    fetched = isinstance(spec, FetchSpec)
+    return {
+        "benchmark": "none",
+        place[0]: name,
+        place[1]: "none",
+        "method": "train" if trains else "fetch" if fetched else "copy",
+        "budget": 0,
+        "responses": 0,
+        "policy_tokens": 0.0,
+        "prm_tokens": 0.0,
+        "gpus": 0,
+        "gpu_hours": 0.0,
+        "flops": flops.training(count, tokens),
+        "disk_gb": count * (2 if fetched else 4) / 1e9,
+        "tokens_from": "definition",
+        "speed_from": "none",
+    }
 
 
 def _parameters(layout: Layout, name: str) -> float:
     """Parameters of a model: counted in its folder, else given, told by its name, or assumed."""
     study = layout.study
-    item = study.policies.get(name) or study.prms[name]
-    if item.source in ("trained", "hub"):
-        path = layout.root / (layout.policy(name) if name in study.policies else layout.prm(name))
-        if path.exists():
-            return float(parameters(path.parent))
+    item: Any = settings_of(study, name)
+    if (made := made_model(layout, name)) is not None and (path := layout.root / made.product).exists():
+        return float(parameters(path.parent))
     if item.source == "trained":
         return _of_definition(study, item.definition.model)
     if item.source == "openai":
@@ -297,7 +286,7 @@ def _parameters(layout: Layout, name: str) -> float:
 
 def _flops(layout: Layout, name: str, tokens: float) -> float:
     """FLOPs of tokens through a model; of a mixture of experts, through those that a token meets."""
-    item = layout.study.policies.get(name) or layout.study.prms[name]
+    item = settings_of(layout.study, name)
     return flops.inference(_parameters(layout, name), tokens, getattr(item, "active_parameters", None))
 
 
@@ -327,7 +316,7 @@ def _priced(layout: Layout, settings: Mapping[str, Any], row: Row) -> Row:
         if name is None or wanted.gpus == 0:
             continue
         own = demand.of_job(study, **{kind: name}, rows=settings, root=layout.root).gpus
-        item = study.policies.get(name) or study.prms[name]
+        item = settings_of(study, name)
         rate = speed["measured"].get(getattr(item, "id", name))
         sources.add("assumed" if rate is None else "measured")
         if rate is None and own:

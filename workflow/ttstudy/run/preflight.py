@@ -17,6 +17,7 @@ from pydantic import BaseModel, ValidationError
 
 from ttstudy.dag import stamps
 from ttstudy.dag.fingerprint import ROOT
+from ttstudy.dag.inputs import benchmark_spec, imported_spec, labelled_spec
 from ttstudy.dag.layout import Layout, open_layout
 from ttstudy.data import published
 from ttstudy.data.revisions import load
@@ -59,7 +60,7 @@ def check(layout: Layout) -> None:
         if isinstance(benchmark, MiniatureBenchmark):
             with naming(f"benchmarks.{name}.task"):
                 definitions.check_task(benchmark.task)
-        spec = layout.benchmark_spec(name)
+        spec = benchmark_spec(layout, name)
         there = (layout.root / spec.product).exists()
         if isinstance(benchmark, MiniatureBenchmark | FileBenchmark) and not there:
             from ttstudy.data import benchmarks
@@ -73,7 +74,7 @@ def check(layout: Layout) -> None:
         elif isinstance(benchmark, RecordedBenchmark):
             _recorded(layout, name, "benchmarks")
     for name, settings in study.labelled.items():
-        if not (layout.root / layout.labelled(name)).exists():
+        if not (layout.root / labelled_spec(layout, name).product).exists():
             from ttstudy.analysis.diagnostics.labelled import read_labelled
 
             with naming(f"labelled.{name}"):
@@ -114,7 +115,7 @@ def _trained_prm(study: Study, name: str, prm: TrainedPRM) -> None:
 
 
 def _recorded(layout: Layout, name: str, group: str) -> None:
-    spec = layout.imported_spec(name, group)
+    spec = imported_spec(layout, name, group)
     if not (layout.root / spec.product).exists():
         from ttstudy.data import recorded
 

@@ -1,0 +1,61 @@
+"""Where every kind of file lies: one pattern each. Specs fill in their names, rules leave them as wildcards.
+
+`results` is the results folder, `folder` the study's own in it; `spec` is the eight characters of a spec
+(`Spec.folder`), so that two settings lie side by side.
+"""
+
+from __future__ import annotations
+
+from string import Formatter
+
+# What is given from outside, read into tables.
+RECORDED = "{results}/imported/{spec}.parquet"
+BENCHMARK = "{results}/benchmarks/{benchmark}-{spec}.parquet"
+LABELLED = "{results}/labelled/{labelled}-{spec}/solutions.parquet"
+
+# Checkpoints: the file that stands for all in its folder.
+TRAINED_POLICY = "{results}/models/policies/{policy}-{spec}/training.json"
+TRAINED_PRM = "{results}/models/prms/{prm}-{spec}/training.json"
+FETCHED = "{results}/models/hub/{model}-{spec}/fetched.json"
+
+# What models make. Scores lie in the folder of the responses that they score.
+RESPONSES = "{results}/{benchmark}/{policy}/{pool}-{spec}/{first}-{last}.parquet"
+SCORES = "{results}/{benchmark}/{policy}/{pool}-{drawn}/scores/{prm}-{spec}/{first}-{last}.parquet"
+LABELLED_SCORES = "{results}/labelled/{labelled}-{solutions}/scores/{prm}-{spec}.parquet"
+SEARCH = "{results}/{benchmark}/{policy}/{method}/{prm}-{spec}/{budget}.{table}.parquet"
+
+# One study's own: its folder, and what is in it.
+STUDY = "{results}/studies/{study}"
+CELL = "{folder}/cells/{benchmark}/{policy}.{table}.parquet"
+TABLE = "{folder}/tables/{table}.parquet"
+REPORT = "{folder}/report.html"
+FIGURES = "{folder}/figures"
+PROVENANCE = "{folder}/provenance.json"
+
+# What is told of a table of responses lies beside it.
+LABELS = "labels.parquet"
+GRADES = "{grader}-{extraction}.parquet"
+
+DIGITS = "[0-9]{4,9}"
+"""Regular expression of a number in a path."""
+
+
+def number(count: int) -> str:
+    """A sample's index, or a budget, as paths have it."""
+    return f"{count:04d}"
+
+
+def beside(path: str, ending: str) -> str:
+    """Path, or pattern, of what lies beside a table of responses or a search's answers: `ending` in place of theirs."""
+    return f"{path.removesuffix('.parquet').removesuffix('.answers')}.{ending}"
+
+
+def parent(path: str) -> str:
+    """Folder of a path, or of a pattern."""
+    return path.rpartition("/")[0]
+
+
+def wildcards(pattern: str, **known: str) -> str:
+    """A pattern with what is known filled in, and a wildcard of Snakemake for every other name."""
+    names = {name: f"{{{name}}}" for _, name, _, _ in Formatter().parse(pattern) if name}
+    return pattern.format(**names | known)
