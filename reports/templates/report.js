@@ -163,13 +163,8 @@
   const app = document.getElementById("explorer-app");
   if (!app) return;
   const groups = JSON.parse(document.getElementById("explorer-index").textContent);
-  const names = { majority: "Majority vote", best_of_n: "Best-of-N", beam_search: "Beam search", dvts: "DVTS", cot: "CoT (greedy)" };
+  const words = JSON.parse(document.getElementById("explorer-words").textContent);
   const ends = { eos: "", stop: "", length: "cut off at the token limit", context: "cut off: context full", depth: "cut off at the depth limit" };
-  const reduce = {
-    min: (scores) => Math.min(...scores),
-    last: (scores) => scores[scores.length - 1],
-    avg: (scores) => scores.reduce((a, b) => a + b, 0) / scores.length,
-  };
   const bin = (score) => (score == null ? "sx" : "s" + Math.min(4, Math.floor(score * 5)));
   const number = (score) => (score == null ? "–" : score.toFixed(2));
   const levels = ["benchmark", "policy", "method", "prm", "budget"];
@@ -194,7 +189,7 @@
   const refill = (from) => {
     for (let i = from; i < levels.length; i++) {
       const values = [...new Set(matching(i).map((group) => group[levels[i]]))];
-      options(picks[levels[i]], values, (v) => names[v] ?? v);
+      options(picks[levels[i]], values, (v) => words.methods[v] ?? v);
     }
     const group = matching(levels.length)[0];
     options(picks.problem, group.problems);
@@ -208,7 +203,7 @@
   };
   levels.forEach((name, i) => choice(name, () => refill(i + 1)));
   choice("score", () => show());
-  options(picks.score, ["min", "last", "avg"], (v) => ({ min: "lowest step", last: "last step", avg: "mean of steps" })[v]);
+  options(picks.score, Object.keys(words.scores), (v) => words.scores[v]);
   picks.score.value = app.dataset.score;
   choice("problem", () => show());
   picker.append(
@@ -222,10 +217,9 @@
     for (const response of problem.responses) {
       if (response.answer == null) continue;
       const entry = answers.get(response.answer) ?? { count: 0, sum: 0, best: -Infinity, scored: false, correct: response.correct };
-      const scores = response.scores.filter((score) => score != null);
+      const score = response.score[picks.score.value];
       entry.count += 1;
-      if (scores.length) {
-        const score = reduce[picks.score.value](scores);
+      if (score != null) {
         entry.sum += score;
         entry.best = Math.max(entry.best, score);
         entry.scored = true;
@@ -348,8 +342,8 @@
       ...(more ? [more] : []));
   }
   // Open where there is most to see: a searched tree, of the policy and the PRM that the page names.
-  const wanted = { policy: app.dataset.policy, prm: app.dataset.prm, method: "beam_search" };
-  const fit = (group) => 4 * (group.method in { beam_search: 1, dvts: 1 }) + Object.entries(wanted).filter(([name, value]) => group[name] === value).length;
+  const wanted = { policy: app.dataset.policy, prm: app.dataset.prm, method: words.searches[0] };
+  const fit = (group) => 4 * (words.searches.includes(group.method)) + Object.entries(wanted).filter(([name, value]) => group[name] === value).length;
   const first = groups.reduce((best, group) => (fit(group) > fit(best) ? group : best));
   refill(0);
   for (const [i, name] of levels.entries()) {

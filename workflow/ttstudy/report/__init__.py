@@ -80,6 +80,7 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         audit=cards.tables(study.table("claims")),
         beside=paper.statement(study, pd.read_csv(PUBLISHED)),
         explorer=samples,
+        words=explorer.WORDS,
         start=_start(study, results.matrix),
         downloads=downloads.packed(tables),
         provenance=_provenance(context),

@@ -8,11 +8,21 @@ from typing import Any
 
 import pandas as pd
 
+from ttstudy.kinds.methods import METHODS, SEARCHES
+from ttstudy.kinds.scores import SCORES
 from ttstudy.report.cells import pack
 
 LARGEST = 6_000_000
 """Bytes that the packed samples may take in the report."""
 GROUP = ["benchmark", "policy", "method", "prm", "budget"]
+
+
+WORDS = {
+    "methods": {name: method.look.label for name, method in METHODS.items()},
+    "searches": list(SEARCHES),
+    "scores": {name: score.look.label for name, score in SCORES.items()},
+}
+"""What the page's script says of methods and scores, by name."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +85,13 @@ def _problems(part: pd.DataFrame, tree: pd.DataFrame | None) -> list[dict[str, A
 
 
 def _response(row: dict[str, Any]) -> dict[str, Any]:
-    steps = _list(row.get("steps"))
+    steps, scores = _list(row.get("steps")), [_number(score) for score in _list(row.get("step_scores"))]
+    known = [score for score in scores if score is not None]
     return {
         "sample": int(row["sample"]),
         "steps": [_text(step) for step in steps] or [_text(row.get("response"))],
-        "scores": [_number(score) for score in _list(row.get("step_scores"))],
+        "scores": scores,
+        "score": {name: round(float(score.of(known)), 6) for name, score in SCORES.items()} if known else {},
         "answer": None if _absent(row.get("answer")) else _text(row["answer"]),
         "correct": not _absent(row["correct"]) and bool(row["correct"]),
         "finish": _text(row.get("finish")),
