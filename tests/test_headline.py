@@ -16,6 +16,8 @@ from ttstudy.analysis.definitions import StudyTables
 from ttstudy.dag import fingerprint
 from ttstudy.data import tables
 from ttstudy.report import answer, views
+from ttstudy.report.blocks import Results
+from ttstudy.report.sections import SECTIONS
 from ttstudy.vocabulary import HEADLINE_TABLES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -113,10 +115,9 @@ def test_a_study_without_prms_has_every_table_and_no_row_that_needs_one():
 def test_what_the_report_shows_are_rows_of_the_tables():
     found = made(contest(2))
     study = StudyTables(found)
-    for view in (views.matrix, views.best_methods, views.votes, views.prm_effect):
-        name = {"matrix": "headline"}.get(view.__name__, view.__name__)
+    for key, name in {"small-large": "headline", "votes": "votes", "prms": "prm_effect"}.items():
         columns = list(found[name].columns)
-        shown = view(study)[columns].sort_values(tables.KEYS[name]).reset_index(drop=True)
+        shown = SECTIONS[key].view(Results.of(study), {})[columns].sort_values(tables.KEYS[name]).reset_index(drop=True)
         pd.testing.assert_frame_equal(shown, found[name].sort_values(tables.KEYS[name]).reset_index(drop=True))
     assert set(views.gains(study)["prm"]) <= {"good"}
 

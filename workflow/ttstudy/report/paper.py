@@ -7,7 +7,7 @@ import pandas as pd
 from ttstudy.analysis.definitions import tts
 from ttstudy.report import views
 from ttstudy.report.cells import Column, Table
-from ttstudy.report.views.tables import of_reference
+from ttstudy.report.views import of_reference
 
 TABLES = ("Table 3", "Table 5", "Table 6")
 """Where the paper gives accuracies; its figures repeat them."""

@@ -2,14 +2,47 @@
 
 from __future__ import annotations
 
-from ttstudy.report import views
+import pandas as pd
+
 from ttstudy.report.answer import points
 from ttstudy.report.blocks import DIFFERENCE, METHOD, POLICY, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import TRUST, Given, Section, Told
+from ttstudy.report.views import StudyTables, ordered
 from ttstudy.vocabulary import LEVELS
 
 SCHEMES = {"levels": "N by predicted level", "decided": "stop when decided", "likely": "stop at 95 %"}
+
+
+def _view(study: StudyTables) -> pd.DataFrame:
+    """Budgets that adapt to the problem against the same N for all: the rows of the adaptive table that had a choice.
+
+    Of the PRMs the reference one. The smallest N leaves nothing to spread, so its rows of scheme "levels" are left out.
+    """
+    frame = study.table("adaptive")
+    if not len(frame):
+        return pd.DataFrame()
+    frame = frame[frame["prm"].isin(["none", study.reference_prm])]
+    least = frame.groupby(["benchmark", "policy", "prm", "method"])["budget"].transform("min")
+    return ordered(study, frame[(frame["scheme"] != "levels") | (frame["budget"] > least)])
+
+
+def _predicted(study: StudyTables) -> pd.DataFrame:
+    """Confusion of the levels predicted without labels: problems by true level (rows) and predicted one.
+
+    Columns: benchmark, policy, prm, level (true), easy, medium, hard, misbinned (mean probability that the true level
+    is itself wrong).
+    """
+    frame = study.table("predicted")
+    if not len(frame):
+        return pd.DataFrame()
+    key = ["benchmark", "policy", "prm", "true_level"]
+    counts = frame.groupby([*key, "level"], observed=True).size().unstack("level", fill_value=0)
+    counts = counts.reindex(columns=list(LEVELS), fill_value=0).astype(int)
+    out = counts.join(frame.groupby(key, observed=True)["misbinned"].mean()).reset_index()
+    rank = {level: place for place, level in enumerate(LEVELS)}
+    out = out.rename(columns={"true_level": "level"}).sort_values("level", key=lambda c: c.map(rank), kind="stable")
+    return ordered(study, out)
 
 
 def _tell(given: Given) -> Told:
@@ -26,7 +59,7 @@ def _tell(given: Given) -> Told:
         C("accuracy", "Adaptive, %", "percent"), C("fixed", "Fixed, %", "percent"), *DIFFERENCE,
     ]  # fmt: skip
     blocks = each(study, frame, "adaptive", columns, lambda b, k: None, "Adaptive against fixed budgets")
-    levels = views.predicted_levels(study)
+    levels = _predicted(study)
     if len(levels):
         names = [
             POLICY, PRM, C("level", "True level", facet=True),
@@ -50,7 +83,7 @@ SECTION = Section(
     short="Predicted difficulty",
     group=TRUST,
     place=30,
-    view=lambda results, context: views.adaptive(results.study),
+    view=lambda results, context: _view(results.study),
     tell=_tell,
     absent="Not there: this study has no table of adaptive budgets.",
 )

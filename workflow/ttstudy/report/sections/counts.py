@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ttstudy.report import views
 from ttstudy.report.answer import percent
 from ttstudy.report.blocks import METHOD, PRM, Block, N, cell, joined, named_table
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import TRUST, Given, Section, Told
+from ttstudy.report.views import ordered
 
 
 def _tell(given: Given) -> Told:
-    frame = views.ordered(given.study, given.frame).copy()
+    frame = ordered(given.study, given.frame).copy()
     kinds = [c for c in ("cut", "no_answer", "timed_out") if c in frame]
     total = frame["responses"].sum() if "responses" in frame else 0
     words = {"cut": "were cut off", "no_answer": "gave no answer", "timed_out": "timed out in grading"}

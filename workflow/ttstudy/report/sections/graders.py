@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ttstudy.report import views
 from ttstudy.report.answer import percent, points
 from ttstudy.report.blocks import METHOD, PRM, Block, N, cell, named_table, shown
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import TRUST, Given, Section, Told
+from ttstudy.report.views import StudyTables, ordered
 
 _MOST_ANSWERS = 500
 """Rows of the table of answers on which graders differ; the table to save has all."""
 
 
+def _effects(study: StudyTables) -> pd.DataFrame:
+    """Accuracy of every cell of the headline rule under both graders, the largest difference first."""
+    frame = study.table("grader_accuracy")
+    if not len(frame):
+        return pd.DataFrame()
+    frame = ordered(study, study.headline(frame))
+    order = frame["difference"].abs().sort_values(ascending=False, kind="stable").index
+    return frame.loc[order].reset_index(drop=True)
+
+
 def _tell(given: Given) -> Told:
     frame, study = given.frame, given.study
-    every = views.grader_effects(study)
+    every = _effects(study)
     effects = every[every["changed"] > 0] if len(every) else every
     finding = _graders_differ(frame, every, effects)
     cells = cell(study)
     summed = frame.groupby(["benchmark", "policy"], sort=False)[
         ["responses", "differ", "only_other", "only_grader", "timed_out", "other_timed_out"]
     ].sum()
-    summed = views.ordered(study, summed.reset_index())
+    summed = ordered(study, summed.reset_index())
     summed["differ_share"] = summed["differ"] / summed["responses"].where(summed["responses"] > 0)
     by_policy = [
         *cells, C("responses", "Responses", "count"), C("differ", "Differ", "count"),

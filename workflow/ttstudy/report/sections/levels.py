@@ -6,16 +6,38 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ttstudy.report import views
 from ttstudy.report.blocks import DIFFERENCE, POLICY, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import ON_LIGHT, PHONE_SAFE, TIE, percent, plain, wrapped
 from ttstudy.report.figures.style import GRID, INK, LEVEL, LOOKS, MUTED, NEUTRAL, Figure, canvas, render, seaborn
 from ttstudy.report.section import DECIDES, Given, Section, Told
+from ttstudy.report.views import StudyTables, ordered
+from ttstudy.vocabulary import LEVELS
+
+
+def _view(study: StudyTables) -> pd.DataFrame:
+    """Problems of each difficulty level by policy: benchmark, policy, level, problems, share, pass_at_1."""
+    frame = study.table("difficulty")
+    if not len(frame):
+        return pd.DataFrame()
+    # One answer, all that a reference gives, is no measure of difficulty.
+    frame = frame[frame["samples"] > 1]
+    out = frame.groupby(["benchmark", "policy", "level"], observed=True).agg(
+        problems=("problem_id", "size"), pass_at_1=("pass_at_1", "mean")
+    )
+    every = pd.MultiIndex.from_product(
+        [study.benchmarks, study.policies, LEVELS], names=["benchmark", "policy", "level"]
+    )
+    out = out.reindex(every).fillna({"problems": 0}).reset_index()
+    out["problems"] = out["problems"].astype(int)
+    total = out.groupby(["benchmark", "policy"])["problems"].transform("sum")
+    out = out[total > 0].copy()
+    out["share"] = out["problems"] / total
+    return ordered(study, out)[["benchmark", "policy", "level", "problems", "share", "pass_at_1"]]
 
 
 def _tell(given: Given) -> Told:
-    frame, best, study = given.frame, views.best_methods(given.study), given.study
+    frame, best, study = given.frame, ordered(given.study, given.study.table("best_methods")), given.study
     blocks = each(
         study, frame, "levels",
         [POLICY, C("level", "Level", facet=True), C("problems", "Problems", "count"),
@@ -139,7 +161,7 @@ SECTION = Section(
     short="Difficulty and method",
     group=DECIDES,
     place=10,
-    view=lambda results, context: views.levels(results.study),
+    view=lambda results, context: _view(results.study),
     tell=_tell,
     absent="Difficulty was not measured in this study.",
 )

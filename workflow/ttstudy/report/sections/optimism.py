@@ -4,12 +4,37 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ttstudy.report import views
 from ttstudy.report.blocks import POLICY, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import PHONE_SAFE, in_points
 from ttstudy.report.figures.style import INK, MUTED, ORANGE, Figure, canvas, render, seaborn
 from ttstudy.report.section import TRUST, Given, Section, Told
+from ttstudy.report.views import StudyTables, ordered
+
+
+def _view(study: StudyTables) -> pd.DataFrame:
+    """What choosing and judging on the same problems adds, per benchmark, policy, PRM and N.
+
+    From the study's optimism table (with its interval), else from naive and cross-fitted rows of the strategy table.
+    Columns: benchmark, policy, prm, budget, naive, cross_fitted, optimism, and low, high, author_rule, predicted where
+    known.
+    """
+    key = ["benchmark", "policy", "prm", "budget"]
+    frame, out = study.table("strategy"), study.table("optimism")
+    wide = pd.DataFrame()
+    if len(frame):
+        frame = frame[frame["level"] == "all"]
+        wide = frame.pivot_table(index=key, columns="selection", values="accuracy", observed=True)
+        wide = wide.reset_index().rename_axis(columns=None)
+    if {"naive", "cross_fitted", "optimism"} <= set(out.columns):
+        more = [name for name in ("author_rule", "predicted") if name in wide]
+        if more:
+            out = out.merge(wide[[*key, *more]], on=key, how="left")
+    elif {"naive", "cross_fitted"} <= set(wide.columns):
+        out = wide.assign(optimism=wide["naive"] - wide["cross_fitted"])
+    else:
+        return pd.DataFrame()
+    return ordered(study, out)
 
 
 def _tell(given: Given) -> Told:
@@ -63,7 +88,7 @@ SECTION = Section(
     short="Choosing on the test set",
     group=TRUST,
     place=20,
-    view=lambda results, context: views.optimism(results.study),
+    view=lambda results, context: _view(results.study),
     tell=_tell,
     absent="Not there: no table has the naive choice beside the cross-fitted one.",
 )

@@ -6,13 +6,21 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ttstudy.report import views
 from ttstudy.report.answer import points
 from ttstudy.report.blocks import ACCURACY, METHOD, POLICY, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import ONE, PHONE_SAFE, in_points, plain, wrapped
 from ttstudy.report.figures.style import LOOKS, SIZE, SIZE_MARKERS, Figure, canvas, render, seaborn
 from ttstudy.report.section import DECIDES, Given, Section, Told
+from ttstudy.report.views import StudyTables, ordered
+
+
+def _view(study: StudyTables) -> pd.DataFrame:
+    """Accuracy at each method's largest N by PRM, with its step AUC, less the policy's single answer."""
+    frame = ordered(study, study.table("prm_effect"))
+    if len(frame):
+        frame.insert(3, "auc", frame["prm"].map(study.auc).astype(float))
+    return frame
 
 
 def _tell(given: Given) -> Told:
@@ -92,7 +100,7 @@ SECTION = Section(
     short="The PRM",
     group=DECIDES,
     place=30,
-    view=lambda results, context: views.prm_effect(results.study),
+    view=lambda results, context: _view(results.study),
     tell=_tell,
     absent="No PRM was used in this study.",
 )

@@ -12,9 +12,39 @@ from ttstudy.report.blocks import ACCURACY, BENCHMARK, Block, Results, joined, n
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import AGAINST, Given, Section, Told
 
+_PUBLISHED = {"cot": "CoT", "majority": "majority vote", "tts": "TTS", "trained_reasoner": "trained to reason",
+              "reference": "one answer"}  # fmt: skip
+"""What a published accuracy is of."""
+
 
 def _view(results: Results, context: Mapping[str, Any]) -> pd.DataFrame:
-    return views.beside_published(results.study, context.get("published", pd.DataFrame()))
+    """Published accuracies and this study's own on the same benchmarks, best first.
+
+    The context's `published` has model, benchmark, method, where and accuracy. Columns: benchmark, model, what,
+    accuracy, low, high (missing for published numbers), source.
+    """
+    published, study = context.get("published", pd.DataFrame()), results.study
+    if not len(published) or not published["benchmark"].isin(study.benchmarks).any():
+        return pd.DataFrame()
+    keys = ["benchmark", "model", "method", "accuracy"]
+    theirs = published[published["benchmark"].isin(study.benchmarks)].groupby(keys, sort=False)["where"]
+    theirs = theirs.agg(lambda names: ", ".join(dict.fromkeys(names))).reset_index()
+    what = theirs["method"].map(_PUBLISHED).fillna("as published")
+    theirs = theirs.assign(source="published: " + theirs["where"], what=what)
+    ours = [views.cot(study).rename(columns={"policy": "model"}).assign(what=study.one[0])]
+    tts = views.gains(study)
+    if len(tts):
+        tts = tts[["benchmark", "policy", "tts", "tts_low", "tts_high", "budget"]].copy()
+        tts.columns = ["benchmark", "model", "accuracy", "low", "high", "budget"]
+        ours.append(tts.assign(what="TTS, N = " + tts["budget"].astype(str)))
+    ours = pd.concat(ours, ignore_index=True).assign(source="this study")
+    frame = pd.concat([ours, theirs], ignore_index=True)
+    frame = frame.reindex(columns=["benchmark", "model", "what", "accuracy", "low", "high", "source"])
+    place = {name: i for i, name in enumerate(study.benchmarks)}
+    frame = frame.assign(place=frame["benchmark"].map(place)).sort_values(
+        ["place", "accuracy", "model"], ascending=[True, False, True], kind="stable"
+    )
+    return frame.drop(columns="place").reset_index(drop=True)
 
 
 def _tell(given: Given) -> Told:

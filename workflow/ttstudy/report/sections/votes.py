@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from ttstudy.kinds.scores import SCORES, Score
 from ttstudy.kinds.votes import VOTES, Vote
-from ttstudy.report import views
 from ttstudy.report.blocks import METHOD, PRM, Block, N, cell, named_table, shown
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import DECIDES, Given, Section, Told
+from ttstudy.report.views import ordered
 
 
 def _tell(given: Given) -> Told:
@@ -44,7 +44,7 @@ SECTION = Section(
     short="Score and vote",
     group=DECIDES,
     place=40,
-    view=lambda results, context: views.votes(results.study),
+    view=lambda results, context: ordered(results.study, results.study.table("votes")),
     tell=_tell,
     absent="No answers were voted on with a PRM.",
 )
