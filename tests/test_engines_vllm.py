@@ -20,7 +20,7 @@ from ttstudy.policies.opening import open_engine
 from ttstudy.policies.protocol import Request, Sampling
 from ttstudy.policies.replicas import devices
 from ttstudy.report import behind
-from ttstudy.study.models import VllmOptions
+from ttstudy.study.models import POLICY_OPTIONS
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_the_sample_step_runs_under_vllms_python_in_two_copies_with_the_same_byt
     changes = {
         "benchmark": given_file(tmp_path / "problems.parquet"),
         "policy": given_file(POLICY / "config.json"),
-        "engine": vllm_work.SPEC.engine.model_copy(update={"vllm": VllmOptions(data_parallel=2)}),
+        "engine": vllm_work.SPEC.engine.model_copy(update={"vllm": POLICY_OPTIONS["vllm"](data_parallel=2)}),
         "outputs": {"output": str(tmp_path / "out.parquet")},
     }
     spec = vllm_work.SPEC.model_copy(update=changes)

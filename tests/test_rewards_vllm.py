@@ -17,7 +17,7 @@ from ttstudy.dag.specs.generation import Judge, ScoreSpec
 from ttstudy.data import tables
 from ttstudy.models.environment import VARIABLE
 from ttstudy.prms import open_reward_model
-from ttstudy.study.models import VllmPRMOptions
+from ttstudy.study.models import PRM_OPTIONS
 
 NAMES = ["math_shepherd", "rlhflow", "skywork-1.5b", "qwen"]
 HOSTILE_SOLUTION = ("\n".join(HOSTILE), HOSTILE)
@@ -87,7 +87,8 @@ def test_the_score_step_gives_the_scores_of_the_other_engine_and_takes_what_is_l
     )
     tables.write("labelled", labelled, tmp_path / "labelled.parquet")
     frames = {}
-    machine = {"vllm": VllmPRMOptions(max_model_len=1024, kv_cache_gib=0.25), "transformers": VllmPRMOptions()}
+    section = PRM_OPTIONS["vllm"]
+    machine = {"vllm": section(max_model_len=1024, kv_cache_gib=0.25), "transformers": section()}
     for engine, options in machine.items():
         prm = given_file(shelf.folder("qwen") / "config.json")
         spec = ScoreSpec(

@@ -115,8 +115,9 @@ def spec(wildcards, output):
 
 
 def scoring_environment(prm):
-    """Conda file of a step that scores with a PRM: the one with vLLM where the PRM runs on it."""
-    return f"../../envs/{'generate' if getattr(study.prms[prm], 'engine', None) == 'vllm' else 'score'}.yaml"
+    """Conda file of a step that scores with a PRM: the one with vLLM where the PRM's engine wants it."""
+    engine = study.engine_of(prm)
+    return f"../../envs/{'generate' if engine and engine.vllm_environment else 'score'}.yaml"
 
 
 def shown(rule):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cache
@@ -28,6 +29,9 @@ ROOT = LIBRARY.parent.parent
 SCRIPTS = ROOT / "scripts"
 KINDS = LIBRARY / "kinds"
 """Folders of files of one kind: to import one of them is to import every file in it."""
+
+_OPENER = re.compile(r"ttstudy(?:\.\w+)+:\w+")
+"""What is imported by its name, when it is wanted (`ttstudy.kinds.registry.named`)."""
 
 VERSIONS = {
     "ask": 1,
@@ -174,6 +178,8 @@ def _told(path: Path) -> frozenset[Path]:
                 parts = package.split(".")[: len(package.split(".")) - node.level + 1]
                 base = ".".join([*parts, base]).strip(".")
             modules.update([base, *(f"{base}.{alias.name}" for alias in node.names)])
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _OPENER.fullmatch(node.value):
+            modules.add(node.value.partition(":")[0])
     found: set[Path | None] = set()
     for module in modules:
         parts = module.split(".")
@@ -327,7 +333,8 @@ def record() -> dict[str, dict[str, str | int]]:
     formats = {f"formats/{name}": form.version for name, form in FORMATS.items()}
     scores = dict.fromkeys(members("scores"), VERSIONS["search"])  # searches choose by them
     kept = {f"confidences/{name}": CONFIDENCES[name].version for name in STORED}
-    for name, number in (searches | formats | scores | kept).items():
+    engines = dict.fromkeys(members("engines"), VERSIONS["sample"])
+    for name, number in (searches | formats | scores | kept | engines).items():
         found[name] = {"version": number, "code": code_of(name)}
     return dict(sorted(found.items()))
 

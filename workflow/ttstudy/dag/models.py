@@ -117,7 +117,7 @@ def engine(study: Study, policy: str) -> Engine:
     settings = study.policies[policy]
     assert isinstance(settings, LocalPolicy)
     dtype = settings.dtype if isinstance(settings, CheckpointPolicy | HubPolicy) else "float32"
-    return Engine(kind=settings.engine, device=settings.device, dtype=dtype, vllm=settings.vllm)
+    return Engine(kind=settings.engine, device=settings.device, dtype=dtype, **settings.sections)
 
 
 @remembered
@@ -134,7 +134,7 @@ def judge(layout: Layout, prm: str) -> Judge:
         format=read[0] if len(read) == 1 else None,
         formats=versions,
         engine=settings.engine,
-        vllm=settings.vllm,
+        **settings.sections,
     )
 
 

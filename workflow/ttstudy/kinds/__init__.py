@@ -1,4 +1,4 @@
-"""Kinds of things that a study is made of, one file each: methods, PRM formats, votes, scores.
+"""Kinds of things that a study is made of, one file each: methods, PRM formats, votes, scores, engines.
 
 A file put into a folder here is a new one, a file taken out is one less: schema, tables, layout, ledger, figures and
 texts read the folders. Nothing here imports a heavy library when it is loaded, and nothing of ours but words, errors

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ttstudy.errors import StudyError
 
@@ -35,6 +35,12 @@ class Look:
     def words(self) -> str:
         """What a sentence says."""
         return self.short or self.label
+
+
+def named(place: str) -> Any:
+    """What `module:name` names, its module imported now. Code digests follow such a text as they follow an import."""
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 def collected(package: str, folder: Iterable[str], kind: type[Kind]) -> dict[str, Kind]:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ttstudy.errors import StudyError
+from ttstudy.kinds.engines import in_vllm
 
 LIBRARY = Path(__file__).resolve().parents[2]
 VARIABLE = "TTSTUDY_VLLM_PYTHON"
@@ -41,7 +42,7 @@ def enter(*engines: str) -> None:
 
     StudyError where vLLM is wanted and nowhere installed.
     """
-    if "vllm" not in engines:
+    if not in_vllm(*engines):
         return
     python = vllm_python()
     if python is None:

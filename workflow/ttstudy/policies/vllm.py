@@ -35,7 +35,7 @@ class VllmEngine(Chatting):
     Prompts are token ids, so no second BOS is added; what was generated is never tokenised again. A request's seed
     is its own (n = 1); end-of-text ids are those of the checkpoint, as in the other engine. Prefix caching is on.
     On a CPU the same request gives the same bits whatever else is in the batch; on a GPU `batch_invariant` asks for
-    that. Options: see `ttstudy.study.VllmOptions`.
+    that. Options: see `ttstudy.kinds.engines.vllm`.
     """
 
     def __init__(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ttstudy.dag.specs import records
+from ttstudy.kinds.engines import LOCAL_PRMS
 from ttstudy.kinds.formats import FORMATS
+from ttstudy.kinds.registry import named
 from ttstudy.models.catalogue import CATALOGUE, find_folder, format_of
 
 if TYPE_CHECKING:
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
 
     from ttstudy.dag.specs.generation import Judge
     from ttstudy.models.checkpoint import Checkpoint
+    from ttstudy.prms.engine import ScoringEngine
     from ttstudy.prms.formats import Format
     from ttstudy.prms.scorer import Overflow, StepScorer
-    from ttstudy.prms.vllm import VllmScoring
 
 __all__ = [
     "CATALOGUE",
@@ -25,7 +27,6 @@ __all__ = [
     "open_reward_model",
 ]
 
-ENGINES = ("transformers", "vllm")
 BATCH_TOKENS = {"cpu": 4096, "cuda": 32768}
 
 
@@ -51,7 +52,7 @@ def open_reward_model(
     Args:
         path_or_name: checkpoint folder, or model id of the Hugging Face hub.
         format: name in `ttstudy.kinds.formats`; needed where neither the id nor the architecture in config.json tells.
-        engine: `transformers` or `vllm` (in the Python that has it; see `ttstudy.models.environment`).
+        engine: name in `ttstudy.kinds.engines` (`vllm`: in the Python that has it; see `ttstudy.models.environment`).
         name: for tables; the folder's name or the id by default.
         revision: commit (40 hex digits) of a hub model.
         text: options of the format, e.g. `system` of qwen; by default those of the model in the catalogue, or none.
@@ -63,27 +64,20 @@ def open_reward_model(
         on_overflow: `warn`, `error` or `drop` (see `StepScorer`).
         backbone: `light` is our own forward pass (Llama, Mistral, Qwen2), `transformers` is AutoModel, `auto` the
             first that can run the checkpoint. For engine `transformers`.
-        options: of engine `vllm`; see `ttstudy.prms.vllm.VllmScoring`. `max_model_len`, tokens of the
+        options: of the engine; of `vllm` see `ttstudy.prms.vllm.VllmScoring`. `max_model_len`, tokens of the
             longest solution, is by default the model's context.
 
     Raises:
         ValueError: a format that cannot be told, a tensor that is missing or does not belong, a tokenizer without
             the tokens of the format, a hub id without a commit, an unknown option, a format that vLLM cannot read.
     """
-    if engine not in ENGINES:
-        raise ValueError(f"Unknown PRM engine {engine!r}; there are {', '.join(ENGINES)}.")
-    if options and engine != "vllm":
-        raise TypeError(f"{', '.join(options)}: no option of engine {engine}.")
-    import torch
-
+    if engine not in LOCAL_PRMS:
+        raise ValueError(f"Unknown PRM engine {engine!r}; there are {', '.join(LOCAL_PRMS)}.")
+    if strange := sorted(set(options) - set(LOCAL_PRMS[engine].options)):
+        raise TypeError(f"{', '.join(strange)}: no option of engine {engine}.")
     from ttstudy.models.checkpoint import Checkpoint, origin
-    from ttstudy.models.network import dtype_of
     from ttstudy.models.text import TextTokenizer
-    from ttstudy.prms import heads
-    from ttstudy.prms.backbone import Backbone
     from ttstudy.prms.formats import make_format
-    from ttstudy.prms.hf import TransformersScoring
-    from ttstudy.prms.native import NativeScoring
     from ttstudy.prms.scorer import StepScorer
 
     folder = find_folder(path_or_name, revision)
@@ -94,24 +88,45 @@ def open_reward_model(
     if text is None:
         text = known.options if known and known.format == format else {}
     encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **text)
-    if engine == "vllm":
-        if backbone != "auto":
-            raise ValueError("backbone is an option of engine transformers; leave it out with engine vllm.")
-        vllm = _on_vllm(checkpoint, format, encoder, dtype, cache, options)
-        checkpoint.close()
-        return StepScorer(name or Path(path_or_name).name, encoder, vllm, on_overflow)
-    device = _device(device)
-    kind = torch.device(device).type
-    precision = dtype_of(dtype or ("float32" if kind == "cpu" else checkpoint.dtype))
-    budget = batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
-    head = heads.load_head(format, encoder, checkpoint, device)
-    head_keys = head.keys
-    if _known_backbone(checkpoint, head_keys, backbone):
-        scoring = NativeScoring(Backbone(checkpoint, device, precision), head, budget, cache_mib)
-    else:
-        scoring = TransformersScoring(checkpoint, head, head_keys, device, precision, budget)
+    opening = Opening(checkpoint, format, encoder, cache, device, dtype, batch_tokens, cache_mib, backbone)
+    scoring: ScoringEngine = named(LOCAL_PRMS[engine].opens)(opening, **options)
     checkpoint.close()
     return StepScorer(name or Path(path_or_name).name, encoder, scoring, on_overflow)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an engine opens a PRM with; see `open_reward_model`."""
+
+    checkpoint: Checkpoint
+    format: str
+    encoder: Format
+    cache: str | Path | None
+    device: str
+    dtype: str | None
+    batch_tokens: int | None
+    cache_mib: float
+    backbone: str
+
+
+def open_native(opening: Opening) -> ScoringEngine:
+    """Scoring on our own forward pass, or on AutoModel where the checkpoint is of another family."""
+    import torch
+
+    from ttstudy.models.network import dtype_of
+    from ttstudy.prms import heads
+    from ttstudy.prms.backbone import Backbone
+    from ttstudy.prms.hf import TransformersScoring
+    from ttstudy.prms.native import NativeScoring
+
+    checkpoint, device = opening.checkpoint, _device(opening.device)
+    kind = torch.device(device).type
+    precision = dtype_of(opening.dtype or ("float32" if kind == "cpu" else checkpoint.dtype))
+    budget = opening.batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
+    head = heads.load_head(opening.format, opening.encoder, checkpoint, device)
+    if _known_backbone(checkpoint, head.keys, opening.backbone):
+        return NativeScoring(Backbone(checkpoint, device, precision), head, budget, opening.cache_mib)
+    return TransformersScoring(checkpoint, head, head.keys, device, precision, budget)
 
 
 def _device(name: str) -> str:
@@ -123,29 +138,25 @@ def _device(name: str) -> str:
     return f"cuda:{torch.cuda.device_count() - 1}" if torch.cuda.is_available() else "cpu"
 
 
-def _on_vllm(
-    checkpoint: Checkpoint,
-    format: str,
-    encoder: Format,
-    dtype: str | None,
-    cache: str | Path | None,
-    options: Mapping[str, Any],
-) -> VllmScoring:
+def open_vllm(opening: Opening, **options: Any) -> ScoringEngine:
+    """Scoring on vLLM; ValueError where the head or the backbone is not whole."""
+    if opening.backbone != "auto":
+        raise ValueError("backbone is an option of engine transformers; leave it out with engine vllm.")
     from ttstudy.models.network import dtype_of
     from ttstudy.prms import heads
     from ttstudy.prms.vllm import VllmScoring, on_cpu
 
-    head = heads.load_head(format, encoder, checkpoint, "cpu")  # a head that is not whole is refused here
+    checkpoint = opening.checkpoint
+    head = heads.load_head(opening.format, opening.encoder, checkpoint, "cpu")
     _known_backbone(checkpoint, head.keys, "auto")
-    chosen = dtype or ("float32" if on_cpu() else checkpoint.dtype or "bfloat16")
-    dtype_of(chosen)
-    return VllmScoring(checkpoint, format, encoder, chosen, cache, **options)
+    dtype = opening.dtype or ("float32" if on_cpu() else checkpoint.dtype or "bfloat16")
+    dtype_of(dtype)
+    return VllmScoring(checkpoint, opening.format, opening.encoder, dtype, opening.cache, **options)
 
 
 def open_prm(path: str | Path, judge: Judge) -> StepScorer:
     """The PRM that a step's spec asks for, whose checkpoint's folder is `path`."""
-    options = records.bound(judge.vllm) | records.free(judge.vllm) if judge.engine == "vllm" else {}
-    return open_reward_model(path, format=judge.format, engine=judge.engine, **options)
+    return open_reward_model(path, format=judge.format, engine=judge.engine, **judge.options)
 
 
 def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: str) -> bool:

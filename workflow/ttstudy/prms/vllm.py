@@ -61,7 +61,7 @@ class VllmScoring:
         dtype: of the backbone; heads run in fp32.
         cache: folder for weights re-packaged under other names, written once.
         max_model_len: tokens of the longest solution; by default the model's context.
-        tensor_parallel, enforce_eager, gpu_memory_utilization, kv_cache_gib: see `ttstudy.study.VllmPRMOptions`.
+        tensor_parallel, enforce_eager, gpu_memory_utilization, kv_cache_gib: see `ttstudy.kinds.engines.vllm`.
     """
 
     def __init__(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ttstudy.errors import StudyError
+from ttstudy.kinds.engines import WEIGHTS
 from ttstudy.models.checkpoint import parameters
 from ttstudy.run.machine_files import ResourcesFile, SiteFile, checked
 from ttstudy.study import Study, read_yaml
@@ -93,7 +94,7 @@ def billions(study: Study, name: str, root: Path = Path()) -> float:
     0 for a model that needs no machine of ours: the miniature's, an endpoint, recorded responses.
     """
     settings = study.policies.get(name) or study.prms[name]
-    if settings.source in ("openai", "recorded"):
+    if settings.source not in WEIGHTS:
         return 0.0
     if (given := getattr(settings, "parameters", None)) is not None:
         return float(given) / 1e9

@@ -203,9 +203,8 @@ class Legacy:
         _of_then(settings, _DRAWN_BY)
         drawing |= {"policy": self._model(policy), "dtype": getattr(settings, "dtype", "float32")}
         if settings.engine == "vllm":
-            options = _in_text(
-                settings.vllm, tensor_parallel=1, max_model_len=None, enforce_eager=False, batch_invariant=False
-            )
+            then = {"tensor_parallel": 1, "max_model_len": None, "enforce_eager": False, "batch_invariant": False}
+            options = _in_text(settings.sections["vllm"], **then)
             return drawing | {"engine": "vllm", "vllm": options}
         # A device that is the CPU was not told.
         return drawing | {"engine": "transformers"} | ({} if settings.device == "cpu" else {"device": settings.device})
@@ -230,7 +229,7 @@ class Legacy:
         told = {"prm": self._model(prm), "format": form}
         told |= {"format_version": FORMATS[family]} if family in FORMATS else {}
         if isinstance(settings, LocalPRM) and settings.engine == "vllm":
-            options = _in_text(settings.vllm, tensor_parallel=1, enforce_eager=False)
+            options = _in_text(settings.sections["vllm"], tensor_parallel=1, enforce_eager=False)
             told["scoring"] = {"engine": "vllm"} | options
         return told
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 
+from ttstudy.kinds.engines import ENGINES, LOCAL_POLICIES, LOCAL_PRMS, Serving
 from ttstudy.study.fields import FREE, HubSource, Options, Section
 
 
@@ -18,51 +20,69 @@ class Definition(Section):
     version: int = Field(default=1, ge=1, le=1_000_000, description="raise it to train again with new code")
 
 
-class _Vllm(Section):
-    tensor_parallel: int = Field(default=1, ge=1, le=64, description="GPUs that share one copy of the weights")
-    max_model_len: int | None = Field(default=None, ge=16, description="context in tokens; null: the model's own")
-    enforce_eager: bool = Field(default=False, description="no compilation: slower, quicker to start (always on a CPU)")
-    gpu_memory_utilization: Annotated[float, FREE] = Field(
-        default=0.9, gt=0, le=1, description="share of each GPU's memory"
-    )
-    kv_cache_gib: Annotated[float | None, FREE] = Field(
-        default=None, gt=0, description="cache in GiB; null: what fits (CPU: 1)"
-    )
+def _section(engine: str, serving: Serving, end: str) -> type[Section]:
+    """The section of an engine's options; its name ends in `end`."""
+    fields: dict[str, Any] = {
+        key: (
+            Annotated[option.type, FREE] if option.free else option.type,
+            Field(default=option.default, ge=option.least, gt=option.above, le=option.most, description=option.about),
+        )
+        for key, option in serving.options.items()
+    }
+    said = f"Options of engine {engine}. Those marked FREE change no result and may differ from run to run."
+    return create_model(f"{engine.title()}{end}", __base__=Section, __doc__=said, __module__=__name__, **fields)
 
 
-class VllmOptions(_Vllm):
-    """Options of the vLLM engine. Those marked FREE change no result and may differ from run to run."""
-
-    data_parallel: Annotated[int, FREE] = Field(
-        default=1, ge=1, le=64, description="copies, each a process with GPUs of its own"
-    )
-    batch_invariant: bool = Field(default=False, description="the same bits whatever the batch, on a GPU; slower")
-    max_num_seqs: Annotated[int | None, FREE] = Field(
-        default=None, ge=1, description="most responses drawn together; null: vLLM's own"
-    )
+def _sections(servings: Mapping[str, Serving], end: str) -> dict[str, type[Section]]:
+    return {name: _section(name, serving, end) for name, serving in servings.items() if serving.options}
 
 
-class VllmPRMOptions(_Vllm):
-    """Options of a PRM on vLLM, as `VllmOptions`. A solution is scored whole or not at all, whatever the context."""
+POLICY_OPTIONS = _sections(LOCAL_POLICIES, "Options")
+"""Sections of the engines that draw, by the engine's name; none of an engine without options."""
+PRM_OPTIONS = _sections(LOCAL_PRMS, "PRMOptions")
+"""Those of the engines that score."""
 
-    max_model_len: Annotated[int | None, FREE] = Field(
-        default=None, ge=16, description="context in tokens; null: the model's own"
-    )
+
+def fields_of(sections: Mapping[str, type[Section]]) -> dict[str, Any]:
+    """Fields of a model that has a section for each engine with options, as `pydantic.create_model` takes them."""
+    return {
+        name: (section, Field(default=section(), description=f"options of engine {name}"))
+        for name, section in sections.items()
+    }
+
+
+def told(servings: Mapping[str, Serving]) -> Any:
+    """The field `engine`."""
+    said = "; ".join(f"{name}: {ENGINES[name].about}" for name in servings)
+    return Field(default="transformers", description=said)
 
 
 class OnEngine(Section):
-    """A model whose weights are here, and what runs it. Subclasses have `vllm`, options of their own."""
+    """A model whose weights are here, and what runs it; with a section for each engine that has options."""
 
-    engine: Literal["transformers", "vllm"] = Field(
-        default="transformers", description="transformers: CPU or one GPU; vllm: GPUs (and CPU, `make vllm-cpu`)"
-    )
-    vllm: Any
+    servings: ClassVar[Mapping[str, Serving]]
+    engine: str
+
+    @property
+    def sections(self) -> dict[str, Section]:
+        """Every engine's section, by its name."""
+        return {name: getattr(self, name) for name, serving in self.servings.items() if serving.options}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the engine that is used."""
+        return self.sections[self.engine].model_dump() if self.engine in self.sections else {}
 
     @model_validator(mode="after")
-    def _options_fit(self) -> OnEngine:
+    def _options_fit(self) -> Self:
         # Compared by value: a configuration that was written out in full, defaults too, must be readable again.
-        if self.engine != "vllm" and self.vllm != type(self.vllm)():
-            raise ValueError("has options under `vllm`, but its engine is transformers; add `engine: vllm`")
+        for name, section in self.sections.items():
+            if name != self.engine and section != type(section)():
+                raise ValueError(
+                    f"has options under `{name}`, but its engine is {self.engine}; add `engine: {name}`"
+                )
+        if (source := getattr(self, "source", None)) and source not in (known := ENGINES[self.engine].sources):
+            raise ValueError(f"engine {self.engine} runs models of source {', '.join(known)}, not {source}")
         return self
 
 

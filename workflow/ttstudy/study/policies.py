@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
-from ttstudy.study.fields import FREE, VARIABLE, EnvironmentName, FilePath, RecordedPath, Section, printable
-from ttstudy.study.models import Definition, HubModel, OnEngine, VllmOptions
+from ttstudy.kinds.engines import ENGINES, LOCAL_POLICIES, Serving
+from ttstudy.study.fields import FREE, VARIABLE, EnvironmentName, FilePath, OneOf, RecordedPath, Section, printable
+from ttstudy.study.models import POLICY_OPTIONS, Definition, HubModel, OnEngine, fields_of, told
 from ttstudy.study.sampling import SamplingChanges
 
 
@@ -21,24 +23,41 @@ class PromptedPolicy(Section):
     sampling: SamplingChanges = SamplingChanges()
 
 
-class LocalPolicy(PromptedPolicy, OnEngine):
+_HEEDING = " or ".join(name for name in LOCAL_POLICIES if ENGINES[name].devices)
+
+
+class _LocalPolicy(PromptedPolicy, OnEngine):
     """A policy whose weights are here: what runs it, and where."""
 
-    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where the transformers engine runs")
-    vllm: VllmOptions = Field(default=VllmOptions(), description="options of engine vllm")
+    servings: ClassVar[Mapping[str, Serving]] = LOCAL_POLICIES
+    engine: Annotated[str, OneOf(LOCAL_POLICIES)] = told(LOCAL_POLICIES)
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description=f"where the {_HEEDING} engine runs")
 
     @model_validator(mode="after")
-    def _device_fits(self) -> LocalPolicy:
-        if self.engine == "vllm" and self.device != "cpu":
-            raise ValueError("`device` is for the transformers engine; vLLM finds its GPUs itself, so leave it out")
+    def _device_fits(self) -> Self:
+        if not ENGINES[self.engine].devices and self.device != "cpu":
+            raise ValueError(
+                f"`device` is for the {_HEEDING} engine; {ENGINES[self.engine].label} finds its GPUs itself, so leave "
+                "it out"
+            )
         return self
 
     @property
     def gpus(self) -> int:
         """GPUs that a step of this policy takes."""
-        if self.engine == "vllm":
-            return self.vllm.tensor_parallel * self.vllm.data_parallel
-        return int(self.device == "cuda")
+        return LOCAL_POLICIES[self.engine].gpus(self.options, self.device)
+
+
+if TYPE_CHECKING:
+    LocalPolicy = _LocalPolicy
+else:
+    LocalPolicy = create_model(
+        "LocalPolicy",
+        __base__=_LocalPolicy,
+        __doc__=_LocalPolicy.__doc__,
+        __module__=__name__,
+        **fields_of(POLICY_OPTIONS),
+    )
 
 
 class TrainedPolicy(LocalPolicy):

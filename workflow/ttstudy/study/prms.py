@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, create_model
 
+from ttstudy.kinds.engines import LOCAL_PRMS, Serving
 from ttstudy.kinds.formats import FORMATS
 from ttstudy.study.fields import FilePath, Name, OneOf, Section
-from ttstudy.study.models import Definition, HubModel, OnEngine, VllmPRMOptions
+from ttstudy.study.models import PRM_OPTIONS, Definition, HubModel, OnEngine, fields_of, told
 
 Format = Annotated[str, OneOf(FORMATS)]
 """Input formats; `ttstudy.models.catalogue` tells them of models that are known."""
 _FAMILIES = ", ".join(f"{name}: {form.label}" for name, form in FORMATS.items())
 
 
-class LocalPRM(OnEngine):
+class _LocalPRM(OnEngine):
     """A PRM whose weights are here: what runs it."""
 
-    vllm: VllmPRMOptions = Field(default=VllmPRMOptions(), description="options of engine vllm")
+    servings: ClassVar[Mapping[str, Serving]] = LOCAL_PRMS
+    engine: Annotated[str, OneOf(LOCAL_PRMS)] = told(LOCAL_PRMS)
 
     @property
     def gpus(self) -> int:
         """GPUs that the engine is told to take; 0: by the PRM's size."""
-        return self.vllm.tensor_parallel if self.engine == "vllm" else 0
+        return LOCAL_PRMS[self.engine].gpus(self.options, "")
+
+
+if TYPE_CHECKING:
+    LocalPRM = _LocalPRM
+else:
+    LocalPRM = create_model(
+        "LocalPRM", __base__=_LocalPRM, __doc__=_LocalPRM.__doc__, __module__=__name__, **fields_of(PRM_OPTIONS)
+    )
 
 
 class TrainedPRM(LocalPRM):

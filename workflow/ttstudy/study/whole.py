@@ -8,11 +8,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from ttstudy.kinds.engines import ENGINES, Engine
 from ttstudy.kinds.methods import METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.study.benchmarks import Benchmark, Labelled
 from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section
 from ttstudy.study.methods import Budgets, Difficulty, Search
-from ttstudy.study.policies import OpenAIPolicy, Policy, RecordedPolicy, TrainedPolicy
+from ttstudy.study.policies import Policy, RecordedPolicy, TrainedPolicy
 from ttstudy.study.prms import PRM, RecordedPRM
 from ttstudy.study.sampling import SAMPLING, Sampling, SamplingChange, SamplingSettings
 
@@ -193,7 +194,13 @@ class Study(Section):
 
     def can_search(self, policy: str) -> bool:
         """Whether a policy can go on from a partial response: recorded ones and those behind endpoints cannot."""
-        return not isinstance(self.policies[policy], RecordedPolicy | OpenAIPolicy)
+        engine = self.engine_of(policy)
+        return engine is not None and not engine.no_search
+
+    def engine_of(self, model: str) -> Engine | None:
+        """What runs a policy or PRM; None where it was run elsewhere and recorded."""
+        settings: Policy | PRM = self.policies.get(model) or self.prms[model]
+        return ENGINES.get(getattr(settings, "engine", settings.source))
 
     @property
     def scoring_prms(self) -> list[str]:

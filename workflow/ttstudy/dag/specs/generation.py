@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import create_model
 
 from ttstudy.dag.specs.records import Coded, File, Record, Versioned
 from ttstudy.study.fields import FREE, OWN
 from ttstudy.study.methods import Search
-from ttstudy.study.models import VllmOptions, VllmPRMOptions
+from ttstudy.study.models import POLICY_OPTIONS, PRM_OPTIONS, fields_of
 from ttstudy.study.policies import Endpoint
 from ttstudy.study.prms import Format
 from ttstudy.study.sampling import SamplingSettings, TokenConfidence
 
 
-class Engine(Record):
-    """What runs a policy; `vllm` has options of its own."""
+class _Engine(Record):
+    """What runs a policy; with a section of options for each engine that has some."""
 
     kind: str
     device: str = "cpu"
     dtype: str
-    vllm: VllmOptions = VllmOptions()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the engine of this kind."""
+        return getattr(self, self.kind).model_dump() if self.kind in POLICY_OPTIONS else {}
+
+
+if TYPE_CHECKING:
+    Engine = _Engine
+else:
+    Engine = create_model(
+        "Engine", __base__=_Engine, __doc__=_Engine.__doc__, __module__=__name__, **fields_of(POLICY_OPTIONS)
+    )
 
 
 class Drawing(Versioned):
@@ -73,14 +87,26 @@ class RecordedResponsesSpec(Versioned):
     largest: Annotated[int, FREE]
 
 
-class Judge(Record):
+class _Judge(Record):
     """A PRM and what reads with it. `formats`: versions of its input format that are not 1."""
 
     checkpoint: File
     format: Format | None = None
     formats: dict[str, int] = {}
     engine: str = "transformers"
-    vllm: VllmPRMOptions = VllmPRMOptions()
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the engine."""
+        return getattr(self, self.engine).model_dump() if self.engine in PRM_OPTIONS else {}
+
+
+if TYPE_CHECKING:
+    Judge = _Judge
+else:
+    Judge = create_model(
+        "Judge", __base__=_Judge, __doc__=_Judge.__doc__, __module__=__name__, **fields_of(PRM_OPTIONS)
+    )
 
 
 class ScoreSpec(Versioned):
