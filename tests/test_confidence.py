@@ -16,6 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_engines_checkpoint import make_checkpoint
+from tests.test_headline import outcomes as made_outcomes
+from ttstudy.analysis.accuracy import accuracy_table
+from ttstudy.analysis.choice import grids
+from ttstudy.analysis.confidence import confidence as beside_majority
+from ttstudy.analysis.definitions import StudyTables
 from ttstudy.data import recorded, tables
 from ttstudy.data.tables import TableError
 from ttstudy.kinds import estimators
@@ -27,6 +32,7 @@ from ttstudy.policies.openai import read_answer
 from ttstudy.policies.opening import open_engine
 from ttstudy.policies.protocol import Request, Sampling
 from ttstudy.policies.sampling import draw
+from ttstudy.report.sections.confidence import SECTION
 from ttstudy.study import from_mapping
 from ttstudy.study.sampling import SamplingSettings, TokenConfidence
 
@@ -284,3 +290,60 @@ def test_what_is_not_known_of_every_response_is_left_out():
     (table,) = [frame for method, prm, frame in values if (method, prm) == ("confidence", "none")]
     assert set(table["score"]) == {"logprob_mean", "logprob_sum"}
     assert set(table["vote"]) == {"confidence_vote", "confidence_max", "borda"}
+
+
+# -- beside the majority vote ------------------------------------------------------------------------------------
+
+RIGHT = {  # of ten problems, how many are right
+    ("p", "none", "majority", 4, "none", "majority"): 5,
+    ("p", "none", "confidence", 4, "logprob_sum", "confidence_vote"): 9,
+    ("p", "none", "confidence", 4, "logprob_sum", "borda"): 4,
+    ("p", "none", "confidence", 8, "logprob_sum", "borda"): 6,  # no majority vote of 8
+}
+
+
+def studied(values: dict) -> StudyTables:
+    found = [(name, budget) for name in ("p", "q") for budget in (4, 8)]
+    ledger = pd.DataFrame([
+        {"benchmark": "toy", "policy": name, "prm": "none", "method": "confidence", "budget": budget,
+         "policy_parameters": 1e6, "prm_parameters": None}
+        for name, budget in found
+    ])  # fmt: skip
+    made = made_outcomes({cell: (np.arange(10) < right).astype(float) for cell, right in values.items()})
+    return StudyTables({"outcomes": made, "ledger": ledger, "accuracy": accuracy_table(made)})
+
+
+def test_each_vote_is_held_against_the_majority_of_as_many_and_what_is_missing_has_a_row():
+    frame = tables.check("confidence", beside_majority(studied(RIGHT)))
+    told = frame[frame["accuracy"].notna()]
+    columns = ["policy", "budget", "score", "vote", "accuracy", "majority", "difference"]
+    assert told[columns].replace(np.nan, None).values.tolist() == [
+        ["p", 4, "logprob_sum", "confidence_vote", 0.9, 0.5, pytest.approx(0.4)],
+        ["p", 4, "logprob_sum", "borda", 0.4, 0.5, pytest.approx(-0.1)],
+        ["p", 8, "logprob_sum", "borda", 0.6, None, None],
+    ]
+    lacking = {name: set(part["score"]) for name, part in frame[frame["accuracy"].isna()].groupby("policy")}
+    assert lacking == {"p": set(CONFIDENCES) - {"logprob_sum"}, "q": set(CONFIDENCES)}
+
+
+def test_the_page_says_what_confidence_votes_gain_and_which_were_not_stored():
+    def page(values):
+        study = studied(values)
+        known = dict(study.tables) | {"confidence": beside_majority(study)}
+        return SECTION.on_page("confidence", SimpleNamespace(study=StudyTables(known)), {})
+
+    told = page(RIGHT)
+    assert "log-probability, vote, +40.0; log-probability, Borda, -10.0" in page(dict(list(RIGHT.items())[:3])).finding
+    assert "Not stored with the responses of q, so not shown: mean log-probability, log-probability," in told.finding
+    assert told.blocks[0].figure is None and len(told.blocks[0].table.frame) == 3
+    nothing = page({("p", "none", "majority", 4, "none", "majority"): 5})
+    assert nothing.finding.startswith("Confidence votes were asked for. Not stored with the responses of any policy")
+    assert not nothing.blocks
+    assert SECTION.on_page("confidence", SimpleNamespace(study=StudyTables({})), {}) is None
+
+
+def test_confidence_votes_are_no_strategys_choice():
+    cells = RIGHT | {("p", "judge", "best_of_n", 4, "last", "prm_vote"): 5}
+    values = made_outcomes({cell: (np.arange(10) < right).astype(float) for cell, right in cells.items()})
+    (grid,) = grids(values)
+    assert [theta[0] for theta in grid.thetas] == ["majority", "best_of_n"]

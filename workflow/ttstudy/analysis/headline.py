@@ -14,6 +14,7 @@ import pandas as pd
 
 from ttstudy.analysis import definitions, statistics
 from ttstudy.analysis.choice import Grid, compute_optimal, grids
+from ttstudy.analysis.confidence import confidence
 from ttstudy.analysis.definitions import CELL, CURVES, StudyTables
 from ttstudy.analysis.flops import pareto
 from ttstudy.analysis.leads import best_methods, prm_effect, votes
@@ -34,6 +35,7 @@ def tables(study: StudyTables) -> dict[str, pd.DataFrame]:
         "prm_effect": prm_effect(study),
         "votes": votes(study),
         "matched": matched(study),
+        "confidence": confidence(study),
     }
 
 

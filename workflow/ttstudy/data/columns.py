@@ -48,6 +48,8 @@ COLUMNS = {
     "accuracy:share second:method difference:float low:float high:float significant:bool",
     "matched": "benchmark:str policy:str prm:str match:match budget:int method:method spent:int problems:count "
     "flops:amount? base_flops:amount? accuracy:share base:share difference:float low:float high:float p:share",
+    "confidence": "benchmark:str policy:str method:method budget:int score:score vote:vote problems:count "
+    "accuracy:share? majority:share? difference:float? low:float? high:float? p:share?",
     "prm_effect": _CELL + " problems:count accuracy:share low:share high:share cot:share? gain:float?",
     "votes": "benchmark:str policy:str prm:str method:method budget:int majority:share? range:share",
     "training": "model:str kind:str parameters:count? tokens:amount? flops:amount? loss:float? auc:float?",
@@ -131,6 +133,7 @@ KEYS: dict[str, list[str]] = {
     "gains": ["benchmark", "policy", "prm"],
     "best_methods": ["benchmark", "prm", "policy", "level"],
     "matched": ["benchmark", "policy", "prm", "match", "budget", "method"],
+    "confidence": ["benchmark", "policy", "method", "budget", "score", "vote"],
     "prm_effect": ["benchmark", "policy", "prm", "method", "budget"],
     "votes": ["benchmark", "policy", "prm", "method", "budget"],
     "training": ["model"],
