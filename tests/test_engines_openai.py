@@ -24,13 +24,14 @@ from tests.vllm_session import POLICY, environment
 from ttstudy.dag.specs.generation import AskSpec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
+from ttstudy.kinds.confidences import CONFIDENCES, Tokens
 from ttstudy.models.padding import pad_heads
 from ttstudy.policies.openai import Answer, Endpoint, Journal, _Asking, _PassingError, ask, read_answer, retry_after
 from ttstudy.policies.opening import open_engine
 from ttstudy.policies.protocol import Request, Sampling
 from ttstudy.policies.sampling import asked, requests
 from ttstudy.study import policies
-from ttstudy.study.sampling import SamplingSettings
+from ttstudy.study.sampling import SamplingSettings, TokenConfidence
 
 SAMPLES = range(25)
 SPEC = AskSpec(
@@ -85,7 +86,7 @@ def drawn(endpoint: Endpoint, folder: Path, spec: AskSpec = SPEC, samples=SAMPLE
     journal = Journal(folder / "journal")
     ask(endpoint, requests(endpoint, problems(count), samples, spec), journal)
     journal.close()
-    return asked(journal.answers, problems(count), samples)
+    return asked(journal.answers, problems(count), samples, spec.confidence)
 
 
 def direct(port: int) -> str:
@@ -103,7 +104,9 @@ def undisturbed(server, tmp_path_factory) -> pd.DataFrame:
 
 
 def test_greedy_tokens_are_those_of_the_other_engines(server, ours, tmp_path):
-    frame = drawn(endpoint(direct(server)), tmp_path, sampling(temperature=0.0, max_tokens=200), range(1))
+    sure = TokenConfidence(likeliest=vllm_work.LIKELIEST, group=16)
+    spec = sampling(temperature=0.0, max_tokens=200).model_copy(update={"confidence": sure})
+    frame = drawn(endpoint(direct(server)), tmp_path, spec, range(1))
     expected = vllm_work.greedy(ours)[: len(frame)]  # vLLM in this process has these tokens too: test_engines_vllm
     assert frame["response"].tolist() == [completion["text"] for completion in expected]
     assert frame["response_tokens"].tolist() == [len(completion["ids"]) for completion in expected]
@@ -111,6 +114,9 @@ def test_greedy_tokens_are_those_of_the_other_engines(server, ours, tmp_path):
     # The server's prompt has our length, so one BOS too.
     assert frame["prompt_tokens"].tolist() == [completion["prompt_tokens"] for completion in expected]
     assert frame["logprob"].tolist() == pytest.approx([sum(c["logprobs"]) for c in expected], abs=1e-3)
+    assert frame["self_certainty"].isna().all()  # the endpoint does not tell the whole distribution
+    tails = [CONFIDENCES["tail_group"].of_tokens(Tokens(None, completion["peaks"]), 16) for completion in expected]
+    assert frame["tail_group"].tolist() == pytest.approx(tails, rel=1e-3)
     for problem, completion in zip(vllm_work.PROBLEMS, expected, strict=False):
         body = {"model": "mini", "messages": vllm_work.chat(problem), "temperature": 0, "max_tokens": 200}
         answer = httpx2.post(

@@ -36,6 +36,9 @@ def test_greedy_tokens_texts_and_endings_are_those_of_the_transformers_engine(fo
         for key in ("ids", "text", "finish", "prompt_tokens"):
             assert theirs[key] == (list(mine[key]) if key == "ids" else mine[key])
         assert theirs["logprobs"] == pytest.approx(mine["logprobs"], abs=1e-4)
+        # Of the whole distribution vLLM tells nothing, of the likeliest tokens the same.
+        assert theirs["certainties"] is None and (theirs["peaks"] is None) == (mine["peaks"] is None)
+        assert theirs["peaks"] == (mine["peaks"] and pytest.approx(mine["peaks"], rel=1e-3))
     assert {completion["finish"] for completion in found["greedy"]} == {"eos", "stop", "length"}
 
 

@@ -25,6 +25,7 @@ from ttstudy.study.sampling import SamplingSettings
 
 PROBLEMS = ["3*6+27-14", "5+6*7-2+8-9*2", "12-3+4*5+7", "40-6*3", "2*3*4+5", "61-7-8-9"]
 STOP = ("\n\n",)
+LIKELIEST = 7
 SPEC = SampleSpec(
     version=1,
     seeds=(1, "sums", "mini"),
@@ -54,7 +55,8 @@ def chat(text: str) -> list[dict[str, str]]:
 def greedy(engine: Engine) -> list[dict]:
     """Whole greedy responses, then first steps, with their log-probabilities."""
     prompts = [tuple(engine.encode_chat(chat(problem))) for problem in PROBLEMS]
-    settings = [Sampling(max_tokens=200), Sampling(max_tokens=200, stop=STOP), Sampling(max_tokens=3)]
+    whole = Sampling(max_tokens=200, likeliest=LIKELIEST)
+    settings = [whole, Sampling(max_tokens=200, stop=STOP), Sampling(max_tokens=3)]
     requests = [Request(prompt, sampling) for sampling in settings for prompt in prompts]
     return [asdict(completion) for completion in engine.generate(requests)]
 

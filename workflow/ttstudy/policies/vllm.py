@@ -160,7 +160,7 @@ class VllmEngine(Chatting):
                 ignore_eos=True,
                 stop_token_ids=list(self.eos),  # so that an end of text is told from a stop text
                 detokenize=bool(sampling.stop),
-                logprobs=sampling.likeliest,
+                logprobs=min(sampling.likeliest, self.vocabulary),
                 flat_logprobs=True,
                 output_kind=RequestOutputKind.FINAL_ONLY,
             )
