@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +15,15 @@ import pytest
 
 from ttstudy.analysis import claims, flops, headline
 from ttstudy.analysis.accuracy import CELL
-from ttstudy.analysis.claims import compute, evidence, rewards, strategies
+from ttstudy.analysis.claims import CLAIMS, compute, coverage, evidence, gains, prms, strategies
+from ttstudy.analysis.claims.claim import Claim, Missing, weakest
 from ttstudy.analysis.claims.common import spearman
-from ttstudy.analysis.claims.evidence import Missing
+from ttstudy.analysis.claims.levels import _spread
+from ttstudy.analysis.claims.published import newcombe
 from ttstudy.analysis.definitions import StudyTables
+from ttstudy.dag import fingerprint
 from ttstudy.data import tables
+from ttstudy.errors import StudyError
 
 AUDIT = {
     1: "not significant", 2: "not significant", 4: "holds", 8: "not significant", 9: "not significant",
@@ -297,7 +304,7 @@ def test_the_papers_own_models_are_tested_when_they_are_there():
 )
 def test_newcombes_interval_is_that_of_his_table(counts, published):
     """Newcombe 1998, table II, method 10: the contrasts with as many on either side."""
-    assert evidence.newcombe(*counts) == pytest.approx(published, abs=5e-5)
+    assert newcombe(*counts) == pytest.approx(published, abs=5e-5)
 
 
 def test_rank_correlation_is_scipys_and_0_where_a_side_is_constant():
@@ -360,7 +367,7 @@ def test_a_level_that_a_policy_does_not_have_adds_nothing_to_the_spread_of_level
     pivot = pd.DataFrame({"x": [0.9, 0.9, 0.05], "y": [0.8, 0.8, 0.02], "z": [0.01, 0.04, 0.04]})
     levels = pd.DataFrame({"x": ["easy", "easy", "hard"], "y": ["easy", "easy", "hard"], "z": ["hard"] * 3})
     easy, hard = 0.9 - 0.8, 0.05 - 0.02
-    assert rewards._spread(pivot, levels, np.ones((1, 3))) == pytest.approx([(easy + 0 + hard) / 3])
+    assert _spread(pivot, levels, np.ones((1, 3))) == pytest.approx([(easy + 0 + hard) / 3])
 
 
 def test_both_halves_of_a_claim_on_signs_must_be_beyond_chance():
@@ -396,9 +403,9 @@ def test_a_lower_bound_on_the_gain_below_256_decides_nothing():
     cells = {("p", "none", "majority", n, "none", "majority"): v for n, v in ((4, 0.2), (16, 0.4))}
     cells |= {("p", "prm", "best_of_n", n, "min", "prm_vote"): v for n, v in ((4, 0.5), (16, 0.6))}
     with pytest.raises(Missing, match="better than the best majority from its smallest N on; gains: p >4x"):
-        compute.more_efficient_than_majority(claims.Evidence({"outcomes": values(cells)}))
+        gains.more_efficient_than_majority(claims.Evidence({"outcomes": values(cells)}))
     cells |= {("p", "prm", "best_of_n", n, "min", "prm_vote"): v for n, v in ((4, 0.3), (16, 0.6))}
-    assert compute.more_efficient_than_majority(claims.Evidence({"outcomes": values(cells)})).verdict == "fails"
+    assert gains.more_efficient_than_majority(claims.Evidence({"outcomes": values(cells)})).verdict == "fails"
 
 
 def test_where_nothing_can_be_recovered_no_share_of_it_is_told():
@@ -410,9 +417,9 @@ def test_where_nothing_can_be_recovered_no_share_of_it_is_told():
     math = side("MATH-500", 50, 0.7, 0.6, 0.9)
     solved = claims.Evidence({"outcomes": pd.concat([math, side("AIME24", 30, 0.0, 0.0, 0.0)])})
     with pytest.raises(Missing, match="room above the majority on AIME24"):
-        rewards.harder_benchmark_recovers_less(solved)
+        coverage.harder_benchmark_recovers_less(solved)
     open_ = claims.Evidence({"outcomes": pd.concat([math, side("AIME24", 30, 0.1, 0.1, 0.4)])})
-    assert rewards.harder_benchmark_recovers_less(open_).verdict == "holds"
+    assert coverage.harder_benchmark_recovers_less(open_).verdict == "holds"
 
 
 def test_best_of_n_decides_which_policy_a_prm_guides_not_a_reference_that_answered_once():
@@ -425,7 +432,7 @@ def test_best_of_n_decides_which_policy_a_prm_guides_not_a_reference_that_answer
     }
     training = pd.DataFrame({"model": ["mid", "huge", "prm"], "kind": ["policy", "policy", "prm"],
                              "parameters": [7e10, 4e11, 7e9], "flops": 1.0, "auc": [None, None, 0.9]})  # fmt: skip
-    found = rewards.weak_guides_strong(claims.Evidence({"outcomes": values(cells), "training": training}))
+    found = prms.weak_guides_strong(claims.Evidence({"outcomes": values(cells), "training": training}))
     assert found.verdict == "holds" and "mid, 10 times its size" in found.text
 
 
@@ -482,3 +489,98 @@ def test_compute_that_is_not_known_is_no_verdict_on_compute():
         compute.total_compute(claims.Evidence(made))
     made["ledger"]["flops_total"] = made["ledger"]["flops_total"].fillna(1e12)
     assert compute.total_compute(claims.Evidence(made)).verdict == "holds"
+
+
+# -- the registry -----------------------------------------------------------------------------------------------------
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = "workflow/ttstudy/analysis/claims"
+PROGRAM = """
+import sys; sys.path[:0] = ["workflow", "tests"]
+import report_world
+from ttstudy import report
+from ttstudy.analysis import claims
+world = report_world.world(problems=20, policies={"a": 20_000, "b": 90_000}, prms={"good": (1, 0.9, 1.0)}, budgets=(4,),
+                           explored=0)
+world["claims"] = claims.verdicts(world)
+report.build(world, report_world.CONTEXT, "page.html")
+world["claims"].to_json("claims.json", orient="records")
+"""
+ADDED = '''
+"""A claim of our own on how many policies there are."""
+
+from ttstudy.analysis.claims.claim import Claim, Finding
+from ttstudy.analysis.claims.evidence import Evidence
+
+
+def several(study: Evidence) -> Finding:
+    """Whether there is more than one policy."""
+    number = len(study.policies)
+    return Finding("holds" if number > 1 else "fails", f"the study has {number} policies", None, str(number))
+
+
+CLAIM_46 = Claim(
+    46, "Several policies were run", "this test", needs="outcomes", study=several, section="scaling"
+)
+'''
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory) -> Path:
+    """A tree of its own, to add files to and take files from."""
+    root = tmp_path_factory.mktemp("tree")
+    for folder in ("workflow/ttstudy", "workflow/schemas", "reports/templates", "reports/captions"):
+        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in ("reports/published.csv", "tests/report_world.py"):
+        (root / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, root / file)
+    return root
+
+
+def made(root: Path) -> tuple[str, str]:
+    """The page and the claims of the report's made-up world by the code of a tree."""
+    run = subprocess.run([sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, text=True, env={})
+    assert run.returncode == 0, run.stderr
+    return (root / "page.html").read_text(encoding="utf-8"), (root / "claims.json").read_text(encoding="utf-8")
+
+
+def test_a_file_with_a_claim_is_judged_and_on_the_page_and_taken_out_it_leaves_no_trace(copied):
+    before = made(copied)
+    file = copied / FOLDER / "policies.py"
+    file.write_text(ADDED.lstrip())
+    page, rows = made(copied)
+    known, now = json.loads(before[1]), json.loads(rows)
+    assert now[:-1] == known and now[-1]["claim"] == 46
+    assert (now[-1]["verdict"], now[-1]["text"]) == ("holds", "The study has 2 policies.")
+    card = re.search(r'<li[^>]* id="claim-46">(.*?)</li>', page, re.DOTALL)[1]
+    assert "Several policies were run" in card and 'href="#scaling"' in card and "holds" in card
+    file.write_text(ADDED.lstrip().replace("46, ", "45, "))
+    run = subprocess.run([sys.executable, "-c", PROGRAM], cwd=copied, capture_output=True, text=True, env={})
+    assert "against.py and " in run.stderr and "policies.py: two claims have the number 45; give one" in run.stderr
+    file.unlink()
+    assert made(copied) == before
+
+
+def test_every_file_of_claims_is_code_of_the_step_that_judges_them():
+    files = {path for path in fingerprint.computes("claims") if path.parent == ROOT / FOLDER}
+    assert files == set((ROOT / FOLDER).glob("*.py"))
+
+
+def test_two_claims_of_one_number_are_refused_in_a_sentence():
+    claim = Claim(3, "One", "here", "nothing")
+    with pytest.raises(StudyError, match="^one.py and two.py: two claims have the number 3; give one of them a free"):
+        claims.numbered([("one.py", claim), ("two.py", Claim(3, "Two", "here", "nothing"))])
+    assert list(claims.numbered([("a.py", Claim(9, "b", "", "")), ("a.py", claim)])) == [3, 9]
+
+
+def test_where_a_claim_is_judged_follows_from_its_tests():
+    audited = {number for number, claim in CLAIMS.items() if claim.where("holds", None) == "published"}
+    assert {4, 11, 42, 43, 44} <= audited and not audited & {3, 12, 13, 14, 30, 45}
+    assert CLAIMS[45].where("fails", None) == "tested" and CLAIMS[1].where("holds", "models") == "published"
+    assert CLAIMS[1].where("not run", "models") == "not_run"
+    assert [number for number, claim in CLAIMS.items() if claim.question] == [45]
+
+
+def test_the_weakest_verdict_counts():
+    assert weakest(["holds", "not significant", "holds"]) == "not significant"
+    assert weakest(["holds", "fails"]) == "fails" and weakest([]) == "not run"

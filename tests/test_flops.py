@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from ttstudy.analysis import flops
-from ttstudy.analysis.claims.arithmetic import R1_ACTIVE, TRAINED
-from ttstudy.analysis.claims.evidence import Published
+from ttstudy.analysis.claims.compute import R1_ACTIVE, TRAINED
+from ttstudy.analysis.claims.published import Published
 from ttstudy.data import tables
 
 PUBLISHED = Published()

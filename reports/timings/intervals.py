@@ -20,7 +20,7 @@ from scipy.special import expit, ndtr
 
 from ttstudy.analysis import difficulty, flops, statistics, strategy
 from ttstudy.analysis.claims.common import resampled, spearman
-from ttstudy.analysis.claims.evidence import newcombe
+from ttstudy.analysis.claims.published import newcombe
 
 HERE = Path(__file__).resolve().parent
 LEVELS = np.array(["easy", "medium", "hard"], dtype=object)

@@ -150,7 +150,7 @@ def _imports(path: Path) -> frozenset[Path]:
 def registry(path: Path) -> bool:
     """Whether a file is a registry: the `__init__` of a folder whose files it collects, whatever their names."""
     return path.name == "__init__.py" and any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "collected"
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("collected", "gathered")
         for node in ast.walk(_parsed(path))
     )
 

@@ -8,32 +8,17 @@ from typing import Any
 
 import pandas as pd
 
+from ttstudy.analysis.claims import CLAIMS
 from ttstudy.report.cells import Column, Table
 from ttstudy.report.figures.style import LOOKS
 
-EVIDENCE = {
-    1: "small-large", 2: "small-large", 3: "levels", 5: "scaling", 6: "prms", 7: "scaling", 8: "small-large",
-    9: "small-large", 10: "small-large", 12: "gains", 13: "gains", 14: "flops", 15: "small-large", 16: "small-large",
-    18: "flaws", 19: "flaws", 20: "flaws", 21: "flaws",
-    22: "prms", 24: "small-large", 26: "scaling", 28: "flops", 29: "flops", 30: "votes", 31: "prms", 32: "scaling",
-    33: "prms", 34: "levels", 35: "levels", 36: "levels", 37: "cot", 38: "gains", 39: "gains", 40: "optimism",
-    41: "scaling", 45: "small-large",
-}  # fmt: skip
-"""Section in which the evidence for a claim stands."""
-AUDITED = frozenset({4, 11, 12, 13, 14, 42, 43, 44})
-"""Claims for which the published numbers are recomputed whatever a study runs."""
-_AUDIT_ONLY = frozenset({4, 11, 42, 43, 44})
-QUESTION = 45
-"""The claim that is the study's own question: its card comes first."""
 MARKS = {"holds": "✓", "not significant": "≈", "fails": "✗"}
 """Sign of each verdict of a claim that was tested, in the order in which they are counted."""
 
 
 def group(claim: int, verdict: str, needs: Any) -> str:
     """Where a claim was judged: `tested` here, on the `published` numbers alone, or `not_run`."""
-    if verdict == "not run":
-        return "not_run"
-    return "published" if claim in _AUDIT_ONLY or not pd.isna(needs) else "tested"
+    return CLAIMS[claim].where(verdict, None if pd.isna(needs) else str(needs))
 
 
 def counted(frame: pd.DataFrame) -> dict[str, int]:
@@ -64,14 +49,14 @@ def cards(frame: pd.DataFrame, anchors: Collection[str]) -> dict[str, list[dict[
     """Cards by group, the study's own question first and then by number; `anchors` are the sections of the page."""
     out: dict[str, list[dict[str, Any]]] = {"tested": [], "published": [], "not_run": []}
     rows = frame.to_dict("records") if len(frame) else []
-    for row in sorted(rows, key=lambda row: (row["claim"] != QUESTION, row["claim"])):
+    for row in sorted(rows, key=lambda row: (not CLAIMS[int(row["claim"])].question, row["claim"])):
         card: dict[str, Any] = {str(key): None if pd.isna(value) else value for key, value in row.items()}
         number, where = int(card["claim"]), group(int(card["claim"]), card["verdict"], card.get("needs"))
         card["interval"] = _interval(card.get("low"), card.get("high"), str(card.get("ours") or ""))
         for key in ("published", "ours", "text"):
             card[key] = _written(card.get(key))
         card["mark"] = MARKS.get(card["verdict"], "○")
-        evidence = EVIDENCE.get(number, "") if where == "tested" else "audit"
+        evidence = CLAIMS[number].section if where == "tested" else "audit"
         card["evidence"] = evidence if evidence in (*anchors, "audit") else "claims-table"
         out[where].append(card)
     return out
@@ -116,7 +101,8 @@ def tables(frame: pd.DataFrame) -> dict[str, Table | None]:
         return {"arithmetic": None, "all": None}
     frame = frame.sort_values("claim", kind="stable")
     known = [column for column in _COLUMNS if column.name in frame]
-    checked = frame[(frame["claim"].isin(AUDITED) | frame["needs"].notna()) & (frame["verdict"] != "not run")]
+    audited = frame["claim"].isin([number for number, claim in CLAIMS.items() if claim.audit is not None])
+    checked = frame[(audited | frame["needs"].notna()) & (frame["verdict"] != "not run")]
     caption = "Claims checked on the published numbers: what follows from them and what does not"
     order = ("claim", "title", "verdict", "text", "published", "ours", "source")
     short = [column for name in order for column in known if column.name == name]

@@ -1,27 +1,46 @@
-"""Claims: the statements of the paper and of an article on it, each with a test, and the verdicts.
+"""Claims: the statements of the paper and of an article on it, each beside the checks that judge it.
 
-A claim may have up to three tests:
-- `audit` recomputes the published numbers; it always runs, and what it finds always counts;
-- `study` looks for the mechanism, or for the paper's own models, in a study's tables;
-- `published` asks what the published counts alone can carry; it stands in until the study's test can run.
-  The weakest verdict of those that ran is the claim's. Where only published numbers were there to test,
-  `needs` says what a full test takes. Verdicts: `holds`; `not significant` (the order is as claimed, but
-  the interval covers zero, or p is 0.05 or more); `fails`; `not run`.
+A file of this folder is a theme. A claim that is put into one, or into a file of its own, is judged by every study and
+stands on every page; taken out it leaves no trace. What a claim is, and its three tests (an audit of the published
+numbers, a study's, the published counts alone), says `ttstudy.analysis.claims.claim`. The weakest verdict of the tests
+that ran is the claim's. Where only published numbers were there to test, `needs` says what a full test takes. Verdicts:
+`holds`; `not significant` (the order is as claimed, but the interval covers zero, or p is 0.05 or more); `fails`;
+`not run`.
 
 The numbers follow the claims of arXiv 2502.06703 and the article as the project lists them; 45 is our own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
-from ttstudy.analysis.claims.evidence import PUBLISHED, Evidence, Finding, Missing, Published, Verdict
-from ttstudy.analysis.claims.registry import REGISTRY, Claim
+from ttstudy.analysis.claims.claim import Claim, Finding, Missing, weakest
+from ttstudy.analysis.claims.evidence import Evidence
+from ttstudy.analysis.claims.published import PUBLISHED, Published
+from ttstudy.errors import StudyError
+from ttstudy.kinds.gathering import gathered
 
-__all__ = ["COLUMNS", "PUBLISHED", "REGISTRY", "Claim", "Evidence", "Finding", "Published", "verdicts"]
+__all__ = ["CLAIMS", "COLUMNS", "PUBLISHED", "Claim", "Evidence", "Finding", "Published", "numbered", "verdicts"]
+
+
+def numbered(found: Iterable[tuple[str, Claim]]) -> dict[int, Claim]:
+    """Claims, each with the file that it is from, by rising number; StudyError where two have one number."""
+    files: dict[int, str] = {}
+    known: dict[int, Claim] = {}
+    for file, claim in found:
+        if claim.number in known:
+            both = file if file == files[claim.number] else f"{files[claim.number]} and {file}"
+            raise StudyError(f"{both}: two claims have the number {claim.number}; give one of them a free one")
+        files[claim.number], known[claim.number] = file, claim
+    return dict(sorted(known.items()))
+
+
+CLAIMS: dict[int, Claim] = numbered(gathered(__name__, __path__, Claim))
+"""Every claim by its number, in rising order."""
 
 COLUMNS = ["claim", "title", "source", "verdict", "published", "ours", "low", "high", "text", "needs"]
-_WEAKEST: list[Verdict] = ["fails", "not significant", "holds"]
 
 
 def verdicts(
@@ -29,13 +48,14 @@ def verdicts(
 ) -> pd.DataFrame:
     """One row per claim (columns `COLUMNS`), from a study's tables by contract name; any may be absent.
 
-    Used are outcomes, ledger, training, difficulty and diagnostics. `published`, or a table of that name,
+    Used are outcomes, ledger, training, difficulty, headline and diagnostics. `published`, or a table of that name,
     replaces reports/published.csv.
     """
     tables = dict(tables or {})
     given = tables.pop("published", None)
-    study, numbers = Evidence(tables, seed), Published(given if published is None else published)
-    return pd.DataFrame([_row(claim, study, numbers) for claim in REGISTRY], columns=COLUMNS)
+    numbers = Published(given if published is None else published)
+    study = Evidence(tables, seed, published=numbers)
+    return pd.DataFrame([_row(claim, study, numbers) for claim in CLAIMS.values()], columns=COLUMNS)
 
 
 def _row(claim: Claim, study: Evidence, numbers: Published) -> dict[str, object]:
@@ -45,7 +65,7 @@ def _row(claim: Claim, study: Evidence, numbers: Published) -> dict[str, object]
         findings.append(claim.audit(numbers))
     if claim.study is not None:
         try:
-            findings.append(claim.study(study, numbers))
+            findings.append(claim.study(study))
         except Missing as error:
             needs = f"{claim.needs} (missing: {error})"
             if claim.published is not None:
@@ -64,7 +84,7 @@ def _row(claim: Claim, study: Evidence, numbers: Published) -> dict[str, object]
         "claim": claim.number,
         "title": claim.title,
         "source": claim.source,
-        "verdict": min((f.verdict for f in findings), key=_WEAKEST.index, default="not run"),
+        "verdict": weakest(finding.verdict for finding in findings),
         "published": next((f.published for f in findings if f.published), None),
         "ours": shown.ours,
         "low": shown.low,

@@ -8,18 +8,20 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
-from ttstudy.analysis.claims.evidence import Cell, Evidence, Finding, Missing, Verdict, average, judge, less, points
+from ttstudy.analysis.claims.claim import Finding, Missing, Verdict, judge, points
+from ttstudy.analysis.claims.evidence import Cell, Evidence, average, less
 from ttstudy.analysis.statistics import Paired
 from ttstudy.kinds.methods import PAPER_SEARCHES
 
 RESAMPLES = 2000
 """Bootstrap resamples of statistics that are not means."""
+
 GUIDED = ("best_of_n", *PAPER_SEARCHES)
 
 
 def finding_above_zero(paired: Paired, text: str, published: str | None = None) -> Finding:
     """Finding on a difference that the claim says is above 0."""
-    verdict = judge(paired.difference, paired.low, paired.high)
+    verdict = judge(paired.difference, paired.low)
     return Finding(verdict, text, published, points(paired.difference), 100 * paired.low, 100 * paired.high)
 
 

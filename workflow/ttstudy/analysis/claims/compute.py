@@ -1,117 +1,72 @@
-"""Checks on a study: what TTS gains, at what compute, and against how much larger a policy."""
+"""Claims on what TTS costs: all compute of a small policy and a large one, tokens under two PRMs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-import pandas as pd
 
 from ttstudy.analysis import flops
-from ttstudy.analysis.claims.common import RESAMPLES, resampled, spearman
-from ttstudy.analysis.claims.evidence import Evidence, Finding, Missing, Verdict, judge, percent, points
+from ttstudy.analysis.claims.claim import Claim, Finding, Missing
+from ttstudy.analysis.claims.evidence import Evidence
+from ttstudy.analysis.claims.published import Published
+
+TRAINED = {
+    "Llama-3.2-3B-Instruct": (3e9, 9e12),
+    "Llama-3.1-405B-Instruct": (405e9, 15e12),
+    "DeepSeek-R1-Distill-Qwen-7B": (7e9, 18e12),
+    "DeepSeek-R1": (671e9, 14.8e12),
+}
+"""Nominal parameters and pretraining tokens by the models' cards; R1 with all experts, as in Table 4."""
+
+R1_ACTIVE = 37e9
+
+CHECKPOINTS = {
+    "Llama-3.2-3B-Instruct": 3.21e9,
+    "Llama-3.1-405B-Instruct": 406e9,
+    "DeepSeek-R1-Distill-Qwen-7B": 7.62e9,
+    "DeepSeek-R1": 671e9,
+}
+"""Parameters that the checkpoints have, in place of the sizes in their names."""
+
+PRM_SIZES = (7e9, 72e9)
 
 
-def gains_shrink(study: Evidence) -> Finding:
-    """Claim 12: the relative gain of TTS over CoT falls with the size of the policy."""
-    names, tts, cot = [], [], []
-    for policy in study.ladder(3):
-        try:
-            tts.append(study.tts(policy)[0].rename(policy))
-            cot.append(study.plain(policy, "cot").rename(policy))
-            names.append(policy)
-        except Missing:
-            continue
-    if len(names) < 3:
-        raise Missing("CoT and TTS of three policies or more")
-    sizes = np.array([study.parameters[name] for name in names])
-
-    def correlation(with_tts: np.ndarray, with_cot: np.ndarray) -> float:
-        return -spearman(sizes, (with_tts - with_cot) / np.maximum(with_cot, 1e-9))
-
-    estimate, low, high = resampled([pd.concat(tts, axis=1), pd.concat(cot, axis=1)], correlation, study.seed)
-    shown = [
-        f"{name} {percent(c.mean())} to {percent(t.mean())}"
-        for name, t, c in zip(names, tts, cot, strict=True)
-    ]
-    return Finding(
-        judge(estimate, low, high),
-        f"rank correlation of gain and size {-estimate:+.2f} ({', '.join(shown)})",
-        "gains fall with size",
-        f"{-estimate:+.2f}",
-        -high,
-        -low,
-    )
-
-
-def more_efficient_than_majority(study: Evidence) -> Finding:
-    """Claim 13: the efficiency gain over majority voting; the paper says up to 256 and beyond.
-
-    A lower bound below 256 says neither that nor the contrary.
-    """
-    best: tuple[str, flops.GainInterval] | None = None
-    kinds, bounds = [], []
-    for policy in study.policies:
-        majority_budgets = study.budgets(policy, "majority")
-        budgets = sorted({cell.budget for cell in study.grids if cell.policy == policy})
-        if len(majority_budgets) < 2 or len(budgets) < 2:
-            continue
-        majority = pd.concat([study.plain(policy, "majority", n) for n in majority_budgets], axis=1, join="inner")
-        tts = pd.concat([study.tts(policy, n)[0] for n in budgets], axis=1, join="inner")
-        common = majority.index.intersection(tts.index).sort_values()
-        if common.empty:
-            continue
-        majority, tts = majority.loc[common], tts.loc[common]
-        gain = flops.efficiency_interval(
-            majority_budgets,
-            majority.to_numpy(),
-            budgets,
-            tts.to_numpy(),
-            resamples=RESAMPLES,
-            seed=study.seed,
+def compute_table(published: Published) -> Finding:
+    """Audit: Table 4 recomputed, and what it leaves out."""
+    worst, models, totals, inferences = 0.0, {}, [], []
+    for name, (size, tokens) in TRAINED.items():
+        kinds = ("training_flops", "inference_flops", "total_flops")
+        trained, inferred, total = (published.value(kind, where="Table 4", policy=name) for kind in kinds)
+        worst = max(
+            worst, abs(flops.training(size, tokens) / trained - 1), abs((trained + inferred) / total - 1)
         )
-        sign = {"equal": "", "at least": ">", "never reached": ""}[gain.gain.kind]
-        shown = "never" if gain.gain.kind == "never reached" else f"{sign}{gain.gain.value:.3g}x"
-        kinds.append(f"{policy} {shown}")
-        bounds += [policy] if gain.gain.kind == "at least" else []
-        if best is None or gain.gain.value > best[1].gain.value:
-            best = (policy, gain)
-    if best is None:
-        raise Missing("majority and TTS at two budgets or more")
-    if best[1].gain.value < 256 and bounds:
-        raise Missing(
-            f"budgets that tell a gain of 256 from a smaller one: TTS of {', '.join(bounds)} is better than the best "
-            f"majority from its smallest N on; gains: {', '.join(kinds)}"
-        )
-    policy, gain = best
-    verdict = "fails" if gain.gain.value < 256 else "holds" if gain.low >= 256 else "not significant"
-    mark = ">" if gain.gain.kind == "at least" else ""
+        models[name] = flops.Model(name, size, tokens, inferred / (2 * size))
+        totals.append(total)
+        inferences.append(inferred)
+    low, high = published.rows(where="article", quantity="total_compute_ratio")["value"]
+    totals = [totals[1] / totals[0], totals[3] / totals[2]]
+    inferences = [inferences[1] / inferences[0], inferences[3] / inferences[2]]
+    small, large, distilled, r1 = models.values()
+    guided = [small._replace(prm_parameters=size, prm_tokens=small.inference_tokens) for size in PRM_SIZES]
+    with_prm = [large.inference / model.inference for model in guided]
+    active = r1._replace(active=R1_ACTIVE).total / distilled.total
+    true = [model._replace(parameters=CHECKPOINTS[name]).total for name, model in models.items()]
+    good = worst <= 0.005 and all(low <= total <= high for total in totals)
     return Finding(
-        verdict,
-        f"gains: {', '.join(kinds)}",
-        ">256x",
-        f"{mark}{gain.gain.value:.3g}x ({policy})",
-        gain.low,
-        gain.high,
+        "holds" if good else "fails",
+        f"6ND gives the training FLOPs within {100 * worst:.1f} %; the total ratios are {totals[0]:.1f}x and "
+        f"{totals[1]:.1f}x, the inference ratios {inferences[0]:.2f}x and {inferences[1]:.2f}x; one PRM pass "
+        f"over the first pair's tokens makes its inference ratio {with_prm[0]:.2f}x (7B) or "
+        f"{with_prm[1]:.3f}x (72B), and R1's 37B active parameters make the second total {active:.1f}x; with the "
+        f"checkpoints' own parameter counts the totals are {true[1] / true[0]:.1f}x and {true[3] / true[2]:.1f}x",
+        f"{low:g}x to {high:g}x",
+        f"{totals[0]:.1f}x and {totals[1]:.1f}x",
     )
-
-
-def small_beats_large(study: Evidence) -> Finding:
-    """Claim 45, our own: a policy with TTS beats the CoT of a larger one, and of how much larger a one."""
-    pairs = study.contests
-    sure, ordered = pairs[pairs["won"]], pairs[pairs["difference"] > 0]
-    best = sure if len(sure) else ordered
-    shown = best.loc[best["ratio"].idxmax()] if len(best) else pairs.loc[pairs["difference"].idxmax()]
-    verdict: Verdict = "holds" if len(sure) else "not significant" if len(ordered) else "fails"
-    text = (
-        f"with TTS at N = {shown['budget']} {shown['policy']} is {points(shown['difference'])} from the CoT of "
-        f"{shown['larger']}, {shown['ratio']:.3g} times its size; {len(sure)} of {len(pairs)} pairs are won "
-        f"significantly, {len(ordered)} in order"
-    )
-    ours = f"{points(shown['difference'])}, {shown['ratio']:.3g} times"
-    return Finding(verdict, text, "135 times", ours, 100 * float(shown["low"]), 100 * float(shown["high"]))
 
 
 def total_compute(study: Evidence) -> Finding:
-    """Claim 14: all compute of a small policy with TTS against that of a larger one whose CoT it matches.
+    """All compute of a small policy with TTS against that of a larger one whose CoT it matches.
 
     It holds where the smaller policy is ahead beyond chance, too.
     """
@@ -148,3 +103,61 @@ def total_compute(study: Evidence) -> Finding:
         "100x to 1000x",
         f"{ratio:.3g}x",
     )
+
+
+CLAIM_14 = Claim(
+    14,
+    "TTS of a small policy takes 100 to 1000 times less compute in all than a large one",
+    "article; Table 4",
+    needs="ledger and training tables of a small and a larger policy",
+    audit=compute_table,
+    study=total_compute,
+    section="flops",
+)
+
+
+def token_ratio(
+    costly: str, frugal: str, low: float, high: float, wanted: str
+) -> Callable[[Evidence], Finding]:
+    """Ratio of the tokens that beam search generates under two named PRMs at equal N."""
+
+    def check(study: Evidence) -> Finding:
+        table = study.table("ledger")
+        table = table[(table["method"] == "beam_search") & table["prm"].isin([costly, frugal])]
+        pivot = table.pivot_table(
+            index=["benchmark", "policy", "budget"], columns="prm", values="response_tokens"
+        )
+        pivot = pivot.reindex(columns=[costly, frugal]).dropna()
+        if pivot.empty:
+            raise Missing(f"beam search with {costly} and {frugal} at equal N")
+        ratios = pivot[costly] / pivot[frugal]
+        ratio = float(np.exp(np.log(ratios).mean()))
+        return Finding(
+            "holds" if low <= ratio <= high else "fails",
+            f"beam search generates {ratio:.2f}x the tokens under {costly} (mean of {len(ratios)} cells)",
+            wanted,
+            f"{ratio:.2f}x",
+            float(ratios.min()),
+            float(ratios.max()),
+        )
+
+    return check
+
+
+CLAIM_28 = Claim(
+    28,
+    "Beam search spends nearly twice the tokens with RLHFlow-Deepseek as with RLHFlow-Mistral",
+    "section 4.4; Figure 12",
+    needs="beam search with both RLHFlow PRMs at equal N",
+    study=token_ratio("RLHFlow-PRM-Deepseek-8B", "RLHFlow-PRM-Mistral-8B", 1.5, 2.5, "nearly 2x"),
+    section="flops",
+)
+
+CLAIM_29 = Claim(
+    29,
+    "Search spends more tokens with Qwen2.5-Math-PRM-7B than with Skywork-PRM-7B",
+    "section 4.4",
+    needs="beam search with both PRMs at equal N",
+    study=token_ratio("Qwen2.5-Math-PRM-7B", "Skywork-PRM-7B", 1.0, float("inf"), "more than 1x"),
+    section="flops",
+)

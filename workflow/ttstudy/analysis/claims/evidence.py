@@ -1,119 +1,19 @@
-"""What claims are tested on: the published numbers, and a study's tables with what follows from them."""
+"""What claims are tested on: a study's tables with what follows from them, and the published numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics, strategy
 from ttstudy.analysis.choice import compute_optimal
+from ttstudy.analysis.claims.claim import Missing
+from ttstudy.analysis.claims.published import Published
 from ttstudy.kinds.methods import PAPER_SEARCHES
-
-PUBLISHED = Path(__file__).resolve().parents[4] / "reports" / "published.csv"
-"""The numbers that the paper, its figures, its authors and the article state; one row each."""
-
-Verdict = Literal["holds", "not significant", "fails", "not run"]
-PROBLEMS = {"MATH-500": 500, "AIME24": 30}
-
-
-class Missing(Exception):
-    """A claim cannot be tested; the text says what is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Outcome of one check. `low` and `high` bound `ours`, in the unit that `ours` is written in."""
-
-    verdict: Verdict
-    text: str
-    published: str | None = None
-    ours: str | None = None
-    low: float | None = None
-    high: float | None = None
-
-
-def judge(estimate: float, low: float, high: float) -> Verdict:
-    """Verdict on a quantity that the claim says is above 0."""
-    if estimate <= 0:
-        return "fails"
-    return "holds" if low > 0 else "not significant"
-
-
-def _text(cell: object) -> str:
-    """A cell of the published numbers as text, however its column was read."""
-    if isinstance(cell, str):
-        return cell
-    return "" if pd.isna(cell) else f"{cell:.15g}"
-
-
-class Published:
-    """The published numbers, by what they are about."""
-
-    def __init__(self, table: pd.DataFrame | None = None) -> None:
-        """Take the numbers from a table in the form of reports/published.csv (default: that file)."""
-        if table is None:
-            table = pd.read_csv(PUBLISHED, keep_default_na=False, dtype=str)
-        self.table = table.apply(lambda column: column.map(_text)).astype(object)
-        self.table["number"] = pd.to_numeric(self.table["value"], errors="coerce").astype(float)
-        self._columns = {name: self.table[name].to_numpy() for name in self.table}
-
-    def _where(self, wanted: dict[str, str]) -> np.ndarray:
-        found = np.logical_and.reduce([self._columns[column] == text for column, text in wanted.items()])
-        if not found.any():
-            raise Missing("a published number: " + ", ".join(f"{c} {t}" for c, t in wanted.items() if t))
-        return found
-
-    def rows(self, **wanted: str) -> pd.DataFrame:
-        """Rows whose columns have these texts, with `value` as a number; Missing when there is none."""
-        rows = self.table[self._where(wanted)]
-        return rows.assign(value=rows["number"])
-
-    def value(self, quantity: str, **wanted: str) -> float:
-        """The one number with these texts."""
-        return float(self._columns["number"][self._where({"quantity": quantity} | wanted)][0])
-
-    def accuracy(
-        self, where: str, policy: str, benchmark: str = "MATH-500", budget: str = "", **wanted: str
-    ) -> float:
-        """Accuracy in percent of a policy or reference model in a table or figure."""
-        return self.value(
-            "accuracy", where=where, policy=policy, benchmark=benchmark, budget=budget, **wanted
-        )
-
-
-class Counts(NamedTuple):
-    """Two accuracies of which only percentages are known, as counts of problems."""
-
-    a: int
-    b: int
-    problems: int
-    p: float
-    difference: float
-    low: float
-    high: float
-
-
-def counts(a: float, b: float, benchmark: str) -> Counts:
-    """Fisher's test and Newcombe's interval (points) of two percentages on one benchmark."""
-    n = PROBLEMS[benchmark]
-    k, m = round(a * n / 100), round(b * n / 100)
-    low, high = newcombe(k, m, n)
-    return Counts(k, m, n, statistics.fisher(k, n, m, n), 100 * (k - m) / n, 100 * low, 100 * high)
-
-
-def newcombe(k: int, m: int, n: int) -> tuple[float, float]:
-    """95 % interval of k/n - m/n, two counts of which the pairs are not known (Newcombe 1998, method 10)."""
-    # scipy has none, and it is Wilson's interval taken twice
-    (low_a, low_b), (high_a, high_b) = statistics.wilson(np.array([k, m]) / n, n)
-    gap = (k - m) / n
-    low = gap - np.hypot(k / n - low_a, high_b - m / n)
-    return float(low), float(gap + np.hypot(high_a - k / n, m / n - low_b))
 
 
 class Cell(NamedTuple):
@@ -131,11 +31,18 @@ class Evidence:
     the strategy is chosen on other problems than those on which it is valued.
     """
 
-    def __init__(self, tables: dict[str, pd.DataFrame], seed: int = 0, benchmark: str | None = None) -> None:
-        """Keep the tables by their contract names; any may be absent."""
+    def __init__(
+        self,
+        tables: dict[str, pd.DataFrame],
+        seed: int = 0,
+        benchmark: str | None = None,
+        published: Published | None = None,
+    ) -> None:
+        """Keep the tables by their contract names (any may be absent), and the published numbers (default: all)."""
         self.tables = {name: table for name, table in tables.items() if table is not None and len(table)}
         self.seed = seed
         self._benchmark = benchmark
+        self._published = published
         self._values: dict[tuple[Cell, tuple[str, ...], bool], pd.Series] = {}
 
     def table(self, name: str) -> pd.DataFrame:
@@ -143,6 +50,19 @@ class Evidence:
         if name not in self.tables:
             raise Missing(f"the study's {name} table")
         return self.tables[name]
+
+    @cached_property
+    def published(self) -> Published:
+        """The published numbers."""
+        return Published() if self._published is None else self._published
+
+    def on(self, benchmark: str, policy: str | None = None) -> Evidence:
+        """The study seen on one benchmark; Missing when a policy that is named has no outcomes there."""
+        outcomes = self.table("outcomes")
+        here = outcomes["benchmark"] == benchmark
+        if policy is not None and not (here & (outcomes["policy"] == policy)).any():
+            raise Missing(f"outcomes of {policy} on {benchmark}")
+        return Evidence(self.tables, self.seed, benchmark, self._published)
 
     @cached_property
     def benchmark(self) -> str:
@@ -348,13 +268,3 @@ def less(a: pd.Series, b: pd.Series) -> pd.Series:
     gap = (a - b).dropna()
     gap.attrs["extra"] = a.attrs.get("extra", 0.0) + b.attrs.get("extra", 0.0)
     return gap
-
-
-def points(value: float) -> str:
-    """A difference of accuracies in percentage points, with its sign."""
-    return f"{round(100 * value, 1) + 0.0:+.1f} points"
-
-
-def percent(value: float) -> str:
-    """A share in percent."""
-    return f"{100 * value:.1f} %"

@@ -1,4 +1,4 @@
-"""Checks on a study: which method is best, for which policy, PRM and level.
+"""Claims on which method is best, for which policy, PRM and level.
 
 Differences are between values on the same problems; a claim whose order holds but whose interval covers
 zero is "not significant". The contrasts are the smallest and largest policies, and the best and worst PRMs
@@ -7,6 +7,7 @@ by step AUC.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import combinations
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics, strategy
+from ttstudy.analysis.claims.claim import Claim, Finding, Missing, Verdict, points, weakest
 from ttstudy.analysis.claims.common import GUIDED, mean_over, opposite_signs, search_lead, spearman
-from ttstudy.analysis.claims.evidence import Cell, Evidence, Finding, Missing, average, less, points
+from ttstudy.analysis.claims.evidence import Cell, Evidence, average, less
 from ttstudy.analysis.definitions import SIGNIFICANT
 from ttstudy.kinds.methods import PAPER_SEARCHES
 from ttstudy.vocabulary import LEVELS
@@ -33,9 +35,10 @@ class _Duel(NamedTuple):
 
 
 def depends_on_all_three(study: Evidence) -> Finding:
-    """Claim 3: the best method changes with the policy, the PRM and the level, the other two held fixed."""
+    """The best method changes with the policy, the PRM and the level, the other two held fixed."""
     duels = _duels(study)
-    verdicts, texts = [], []
+    verdicts: list[Verdict] = []
+    texts = []
     for axis, name in enumerate(("policy", "PRM", "difficulty")):
         moves = [
             (a, b)
@@ -53,12 +56,8 @@ def depends_on_all_three(study: Evidence) -> Finding:
             a, b = shown
             sense = "reversed beyond chance" if sure else "reversed within the noise"
             texts.append(f"{name}: {a.better} over {a.worse} at {a[axis]}, {sense} at {b[axis]}")
-    verdict = (
-        "fails" if "fails" in verdicts else "not significant" if "not significant" in verdicts else "holds"
-    )
-    return Finding(
-        verdict, "; ".join(texts), "the best method depends on all three", f"{verdicts.count('holds')} of 3"
-    )
+    held = f"{verdicts.count('holds')} of 3"
+    return Finding(weakest(verdicts), "; ".join(texts), "the best method depends on all three", held)
 
 
 def _duels(study: Evidence) -> list[_Duel]:
@@ -88,8 +87,18 @@ def _duels(study: Evidence) -> list[_Duel]:
     return [duel._replace(p=float(p)) for duel, p in zip(found, statistics.holm(raw), strict=True)]
 
 
+CLAIM_3 = Claim(
+    3,
+    "The best method depends on the policy, the PRM and the difficulty",
+    "article; sections 4.1 to 4.3",
+    needs="guided methods at one budget for several policies, PRMs and levels",
+    study=depends_on_all_three,
+    section="levels",
+)
+
+
 def search_helps_small(study: Evidence) -> Finding:
-    """Claim 5: with the best PRM, search leads best-of-N for the smallest policy and trails it for the largest."""
+    """With the best PRM, search leads best-of-N for the smallest policy and trails it for the largest."""
     prm = study.graded_prms(1)[0]
     leads = {}
     for policy in study.ladder():
@@ -115,11 +124,21 @@ def search_helps_small(study: Evidence) -> Finding:
     )
 
 
+CLAIM_5 = Claim(
+    5,
+    "Search is better for small policies, best-of-N for large ones",
+    "article; Figure 7",
+    needs="best-of-N and a search with one good PRM for policies of several sizes",
+    study=search_helps_small,
+    section="scaling",
+)
+
+
 def search_needs_good_prm(study: Evidence) -> Finding:
-    """Claim 6: search leads best-of-N with the best PRM and trails it with the worst."""
+    """Search leads best-of-N with the best PRM and trails it with the worst."""
     prms = study.graded_prms()
     good, bad = (
-        mean_over(study.shared_policies, lambda policy, prm=prm: search_lead(study, policy, prm))
+        mean_over(study.shared_policies, partial(search_lead, study, prm=prm))
         for prm in (prms[0], prms[-1])
     )
     gap = study.compare(good, bad)
@@ -132,8 +151,18 @@ def search_needs_good_prm(study: Evidence) -> Finding:
     return Finding(verdict, text, "the sign changes with the PRM", ours, 100 * gap.low, 100 * gap.high)
 
 
+CLAIM_6 = Claim(
+    6,
+    "Search is better with a good PRM, best-of-N with a poor one",
+    "article; Figures 4 and 5",
+    needs="best-of-N and a search with PRMs of measured skill",
+    study=search_needs_good_prm,
+    section="prms",
+)
+
+
 def sampling_ignores_prm(study: Evidence) -> Finding:
-    """Claim 7: best-of-N draws the same samples under every PRM, search does not."""
+    """Best-of-N draws the same samples under every PRM, search does not."""
     table = study.table("ledger")
     table = table[(table["prm"] != "none") & table["response_tokens"].notna()]
     keys = ["benchmark", "policy", "method", "budget"]
@@ -153,8 +182,18 @@ def sampling_ignores_prm(study: Evidence) -> Finding:
     )
 
 
+CLAIM_7 = Claim(
+    7,
+    "The target of search depends on the PRM, that of sampling does not",
+    "article; equation 3",
+    needs="best-of-N and a search under two PRMs",
+    study=sampling_ignores_prm,
+    section="scaling",
+)
+
+
 def difficulty_pattern(study: Evidence) -> Finding:
-    """Claim 34: the best method per size class and level is the paper's; sizes moved onto its scale."""
+    """The best method per size class and level is the paper's; sizes moved onto its scale."""
     prm = study.graded_prms(1)[0]
     scale = strategy.on_paper_scale(study.parameters, set(study.ladder()))
     cells, hits, names, gaps = 0, 0, [], []
@@ -184,7 +223,7 @@ def difficulty_pattern(study: Evidence) -> Finding:
     adjusted = statistics.holm([gap.p for gap in gaps])
     lost = [name for name, gap, p in zip(names, gaps, adjusted, strict=True) if gap.high < 0 and p < SIGNIFICANT]
     against = list(dict.fromkeys(lost))
-    verdict = "fails" if against else "holds" if hits == cells and worst.low > 0 else "not significant"
+    verdict: Verdict = "fails" if against else "holds" if hits == cells and worst.low > 0 else "not significant"
     text = f"the paper's method is the best, or level with it, in {hits} of {cells} cells"
     text += (
         f", and significantly worse than another in {', '.join(against)}"
@@ -210,8 +249,18 @@ def _paper_pattern(parameters: float, level: str) -> str:
     return "best_of_n"
 
 
+CLAIM_34 = Claim(
+    34,
+    "Best-of-N, beam search or DVTS is best by size and level as the paper lists",
+    "section 4.3; Figures 8 and 9",
+    needs="best-of-N, beam search and DVTS with one good PRM for several policies",
+    study=difficulty_pattern,
+    section="levels",
+)
+
+
 def fixed_rule_suffices(study: Evidence) -> Finding:
-    """Claim 40: the authors' rule by size against the cross-fitted choice; the optimism of the naive one."""
+    """The authors' rule by size against the cross-fitted choice; the optimism of the naive one."""
     scale = strategy.on_paper_scale(study.parameters, set(study.ladder()))
     prm = study.graded_prms(1)[0]
     gaps, promised = [], []
@@ -228,7 +277,7 @@ def fixed_rule_suffices(study: Evidence) -> Finding:
     if not gaps:
         raise Missing(f"the methods of the authors' rule with {prm}")
     gap, optimism = study.compare(average(gaps)), average(promised).mean()
-    verdict = "fails" if gap.high < 0 else "holds" if gap.low > 0 else "not significant"
+    verdict: Verdict = "fails" if gap.high < 0 else "holds" if gap.low > 0 else "not significant"
     text = (
         f"with {prm} the rule by size is {points(gap.difference)} from the choice made on other problems; "
         f"the choice made on the same problems promises {points(optimism)} too much (sizes all below 0.1B "
@@ -237,3 +286,13 @@ def fixed_rule_suffices(study: Evidence) -> Finding:
     return Finding(
         verdict, text, "the rule is compute-optimal", points(gap.difference), 100 * gap.low, 100 * gap.high
     )
+
+
+CLAIM_40 = Claim(
+    40,
+    "A fixed rule by policy size is the compute-optimal strategy",
+    "GitHub issues 1 and 4",
+    needs="best-of-N, beam search and DVTS with one good PRM for several policies",
+    study=fixed_rule_suffices,
+    section="optimism",
+)

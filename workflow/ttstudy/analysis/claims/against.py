@@ -1,0 +1,293 @@
+"""Claims on small policies with TTS against larger and stronger ones, and on our own ladder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ttstudy.analysis import statistics
+from ttstudy.analysis.claims.claim import Claim, Finding, Missing, Verdict, judge, points, weakest
+from ttstudy.analysis.claims.evidence import Evidence
+from ttstudy.analysis.claims.published import (
+    AIME,
+    HALF_UNIT,
+    MATH,
+    PROBLEMS,
+    Published,
+    Side,
+    counts,
+    verdict_of,
+    versus,
+)
+from ttstudy.analysis.definitions import SIGNIFICANT
+
+L1, L3, L405 = "Llama-3.2-1B-Instruct", "Llama-3.2-3B-Instruct", "Llama-3.1-405B-Instruct"
+Q05, D15, D7 = "Qwen2.5-0.5B-Instruct", "DeepSeek-R1-Distill-Qwen-1.5B", "DeepSeek-R1-Distill-Qwen-7B"
+T3, F1 = "Table 3", "Figure 1"
+PAIR = "these models on these benchmarks: "
+
+
+def small_beats_large(study: Evidence) -> Finding:
+    """A policy with TTS beats the CoT of a larger one, and of how much larger a one."""
+    pairs = study.contests
+    sure, ordered = pairs[pairs["won"]], pairs[pairs["difference"] > 0]
+    best = sure if len(sure) else ordered
+    shown = best.loc[best["ratio"].idxmax()] if len(best) else pairs.loc[pairs["difference"].idxmax()]
+    verdict: Verdict = "holds" if len(sure) else "not significant" if len(ordered) else "fails"
+    text = (
+        f"with TTS at N = {shown['budget']} {shown['policy']} is {points(shown['difference'])} from the CoT of "
+        f"{shown['larger']}, {shown['ratio']:.3g} times its size; {len(sure)} of {len(pairs)} pairs are won "
+        f"significantly, {len(ordered)} in order"
+    )
+    ours = f"{points(shown['difference'])}, {shown['ratio']:.3g} times"
+    return Finding(verdict, text, "135 times", ours, 100 * float(shown["low"]), 100 * float(shown["high"]))
+
+
+CLAIM_45 = Claim(
+    45,
+    "A policy with TTS beats the CoT of a larger one (this study's own ladder)",
+    "this study",
+    needs="TTS and CoT of policies of several sizes",
+    study=small_beats_large,
+    section="small-large",
+    question=True,
+)
+
+
+def contest(
+    small: str, large: str, *benchmarks: str, budget: int | None = None
+) -> Callable[[Evidence], Finding]:
+    """TTS of a named policy against the CoT of another on the same problems, or its published number."""
+
+    def check(study: Evidence) -> Finding:
+        gaps = {benchmark: _gap(study.on(benchmark, small), small, large, budget) for benchmark in benchmarks}
+        first = next(iter(gaps.values()))
+        text = ", ".join(f"{points(gap.difference)} on {name}" for name, gap in gaps.items())
+        return Finding(
+            weakest(judge(gap.difference, gap.low) for gap in gaps.values()),
+            f"in this study {small} with TTS is {text} from {large}",
+            None,
+            points(first.difference),
+            100 * first.low,
+            100 * first.high,
+        )
+
+    return check
+
+
+def _gap(side: Evidence, small: str, large: str, budget: int | None) -> statistics.Paired:
+    """TTS of one policy less the CoT of another, or less its published accuracy, on one benchmark."""
+    tts, _ = side.tts(small, budget)
+    try:
+        return side.compare(tts, side.plain(large, "cot"))
+    except Missing:
+        reference = side.published.accuracy(T3, large, side.benchmark) / 100
+    low, high = statistics.interval(tts.to_numpy(), seed=side.seed, extra=tts.attrs.get("extra", 0.0))
+    return statistics.Paired(tts.mean() - reference, low - reference, high - reference, np.nan)
+
+
+CLAIM_1 = Claim(
+    1,
+    "A 1B policy with TTS beats a 405B one on MATH-500",
+    "article; Table 3",
+    needs=PAIR + f"{L1} at N = 512, {L405}",
+    published=versus((Side(T3, L1, "512"), Side(T3, L405), MATH), remark="; on AIME24 it is behind"),
+    study=contest(L1, L405, MATH, budget=512),
+    section="small-large",
+)
+
+CLAIM_2 = Claim(
+    2,
+    "A 3B policy with TTS beats a 405B one on MATH-500 and AIME24",
+    "article; Figure 1",
+    needs=PAIR + f"{L3}, {L405}",
+    published=versus(
+        (Side(F1, L3), Side(F1, L405), MATH),
+        (Side(F1, L3), Side(F1, L405), AIME),
+        remark="; Table 3 prints 75.6 % for the first",
+    ),
+    study=contest(L3, L405, MATH, AIME),
+    section="small-large",
+)
+
+CLAIM_8 = Claim(
+    8,
+    "A 0.5B policy with TTS beats GPT-4o",
+    "article; Table 3",
+    needs=PAIR + f"{Q05}, GPT-4o",
+    published=versus(
+        (Side(T3, Q05), Side(T3, "GPT-4o"), MATH), (Side(T3, Q05), Side(T3, "GPT-4o"), AIME)
+    ),
+    study=contest(Q05, "GPT-4o", MATH, AIME),
+    section="small-large",
+)
+
+CLAIM_9 = Claim(
+    9,
+    "A 7B policy with TTS beats o1",
+    "article; Figure 1",
+    needs=PAIR + f"{D7}, o1",
+    published=versus((Side(F1, D7), Side(F1, "o1"), MATH), (Side(F1, D7), Side(F1, "o1"), AIME)),
+    study=contest(D7, "o1", MATH, AIME),
+    section="small-large",
+)
+
+CLAIM_10 = Claim(
+    10,
+    "A 7B policy with TTS beats DeepSeek-R1 on AIME24",
+    "article; Figure 1",
+    needs=PAIR + f"{D7}, DeepSeek-R1",
+    published=versus(
+        (Side(F1, D7), Side(F1, "DeepSeek-R1"), AIME),
+        remark="; the policy is distilled from R1, and is behind it on MATH-500",
+    ),
+    study=contest(D7, "DeepSeek-R1", AIME),
+    section="small-large",
+)
+
+CLAIM_24 = Claim(
+    24,
+    "A 3B policy with TTS beats GPT-4o",
+    "abstract; Figure 1",
+    needs=PAIR + f"{L3}, GPT-4o",
+    published=versus(
+        (Side(F1, L3), Side(F1, "GPT-4o"), MATH), (Side(F1, L3), Side(F1, "GPT-4o"), AIME)
+    ),
+    study=contest(L3, "GPT-4o", MATH, AIME),
+    section="small-large",
+)
+
+CLAIM_25 = Claim(
+    25,
+    "A 1.5B distillate with TTS beats o1-preview, and o1-mini on MATH-500",
+    "Table 3; Figure 1",
+    needs=PAIR + f"{D15}, o1-preview, o1-mini",
+    published=versus(
+        (Side(F1, D15), Side(F1, "o1-preview"), MATH),
+        (Side(F1, D15), Side(F1, "o1-mini"), MATH),
+        (Side(F1, D15), Side(F1, "o1-preview"), AIME),
+        remark="; on AIME24 it is just behind o1-mini",
+    ),
+    study=contest(D15, "o1-preview", MATH, AIME),
+    section="small-large",
+)
+
+
+def size_ratio_gain(published: Published) -> Finding:
+    """A size ratio of 135 is 487.0 % above one of 23."""
+    ratio, earlier = published.value("size_ratio"), published.value("earlier_size_ratio")
+    stated = published.value("size_ratio_gain")
+    gain, exact = 100 * (ratio / earlier - 1), 100 * (ratio / (70 / 3) - 1)
+    good = abs(gain - stated) <= HALF_UNIT and abs(405 / 3 - ratio) < 0.5
+    return Finding(
+        "holds" if good else "fails",
+        f"{ratio:g} / {earlier:g} - 1 is {gain:.2f} %; with 70B / 3B in place of the rounded {earlier:g} it "
+        f"is {exact:.1f} %",
+        f"{stated:.1f} %",
+        f"{gain:.2f} %",
+    )
+
+
+CLAIM_11 = Claim(
+    11,
+    "The size ratio overcome rises from 23 to 135, by 487.0 %",
+    "article; section 5.1",
+    needs="nothing",
+    audit=size_ratio_gain,
+)
+
+
+def beats_trained_reasoners(published: Published) -> Finding:
+    """Qwen2.5-7B with TTS against five models trained to reason; both PRMs and benchmarks."""
+    rivals = [p for p in published.rows(method="trained_reasoner")["policy"].unique() if "Distill" not in p]
+    results, ties = [], []
+    for prm in ("7B PRM", "72B PRM"):
+        for benchmark in PROBLEMS:
+            ours = published.accuracy("Table 6", "Qwen2.5-7B-Instruct", benchmark, method="tts", prm=prm)
+            for rival in rivals:
+                theirs = published.accuracy("Table 6", rival, benchmark)
+                results.append((ours, theirs, counts(ours, theirs, benchmark)))
+                if ours == theirs:
+                    ties.append(f"{rival} on {benchmark} with the {prm}")
+    sure = sum(c.p < SIGNIFICANT and left > right for left, right, c in results)
+    lost = sum(left < right for left, right, _ in results)
+    text = f"of {len(results)} comparisons {sure} are significant, {lost} lost"
+    text += f", and one is a tie ({ties[0]})" if len(ties) == 1 else f", {len(ties)} tied"
+    example = counts(
+        published.accuracy("Table 6", "Qwen2.5-7B-Instruct", method="tts", prm="7B PRM"),
+        published.accuracy("Table 6", "Qwen2.5-7B-SimpleRL"),
+        "MATH-500",
+    )
+    return Finding(
+        verdict_of(results),
+        text,
+        _pair(published),
+        f"{example.difference:+.1f} points (p = {example.p:.2g})",
+        example.low,
+        example.high,
+    )
+
+
+def _pair(published: Published) -> str:
+    ours = published.accuracy("Table 6", "Qwen2.5-7B-Instruct", method="tts", prm="7B PRM")
+    return f"{ours:.1f} % > {published.accuracy('Table 6', 'Qwen2.5-7B-SimpleRL'):.1f} % (SimpleRL)"
+
+
+CLAIM_15 = Claim(
+    15,
+    "TTS beats policies trained to reason by reinforcement learning or search data",
+    "article; Table 6",
+    needs=PAIR + "Qwen2.5-7B-Instruct and the five rivals",
+    published=beats_trained_reasoners,
+)
+
+
+def below_distillation(published: Published) -> Finding:
+    """Near R1-Distill-Qwen-7B on MATH-500 (5 points), clearly below it on AIME24."""
+    near, below = [], []
+    for prm in ("7B PRM", "72B PRM"):
+        for benchmark, results in (("MATH-500", near), ("AIME24", below)):
+            ours = published.accuracy("Table 6", "Qwen2.5-7B-Instruct", benchmark, method="tts", prm=prm)
+            theirs = published.accuracy("Table 6", "DeepSeek-R1-Distill-Qwen-7B", benchmark)
+            results.append((theirs, ours, counts(theirs, ours, benchmark)))
+    verdict = verdict_of(below) if all(abs(left - right) <= 5 for left, right, _ in near) else "fails"
+    first = below[0][2]
+    return Finding(
+        verdict,
+        f"{near[0][1]:.1f} % and {near[1][1]:.1f} % against {near[0][0]:.1f} % on MATH-500; on AIME24 "
+        f"{first.b} and {below[1][2].b} against {first.a} of {first.problems} problems (p = {first.p:.2g} "
+        f"and {below[1][2].p:.2g})",
+        f"{near[0][1]:.1f} % ~ {near[0][0]:.1f} %, {below[0][1]:.1f} % < {below[0][0]:.1f} %",
+        f"{-first.difference:+.1f} points on AIME24",
+        -first.high,
+        -first.low,
+    )
+
+
+CLAIM_16 = Claim(
+    16,
+    "TTS is level with R1-Distill-Qwen-7B on MATH-500 and behind it on AIME24",
+    "article; Table 6",
+    needs=PAIR + f"Qwen2.5-7B-Instruct, {D7}, several seeds",
+    published=below_distillation,
+)
+
+
+def between_rl_and_distillation(published: Published) -> Finding:
+    """Follows from 15 and 16, and is a comparison of different base models."""
+    above, below = beats_trained_reasoners(published), below_distillation(published)
+    return Finding(
+        weakest([above.verdict, below.verdict]),
+        f"rests on claims 15 ({above.verdict}) and 16 ({below.verdict}), and not on a controlled comparison: "
+        "the models start from different base models",
+    )
+
+
+CLAIM_17 = Claim(
+    17,
+    "TTS lies between training on search data and distillation from a strong reasoner",
+    "article; section 5.4",
+    needs="a controlled comparison from one base model",
+    published=between_rl_and_distillation,
+)
