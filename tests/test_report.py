@@ -29,6 +29,7 @@ from ttstudy.report.blocks import Results
 from ttstudy.report.figures.style import LOOKS
 from ttstudy.report.section import Passage
 from ttstudy.report.sections import SECTIONS
+from ttstudy.vocabulary import HEADLINE_TABLES
 
 POLICIES = {"mini-20k": 20_416, "mini-180k": 183_760, "mini-1200k": 1_203_200}
 PRMS = {name: report_world.PRMS[name] for name in ("prm-good", "prm-ood")}
@@ -593,8 +594,9 @@ def hostile(world, tmp_path_factory) -> Path:
             tables[name][column] = tables[name][column].where(tables[name][column].isna(), HOSTILE)
     tables["explorer"]["steps"] = [[HOSTILE, HOSTILE] for _ in range(len(tables["explorer"]))]
     tables["cases"]["steps"] = [[HOSTILE] * 3 for _ in range(len(tables["cases"]))]
-    for name in ("accuracy", "outcomes", "ledger", "strategy", "difficulty", "explorer", "nodes", "training", "counts"):
-        for column in ("policy", "prm", "model"):
+    named = ("accuracy", "outcomes", "ledger", "strategy", "difficulty", "explorer", "nodes", "training", "counts")
+    for name in (*named, *HEADLINE_TABLES):
+        for column in ("policy", "prm", "model", "larger", "guide"):
             if column in tables[name]:
                 names = {
                     "mini-20k": "<script>window.ran=5</script>$x_1$",
