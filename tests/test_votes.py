@@ -81,6 +81,7 @@ accuracy = tables.check("accuracy", accuracy_table(found))
 for name, frame in (("outcomes", found), ("accuracy", accuracy)):
     rest = world[name].query("policy != 'mini-20k' or method not in ('best_of_n', 'coverage')")
     world[name] = pd.concat([rest, frame[rest.columns]], ignore_index=True)
+world |= report_world.headlines(world)
 report.build(world, report_world.CONTEXT, place / "report.html", place / "figures")
 kept = json.loads(schema())["properties"]
 print(json.dumps({
