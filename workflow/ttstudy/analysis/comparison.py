@@ -81,7 +81,8 @@ def cells(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> 
         ["worse", "better", "unclear"], "equal",
     )  # fmt: skip
     score, vote = baseline.headline
-    frame["headline"] = frame["prm"].eq("none") | (frame["score"].eq(score) & frame["vote"].eq(vote))
+    plain = frame["prm"].eq("none") & frame["score"].eq("none")
+    frame["headline"] = plain | (frame["score"].eq(score) & frame["vote"].eq(vote))
     return frame.drop(columns="moved").sort_values(["candidate", *CELL], kind="stable").reset_index(drop=True)
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from ttstudy.analysis import comparison
 from ttstudy.analysis.comparison import Finished
+from ttstudy.kinds.methods import METHODS
 from ttstudy.kinds.votes import VOTES
 from ttstudy.report import downloads, page
 from ttstudy.report.answer import KeyNumber, percent, points
@@ -24,8 +25,7 @@ _GAP = [
     C("before", "Baseline, %", "percent"), C("after", "Candidate, %", "percent"),
     *DIFFERENCE, C("p_holm", "p, Holm", "p"),
 ]  # fmt: skip
-_NAMES = {"majority": "majority voting", "best_of_n": "best-of-N", "beam_search": "beam search", "dvts": "DVTS",
-          "cot": "one greedy answer", "coverage": "coverage"}  # fmt: skip
+_NAMES = {name: method.look.words for name, method in METHODS.items()}
 _SECTIONS = {"config": "Configuration", "code": "Code", "versions": "Versions", "libraries": "Libraries",
              "commit": "Commit", "seeds": "Seeds", "hardware": "Hardware"}  # fmt: skip
 
@@ -70,9 +70,10 @@ def _cell_in_words(row: pd.Series) -> str:
     words = f"{row['policy']} with {_NAMES.get(row['method'], row['method'])}"
     words += f" and {row['prm']}" if row["prm"] != "none" else ""
     words += f" at N = {int(row['budget'])}" if row["method"] != "cot" else ""
-    if row["prm"] != "none":
+    if row["score"] != "none":
         vote = VOTES[row["vote"]].look.label if row["vote"] in VOTES else row["vote"]
-        words += f" (score {row['score']}, vote {vote})"
+        kind = "score" if row["prm"] != "none" else "confidence"
+        words += f" ({kind} {row['score']}, vote {vote})"
     return f"{words} on {row['benchmark']}"
 
 
