@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import trees
 
 from ttstudy.analysis.claims import CLAIMS
 from ttstudy.dag import fingerprint
+from ttstudy.kinds.methods import METHODS
 from ttstudy.report.section import GROUPS
 from ttstudy.report.sections import SECTIONS
 
@@ -97,3 +99,49 @@ def test_sections_stand_by_group_and_place():
 def test_every_section_is_code_of_the_report():
     files = {path.stem for path in fingerprint.computes("report") if path.parent == fingerprint.ROOT / FOLDER}
     assert {key.replace("-", "_") for key in SECTIONS} <= files
+
+
+SPELLED = {
+    ("answer.py", "cot"): "a column of the table headline",
+    ("sections/cot.py", "cot"): "the section's own name",
+    ("sections/gains.py", "cot"): "a column of the table gains",
+    ("sections/gains.py", "majority"): "columns of the table gains, and what its efficiency is measured from",
+    ("sections/groups.py", "majority"): "a column of this section's own",
+    ("sections/prms.py", "cot"): "a column of the table prm_effect",
+    ("sections/published.py", "cot"): "a word of published.csv",
+    ("sections/published.py", "majority"): "a word of published.csv, and what it means",
+    ("sections/scaling.py", "coverage"): "what the bound means, in words",
+    ("sections/small_large.py", "cot"): "a column of the table headline",
+    ("sections/votes.py", "majority"): "a vote",
+    ("figures/parts.py", "cot"): "short for chain of thought, as the one answer is called",
+    ("comparison.py", "coverage"): "the section on what could be compared",
+    ("headline.py", "cot"): "a kind of the table frontier",
+    ("paper.py", "cot"): "a word of published.csv",
+    ("paper.py", "majority"): "a word of published.csv",
+    ("views.py", "cot"): "a kind of the table frontier, and a view",
+}
+"""(module of the report, method) that it names though the registry does, and why."""
+
+
+def _texts(path: Path) -> list[str]:
+    """Texts of a module, without what documents it."""
+    tree = ast.parse(path.read_text())
+    bare = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in bare
+    ]
+
+
+def test_methods_are_named_by_their_files_alone():
+    """Neither by name nor in words: a list of them would miss the next one, and keep the one that went."""
+    report = trees.ROOT / "workflow/ttstudy/report"
+    names = {name: {name, method.look.label, method.look.words} for name, method in METHODS.items()}
+    found = set()
+    for path in report.rglob("*.py"):
+        for text in _texts(path):
+            for name, words in names.items():
+                if any(re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE) for word in words):
+                    found.add((str(path.relative_to(report)), name))
+    assert found == set(SPELLED)

@@ -24,6 +24,8 @@ class Look:
     """As a heading or a legend names it."""
     short: str = ""
     """As a sentence names it, in lower case but for names; "" for the label."""
+    tiny: str = ""
+    """As the cell of a figure names it, where there is little room; "" for the short name."""
     colour: str = "#5b5f66"
     dark: str = "#b5bcc6"
     """The colour in the dark theme."""
@@ -35,6 +37,11 @@ class Look:
     def words(self) -> str:
         """What a sentence says."""
         return self.short or self.label
+
+    @property
+    def cell(self) -> str:
+        """What the cell of a figure says."""
+        return self.tiny or self.words
 
 
 def named(place: str) -> Any:

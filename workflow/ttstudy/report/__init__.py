@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from ttstudy.kinds.methods import GREEDY, METHODS
 from ttstudy.report import answer, cards, downloads, explorer, headline, page, paper, sections, views
 from ttstudy.report.blocks import Results
 from ttstudy.report.cells import Column, Table
@@ -85,6 +86,7 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         downloads=downloads.packed(tables),
         provenance=_provenance(context),
         facts=_facts(study),
+        methods=_methods(study),
         commit=commit,
         version=(context.get("versions") or {}).get("ttstudy"),
         changed=str(context.get("commit") or "").endswith("+changes"),
@@ -97,6 +99,13 @@ def _start(study: views.StudyTables, matrix: pd.DataFrame) -> str:
     """The policy that test-time scaling with the reference PRM helps most: where the explorer opens."""
     own = matrix[(matrix["prm"] == study.reference_prm) & (matrix["policy"] == matrix["larger"])] if len(matrix) else []
     return str(own.loc[own["difference"].idxmax(), "policy"]) if len(own) else ""
+
+
+def _methods(study: views.StudyTables) -> list[tuple[str, str]]:
+    """Names of the study's methods but the greedy answer, and what they do."""
+    there = set(study.table("accuracy").get("method", ()))
+    shown = (method for name, method in METHODS.items() if name in there and name != GREEDY)
+    return [(method.look.label, method.about) for method in shown]
 
 
 def _facts(study: views.StudyTables) -> list[tuple[str, str]]:

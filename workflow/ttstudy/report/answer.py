@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ttstudy.report import cards, views
+from ttstudy.report.blocks import in_words
 from ttstudy.report.cells import exponent, si
 
 
@@ -163,5 +164,4 @@ def _cost(top: pd.Series, count: str, one: str) -> str:
 
 
 def _method(top: pd.Series) -> str:
-    names = {"majority": "majority voting", "best_of_n": "best-of-N", "beam_search": "beam search", "dvts": "DVTS"}
-    return f"mostly {names.get(top['method'], top['method'])} at N = {int(top['budget'])}"
+    return f"mostly {in_words(top['method'])} at N = {int(top['budget'])}"

@@ -50,6 +50,11 @@ def shown(method: str) -> str:
     return LOOKS[method].label if method in LOOKS else str(method)
 
 
+def in_words(method: str) -> str:
+    """A method as a sentence names it."""
+    return LOOKS[method].words if method in LOOKS else str(method)
+
+
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """Methods by the names that figures use."""
     frame = frame.copy()

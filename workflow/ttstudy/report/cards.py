@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ttstudy.analysis.claims import CLAIMS
+from ttstudy.kinds.methods import METHODS
 from ttstudy.report.cells import Column, Table
 from ttstudy.report.figures.style import LOOKS
 
@@ -82,8 +83,8 @@ def _written(value: Any) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else f"{float(value):.4g}"
-    names = {name: look.label if look.label in ("DVTS",) else look.label[:1].lower() + look.label[1:]
-             for name, look in LOOKS.items() if name not in ("cot", "coverage")}  # fmt: skip
+    names = {name: look.label if look.label.isupper() else look.label[:1].lower() + look.label[1:]
+             for name, look in LOOKS.items() if METHODS[name].budgeted}  # fmt: skip
     return _METHODS.sub(lambda found: names.get(found[0], found[0]), _MINUS.sub("−", text))
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from ttstudy.analysis import comparison
 from ttstudy.analysis.comparison import Finished
-from ttstudy.kinds.methods import METHODS
+from ttstudy.kinds.methods import GREEDY
 from ttstudy.kinds.votes import VOTES
 from ttstudy.report import downloads, page
 from ttstudy.report.answer import KeyNumber, percent, points
-from ttstudy.report.blocks import BENCHMARK, DIFFERENCE, METHOD, POLICY, PRM, Block, N, named
+from ttstudy.report.blocks import BENCHMARK, DIFFERENCE, METHOD, POLICY, PRM, Block, N, in_words, named
 from ttstudy.report.cells import FORMATS, Column, Table
 from ttstudy.report.figures.comparisons import moved
 from ttstudy.report.section import Passage
@@ -25,7 +25,6 @@ _GAP = [
     C("before", "Baseline, %", "percent"), C("after", "Candidate, %", "percent"),
     *DIFFERENCE, C("p_holm", "p, Holm", "p"),
 ]  # fmt: skip
-_NAMES = {name: method.look.words for name, method in METHODS.items()}
 _SECTIONS = {"config": "Configuration", "code": "Code", "versions": "Versions", "libraries": "Libraries",
              "commit": "Commit", "seeds": "Seeds", "hardware": "Hardware"}  # fmt: skip
 
@@ -67,9 +66,9 @@ def _candidate(names: Sequence[str]) -> list[Column]:
 
 
 def _cell_in_words(row: pd.Series) -> str:
-    words = f"{row['policy']} with {_NAMES.get(row['method'], row['method'])}"
+    words = f"{row['policy']} with {in_words(row['method'])}"
     words += f" and {row['prm']}" if row["prm"] != "none" else ""
-    words += f" at N = {int(row['budget'])}" if row["method"] != "cot" else ""
+    words += f" at N = {int(row['budget'])}" if row["method"] != GREEDY else ""
     if row["score"] != "none":
         vote = VOTES[row["vote"]].look.label if row["vote"] in VOTES else row["vote"]
         kind = "score" if row["prm"] != "none" else "confidence"
@@ -168,7 +167,7 @@ def _costs(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
     dearer = frame.loc[(frame["ratio"] - 1).abs().idxmax()]
     finding = (
         f"{_count(len(frame), 'shared cell')} with another number of FLOPs per problem; most, {dearer['policy']} with "
-        f"{_NAMES.get(dearer['method'], dearer['method'])} at N = {int(dearer['budget'])}: "
+        f"{in_words(dearer['method'])} at N = {int(dearer['budget'])}: "
         f"{dearer['ratio']:.3g} times the baseline's."
     )
     columns = [

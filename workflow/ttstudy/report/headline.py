@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ttstudy.kinds.methods import GREEDY
 from ttstudy.report.blocks import ACCURACY, METHOD, POLICY, Block, N, Results, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import ONE, bars, log_axis, percent, plain, spread
@@ -38,9 +39,9 @@ def draw(points: pd.DataFrame, benchmark: str, policies: Sequence[str], key: str
     front = points[points["pareto"]].sort_values("flops")
     axes.step(front["flops"], front["accuracy"], where="post", color=NEUTRAL, lw=7, solid_capstyle="round", zorder=1)
     greedy = points[points["kind"] == "cot"].sort_values("flops")
-    axes.plot(greedy["flops"], greedy["accuracy"], color=LOOKS["cot"].colour, ls=(0, (2, 2)), lw=1.4, zorder=2)
+    axes.plot(greedy["flops"], greedy["accuracy"], color=LOOKS[GREEDY].colour, ls=(0, (2, 2)), lw=1.4, zorder=2)
     axes.errorbar(
-        greedy["flops"], greedy["accuracy"], bars(greedy), color=LOOKS["cot"].colour, fmt="s", ms=8, lw=1.2, zorder=4
+        greedy["flops"], greedy["accuracy"], bars(greedy), color=LOOKS[GREEDY].colour, fmt="s", ms=8, lw=1.2, zorder=4
     )
     ends = []
     for rank, policy in enumerate(policies):
@@ -63,7 +64,7 @@ def draw(points: pd.DataFrame, benchmark: str, policies: Sequence[str], key: str
     axes.set_xlim(low / 4, high * 6)
     axes.set_ylim(bottom, top)
     label = f"one {one[1]} ({one[0]})"
-    axes.plot([], [], color=LOOKS["cot"].colour, marker="s", ms=7, ls=(0, (2, 2)), lw=1.4, label=label)
+    axes.plot([], [], color=LOOKS[GREEDY].colour, marker="s", ms=7, ls=(0, (2, 2)), lw=1.4, label=label)
     axes.plot([], [], color=MUTED, marker="o", lw=2, label="with test-time scaling, N grows along the line")
     axes.plot([], [], color=NEUTRAL, lw=7, label="Pareto front: nothing shown is cheaper and better")
     figure.legend(loc="outside upper left", ncols=3, handlelength=2.2, columnspacing=1.4)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from ttstudy.analysis.definitions import tts
+from ttstudy.kinds.methods import GREEDY, VOTED
 from ttstudy.report import views
 from ttstudy.report.cells import Column, Table
+from ttstudy.report.figures.style import LOOKS
 from ttstudy.report.views import of_reference
 
 TABLES = ("Table 3", "Table 5", "Table 6")
@@ -19,9 +21,9 @@ _COLUMNS = [
     Column("difference", "Ours less published, points", "points"), Column("inside", "Published within ours", "flag"),
 ]  # fmt: skip
 _METHODS = {
-    "cot": "CoT (greedy)",
-    "reference": "CoT (greedy)",
-    "majority": "Majority vote",
+    "cot": LOOKS[GREEDY].label,
+    "reference": LOOKS[GREEDY].label,
+    "majority": LOOKS[VOTED].label,
     "tts": "Compute-optimal TTS",
 }
 
@@ -44,7 +46,7 @@ def beside(study: views.StudyTables, published: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in wanted.itertuples(index=False):
         frame, method = (strategy, None) if row.method == "tts" else (
-            accuracy, "majority" if row.method == "majority" else "cot"
+            accuracy, VOTED if row.method == "majority" else GREEDY
         )  # fmt: skip
         if not len(frame):
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ttstudy.analysis.definitions import CELL, CURVES, StudyTables, per_problem
+from ttstudy.kinds.methods import CEILINGS, METHODS
 from ttstudy.vocabulary import LEVELS
 
 __all__ = ["CURVES", "StudyTables", "costs", "cot", "frontier", "gains", "matrix", "of_reference", "ordered", "scaling"]
@@ -23,7 +24,7 @@ def ordered(study: StudyTables, frame: pd.DataFrame) -> pd.DataFrame:
         "prm": ["none", *study.prms],
         "larger": study.policies,
         "kind": ["cot", "tts"],
-        "method": ["cot", *CURVES, "mixed", "coverage"],
+        "method": [*(name for name in METHODS if name not in CEILINGS), "mixed", *CEILINGS],
         "level": ["all", *LEVELS],
     }
     budget_first = [name for name in orders if name != "method"] + ["budget", "method"]
@@ -55,7 +56,7 @@ def scaling(study: StudyTables) -> pd.DataFrame:
     frame = study.headline(study.table("accuracy"))
     if not len(frame):
         return pd.DataFrame()
-    frame = frame[(frame["level"] == "all") & frame["method"].isin([*CURVES, "coverage"])]
+    frame = frame[(frame["level"] == "all") & frame["method"].isin([*CURVES, *CEILINGS])]
     return ordered(study, frame)[[*CELL, "problems", "accuracy", "low", "high"]]
 
 

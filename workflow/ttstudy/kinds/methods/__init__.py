@@ -8,11 +8,15 @@ from ttstudy.kinds.registry import collected
 
 __all__ = [
     "BUDGETED",
+    "CEILINGS",
     "CHOSEN",
+    "GREEDY",
+    "GUIDED",
     "METHODS",
     "PAPER_SEARCHES",
     "POOLED",
     "SEARCHES",
+    "VOTED",
     "Candidate",
     "Growth",
     "Method",
@@ -26,10 +30,18 @@ METHODS: dict[str, Method] = dict(
     sorted(collected(__name__, __path__, Method).items(), key=lambda item: (item[1].rank, item[0]))
 )
 """By name, as configuration, tables and paths say it; in the order in which they are shown."""
+GREEDY = next(name for name, method in METHODS.items() if method.draws == "greedy")
+"""The one answer that the others are measured from."""
+CEILINGS = tuple(name for name, method in METHODS.items() if method.ceiling)
+"""Bounds on what choosing can reach, which need the answer key."""
 BUDGETED = tuple(name for name, method in METHODS.items() if method.budgeted)
 """Keys of `budgets`."""
 POOLED = tuple(name for name, method in METHODS.items() if method.budgeted and method.draws == "pool")
 """Those that share a pool of responses."""
+VOTED = next(name for name in POOLED if METHODS[name].judged == "none")
+"""The vote that no one judges: what a pool gives by itself."""
+GUIDED = next(name for name in POOLED if METHODS[name].judged == "prm")
+"""The vote that a PRM judges: what searches are measured from."""
 SEARCHES = tuple(name for name, method in METHODS.items() if method.growth is not None)
 """Those that search step by step."""
 CHOSEN = tuple(

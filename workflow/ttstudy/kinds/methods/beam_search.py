@@ -5,7 +5,7 @@ from ttstudy.kinds.methods._method import Growth, Method
 from ttstudy.kinds.registry import Look
 
 METHOD = Method(
-    look=Look("Beam search", "beam search", colour="#00825c", dark="#3fc797", marker="D"),
+    look=Look("Beam search", "beam search", "beam", colour="#00825c", dark="#3fc797", marker="D"),
     rank=30,
     about="N first steps; at each step the best N/M by the PRM go on, with M candidates each.",
     source="Snell et al. 2024, arXiv 2408.03314; arXiv 2502.06703, section 2.2",

@@ -5,7 +5,13 @@ from ttstudy.kinds.registry import Look
 
 METHOD = Method(
     look=Look(
-        "Confidence vote", "confidence votes", colour="#b3261e", dark="#ff8a80", marker="p", dash=(0, (4, 1, 1, 1))
+        "Confidence vote",
+        "confidence votes",
+        "confidence",
+        colour="#b3261e",
+        dark="#ff8a80",
+        marker="p",
+        dash=(0, (4, 1, 1, 1)),
     ),
     rank=15,
     about="N independent responses; how sure the policy was of each chooses the answer.",

@@ -31,7 +31,9 @@ def _logit(score: float) -> float:
 
 
 METHOD = Method(
-    look=Look("Particle filtering", "particle filtering", colour="#8a7a00", dark="#d3c13b", marker="X", dash="--"),
+    look=Look(
+        "Particle filtering", "particle filtering", "particles", colour="#8a7a00", dark="#d3c13b", marker="X", dash="--"
+    ),
     rank=60,
     about="N paths, drawn anew from among themselves at every step, with the odds of their scores.",
     source="Puri et al. 2025, arXiv 2502.01618",
@@ -42,9 +44,7 @@ METHOD = Method(
         select=resampled,
         replayable=False,
         options={
-            "temperature": Option(
-                1.0, "of the softmax of the scores' logits; the paper's 1", above=0.0, most=1000.0
-            )
+            "temperature": Option(1.0, "of the softmax of the scores' logits; the paper's 1", above=0.0, most=1000.0)
         },
     ),
 )

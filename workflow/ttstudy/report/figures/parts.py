@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ttstudy.report.figures.style import (
-    SHADE,
-)
+from ttstudy.kinds.methods import GREEDY
+from ttstudy.report.figures.style import LOOKS, SHADE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -107,4 +106,4 @@ ONE = ("CoT", "greedy answer")
 
 def single(one: tuple[str, str]) -> str:
     """The single answer as a legend calls it."""
-    return "CoT (greedy)" if one == ONE else one[0]
+    return LOOKS[GREEDY].label if one == ONE else one[0]

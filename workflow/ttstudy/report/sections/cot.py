@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ttstudy.kinds.methods import GREEDY
 from ttstudy.report.answer import percent
 from ttstudy.report.blocks import ACCURACY, BENCHMARK, POLICY, Block, Results, joined, named_table
 from ttstudy.report.cells import Column as C
@@ -46,7 +47,7 @@ def _tell(given: Given) -> Told:
     caption = figure.title if figure else f"Accuracy of one {one}"
     block = Block(named_table("cot-data", caption, columns, frame, folded=figure is not None), figure)
     method = "Chain of thought (CoT) is one response at temperature 0. This is what test-time scaling has to beat."
-    if "majority" in set(study.singles["method"]):
+    if set(study.singles["method"]) - {GREEDY}:
         method = (
             "Where no greedy response was recorded, the baseline is one sampled response: its accuracy is the mean "
             "Pass@1 of the pool, at the temperature that the responses were drawn with. This is what test-time scaling "
@@ -67,7 +68,7 @@ def _figure(frame: pd.DataFrame, key: str, one: tuple[str, str] = ONE) -> Figure
         axes.errorbar(
             part["parameters"], part["accuracy"], bars(part), label=plain(name),
             marker=SIZE_MARKERS[rank % len(SIZE_MARKERS)],
-            color=LOOKS["cot"].colour if len(names) == 1 else SIZE[rank % len(SIZE)], ms=7, capsize=4, elinewidth=1.2,
+            color=LOOKS[GREEDY].colour if len(names) == 1 else SIZE[rank % len(SIZE)], ms=7, capsize=4, elinewidth=1.2,
         )  # fmt: skip
     for row in frame[frame["benchmark"] == names[0]].itertuples(index=False):
         axes.annotate(

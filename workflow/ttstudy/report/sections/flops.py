@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ttstudy.kinds.methods import BUDGETED
 from ttstudy.report.answer import percent
 from ttstudy.report.blocks import METHOD, POLICY, PRM, Block, N, cell, joined, named_table
 from ttstudy.report.cells import Column as C
@@ -77,7 +78,7 @@ def _figure(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[st
 
     seaborn()
     frame = frame[(frame["benchmark"] == benchmark) & frame["prm"].isin([prm, "none"])]
-    frame = frame[~frame["method"].isin(["cot", "coverage"])]
+    frame = frame[frame["method"].isin(BUDGETED)]
     frame = frame[frame["budget"] == frame.groupby("method", observed=True)["budget"].transform("max")].copy()
     lost = frame["discarded_tokens"] / frame["response_tokens"].where(frame["response_tokens"] > 0, 1)
     frame["prompt"], frame["PRM"] = frame["flops_prompt"], frame["flops_prm"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from ttstudy.kinds.methods import GREEDY, VOTED
 from ttstudy.report import views
 from ttstudy.report.answer import percent
 from ttstudy.report.blocks import POLICY, each
@@ -53,8 +54,8 @@ def _figure(frame: pd.DataFrame, benchmark: str, key: str, one: tuple[str, str] 
     figure = canvas(640, 80 + 46 * len(frame))
     axes = figure.subplots()
     marks = (
-        ("cot", LOOKS["cot"].marker, LOOKS["cot"].colour, single(one)),
-        ("majority", LOOKS["majority"].marker, LOOKS["majority"].colour, "Majority vote, largest N"),
+        ("cot", LOOKS[GREEDY].marker, LOOKS[GREEDY].colour, single(one)),
+        ("majority", LOOKS[VOTED].marker, LOOKS[VOTED].colour, f"{LOOKS[VOTED].label}, largest N"),
         ("tts", "D", GREEN, "Compute-optimal TTS, largest N, cross-fitted"),
     )
     for offset, (column, marker, colour, label) in zip((-0.22, 0, 0.22), marks, strict=True):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ttstudy.kinds.methods import GUIDED, VOTED
 from ttstudy.report.answer import percent
-from ttstudy.report.blocks import BENCHMARK, POLICY, Block, named_table
+from ttstudy.report.blocks import BENCHMARK, POLICY, Block, named_table, shown
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import DECIDES, Given, Section, Told
 from ttstudy.report.views import StudyTables
@@ -27,8 +28,8 @@ def _view(study: StudyTables, most: int = 40) -> pd.DataFrame:
     prm = study.reference_prm
     parts = {
         "single": study.single(outcomes),
-        "majority": ruled[ruled["method"] == "majority"],
-        "guided": ruled[(ruled["method"] == "best_of_n") & (ruled["prm"] == prm)],
+        "majority": ruled[ruled["method"] == VOTED],
+        "guided": ruled[(ruled["method"] == GUIDED) & (ruled["prm"] == prm)],
     }
     keys = ["benchmark", "policy"]
     values = []
@@ -77,7 +78,7 @@ def _tell(given: Given) -> Told:
         BENCHMARK, POLICY, C("kind", "By", facet=True), C("group", "Subject or level"),
         C("problems", "Problems", "count"), C("single", f"{short}, %", "percent"),
         C("majority", "Majority, largest N, %", "percent"),
-        C("guided", f"Best-of-N with {study.reference_prm}, largest N, %", "percent"),
+        C("guided", f"{shown(GUIDED)} with {study.reference_prm}, largest N, %", "percent"),
     ]  # fmt: skip
     columns = [column for column in columns if column.name not in frame or frame[column.name].notna().any()]
     method = "These are the benchmark's own labels, the same for every policy. Groups are small: read leads with care."

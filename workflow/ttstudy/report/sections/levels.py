@@ -60,7 +60,7 @@ def _tell(given: Given) -> Told:
     method = (
         "Easy, medium and hard are bands of Pass@1. Methods are compared at the largest N that all of them "
         "have; the lead is "
-        "paired over the problems of the level. The best of four is also the luckiest: read unhatched cells as "
+        "paired over the problems of the level. The best of several is also the luckiest: read unhatched cells as "
         "leads that one "
         "test each supports, not as a law."
     )
@@ -124,13 +124,12 @@ def _best(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], prms: Se
                     axes.text(j, i, "–", ha="center", va="center", color=MUTED)
                     continue
                 tied = cell.difference < TIE
-                name, colour = (cell.method, NEUTRAL) if tied else (LOOKS[cell.method].label, LOOKS[cell.method].colour)
+                colour = NEUTRAL if tied else LOOKS[cell.method].colour
                 box = {"xy": (j - 0.48, i - 0.46), "width": 0.96, "height": 0.92}
                 axes.add_patch(Rectangle(**box, facecolor=colour, alpha=0.28, lw=0))
                 if not cell.significant:
                     axes.add_patch(Rectangle(**box, facecolor="none", edgecolor=MUTED, hatch="//", lw=0, alpha=0.5))
-                short = {"majority": "majority", "best_of_n": "best-of-N", "beam_search": "beam", "dvts": "DVTS"}
-                lead = f"{short.get(cell.method, name)}\n+{100 * cell.difference:.1f}"
+                lead = f"{LOOKS[cell.method].cell}\n+{100 * cell.difference:.1f}"
                 axes.text(
                     j, i, "tie" if tied else lead, ha="center", va="center", fontsize=10, color=INK, linespacing=1.15
                 )

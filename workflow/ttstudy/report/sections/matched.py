@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ttstudy.kinds.methods import METHODS
+from ttstudy.kinds.methods import GUIDED
 from ttstudy.report.blocks import METHOD, POLICY, PRM, N, each, joined, shown
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import PHONE_SAFE, in_points
@@ -12,7 +12,7 @@ from ttstudy.report.figures.style import INK, LOOKS, MUTED, Figure, canvas, rend
 from ttstudy.report.section import DECIDES, Given, Section, Told
 from ttstudy.report.views import StudyTables, ordered
 
-BASE = METHODS["best_of_n"].look.label
+BASE = shown(GUIDED)
 MATCHES = {"budget": "equal N", "flops": "equal FLOPs"}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from ttstudy.kinds.methods import GREEDY
 from ttstudy.report.answer import points
 from ttstudy.report.blocks import ACCURACY, METHOD, POLICY, PRM, N, each
 from ttstudy.report.cells import Column as C
@@ -67,7 +68,7 @@ def _figure(
     grid = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
     for axes, method in zip(grid, methods, strict=True):
         part = frame[frame["method"] == method]
-        axes.axhline(0, color=LOOKS["cot"].colour, lw=1)
+        axes.axhline(0, color=LOOKS[GREEDY].colour, lw=1)
         for rank, policy in enumerate(policies):
             line = part[part["policy"] == policy].set_index("prm").reindex(shown)
             if line["gain"].notna().any():

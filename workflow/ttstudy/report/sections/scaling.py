@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ttstudy.kinds.methods import BUDGETED, CEILINGS, GREEDY, SEARCHES
 from ttstudy.kinds.scores import SCORES
 from ttstudy.kinds.votes import VOTES
 from ttstudy.report import views
 from ttstudy.report.answer import percent
-from ttstudy.report.blocks import ACCURACY, METHOD, POLICY, PRM, N, each, joined, shown
+from ttstudy.report.blocks import ACCURACY, METHOD, POLICY, PRM, N, each, in_words, joined, shown
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import CONSTRAINED, ONE, PHONE_SAFE, log_axis, plain, single, wrapped
 from ttstudy.report.figures.parts import percent as in_percent
@@ -26,6 +27,9 @@ RULES = {name: score.about for name, score in SCORES.items()} | {
     name: f"{vote.about} ({vote.look.label})" for name, vote in VOTES.items()
 }
 """The headline's vote and score in words."""
+
+
+_SEARCHES = joined([in_words(name) for name in SEARCHES])
 
 
 def _tell(given: Given) -> Told:
@@ -58,14 +62,14 @@ def _tell(given: Given) -> Told:
     if recorded:
         whose = "" if len(recorded) == len(study.policies) else f" of {joined(recorded)}"
         finding += (
-            f" The responses{whose} are recorded: beam search and DVTS are not possible with them, since nothing can "
-            "go on from one of their steps."
+            f" The responses{whose} are recorded: {_SEARCHES} are not possible with them, since nothing can go on from "
+            "one of their steps."
         )
     endpoints = [name for name in context.get("endpoints", []) if name in study.policies]
     if endpoints:
         finding += (
-            f" {joined(endpoints)} answered from behind an endpoint, which cannot go on from a step: beam search and "
-            "DVTS are not possible there."
+            f" {joined(endpoints)} answered from behind an endpoint, which cannot go on from a step: {_SEARCHES} are "
+            "not possible there."
         )
     return Told(finding, blocks, method)
 
@@ -94,7 +98,7 @@ def _figure(
             axes = grid[i][j]
             _curves(axes, frame[(frame["policy"] == policy) & frame["prm"].isin([prm, "none"])])
             if policy in base:
-                axes.axhline(base[policy], color=LOOKS["cot"].colour, lw=1, label=single(one), zorder=2)
+                axes.axhline(base[policy], color=LOOKS[GREEDY].colour, lw=1, label=single(one), zorder=2)
             if i == 0:
                 axes.set_title(plain(wrapped(prm)) if prm != "none" else "no PRM")
             if j == 0:
@@ -125,16 +129,16 @@ def _figure(
 
 def _curves(axes: Axes, frame: pd.DataFrame) -> None:
     """One line per method, with a band where it answers."""
-    for method in ("coverage", "majority", "best_of_n", "beam_search", "dvts"):
+    for method in (*CEILINGS, *BUDGETED):
         part = frame[frame["method"] == method].sort_values("budget")
         if not len(part):
             continue
         look = LOOKS[method]
         axes.plot(
             part["budget"], part["accuracy"], color=look.colour, marker=look.marker, ls=look.dash, ms=5,
-            lw=1.2 if method == "coverage" else 1.7, label=look.label, zorder=1 if method == "coverage" else 3,
+            lw=1.2 if method in CEILINGS else 1.7, label=look.label, zorder=1 if method in CEILINGS else 3,
         )  # fmt: skip
-        if method != "coverage":
+        if method not in CEILINGS:
             axes.fill_between(part["budget"], part["low"], part["high"], color=look.colour, alpha=0.12, lw=0)
 
 
