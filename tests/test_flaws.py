@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import trees
@@ -48,6 +49,11 @@ table = flaws.flaw_table(Steps.of(solutions)).set_index("flaw")["value"]
 shown = cases.worked_cases(solutions)["flaw"].tolist()
 print(json.dumps({"table": table.to_dict(), "cases": shown, "words": CHOICES["flaw"], "causes": CHOICES["cause"]}))
 """
+CODES = """
+import json
+from ttstudy.dag import fingerprint
+print(json.dumps({path.stem: fingerprint.code(path.stem) for path in fingerprint.SCRIPTS.glob("*.py")}))
+"""
 ROWS = """
 import pandas as pd
 new = world["diagnostics"].query("flaw == 'over_criticism'").assign(flaw="indifference", value=0.3)
@@ -91,3 +97,24 @@ def test_no_two_flaws_share_a_place_or_a_name():
 def test_the_contracts_know_the_flaws_and_the_causes():
     assert CHOICES["flaw"] == tuple(FLAWS) and CHOICES["cause"] == CAUSES and set(MENDED) < set(CAUSES)
     assert "flaw" in tables.COLUMNS["diagnostics"] and "cause" in tables.COLUMNS["failures"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "steps"),
+    [
+        ('"over-criticism"', '"harshness"', {"report", "compare"}),
+        ("< HALF).astype", "<= HALF).astype", {"report", "compare", "diagnostics"}),
+    ],
+    ids=["words", "measure"],
+)
+def test_what_a_flaw_says_is_the_reports_matter_and_how_it_is_measured_that_of_its_tables(
+    tmp_path, before, after, steps
+):
+    root = trees.copied(tmp_path)
+    shutil.copytree(trees.ROOT / "scripts", root / "scripts")
+    old = json.loads(trees.ran(root, CODES))
+    path = root / "workflow/ttstudy/kinds/flaws/over_criticism.py"
+    assert before in path.read_text()
+    path.write_text(path.read_text().replace(before, after, 1))
+    new = json.loads(trees.ran(root, CODES))
+    assert {step for step in old if old[step] != new[step]} == steps

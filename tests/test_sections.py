@@ -101,6 +101,11 @@ def test_every_section_is_code_of_the_report():
     assert {key.replace("-", "_") for key in SECTIONS} <= files
 
 
+def test_the_page_loads_no_library_for_drawing_or_statistics_before_it_needs_one():
+    heavy = "{'matplotlib', 'seaborn', 'scipy', 'jinja2', 'torch', 'pandera', 'statsmodels'}"
+    assert trees.ran(trees.ROOT, f"import ttstudy.report; print(sorted({heavy} & set(sys.modules)))") == "[]\n"
+
+
 SPELLED = {
     ("answer.py", "cot"): "a column of the table headline",
     ("sections/cot.py", "cot"): "the section's own name",
