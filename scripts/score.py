@@ -1,5 +1,6 @@
-"""Score every step of a block of responses with a PRM, one pass per response."""
+"""Score every step of a block of responses with a PRM: one pass per response, or judgements that the PRM writes."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from ttstudy.prms.protocol import check_scores
 from ttstudy.run import steps
 from ttstudy.run.progress import bar
 
-RESPONSES_PER_PART = 8192
+RESPONSES_PER_PART, JUDGED_PER_PART = 8192, 512
+"""What a killed job loses at most; a generative PRM takes a thousand times as long for a response."""
 
 
 def step(spec: ScoreSpec, log_path: Path | None) -> None:
@@ -35,8 +37,8 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
         done = 0
 
         @cache  # many samples of a pool are the same response
-        def length(problem: str, solution: tuple[str, ...]) -> int:
-            return len(model.encode(problem, solution).ids)
+        def counts(problem: str, solution: tuple[str, ...]) -> Mapping[str, float]:
+            return model.counts(problem, solution)
 
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:
             nonlocal done
@@ -44,24 +46,29 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
             items = [(problems[row.problem_id], list(row.steps)) for row in part.itertuples()]
             scored = [index for index, (_, solution) in enumerate(items) if solution]
             scores: list[list[float]] = [[] for _ in items]
-            tokens = [0] * len(items)
+            told: list[Mapping[str, float]] = [{} for _ in items]
             for index, values in zip(scored, model.score_batch([items[i] for i in scored]), strict=True):
                 row = part.iloc[index]
                 where = f"problem {row['problem_id']}, sample {row['sample']}"
                 check_scores(model.name, values, items[index][1], where)
                 scores[index] = values
-                tokens[index] = length(items[index][0], tuple(items[index][1]))
+                told[index] = counts(items[index][0], tuple(items[index][1]))
             done += len(items)
             progress(done, model.tokens)
-            frame = part[["problem_id", "sample"]].assign(step_scores=scores, prm_tokens=tokens)
-            return {"scores": frame.reset_index(drop=True)}
+            frame = part[["problem_id", "sample"]].assign(step_scores=scores).reset_index(drop=True)
+            return {"scores": frame.join(pd.DataFrame(told, columns=list(counted)).fillna(0).astype(counted))}
 
-        frames = steps.in_parts(output, list(range(len(responses))), RESPONSES_PER_PART, compute)
+        writes = spec.judge.verdicts is not None
+        counted = {"prm_tokens": "int64"} | ({"prm_positions": "float64", "no_verdict": "int64"} if writes else {})
+        size = JUDGED_PER_PART if writes else RESPONSES_PER_PART
+        frames = steps.in_parts(output, list(range(len(responses))), size, compute)
         tables.write("scores", frames["scores"], output)
         steps.took(tokens=frames["scores"]["prm_tokens"].sum())
         steps.finish(output)
         if log is not None:
             print(f"{label}: {model.tokens:,} tokens scored in {clock()}", file=log)
+            if lost := frames["scores"].get("no_verdict", pd.Series([0])).sum():
+                print(f"{label}: {lost:,} verdicts could not be read; each counts as a no", file=log)
 
 
 if __name__ == "__main__":

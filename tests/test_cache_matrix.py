@@ -239,9 +239,13 @@ def given(folder: Path) -> dict:
         "prms": {
             "folder-prm": {"source": "checkpoint", "path": "prm"},
             "hub-prm": {"source": "hub", "id": "owner/prm", "revision": _COMMIT, "format": "qwen", "engine": "vllm"},
+            "writer": {"source": "checkpoint", "path": "policy", "format": "thinkprm"},
+            "hub-writer": {"source": "hub", "id": "GenPRM/GenPRM-7B", "revision": _COMMIT},
             "judge": {"source": "recorded"},
         },
         "pairs": {
+            "writer": ["folder"],
+            "hub-writer": ["folder"],
             "folder-prm": ["folder", "hub-policy", "far"],
             "hub-prm": ["folder", "hub-policy", "far"],
             "judge": ["logged"],
@@ -324,13 +328,19 @@ OF_GIVEN = {
     "CheckpointPRM.path": (_set("prms", "folder-prm", "path", to="prm-2"), f"training {_JUDGED}"),
     "CheckpointPRM.vllm": (_set("prms", "folder-prm", to={"source": "checkpoint", "path": "prm", "engine": "vllm",
                                                           "vllm": {"tensor_parallel": 2}}), _JUDGED),
+    "CheckpointPRM.verdicts": (_set("prms", "writer", "verdicts", to={"samples": 3}), _JUDGED),
     "HubPRM.active_parameters": (_set("prms", "hub-prm", "active_parameters", to=1e9), SIZES),
     "HubPRM.engine": (_set("prms", "hub-prm", "engine", to="transformers"), _JUDGED),
     "HubPRM.format": (_set("prms", "hub-prm", "format", to="skywork"), _JUDGED),
     "HubPRM.id": (_set("prms", "hub-prm", "id", to="owner/other"), f"fetch_model training {_JUDGED}"),
     "HubPRM.parameters": (_set("prms", "hub-prm", "parameters", to=1e9), SIZES),
     "HubPRM.revision": (_set("prms", "hub-prm", "revision", to="1" * 40), f"fetch_model training {_JUDGED}"),
+    "HubPRM.verdicts": (_set("prms", "hub-writer", "verdicts", to={"samples": 3}), _JUDGED),
     "HubPRM.vllm": (_set("prms", "hub-prm", "vllm", to={"tensor_parallel": 2}), _JUDGED),
+    **{
+        f"Verdicts.{key}": (_set("prms", "hub-writer", "verdicts", to={key: value}), _JUDGED)
+        for key, value in {"samples": 2, "temperature": 0.3, "max_tokens": 100}.items()
+    },
     "Labelled.format": (_set("labelled", "set", "format", to="processbench"), f"labelled {_FLAWS}"),
     "Labelled.path": (_set("labelled", "set", "path", to="labelled-2.jsonl"), f"labelled {_FLAWS}"),
     "Labelled.solutions": (_set("labelled", "set", "solutions", to=1), f"labelled {_FLAWS}"),

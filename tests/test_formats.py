@@ -22,7 +22,7 @@ from ttstudy.prms.vllm import VllmScoring
 
 DUMMY = '''"""Each step on a line of its own, scored at its end by half of a tanh."""
 
-from ttstudy.kinds.formats._parts import Encoded, Head, PRMFormat, Published, checked
+from ttstudy.kinds.formats._parts import Encoded, Head, HeadFormat, Published, checked
 
 
 class Lines:
@@ -54,7 +54,7 @@ class Half(Head):
         return ((1, hidden),)
 
 
-LINES = PRMFormat(
+LINES = HeadFormat(
     label="Lines", version=3, architectures=("LinesForSteps",), encoder=Lines, head=Half,
     published={"owner/lines": Published({"mark": "+"})},
 )
@@ -64,6 +64,7 @@ import json, sys
 from pathlib import Path
 from ttstudy.dag import fingerprint
 from ttstudy.dag.layout import open_layout
+from ttstudy.dag.models import judge
 from ttstudy.models.catalogue import CATALOGUE
 from ttstudy.prms import open_reward_model
 from ttstudy.study import from_mapping, schema
@@ -75,8 +76,8 @@ if folder.is_dir():
     scored["last"] = model.score_last("What is 1+1?", ["It is 2."], ["So 2.", "So 3."])
     scored["other"] = open_reward_model(folder, device="cpu", text={"mark": "+"}).score("What is 1+1?", ["It is 2."])
     config = json.loads(sys.argv[2])
-    judge = open_layout(from_mapping(config), folder.parent).judge("own")
-    scored["judge"] = [judge.format, judge.formats]
+    own = judge(open_layout(from_mapping(config), folder.parent), "own")
+    scored["judge"] = [own.format, own.formats]
 print(json.dumps({"schema": schema(), "record": fingerprint.record(), "known": sorted(CATALOGUE), **scored}))
 '''
 
@@ -130,7 +131,7 @@ def test_a_format_is_one_file_and_without_it_nothing_is_left_of_it(copy, tmp_pat
     assert told(copy, tmp_path / "none") == before
 
 
-@pytest.mark.parametrize("text", ["", DUMMY + "\nMORE = PRMFormat(label='', encoder=Lines, head=Half)\n"])
+@pytest.mark.parametrize("text", ["", DUMMY + "\nMORE = HeadFormat(label='', encoder=Lines, head=Half)\n"])
 def test_a_file_that_defines_no_format_or_two_is_refused_by_name(copy, text):
     (copy / "workflow/ttstudy/kinds/formats/lines.py").write_text(text)
     run = subprocess.run(

@@ -163,3 +163,22 @@ def test_a_dry_run_for_slurm_lists_what_each_job_asks_for(tmp_path):
         assert wanted in search
     claims = next(text for rule, text in jobs if rule == "claims")
     assert "slurm_partition=small" in claims and "nodes=" not in claims
+
+
+def test_a_generative_prm_is_priced_for_what_it_may_write(tmp_path):
+    def read(**prm):
+        hub = {"source": "hub", "revision": "1" * 40, "parameters": 7e9} | prm
+        frame = plan.plan(open_layout(from_mapping(LARGE | {"prms": {"prm": hub}}), tmp_path))
+        of = frame[(frame["policy"] == "qwen-0.5b") & (frame["prm"] == "prm") & (frame["budget"] == 256)]
+        return of.set_index("method")
+
+    plain = read(id="Qwen/Qwen2.5-Math-PRM-7B")
+    thinking = read(id="launch/ThinkPRM-7B", verdicts={"samples": 2, "max_tokens": 1000})
+    stepwise = read(id="GenPRM/GenPRM-7B", verdicts={"samples": 2, "max_tokens": 1000})
+    more = {name: frame["prm_tokens"] - plain["prm_tokens"] for name, frame in {"t": thinking, "s": stepwise}.items()}
+    responses = 500 * 128  # of the last block
+    assert more["t"]["best_of_n"] == responses * 2 * 1000 and more["s"]["best_of_n"] == 8 * more["t"]["best_of_n"]
+    assert more["t"]["beam_search"] == more["s"]["beam_search"] == 500 * 256 * 8 * (2 * 1000 + (150 + 400) / 2)
+    hours = thinking.loc["best_of_n"]
+    # 15 % of one A100's peak, as for drawing.
+    assert hours["gpu_hours"] == pytest.approx(2 * 7e9 * hours["prm_tokens"] / (0.15 * 312e12) / 3600)

@@ -142,7 +142,8 @@ def test_the_system_message_may_be_another_or_none(shelf: Shelf) -> None:
 
 
 def test_the_format_is_told_by_the_catalogue_or_the_architecture_and_never_guessed() -> None:
-    assert len(CATALOGUE) == 9
+    assert len(CATALOGUE) == 15
+    assert format_of("launch/ThinkPRM-7B", {"architectures": ["Qwen2ForCausalLM"]}) == "thinkprm"
     assert format_of("Qwen/Qwen2.5-Math-PRM-72B", {}) == "qwen"
     assert format_of("mine", {"architectures": ["Qwen2ForProcessRewardModel"]}) == "qwen"
     assert format_of("mine", {"architectures": ["Qwen2ForPrmModel"]}) == "skywork"

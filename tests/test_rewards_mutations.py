@@ -9,8 +9,8 @@ from functools import lru_cache
 import pytest
 import torch
 
+from ttstudy.kinds.formats import Encoded
 from ttstudy.prms import open_reward_model
-from ttstudy.prms.protocol import Encoded
 
 from .rewards_checkpoints import LAYOUTS, Shelf
 from .rewards_conformance import failed_checks

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests import judge_checkpoints
 from tests.rewards_checkpoints import LAYOUTS, Shelf
 from tests.rewards_conformance import CLOSE, HOSTILE, gap
 from tests.studies import given_file, step_command
@@ -115,3 +116,29 @@ def test_where_vllm_is_not_installed_opening_says_what_to_do(shelf):
         open_reward_model(shelf.folder("qwen"), engine="vllm")
     with pytest.raises(ValueError, match="an option of engine transformers"):
         open_reward_model(shelf.folder("qwen"), engine="vllm", backbone="light")
+
+
+@pytest.fixture(scope="module")
+def judged(vllm: Path, tmp_path_factory) -> dict:
+    """What judges on vLLM say, by format."""
+    folder = tmp_path_factory.mktemp("judge")
+    judge_checkpoints.make(folder / "ways")
+    items = [("What is 1+1?", ["It is 2.", "So 2."]), ("What is 1+2?", ["It is 3."])]
+    (folder / "work.json").write_text(json.dumps(dict.fromkeys(("thinkprm", "genprm"), items)))
+    run = subprocess.run(
+        [vllm, ROOT / "tests/vllm_verdicts.py", folder / "ways", folder / "work.json", folder / "found.json"],
+        env=environment(), capture_output=True, text=True, timeout=900,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-4000:]
+    return json.loads((folder / "found.json").read_text())
+
+
+@pytest.mark.parametrize("name", ["thinkprm", "genprm"])
+def test_a_judge_on_vllm_says_yes_as_often_as_its_checkpoint_does(judged, name):
+    found = judged[name]
+    for scores in found["shares"]:  # of 200 judgements: within four standard deviations
+        assert abs(scores[-1] - judge_checkpoints.YES) < 0.13
+    assert found["again"] == found["shares"]
+    assert [last for (last,) in found["last"]] == [scores[-1] for scores in found["shares"]]
+    assert all(counts["prm_tokens"] > 200 for counts in found["counts"])
+    assert "larger max_model_len" in found["mistake"]

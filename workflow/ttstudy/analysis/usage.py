@@ -8,6 +8,9 @@ Attention is made of positions: a token at position p of its sequence meets p ke
 of the policy's tokens are counted response by response and node by node, discarded ones too, and so are a PRM's that
 reads whole responses. In a search a PRM shares the prefixes that it has read, and no table says where each of its
 tokens stood: its positions are the policy's, prompts included, times its tokens per token of the policy.
+
+A generative PRM's tokens are those that it reads and those that it generates, discarded judgements there are none: all
+of them are `prm_tokens`, and each costs a forward pass of that PRM (see `ttstudy.prms.judging` for what is read once).
 """
 
 from __future__ import annotations
@@ -49,11 +52,13 @@ def of_pool(
     ]:
         row = _row(method, prm, budget, prompts) | {"response_tokens": budget * drawn, "policy_positions": budget * met}
         if prm != "none":
-            # Steps of a whole response are scored in one pass, by us and by the official code alike.
+            # Steps of a whole response are scored in one pass, by us and by the official code alike. The judgements of
+            # a generative PRM are sequences of their own, so its table tells their positions.
             tokens = scores[prm]["prm_tokens"].astype(float)
+            keys = scores[prm].get("prm_positions", positions(0, tokens))
             read = budget * _mean_per_problem(scores[prm], tokens)
             row |= {"prm_tokens": read, "prm_tokens_reencoded": read}
-            row["prm_positions"] = budget * _mean_per_problem(scores[prm], positions(0, tokens))
+            row["prm_positions"] = budget * _mean_per_problem(scores[prm], keys)
         rows.append(row)
     return rows
 

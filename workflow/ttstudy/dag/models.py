@@ -13,7 +13,7 @@ from ttstudy.dag.specs.analysis import Sized
 from ttstudy.dag.specs.generation import Engine, Judge
 from ttstudy.dag.specs.inputs import FetchSpec, TrainPolicySpec, TrainPRMSpec
 from ttstudy.dag.specs.records import File, Spec
-from ttstudy.kinds.formats import FORMATS
+from ttstudy.kinds.formats import FORMATS, VerdictFormat
 from ttstudy.models.catalogue import format_of
 from ttstudy.models.checkpoint import read_json
 from ttstudy.study import (
@@ -29,7 +29,7 @@ from ttstudy.study import (
     TrainedPRM,
 )
 from ttstudy.study.policies import LocalPolicy, Policy
-from ttstudy.study.prms import PRM, LocalPRM
+from ttstudy.study.prms import PRM, GivenPRM, LocalPRM
 
 
 def settings_of(study: Study, name: str) -> Policy | PRM:
@@ -125,15 +125,18 @@ def judge(layout: Layout, prm: str) -> Judge:
     """What reads with a PRM whose weights are here."""
     settings = layout.study.prms[prm]
     assert isinstance(settings, LocalPRM)
-    form = settings.format if isinstance(settings, CheckpointPRM | HubPRM) else None
+    form = settings.format if isinstance(settings, GivenPRM) else None
     read = _formats(layout, settings, form)
     versions = {name: FORMATS[name].version for name in sorted(read) if FORMATS[name].version != 1}
+    writes = len(read) == 1 and isinstance(FORMATS[read[0]], VerdictFormat)
     return Judge(
         checkpoint=weights(layout, prm),
         # Told or found out, it is the same format, and the same digest.
         format=read[0] if len(read) == 1 else None,
         formats=versions,
         engine=settings.engine,
+        verdicts=settings.verdicts if writes and isinstance(settings, GivenPRM) else None,
+        seed=layout.study.seed if writes else None,
         **settings.sections,
     )
 

@@ -153,9 +153,14 @@ def load(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
 
 
 def read(name: str, path: Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read and check a table (only `columns`, then unchecked); TableError when it is absent or damaged."""
+    """Read and check a table (only `columns`, then unchecked); TableError when it is absent or damaged.
+
+    A column whose name ends in `?` is read where it is there.
+    """
     path = Path(path)
     try:
+        if columns and any(column.endswith("?") for column in columns):
+            columns = _present(path, columns)
         frame = load(path, columns)
     except FileNotFoundError:
         raise TableError(f"{path}: the table {name} is not there; run the step that makes it") from None
@@ -165,6 +170,14 @@ def read(name: str, path: Path | str, columns: Sequence[str] | None = None) -> p
             raise TableError(f"{path}: table {name} lacks a column that is asked for ({first})") from None
         raise DamagedError(path, first) from None
     return frame if columns else check(name, frame, str(path))
+
+
+def _present(path: Path, columns: Sequence[str]) -> list[str]:
+    """Names of columns, without those that are asked for with a `?` and are not there."""
+    import pyarrow.parquet as pq
+
+    there = set(pq.read_schema(path).names)
+    return [name.removesuffix("?") for name in columns if name.removesuffix("?") in there or not name.endswith("?")]
 
 
 def of(name: str, file: File, columns: Sequence[str] | None = None) -> pd.DataFrame:

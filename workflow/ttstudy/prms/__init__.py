@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ttstudy.kinds.engines import LOCAL_PRMS
-from ttstudy.kinds.formats import FORMATS
+from ttstudy.kinds.engines import ENGINES, LOCAL_PRMS
+from ttstudy.kinds.formats import FORMATS, VerdictFormat
 from ttstudy.kinds.registry import named
 from ttstudy.models.catalogue import CATALOGUE, find_folder, format_of
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ttstudy.models.checkpoint import Checkpoint
     from ttstudy.prms.engine import ScoringEngine
     from ttstudy.prms.formats import Format
+    from ttstudy.prms.judging import JudgeScorer, Settings
     from ttstudy.prms.scorer import Overflow, StepScorer
 
 __all__ = [
@@ -38,6 +39,7 @@ def open_reward_model(
     name: str | None = None,
     revision: str | None = None,
     text: Mapping[str, Any] | None = None,
+    verdicts: Settings | None = None,
     cache: str | Path | None = None,
     device: str = "auto",
     dtype: str | None = None,
@@ -46,7 +48,7 @@ def open_reward_model(
     on_overflow: Overflow = "warn",
     backbone: Literal["auto", "light", "transformers"] = "auto",
     **options: Any,
-) -> StepScorer:
+) -> StepScorer | JudgeScorer:
     """Open a process reward model (PRM) without running any code of its checkpoint.
 
     Args:
@@ -56,6 +58,7 @@ def open_reward_model(
         name: for tables; the folder's name or the id by default.
         revision: commit (40 hex digits) of a hub model.
         text: options of the format, e.g. `system` of qwen; by default those of the model in the catalogue, or none.
+        verdicts: of a generative format: how often and how it judges; see `ttstudy.prms.judging`.
         cache: where `.bin` weights are written as safetensors, by default `safetensors/` in the checkpoint folder.
         device: `auto` is the last GPU, where there is one.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU and the checkpoint's on a GPU.
@@ -78,20 +81,26 @@ def open_reward_model(
     from ttstudy.models.checkpoint import Checkpoint, origin
     from ttstudy.models.text import TextTokenizer
     from ttstudy.prms.formats import make_format
+    from ttstudy.prms.judging import JudgeScorer
     from ttstudy.prms.scorer import StepScorer
 
-    folder = find_folder(path_or_name, revision)
+    folder, name = find_folder(path_or_name, revision), name or Path(path_or_name).name
     checkpoint = Checkpoint(folder, cache)
     hub_id = origin(folder) or str(path_or_name)
     format = format or format_of(hub_id, checkpoint.config)
     known = CATALOGUE.get(hub_id)
+    if isinstance(form := FORMATS.get(format), VerdictFormat):
+        checkpoint.close()
+        return JudgeScorer(*_writer(checkpoint, name, engine, device, dtype, options), form, verdicts)
+    if verdicts is not None:
+        raise ValueError(f"verdicts: the format {format} reads its scores off and writes none; leave them out.")
     if text is None:
         text = known.options if known and known.format == format else {}
     encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **text)
     opening = Opening(checkpoint, format, encoder, cache, device, dtype, batch_tokens, cache_mib, backbone)
     scoring: ScoringEngine = named(LOCAL_PRMS[engine].opens)(opening, **options)
     checkpoint.close()
-    return StepScorer(name or Path(path_or_name).name, encoder, scoring, on_overflow)
+    return StepScorer(name, encoder, scoring, on_overflow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +163,30 @@ def open_vllm(opening: Opening, **options: Any) -> ScoringEngine:
     return VllmScoring(checkpoint, opening.format, opening.encoder, dtype, opening.cache, **options)
 
 
-def open_prm(path: str | Path, judge: Judge) -> StepScorer:
+def _writer(
+    checkpoint: Checkpoint, name: str, engine: str, device: str, dtype: str | None, options: Mapping[str, Any]
+) -> tuple[Any, int | None]:
+    """The engine that a generative PRM writes on; and its longest text, where the machine decides that."""
+    from ttstudy.policies.opening import open_engine
+    from ttstudy.prms.vllm import on_cpu
+
+    own = options.get("max_model_len")
+    longest = own if own and own < (checkpoint.config.get("max_position_embeddings") or 2**31) else None
+    if ENGINES[engine].devices:
+        options = {**options, "device": _device(device)}
+    cpu = on_cpu() if ENGINES[engine].vllm_environment else options.get("device") == "cpu"
+    chosen = dtype or ("float32" if cpu else checkpoint.dtype or "bfloat16")
+    return open_engine(checkpoint.folder, engine, name, dtype=chosen, **options), longest
+
+
+def open_prm(path: str | Path, judge: Judge) -> StepScorer | JudgeScorer:
     """The PRM that a step's spec asks for, whose checkpoint's folder is `path`."""
-    return open_reward_model(path, format=judge.format, engine=judge.engine, **judge.options)
+    options = judge.options
+    if judge.verdicts is not None:
+        from ttstudy.prms.judging import Settings
+
+        options["verdicts"] = Settings(**judge.verdicts.model_dump(), seed=judge.seed or 0)
+    return open_reward_model(path, format=judge.format, engine=judge.engine, **options)
 
 
 def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ttstudy.prms.protocol import Encoded
+from ttstudy.kinds.formats import Encoded
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ttstudy.kinds.formats import FORMATS, LM_KEY, Head
+from ttstudy.kinds.formats import FORMATS, LM_KEY, Head, HeadFormat
 
 if TYPE_CHECKING:
     from ttstudy.models.checkpoint import Checkpoint
@@ -20,7 +20,9 @@ _ROWS = 16
 
 def load_head(name: str, format: Format, checkpoint: Checkpoint, device: str) -> Head:
     """Head of format `name`; ValueError where the checkpoint lacks one of its tensors or a shape is wrong."""
-    kind = FORMATS[name].head
+    form = FORMATS[name]
+    assert isinstance(form, HeadFormat), name
+    kind = form.head
     parts = kind.parts(checkpoint, checkpoint.config["hidden_size"], format)
     return kind(*(part.to(device) for part in parts))
 

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor
 
+from ttstudy.kinds.formats import Encoded
 from ttstudy.models.checkpoint import Checkpoint
 from ttstudy.prms import heads
 from ttstudy.prms.engine import Siblings, in_batches
-from ttstudy.prms.protocol import Encoded
 
 
 class TransformersScoring:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ttstudy.kinds.formats import Encoded
 from ttstudy.prms import heads
 from ttstudy.prms.backbone import Backbone, Segment
 from ttstudy.prms.engine import Siblings, batches, in_batches
-from ttstudy.prms.protocol import Encoded
 from ttstudy.prms.states import Node, PrefixStates, cut, key_of
 
 

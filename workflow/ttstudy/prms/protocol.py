@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ttstudy.errors import StudyError
-from ttstudy.kinds.formats import Encoded
 
 
 def check_scores(name: str, scores: Sequence[float], steps: Sequence[str], where: str) -> None:
@@ -31,8 +30,8 @@ class RewardModel(Protocol):
     def tokens(self) -> int:
         """Tokens that have been run through the model so far (for FLOPs)."""
 
-    def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
-        """Ids and score positions; ValueError for no steps or a blank step."""
+    def counts(self, problem: str, steps: Sequence[str]) -> Mapping[str, float]:
+        """Columns of a row of scores, of a solution that the last `score_batch` scored: `prm_tokens` and others."""
 
     def score(self, problem: str, steps: Sequence[str]) -> list[float]:
         """One score in [0, 1] per step."""

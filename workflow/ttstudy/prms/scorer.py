@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import compress
 from typing import Literal, get_args
 
+from ttstudy.kinds.formats import Encoded
 from ttstudy.prms.engine import ScoringEngine, Siblings
 from ttstudy.prms.formats import Format
-from ttstudy.prms.protocol import Encoded
 
 Overflow = Literal["warn", "error", "drop"]
 FAR = 4
@@ -53,6 +53,10 @@ class StepScorer:
     def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
         """Ids and score positions; ValueError for no steps or a blank step."""
         return self.format.encode(problem, steps)
+
+    def counts(self, problem: str, steps: Sequence[str]) -> dict[str, int]:
+        """Columns of a solution's row: tokens that it takes."""
+        return {"prm_tokens": len(self.encode(problem, steps).ids)}
 
     def score(self, problem: str, steps: Sequence[str]) -> list[float]:
         """One score in [0, 1] per step."""

@@ -25,7 +25,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from ttstudy.errors import StudyError
-from ttstudy.kinds.formats import FORMATS, LM_KEY, Encoded
+from ttstudy.kinds.formats import FORMATS, LM_KEY, Encoded, HeadFormat
 from ttstudy.models.checkpoint import Checkpoint
 from ttstudy.models.environment import ENVIRONMENT
 from ttstudy.models.padding import pad_heads, padded_size
@@ -79,7 +79,8 @@ class VllmScoring:
         kv_cache_gib: float | None = None,
     ) -> None:
         """Lay the checkpoint out for vLLM; the model is loaded when first asked for scores."""
-        pooling = FORMATS[form].vllm
+        known = FORMATS[form]
+        pooling = known.vllm if isinstance(known, HeadFormat) else None
         if pooling is None:
             raise ValueError(f"PRM engine vllm: cannot score in the format {form}; use engine transformers.")
         self.pooling, self.encoder, self.dtype = pooling, encoder, dtype

@@ -35,6 +35,7 @@ class _Share(Section):
 class _Expected(Section):
     response_tokens: dict[str, Positive]
     prompt_tokens: Positive
+    steps: Positive = 8.0
     characters_per_token: Positive
     problems: dict[str, Positive]
     bytes_per_token: Positive

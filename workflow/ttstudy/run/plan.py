@@ -19,9 +19,12 @@ from ttstudy.dag.cells import Cell, PoolBlock, Search
 from ttstudy.dag.inputs import benchmark_spec, labelled_spec
 from ttstudy.dag.layout import Job, Layout, jobs
 from ttstudy.dag.models import made_model, settings_of
+from ttstudy.dag.specs.generation import ScoreSpec, SearchSpec
 from ttstudy.dag.specs.inputs import FetchSpec, TrainPolicySpec
+from ttstudy.dag.specs.records import Spec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
+from ttstudy.kinds.formats import FORMATS, VerdictFormat
 from ttstudy.miniature.shipping import find_shipped
 from ttstudy.models.checkpoint import parameters
 from ttstudy.run import demand
@@ -33,13 +36,14 @@ TOTALS = ["jobs", "jobs_done", *SPENT]
 
 @dataclass(frozen=True)
 class Expected:
-    """Of one policy on one benchmark: problems, mean tokens, and the share of N responses' steps that differ."""
+    """Of one policy on one benchmark: problems, means of a response, the share of N responses' steps that differ."""
 
     problems: int
     response_tokens: float
     prompt_tokens: float
     distinct: Callable[[int], float]
     source: str
+    steps: float
 
 
 def plan(layout: Layout, settings: Mapping[str, Any] | None = None) -> pd.DataFrame:
@@ -60,7 +64,10 @@ def plan(layout: Layout, settings: Mapping[str, Any] | None = None) -> pd.DataFr
     for name in layout.study.labelled:
         row = _labelled(layout, settings, name)
         scored = [job for job in every if job.rule == "score_labelled" and job.of == name]
-        rows += [_priced(layout, settings, _left(row | {"prm": job.prm}, job, undone)) for job in scored]
+        for job in scored:
+            written = sum(_written(job.spec, steps) for steps in row["steps"])
+            mine = {"prm": job.prm, "prm_tokens": row["prm_tokens"] + written, "writes": bool(written)}
+            rows.append(_priced(layout, settings, _left(row | mine, job, undone)))
     columns = [column.split(":")[0] for column in tables.COLUMNS["plan"].split()]
     return pd.DataFrame(rows, columns=columns)
 
@@ -99,21 +106,22 @@ def expectation(layout: Layout, settings: Mapping[str, Any], cell: Cell, mine: I
     columns = ["problem_id", "sample", "prompt_tokens", "response_tokens", "steps"]
     frame = tables.read("responses", path, columns) if path is not None and path.exists() else None
     # Tokens of recorded responses may not be known.
+    steps = float(priors.get("steps", 8.0))
     if frame is not None and frame[["prompt_tokens", "response_tokens"]].notna().all(axis=None):
         count = frame["problem_id"].nunique()
-        return Expected(
-            count, frame["response_tokens"].mean(), frame["prompt_tokens"].mean(), _distinct(frame), "pilot"
-        )
+        drawn, asked = frame["response_tokens"].mean(), frame["prompt_tokens"].mean()
+        return Expected(count, drawn, asked, _distinct(frame), "pilot", frame["steps"].map(len).mean())
     settings_of_policy = layout.study.policies[policy]
     if settings_of_policy.source == "recorded":
-        return Expected(problems, priors["response_tokens"]["default"], priors["prompt_tokens"], lambda n: 1.0, "prior")
+        drawn = priors["response_tokens"]["default"]
+        return Expected(problems, drawn, priors["prompt_tokens"], lambda n: 1.0, "prior", steps)
     limit = layout.study.sampling_of(policy, "responses")["max_tokens"]
     if settings_of_policy.source == "trained" and layout.study.benchmarks[benchmark].source == "miniature":
         prompt, response = _solution_tokens(layout, benchmark)
-        return Expected(problems, min(response, limit), prompt, lambda n: 1.0, "reference solutions")
+        return Expected(problems, min(response, limit), prompt, lambda n: 1.0, "reference solutions", steps)
     tokens = priors["response_tokens"]
     response = tokens.get(getattr(settings_of_policy, "prompt", "default"), tokens["default"])
-    return Expected(problems, min(response, limit), priors["prompt_tokens"], lambda n: 1.0, "prior")
+    return Expected(problems, min(response, limit), priors["prompt_tokens"], lambda n: 1.0, "prior", steps)
 
 
 def _problems(layout: Layout, priors: Mapping[str, Any], benchmark: str) -> int:
@@ -189,17 +197,31 @@ def _distinct(pilot: pd.DataFrame) -> Callable[[int], float]:
 def _called(job: Job, expected: Expected) -> Iterator[Row]:
     """The unpriced row of a job of a cell that calls a model: what it draws and reads. Of what was recorded, none."""
     whole = expected.prompt_tokens + expected.response_tokens
-    run = job.of
+    run, written = job.of, _written(job.spec, expected.steps)
     if isinstance(run, PoolBlock) and job.rule in ("sample", "ask"):
         count = run.last + 1 - run.first
         yield _row(run.cell, run.pool, run.last + 1, expected, "none", count, expected.response_tokens)
     elif isinstance(run, PoolBlock) and job.rule == "score":
         count = run.last + 1 - run.first
         method = "best_of_n" if run.pool == "samples" else run.pool
-        yield _row(run.cell, method, run.last + 1, expected, job.prm, read=count * whole)
+        row = _row(run.cell, method, run.last + 1, expected, job.prm, read=count * (whole + written))
+        yield row | {"writes": bool(written)}
     elif isinstance(run, Search) and job.rule == "search":
         read = run.budget * expected.response_tokens * expected.distinct(run.budget)
-        yield _row(run.cell, run.method, run.budget, expected, run.prm, run.budget, expected.response_tokens, read)
+        if written:  # a generative PRM judges each candidate, and reads what comes before it anew
+            read += run.budget * expected.steps * (_written(job.spec, 1) + whole / 2)
+        row = _row(run.cell, run.method, run.budget, expected, run.prm, run.budget, expected.response_tokens, read)
+        yield row | {"writes": bool(written)}
+
+
+def _written(spec: Spec, steps: float) -> float:
+    """Tokens that a job's generative PRM writes of a solution of so many steps if no answer ends early; else 0."""
+    judge = spec.judge if isinstance(spec, ScoreSpec | SearchSpec) else None
+    form = FORMATS.get(judge.format or "") if judge else None
+    if judge is None or judge.verdicts is None or not isinstance(form, VerdictFormat):
+        return 0.0
+    answers = judge.verdicts.samples * (steps if form.per_step else 1)
+    return answers * (judge.verdicts.max_tokens or form.max_tokens)
 
 
 def _row(
@@ -241,6 +263,7 @@ def _labelled(layout: Layout, settings: Mapping[str, Any], name: str) -> Row:
         "policy_tokens": 0.0,
         "prm_tokens": float(letters) / settings["expected"]["characters_per_token"],
         "tokens_from": "labelled solutions",
+        "steps": [len(steps) for steps in frame["steps"]],
     }
 
 
@@ -311,7 +334,7 @@ def _priced(layout: Layout, settings: Mapping[str, Any], row: Row) -> Row:
     hours, sources = 0.0, set()
     for kind, name, tokens, share in (
         ("policy", policy, row["policy_tokens"], "drawing"),
-        ("prm", prm, row["prm_tokens"], "reading"),
+        ("prm", prm, row["prm_tokens"], "drawing" if row.get("writes") else "reading"),
     ):
         if name is None or wanted.gpus == 0:
             continue

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
 from ttstudy.kinds.engines import LOCAL_PRMS, Serving
-from ttstudy.kinds.formats import FORMATS
+from ttstudy.kinds.formats import FORMATS, VerdictFormat
 from ttstudy.study.fields import FilePath, Name, OneOf, Section
 from ttstudy.study.models import PRM_OPTIONS, Definition, HubModel, OnEngine, fields_of, told
 
@@ -37,6 +37,39 @@ else:
     )
 
 
+class Verdicts(Section):
+    """How a generative PRM judges a solution. Its own tokens are counted as a PRM's, so more judgements cost more."""
+
+    samples: int = Field(default=4, ge=1, le=1024, description="judgements; a step's score is the share that say yes")
+    temperature: float | None = Field(
+        default=None, ge=0, le=100, description="of what it writes before it decides; null: as published"
+    )
+    max_tokens: int | None = Field(default=None, ge=1, le=10**6, description="of one answer; null: as published")
+
+
+class GivenPRM(LocalPRM):
+    """A PRM that others trained."""
+
+    format: Format | None
+    verdicts: Verdicts = Field(default=Verdicts(), description="options of a generative format")
+
+    @property
+    def known_format(self) -> str | None:
+        """Its format, where the configuration tells it."""
+        published = (name for name, form in FORMATS.items() if getattr(self, "id", None) in form.published)
+        return self.format or next(published, None)
+
+    @model_validator(mode="after")
+    def _verdicts_fit(self) -> GivenPRM:
+        if self.verdicts != Verdicts() and not isinstance(FORMATS.get(self.known_format or ""), VerdictFormat):
+            names = [name for name, form in FORMATS.items() if isinstance(form, VerdictFormat)]
+            raise ValueError(
+                f"has options under `verdicts`, which only PRMs of the formats {', '.join(names)} have; name its "
+                "`format`, or leave them out"
+            )
+        return self
+
+
 class TrainedPRM(LocalPRM):
     """A PRM of the miniature, trained by the DAG or shipped."""
 
@@ -45,7 +78,7 @@ class TrainedPRM(LocalPRM):
     policies: list[Name] = Field(min_length=1, description="policies whose checkpoints it is trained from")
 
 
-class CheckpointPRM(LocalPRM):
+class CheckpointPRM(GivenPRM):
     """A PRM checkpoint folder on this machine."""
 
     source: Literal["checkpoint"]
@@ -55,7 +88,7 @@ class CheckpointPRM(LocalPRM):
     )
 
 
-class HubPRM(HubModel, LocalPRM):
+class HubPRM(HubModel, GivenPRM):
     """A PRM of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
     format: Format | None = Field(

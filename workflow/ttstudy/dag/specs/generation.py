@@ -11,7 +11,7 @@ from ttstudy.study.fields import FREE, OWN
 from ttstudy.study.methods import Search
 from ttstudy.study.models import POLICY_OPTIONS, PRM_OPTIONS, fields_of
 from ttstudy.study.policies import Endpoint
-from ttstudy.study.prms import Format
+from ttstudy.study.prms import Format, Verdicts
 from ttstudy.study.sampling import SamplingSettings, TokenConfidence
 
 
@@ -88,12 +88,17 @@ class RecordedResponsesSpec(Versioned):
 
 
 class _Judge(Record):
-    """A PRM and what reads with it. `formats`: versions of its input format that are not 1."""
+    """A PRM and what reads with it. `formats`: versions of its input format that are not 1.
+
+    Of a generative PRM, `verdicts` says how it judges, and the study's `seed` begins every judgement's own.
+    """
 
     checkpoint: File
     format: Format | None = None
     formats: dict[str, int] = {}
     engine: str = "transformers"
+    verdicts: Verdicts | None = None
+    seed: int | None = None
 
     @property
     def options(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What every PRM format is made of. Source of each format: the published scoring code of its family.
+"""What every PRM format is made of that a head scores. Source of each: the published scoring code of its family.
 
 What that code does by accident (tags found inside a step, dropped problems) is not kept. Positions come from how ids
 are put together, never from a search for a tag, so that no text can add or move one.
@@ -176,6 +176,12 @@ class PRMFormat:
     """In config.json, those that tell the format: no other model has them."""
     published: Mapping[str, Published] = field(default_factory=dict)
     """By id of the hub."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadFormat(PRMFormat):
+    """A format whose scores a head reads off hidden states: one pass over a solution gives all of them."""
+
     encoder: Callable[..., Encoder]
     """Opened with a tokenizer and the format's options; ValueError where the tokenizer lacks what the format needs."""
     head: type[Head]

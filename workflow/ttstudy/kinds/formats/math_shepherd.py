@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ttstudy.kinds.formats._parts import Encoded, Pooling, PRMFormat, Published, Tokenizer, TwoWay, checked
+from ttstudy.kinds.formats._parts import Encoded, HeadFormat, Pooling, Published, Tokenizer, TwoWay, checked
 
 
 class MathShepherd:
@@ -34,7 +34,7 @@ class MathShepherd:
         return [self.bos, *self._text(problem)]
 
 
-MATH_SHEPHERD = PRMFormat(
+MATH_SHEPHERD = HeadFormat(
     label="Math-Shepherd",
     published={"peiyi9979/math-shepherd-mistral-7b-prm": Published()},
     encoder=MathShepherd,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ttstudy.kinds.formats._parts import Encoded, Head, Pooling, PRMFormat, Published, Tokenizer, checked
+from ttstudy.kinds.formats._parts import Encoded, Head, HeadFormat, Pooling, Published, Tokenizer, checked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +70,7 @@ class Mlp(Head):
         return (hidden, hidden), (hidden,), (2, hidden), (2,)
 
 
-QWEN = PRMFormat(
+QWEN = HeadFormat(
     label="Qwen2.5-Math-PRM",
     architectures=("Qwen2ForProcessRewardModel",),
     published={

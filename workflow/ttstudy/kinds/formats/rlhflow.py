@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ttstudy.kinds.formats._parts import Encoded, Pooling, PRMFormat, Published, Tokenizer, TwoWay, checked
+from ttstudy.kinds.formats._parts import Encoded, HeadFormat, Pooling, Published, Tokenizer, TwoWay, checked
 
 
 class RLHFlow:
@@ -49,7 +49,7 @@ class RLHFlow:
         return problem.lstrip() if self._trims else problem
 
 
-RLHFLOW = PRMFormat(
+RLHFLOW = HeadFormat(
     label="RLHFlow",
     version=2,
     published={

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ttstudy.kinds.formats._parts import Encoded, Head, Pooling, PRMFormat, Published, Tokenizer, checked
+from ttstudy.kinds.formats._parts import Encoded, Head, HeadFormat, Pooling, Published, Tokenizer, checked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +57,7 @@ class Sigmoid(Head):
         return (1, hidden), (1,)
 
 
-SKYWORK = PRMFormat(
+SKYWORK = HeadFormat(
     label="Skywork-o1-Open-PRM",
     architectures=("Qwen2ForPrmModel",),
     published={
