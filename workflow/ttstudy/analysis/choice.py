@@ -47,7 +47,7 @@ def grids(outcomes: pd.DataFrame) -> Iterator[Grid]:
             table = rows.set_index(["problem_id", *THETA])["value"].unstack(THETA).dropna().sort_index()
             if table.empty:
                 continue
-            order = sorted(range(table.shape[1]), key=lambda k, table=table: _rank(table.columns[k]))
+            order = [k for _, k in sorted((_rank(name), k) for k, name in enumerate(table.columns))]
             levels = rows.drop_duplicates("problem_id").set_index("problem_id")["level"].reindex(table.index)
             yield Grid(
                 {"benchmark": benchmark, "policy": policy, "prm": prm, "budget": int(budget)},

@@ -206,10 +206,10 @@ def verdicts(baseline: Finished, candidates: Sequence[Finished]) -> pd.DataFrame
     """Claims whose verdict is not the same: candidate, claim, title, before, after, ours_before, ours_after."""
     parts = []
     for candidate in candidates:
-        frames = [study.tables.get("claims") for study in (baseline, candidate)]
-        if any(frame is None or not len(frame) for frame in frames):
+        before, after = (study.tables.get("claims") for study in (baseline, candidate))
+        if before is None or after is None or not len(before) or not len(after):
             continue
-        both = frames[0].merge(frames[1], on="claim", suffixes=("_before", "_after"))
+        both = before.merge(after, on="claim", suffixes=("_before", "_after"))
         both = both[both["verdict_before"] != both["verdict_after"]]
         parts.append(both.assign(candidate=candidate.name))
     columns = {"candidate": "candidate", "claim": "claim", "title_after": "title", "verdict_before": "before",

@@ -62,11 +62,10 @@ def levels(
     shrunk = (a + correct) / (a + b + samples)
     basis = shrunk if estimate == "shrunk" else table["pass_at_1"].to_numpy()
     if scheme == "quantile":
-        cuts = tuple(cut / 100 for cut in thirds(basis))
-    elif scheme == "absolute":
-        cuts = (easy / 100, hard / 100)
-    else:
+        easy, hard = thirds(basis)
+    elif scheme != "absolute":
         raise ValueError(f"the scheme must be absolute or quantile, not {scheme!r}")
+    cuts = (easy / 100, hard / 100)
     table["level"] = level_of(basis, (100 * cuts[0], 100 * cuts[1]))
     table["shrunk"] = shrunk
     table["low"], table["high"] = _central(a + correct, b + samples - correct)

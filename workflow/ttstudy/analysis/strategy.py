@@ -113,7 +113,8 @@ def _rows(
         if not mask.any():
             continue
         part = np.clip(table[mask], 0, 1)
-        low, high = statistics.interval(part, confidence, resamples, seed, extra=added * _of_mean(part))
+        ends = statistics.interval(part, confidence, resamples, seed, extra=added * _of_mean(part))
+        low, high = np.asarray(ends[0]), np.asarray(ends[1])
         for k, (selection, choice) in enumerate(found.items()):
             used = [grid.thetas[j] for j in np.flatnonzero(choice.chosen[mask].sum(axis=0) > 0)]
             names = [

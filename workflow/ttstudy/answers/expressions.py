@@ -13,6 +13,7 @@ from __future__ import annotations
 from fractions import Fraction
 from functools import reduce
 from math import comb, factorial
+from typing import Any
 
 BITS = 6_000
 TERMS = 64
@@ -21,7 +22,8 @@ HALF = Fraction(1, 2)
 PI, E, IMAGINARY = ("s", "pi"), ("s", "e"), ("s", "i")
 CONSTANTS = {"pi", "e", "i", "infty"}
 
-Node = tuple
+Node = tuple[Any, ...]
+"""A kind and what it has: a number "n", a name "s", terms "+", factors "*", base and exponent "^", a function "f"."""
 
 
 def number(value: Fraction | int) -> Node:
@@ -64,7 +66,7 @@ def text_of(node: Node) -> str:
     return repr(node)
 
 
-def term_key(node: Node) -> tuple:
+def term_key(node: Node) -> tuple[Fraction, bool, str]:
     """Place of a term in a sum: by degree, plain numbers before roots; a coefficient makes no difference."""
     _, rest = split(node)
     return -_degree(rest), rest != ONE, repr(rest)
@@ -149,7 +151,8 @@ def mul(*nodes: Node) -> Node:
         if exponent:
             factors.append(power(base, number(exponent)))
     if any(f[0] in "n*" or f == IMAGINARY and exponents for f in factors):
-        folded, rest = Fraction(1), []
+        folded = Fraction(1)
+        rest: list[Node] = []
         for factor in factors:
             inner, left = split(factor)
             folded *= inner
@@ -185,7 +188,7 @@ def _base(node: Node) -> Node:
 
 def _below(node: Node) -> bool:
     """Say whether this factor stands under a fraction line together with a sum."""
-    return node[0] == "^" and node[1][0] == "+"
+    return bool(node[0] == "^" and node[1][0] == "+")
 
 
 def too_long(value: Fraction) -> bool:
@@ -300,7 +303,7 @@ def has(node: Node, name: str) -> bool:
     """Say whether a symbol (a constant counts) stands anywhere in a node."""
     kind = node[0]
     if kind == "s":
-        return node[1] == name
+        return bool(node[1] == name)
     if kind == "n":
         return False
     parts = node[2] if kind == "f" else node[1:] if kind == "^" else node[1]
@@ -312,7 +315,7 @@ def _degree(node: Node) -> Fraction:
     if kind == "s":
         return Fraction(node[1] not in CONSTANTS)
     if kind == "^" and node[2][0] == "n":
-        return _degree(node[1]) * node[2][1]
+        return _degree(node[1]) * Fraction(node[2][1])
     if kind == "*":
         return sum((_degree(factor) for factor in node[1]), Fraction(0))
     return Fraction(0)

@@ -94,11 +94,15 @@ class Inequality:
     strict: bool
 
 
+Piece = tuple[ex.Node | None, ex.Node | None, bool, bool]
+"""An interval or a point of the line: (low, high, low closed, high closed), None for infinity."""
+
+
 @dataclass(frozen=True)
 class RealSet:
-    """Union of intervals and points of the line: (low, high, low closed, high closed), None for infinity."""
+    """Union of pieces."""
 
-    pieces: tuple[tuple[ex.Node | None, ex.Node | None, bool, bool], ...]
+    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ class SetExpression:
     """Sets joined by an operation whose end points are no plain numbers: left for the worker to sort out."""
 
     operation: str
-    parts: tuple[Form, ...]
+    parts: tuple[RealSet | SetExpression, ...]
 
 
 @dataclass(frozen=True)

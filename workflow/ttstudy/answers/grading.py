@@ -235,11 +235,10 @@ def grade_table(
     if unknown:
         raise ValueError(f"the benchmark has no problem {unknown[0]!r}")
     if grader == "reference":
-        from ttstudy.answers.reference import extract as take
-    else:
+        from ttstudy.answers import reference
 
-        def take(text: str) -> str | None:
-            return extract(text, extraction)
+    def take(text: str) -> str | None:
+        return reference.extract(text) if grader == "reference" else extract(text, extraction)
 
     texts = responses["response"].tolist()
     taken = {text: take(text) if isinstance(text, str) else None for text in dict.fromkeys(texts)}
@@ -247,9 +246,10 @@ def grade_table(
     taken = {text: answer and answer.encode("utf-8", "replace").decode() for text, answer in taken.items()}
     answers = [taken[text] for text in texts]
     problems = responses["problem_id"].tolist()
+    rows: list[tuple[Any, str | None]] = list(zip(problems, answers, strict=True))
     cache = None if cache_dir is None else Cache(cache_dir, grader)
     with Pool(workers, seconds, memory_mb) as pool:
-        pairs = [pair for pair in dict.fromkeys(zip(problems, answers, strict=True)) if pair[1] is not None]
+        pairs: list[Pair] = [(problem, answer) for problem, answer in dict.fromkeys(rows) if answer is not None]
         verdicts, labels = GRADERS[grader](pairs, gold, pool, cache)
         if grader == "strict" and "problem" in benchmark:
             asked = {
@@ -258,7 +258,8 @@ def grade_table(
                 if ASKS_PERCENT.search(str(text)) and simple(_without_percent(gold[problem])) is not None
             }
             _percentages([pair for pair in pairs if pair[0] in asked], gold, verdicts, labels, pool, cache)
-    found = [verdicts.get(pair) for pair in zip(problems, answers, strict=True)]
+    found = [None if answer is None else verdicts.get((problem, answer)) for problem, answer in rows]
+    shown = [None if answer is None else labels.get((problem, answer)) for problem, answer in rows]
     status = [
         "no_answer" if answer is None else "timed_out" if verdict is None else "graded"
         for answer, verdict in zip(answers, found, strict=True)
@@ -268,9 +269,7 @@ def grade_table(
             "problem_id": responses["problem_id"].to_numpy(),
             "sample": responses["sample"].to_numpy(),
             "answer": pd.array(answers, dtype="string"),
-            "canonical": pd.array(
-                [labels.get(pair) for pair in zip(problems, answers, strict=True)], dtype="string"
-            ),
+            "canonical": pd.array(shown, dtype="string"),
             "correct": [verdict is True for verdict in found],
             "status": pd.array(status, dtype="string"),
         }
@@ -333,10 +332,10 @@ def _strict(
             labels[problem, answer] = first[number]
             if shown[answer] and clean(answer) == clean(gold[problem]):
                 verdicts[problem, answer] = True
-            elif target is None or found[answer] is None:
+            elif target is None or (key := found[answer]) is None:
                 verdicts[problem, answer] = True if shown[answer] == canonical(gold[problem]) else None
             else:
-                verdicts[problem, answer] = meet(target, found[answer])
+                verdicts[problem, answer] = meet(target, key)
     return verdicts, labels
 
 
@@ -353,10 +352,8 @@ def _reference(
     values = _reference_values(texts, pool, cache)
 
     def holds(row: Sequence[tuple[str, str]]) -> bool | None:
-        found = [
-            None if None in (values[one], values[other]) else values_equal(values[one], values[other])
-            for one, other in row
-        ]
+        pairs = [(values[one], values[other]) for one, other in row]
+        found = [None if left is None or right is None else values_equal(left, right) for left, right in pairs]
         return True if True in found else None if None in found else False
 
     verdicts: dict[Pair, bool | None] = {pair: rows for pair, rows in needed.items() if isinstance(rows, bool)}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from ttstudy.answers import expressions as ex
 from ttstudy.answers import forms as fm
@@ -128,8 +129,8 @@ class _Keys:
             case fm.Choice(letter, beside):
                 loose = {f"s:{letter}"}
                 if beside is not None:
-                    inner = self.of(beside)
-                    loose |= {inner.exact, *inner.loose}
+                    side = self.of(beside)
+                    loose |= {side.exact, *side.loose}
                 return Keys(f"choice:{letter}", frozenset(loose))
             case fm.Bracket(opening, closing, items):
                 return self.bracket(opening, closing, items)
@@ -176,17 +177,18 @@ class _Keys:
 
     def items(self, items: tuple[fm.Form, ...], braces: bool) -> Keys:
         exact, plain = self.plain(items)
-        measured = [isinstance(item, fm.Named) and isinstance(item.form, fm.Quantity) for item in items]
         loose = set() if exact == plain else {_unordered(plain, braces), _ordered("(", ")", plain)}
         if len({item.name.partition("_")[0] for item in items if isinstance(item, fm.Named)}) > 1:
             # Values of several names have an order: x = 3, y = 2 is not 2, 3 (but x_1 and x_2 are roots of one x).
             loose.discard(_unordered(plain, braces))
-        if any(measured):
-            named = [
-                fm.Named(item.name, item.form.value) if with_unit else item
-                for item, with_unit in zip(items, measured, strict=True)
-            ]
-            loose.add(_unordered(self.plain(tuple(named))[0], braces))
+        without_units = tuple(
+            fm.Named(item.name, item.form.value)
+            if isinstance(item, fm.Named) and isinstance(item.form, fm.Quantity)
+            else item
+            for item in items
+        )
+        if without_units != items:
+            loose.add(_unordered(self.plain(without_units)[0], braces))
         if not braces and len(items) > 1:
             loose.add(_ordered("(", ")", exact))
         if len(items) == 1 or len(set(plain)) == 1:
@@ -213,16 +215,16 @@ class _Keys:
                 pass
         return Keys(f"n:{name}:{found.exact}", loose)
 
-    def piece(self, piece: tuple) -> str:
+    def piece(self, piece: fm.Piece) -> str:
         low, high, from_low, to_high = piece
         ends = ("-inf" if low is None else self.leaf(low), "+inf" if high is None else self.leaf(high))
         if ends[0] == ends[1]:
             return _unordered(ends[:1], braces=True)
         return _ordered("[" if from_low else "(", "]" if to_high else ")", ends)
 
-    def real_set(self, pieces: tuple) -> Keys:
+    def real_set(self, pieces: tuple[fm.Piece, ...]) -> Keys:
         if pieces and all(low is not None and low == high for low, high, _, _ in pieces):
-            return self.items(tuple(fm.Value(low) for low, _, _, _ in pieces), braces=True)
+            return self.items(tuple(fm.Value(low) for low, _, _, _ in pieces if low is not None), braces=True)
         if len(pieces) == 1:
             return Keys(self.piece(pieces[0]))
         if not pieces:
@@ -234,7 +236,7 @@ class _Keys:
             raise values.Undecided
         from mpmath import mp
 
-        def number(node: ex.Node):
+        def number(node: ex.Node) -> Any:
             value = values.evaluate(node, {})
             fraction = values.rational(value)
             with mp.workdps(values.SHOWN):
@@ -243,9 +245,12 @@ class _Keys:
                 )
 
         try:
-            return self.of(settle(form, number))
+            settled = settle(form, number)
+            if settled is not None:
+                return self.of(settled)
         except (OverflowError, ValueError):
-            return Keys(f"t:{show(form)}")
+            pass
+        return Keys(f"t:{show(form)}")
 
     def matrix(self, rows: tuple[tuple[ex.Node, ...], ...]) -> Keys:
         cells = [[self.leaf(cell) for cell in row] for row in rows]

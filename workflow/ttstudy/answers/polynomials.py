@@ -31,7 +31,8 @@ def coefficients(node: Node, name: str) -> list[Fraction] | None:
 
 def real_roots(polynomial: list[Fraction]) -> list[tuple[Node, int]] | None:
     """Real roots, in order, each with its count; None where one is neither rational nor a quadratic's."""
-    rest, counts = list(polynomial), {}
+    rest = list(polynomial)
+    counts: dict[Fraction, int] = {}
     for root in _rational_roots(rest):
         while len(rest) > 1 and not _value_at(rest, root):
             counts[root] = counts.get(root, 0) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from ttstudy.answers import expressions as ex
@@ -142,24 +142,28 @@ def _compound(tokens: list[Token], single: Single) -> Quantity | None:
     if len(starts) < 2:
         return None
     parts = [quantity(tokens[start:stop], single) for start, stop in zip(starts, [*starts[1:], None], strict=True)]
-    return _total(parts) if _one_kind(parts) else None
+    kind = _one_kind(parts)
+    return None if kind is None else _total(kind)
 
 
 def sum_of_units(forms: list[Form]) -> Quantity | None:
     """Read `2 hours and 30 minutes`, `5 dollars and 25 cents`: one kind, the larger unit first; else None."""
-    if not _one_kind(forms):
+    kind = _one_kind(forms)
+    if kind is None:
         return None
-    sizes = [form.size for form in forms]
+    sizes = [form.size for form in kind]
     if any(small >= large for large, small in zip(sizes, sizes[1:], strict=False)):
         return None
-    return _total(forms)
+    return _total(kind)
 
 
-def _one_kind(forms: list[Form]) -> bool:
-    return all(isinstance(form, Quantity) and form.base == forms[0].base for form in forms)
+def _one_kind(forms: Sequence[Form | None]) -> list[Quantity] | None:
+    """The forms, where all are quantities of one kind."""
+    found = [form for form in forms if isinstance(form, Quantity) and form.base == getattr(forms[0], "base", None)]
+    return found if len(found) == len(forms) else None
 
 
-def _total(forms: list[Form]) -> Quantity:
+def _total(forms: list[Quantity]) -> Quantity:
     total = ex.add(*(ex.mul(form.value.node, ex.number(form.size)) for form in forms))
     return Quantity(Value(total), forms[0].base, forms[0].base, Fraction(1))
 

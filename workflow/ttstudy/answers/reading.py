@@ -206,6 +206,7 @@ def _joined(tokens: list[Token]) -> Form | None:
         return None
     result = compose(pieces[0][0])
     for (_, mark), (piece, _) in zip(pieces, pieces[1:], strict=False):
+        assert mark is not None
         result = join(SET_OPERATIONS[mark.text], [result, compose(piece)])
     return result
 

@@ -192,8 +192,8 @@ def comparisons(answer: str, gold: str) -> bool | list[Comparison]:
 
 def _elements(answer: str, gold: str) -> list[tuple[str, str]] | None:
     """Pairs of elements of two tuples, sets or matrices of one size, brackets aside; None for others."""
-    matrices = [MATRIX.fullmatch(text) for text in (answer, gold)]
-    if all(matrices):
+    matrices = [matrix for text in (answer, gold) if (matrix := MATRIX.fullmatch(text))]
+    if len(matrices) == 2:
         rows = [[row.split("&") for row in matrix[1].strip().split("\\\\") if row.strip()] for matrix in matrices]
         if [len(row) for row in rows[0]] != [len(row) for row in rows[1]]:
             return None
@@ -239,8 +239,8 @@ def values_equal(one: str, other: str) -> bool:
     """Say whether two values are equal: exactly, or as numbers within the tolerance."""
     if same(one, other):
         return True
-    numbers = [_float(text) for text in (one, other)]
-    return None not in numbers and close(*numbers)
+    left, right = _float(one), _float(other)
+    return left is not None and right is not None and close(left, right)
 
 
 def _float(value: str) -> float | None:

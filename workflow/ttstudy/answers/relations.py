@@ -150,8 +150,9 @@ def _inequalities(sides: list[list[Token]], signs: list[str]) -> Form:
     variables = frozenset().union(*(ex.symbols(node) for node in nodes))
     if len(variables) == 1:
         name = next(iter(variables))
-        solved = [solve(nodes[k], nodes[k + 1], sign, name) for k, sign in enumerate(signs)]
-        if all(part is not None for part in solved):
+        found = [solve(nodes[k], nodes[k + 1], sign, name) for k, sign in enumerate(signs)]
+        solved = [part for part in found if part is not None]
+        if len(solved) == len(found):
             return Named(name, join("cap", solved) if len(solved) > 1 else solved[0])
     if len(signs) > 1 or signs[0] == "!=":
         raise Unread("inequalities")

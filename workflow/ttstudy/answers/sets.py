@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import e, fsum, pi, prod
+from typing import Any
 
 from ttstudy.answers import expressions as ex
-from ttstudy.answers.forms import Bracket, Form, Items, RealSet, SetExpression, Value
+from ttstudy.answers.forms import Bracket, Form, Items, Piece, RealSet, SetExpression, Value
 from ttstudy.answers.polynomials import coefficients, real_roots
 from ttstudy.answers.tokens import Unread
 
@@ -19,11 +21,11 @@ def solve(left: ex.Node, right: ex.Node, sign: str, name: str) -> Form | None:
         if side[:2] == ("f", "abs") and not ex.symbols(other):
             if relation == "!=":
                 return None
-            halves = [
-                solve(side[2][0], other, relation, name),
-                solve(side[2][0], ex.negate(other), FLIP[relation], name),
-            ]
-            return None if None in halves else join("cap" if relation[0] == "<" else "cup", halves)
+            first = solve(side[2][0], other, relation, name)
+            second = solve(side[2][0], ex.negate(other), FLIP[relation], name)
+            if first is None or second is None:
+                return None
+            return join("cap" if relation[0] == "<" else "cup", [first, second])
     if (
         "infty" in (node[1] for node in (left, right) if node[0] == "s")
         or ex.has(left, "infty")
@@ -64,10 +66,9 @@ def as_set(form: Form) -> RealSet | None:
                 ),
             )
         )
-    if isinstance(form, Items) and all(
-        isinstance(item, Value) and not ex.symbols(item.node) for item in form.items
-    ):
-        return RealSet(tuple((item.node, item.node, True, True) for item in form.items))
+    if isinstance(form, Items):
+        nodes = [item.node for item in form.items if isinstance(item, Value) and not ex.symbols(item.node)]
+        return RealSet(tuple((node, node, True, True) for node in nodes)) if len(nodes) == len(form.items) else None
     if isinstance(form, Value) and not ex.symbols(form.node):
         return RealSet(((form.node, form.node, True, True),))
     return None
@@ -75,19 +76,27 @@ def as_set(form: Form) -> RealSet | None:
 
 def join(operation: str, parts: list[Form]) -> Form:
     """Union (`cup`), intersection (`cap`) or difference (`minus`) of forms."""
-    sets = [part if isinstance(part, SetExpression) else as_set(part) for part in parts]
-    if any(part is None for part in sets):
-        if operation == "cup" and all(isinstance(part, Items) and part.braces for part in parts):
-            return Items(tuple(item for part in parts for item in part.items), braces=True)
+    sets = _sets(parts)
+    if sets is None:
+        braced = [part for part in parts if isinstance(part, Items) and part.braces]
+        if operation == "cup" and len(braced) == len(parts):
+            return Items(tuple(item for part in braced for item in part.items), braces=True)
         raise Unread("sets that are not of real numbers")
     form = SetExpression(operation, tuple(sets))
     return settle(form, lambda node: node[1] if node[0] == "n" else None) or form
 
 
+def _sets(parts: list[Form]) -> list[RealSet | SetExpression] | None:
+    """The forms as sets of real numbers; None where one is none."""
+    sets = [part if isinstance(part, SetExpression) else as_set(part) for part in parts]
+    found = [part for part in sets if part is not None]
+    return found if len(found) == len(sets) else None
+
+
 def can_be_empty(parts: list[Form]) -> bool:
     """Say whether nothing may be in all of these sets: so it is, or their ends' order is not seen at once."""
-    sets = [part if isinstance(part, SetExpression) else as_set(part) for part in parts]
-    if any(part is None for part in sets):
+    sets = _sets(parts)
+    if sets is None:
         return True
     met = settle(SetExpression("cap", tuple(sets)), roughly)
     return met is None or not met.pieces
@@ -102,23 +111,23 @@ def roughly(node: ex.Node) -> float | None:
         if kind == "s":
             return {"pi": pi, "e": e}.get(node[1])
         if kind == "^" and (base := roughly(node[1])) is not None and base > 0 and node[2][0] == "n":
-            return base ** float(node[2][1])
+            return float(base ** float(node[2][1]))
         if kind in "+*":
-            found = [roughly(part) for part in node[1]]
-            return None if None in found else fsum(found) if kind == "+" else prod(found)
+            found = [size for part in node[1] if (size := roughly(part)) is not None]
+            return None if len(found) < len(node[1]) else fsum(found) if kind == "+" else prod(found)
     except OverflowError:
         return None
     return None
 
 
-def settle(form: Form, number) -> RealSet | None:
+def settle(form: RealSet | SetExpression, number: Callable[[ex.Node], Any]) -> RealSet | None:
     """Write a set expression as separate pieces in order, given the end points' values; None without these.
 
     The line is cut at all end points; a set is then which points and which gaps it holds.
     """
-    points: dict = {}
+    points: dict[Any, ex.Node] = {}
 
-    def collect(part: Form) -> bool:
+    def collect(part: RealSet | SetExpression) -> bool:
         if isinstance(part, SetExpression):
             return all(collect(inner) for inner in part.parts)
         for low, high, _, _ in part.pieces:
@@ -135,7 +144,7 @@ def settle(form: Form, number) -> RealSet | None:
     order = sorted(points)
     rank = {known: at for at, known in enumerate(order)}
 
-    def cells(part: Form) -> set[int]:
+    def cells(part: RealSet | SetExpression) -> set[int]:
         # Cell 2k+1 is point k, cell 2k the gap below it; the last gap reaches to infinity.
         if isinstance(part, SetExpression):
             held = [cells(inner) for inner in part.parts]
@@ -156,7 +165,8 @@ def settle(form: Form, number) -> RealSet | None:
 
 def _pieces(held: set[int], ends: list[ex.Node]) -> RealSet:
     """The set that holds these cells: cell 2k+1 is point k of `ends`, cell 2k the gap below it."""
-    pieces, at, last = [], 0, 2 * len(ends)
+    pieces: list[Piece] = []
+    at, last = 0, 2 * len(ends)
     while at <= last:
         if at not in held:
             at += 1
@@ -175,10 +185,11 @@ def _polynomial_set(node: ex.Node, sign: str, name: str) -> RealSet | None:
     """Where a polynomial in one variable is below, above or beside zero; None where its roots are not found."""
     polynomial = coefficients(node, name)
     roots = None if polynomial is None else real_roots(polynomial)
-    if roots is None:
+    if polynomial is None or roots is None:
         return None
     positive = polynomial[-1] > 0
-    wanted, held = {"<": (False,), ">": (True,), "!": (False, True)}[sign[0]], set()
+    wanted = {"<": (False,), ">": (True,), "!": (False, True)}[sign[0]]
+    held: set[int] = set()
     for at in range(len(roots), -1, -1):
         # From above the largest root downwards, each root of odd count turns the sign.
         if positive in wanted:

@@ -16,6 +16,7 @@ from ttstudy.answers.forms import (
     Matrix,
     Named,
     Opaque,
+    Piece,
     Quantity,
     Ratio,
     RealSet,
@@ -82,7 +83,7 @@ def _leading_one(node: ex.Node, *, signed: bool) -> ex.Node:
     return ex.mul(ex.number(1 / (abs(lead) if signed else lead)), node) if lead else node
 
 
-def _show_piece(piece: tuple) -> str:
+def _show_piece(piece: Piece) -> str:
     low, high, from_low, to_high = piece
     if low is not None and low == high:
         return rf"\{{{latex.show(low)}\}}"

@@ -3,6 +3,7 @@ r"""Tokens of a cleaned answer: numbers, symbols, commands, words, brackets."""
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ttstudy.answers.cleaning import braced
@@ -119,7 +120,7 @@ def tokenize(text: str) -> list[Token]:
         elif kind == "word":
             tokens += _run(match["word"], tokens)
         else:
-            token = Token({"number": "number", "cmd": "cmd"}.get(kind, "op"), match[0])
+            token = Token({"number": "number", "cmd": "cmd"}.get(kind or "", "op"), match[0])
             if token.text == "**":
                 token = Token("op", "^")
             tokens.append(token)
@@ -165,7 +166,7 @@ def _run(run: str, before: list[Token]) -> list[Token]:
     return [Token("symbol", letter) for letter in run]
 
 
-def split_top(tokens: list[Token], is_mark) -> list[tuple[list[Token], Token | None]]:
+def split_top(tokens: list[Token], is_mark: Callable[[Token], bool]) -> list[tuple[list[Token], Token | None]]:
     """Pieces between the marks that stand outside all brackets, each with the mark that follows it."""
     pieces: list[tuple[list[Token], Token | None]] = []
     piece: list[Token] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from hashlib import blake2b
+from typing import Any
 
 from ttstudy.answers.expressions import CONSTANTS, Node, has, symbols, too_long
 
@@ -15,6 +16,8 @@ POINTS = 8
 DIGITS = 150
 SHOWN = 60
 LARGEST = 10**30
+Real = Any
+"""A fraction, or a number of mpmath, which has no types."""
 
 
 def point(name: str, index: int) -> Fraction:
@@ -28,7 +31,8 @@ def exact(node: Node, values: dict[str, Fraction]) -> Fraction | None:
     """Exact value of a node of numbers, variables, sums, products and whole powers; None for any other."""
     kind = node[0]
     if kind == "n":
-        return node[1]
+        number: Fraction = node[1]
+        return number
     if kind == "s":
         return values.get(node[1])
     if kind == "f":
@@ -39,25 +43,24 @@ def exact(node: Node, values: dict[str, Fraction]) -> Fraction | None:
             return None
         if base == 0 and exponent[1] < 0:
             return None
-        return base ** int(exponent[1])
-    parts = [exact(part, values) for part in node[1]]
-    if any(part is None for part in parts):
-        return None
+        return Fraction(base ** int(exponent[1]))
     total = Fraction(kind == "*")
-    for part in parts:
-        total = total * part if kind == "*" else total + part
+    for part in node[1]:
+        if (known := exact(part, values)) is None:
+            return None
+        total = total * known if kind == "*" else total + known
         if too_long(total):
             return None
     return total
 
 
 # long: one case for each kind of node, a line or two each
-def evaluate(node: Node, values: dict[str, Fraction]):
+def evaluate(node: Node, values: dict[str, Fraction]) -> Real:
     """Value of a node as an mpmath number; OverflowError beyond 10^(10^9), ValueError where it has none."""
     import mpmath
     from mpmath import mp
 
-    def within(value):
+    def within(value: Real) -> Real:
         size = mp.mag(value) if value and mp.isfinite(value) else 0
         if not mp.isfinite(value):
             raise ValueError("no finite value")
@@ -91,7 +94,7 @@ def evaluate(node: Node, values: dict[str, Fraction]):
     noise = mp.mpf(10) ** -120
     periodic = {"sin", "cos", "tan", "cot", "sec", "csc"}
 
-    def value_of(node):
+    def value_of(node: Node) -> Real:
         kind = node[0]
         if kind == "n":
             return mp.mpf(node[1].numerator) / node[1].denominator
@@ -149,7 +152,7 @@ def evaluate(node: Node, values: dict[str, Fraction]):
         raise ValueError("no value") from error
 
 
-def rational(value) -> Fraction | None:
+def rational(value: Real) -> Fraction | None:
     """Return the fraction that a number is, where one of at most 30 digits fits to 110 digits; else None."""
     from mpmath import mp
 
@@ -164,7 +167,7 @@ def rational(value) -> Fraction | None:
             return None
         sign, mantissa, exponent, _ = value._mpf_
         full = Fraction(int(mantissa)) * (Fraction(2) ** exponent)
-        near = full.limit_denominator(LARGEST)
+        near: Fraction = full.limit_denominator(LARGEST)
         if near and abs(full - near) < near * Fraction(1, 10**110):
             return -near if sign else near
     return None
@@ -175,7 +178,7 @@ def shown_fraction(value: Fraction) -> str:
     return f"q:{value.numerator:x}/{value.denominator:x}"
 
 
-def shown_value(value) -> str:
+def shown_value(value: Real) -> str:
     """Text of a value, equal for equal values: an exact fraction where it is one, else 60 digits."""
     from mpmath import mp
 
@@ -194,14 +197,14 @@ class Undecided(Exception):
     """The value takes more than exact arithmetic: ask the worker."""
 
 
-def values(node: Node, *, numeric: bool) -> list:
+def values(node: Node, *, numeric: bool) -> list[Real | None]:
     """Values of a node at the test points (one where it has no variable), None where it has no real one.
 
     Exact fractions where the node is rational; else numbers of 150 digits where `numeric`, or `Undecided`.
     Raises OverflowError where a value is too large.
     """
     names = sorted(symbols(node))
-    found: list = []
+    found: list[Real | None] = []
     for index in range(POINTS if names else 1):
         at = {name: point(name, index) for name in names}
         value = exact(node, at)
@@ -218,7 +221,7 @@ def values(node: Node, *, numeric: bool) -> list:
     return found
 
 
-def texts(found: list, *, complex_values: bool) -> str:
+def texts(found: list[Real | None], *, complex_values: bool) -> str:
     """Values as one text: `q:`, `r:`, `c:` for one, `v:` for several; "?" where there is no real value."""
     shown = []
     for value in found:
@@ -263,7 +266,7 @@ def sample_up_to_factor(node: Node, *, numeric: bool = True, signed: bool = Fals
     return texts(scaled, complex_values=has(node, "i"))
 
 
-def _quotient(value, pivot):
+def _quotient(value: Real, pivot: Real) -> Real:
     if isinstance(value, Fraction) and isinstance(pivot, Fraction):
         return value / pivot
     from mpmath import mp

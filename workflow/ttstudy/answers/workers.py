@@ -53,9 +53,11 @@ class _Process:
             stderr=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         )
+        assert self.process.stdin is not None and self.process.stdout is not None  # both are pipes
+        self.tasks, self.answers = self.process.stdin, self.process.stdout
         self.seconds, self.pending, self.deadline = seconds, b"", time.monotonic() + wall
         self.selector = selectors.DefaultSelector()
-        self.selector.register(self.process.stdout, selectors.EVENT_READ)
+        self.selector.register(self.answers, selectors.EVENT_READ)
         try:
             self.receive(limited=False)
         except Starved:
@@ -92,18 +94,19 @@ class _Process:
             left = self.deadline - time_now
             if not self.selector.select(min(left, max(self.seconds - used, 0.05)) if limited else left):
                 continue
-            chunk = os.read(self.process.stdout.fileno(), 1 << 16)
+            chunk = os.read(self.answers.fileno(), 1 << 16)
             if not chunk:
                 raise Lost
             self.pending += chunk
         line, _, self.pending = self.pending.partition(b"\n")
-        return json.loads(line)
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def call(self, task: dict[str, Any]) -> Any:
         """Result of a task; raises `Lost`."""
         try:
-            self.process.stdin.write(json.dumps(task).encode() + b"\n")
-            self.process.stdin.flush()
+            self.tasks.write(json.dumps(task).encode() + b"\n")
+            self.tasks.flush()
         except (BrokenPipeError, OSError):
             raise Lost from None
         message = self.receive()
@@ -119,10 +122,10 @@ class _Process:
         self.process.kill()
         self.process.wait()
         self.selector.close()
-        self.process.stdout.close()
+        self.answers.close()
         # A dead worker's pipe may still hold a task that nobody will read.
         with suppress(BrokenPipeError):
-            self.process.stdin.close()
+            self.tasks.close()
 
 
 class Pool:

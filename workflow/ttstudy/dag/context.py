@@ -37,7 +37,7 @@ def remembered(
     """A function whose answers a layout keeps: a study does not change, and rules ask the same again and again."""
 
     @wraps(function)
-    def answer(layout: Layout, *names: _Arguments.args, **more: _Arguments.kwargs) -> _Answer:
+    def answer(layout: Layout, /, *names: _Arguments.args, **more: _Arguments.kwargs) -> _Answer:
         # What a job's first output is tells the job.
         told = (name.product if isinstance(name, Spec) else name for name in (*names, *more.values()))
         key = (function, *more, *told)

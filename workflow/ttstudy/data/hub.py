@@ -83,7 +83,7 @@ def fetch_dataset_file(id: str, revision: str | None, name: str | None, split: s
 def download(kind: Kind, id: str, revision: str, files: Sequence[Listed], folder: Path) -> None:
     """Files of one commit, each compared with the hash that the hub lists; a file that differs is deleted."""
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not sys.stderr.isatty():
         disable_progress_bars()

@@ -123,7 +123,7 @@ def _row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[flo
     for name, value in numbers.items():
         if value is not None and not (_number(value) and abs(value) < 1e300):
             raise BrokenRow(f"{name} is {_shown(value)}, not a number")
-    sure = {name: float(numbers[name]) for name in STORED if numbers[name] is not None}
+    sure = {name: float(value) for name in STORED if (value := numbers[name]) is not None}
     row = {
         "problem_id": problem_id,
         "problem": problem,
@@ -149,11 +149,11 @@ def _scored(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     if not _missing(nested) and not isinstance(nested, Mapping):
         raise BrokenRow("scores is not an object of PRMs and their step scores")
     given = {name.removeprefix(SCORES): value for name, value in content.items() if name.startswith(SCORES)}
-    nested = {} if _missing(nested) else nested
-    for name in (*nested, *given):
-        if not name.strip() or name in nested and name in given:
+    within: Mapping[str, Any] = nested if isinstance(nested, Mapping) and not _missing(nested) else {}
+    for name in (*within, *given):
+        if not name.strip() or name in within and name in given:
             raise BrokenRow(f"{SCORES}{name} is there twice" if name.strip() else f"{SCORES} names no PRM")
-    for name, value in {**nested, **given}.items():
+    for name, value in {**within, **given}.items():
         if not _missing(value):
             yield name, value
 

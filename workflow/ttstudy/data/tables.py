@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ class DamagedError(TableError):
 
 
 @cache
-def schema(name: str, gaps: frozenset[str] = frozenset(), more: tuple[str, ...] = ()):  # noqa: ANN201 - would import pandera here
+def schema(name: str, gaps: frozenset[str] = frozenset(), more: tuple[str, ...] = ()) -> Any:
     """Pandera schema of a table by name; `gaps` are its counts in which a value is missing, `more` columns that it has.
 
     Those are `name:kind`, as contracts have them.

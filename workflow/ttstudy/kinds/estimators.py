@@ -108,7 +108,7 @@ def win_probability(own: int, rivals: tuple[int, ...], blanks: int, n: int) -> f
     if points % 2 == 0:
         halves[-1] = 1.0
     coefficient = (product * np.exp(-angle * (n - t)[:, None]) * halves).real.sum(axis=1) / points
-    total = float((weight * _binomial(own, rate)[t] * coefficient).sum()) / _binomial(size, rate)[n]
+    total = float((weight * _binomial(own, rate)[t] * coefficient).sum() / _binomial(size, rate)[n])
     return min(max(total, 0.0), 1.0)
 
 

@@ -141,13 +141,14 @@ class _Rounds:
             if not pending:
                 return
         for expansion in pending:
+            assert expansion.parent is not None
             expansion.parent.finish = expansion.children[-1].finish  # no way on: the beam ends as it is
 
     def look_ahead(self, expansions: Sequence[Expansion]) -> list[tuple[Expansion, Node, list[Node]]]:
         """Greedy steps after every open candidate, at most k: (expansion, candidate, steps with a text)."""
         if not self.options.lookahead:
             return []
-        ahead = [
+        ahead: list[tuple[Expansion, Node, list[Node]]] = [
             (expansion, child, [])
             for expansion in expansions
             for child in expansion.children

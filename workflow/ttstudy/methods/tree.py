@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import nan
 from random import Random
+from typing import Protocol
 
 from ttstudy.kinds.methods import Room
 from ttstudy.kinds.scores import SCORES
@@ -15,6 +16,14 @@ from ttstudy.policies.seeds import derive
 
 OPEN = "open"
 """Finish of a step that ended at the separator and can be continued."""
+
+
+class Scored(Protocol):
+    """A step of which only the PRM's score matters."""
+
+    @property
+    def score(self) -> float:
+        """In [0, 1]; NaN where it was never scored."""
 
 
 @dataclass(slots=True, eq=False)
@@ -131,7 +140,7 @@ class Tree:
             for line in lines
         ]
 
-    def value(self, line: Sequence[Node], score: float) -> float:
+    def value(self, line: Sequence[Scored], score: float) -> float:
         """Value of a path whose steps so far are `line` and whose newest step has `score`."""
         return SCORES[self.options.score].of([*(node.score for node in line), score])
 

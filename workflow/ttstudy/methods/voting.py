@@ -88,7 +88,7 @@ def _voted(
 ) -> dict[tuple[int, str, str], np.ndarray]:
     """Value of each vote on each problem when `drawn[k]` responses, or trees, are drawn, by (k, score, vote)."""
     units, unit = (pool.correct.shape[1], None) if trees is None else (trees, pool.tree)
-    table = {}
+    table: dict[tuple[int, str, str], np.ndarray] = {}
     subsets: Subsets | None = None
     for name in votes:
         vote = VOTES[name]

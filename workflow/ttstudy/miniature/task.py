@@ -183,7 +183,8 @@ def draw(task: Task, rng: Random, operations: int) -> Expression:
 
     Every sum from the left lies in [0, largest], so no legal step leads into a dead end.
     """
-    total, text_numbers, text_operators, left = 0, [], "", operations
+    total, text_operators, left = 0, "", operations
+    text_numbers: list[int] = []
     first = True
     while first or left:
         # A product term uses one operation itself and, unless it comes first, one to be joined.

@@ -200,7 +200,8 @@ def record_of(folder: Path) -> dict[str, Any]:
     file = folder / "training.json"
     if not file.is_file():
         raise ValueError(f"{folder} is not a model of the miniature: it has no training.json")
-    return json.loads(file.read_text(encoding="utf-8"))
+    record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return record
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ttstudy.models.checkpoint import read_json
+
 PINNED_DATE = datetime(2024, 7, 26)
 """What `strftime_now` says in a chat template: today's date would make every day's prompts differ."""
 
@@ -19,12 +21,7 @@ _TAG = "CONTINUE_FINAL_MESSAGE_TAG "  # the mark transformers puts at the end of
 
 def _read_json(path: Path) -> dict[str, Any]:
     """Content of a JSON file, empty where there is none."""
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not valid JSON ({error}); fetch the checkpoint again.") from None
+    return read_json(path) if path.is_file() else {}
 
 
 def _run(character: str, texts: Sequence[str]) -> str:
@@ -134,7 +131,8 @@ class ChatTokenizer:
         rendered = self._special_pattern.sub(lambda match: private[match.group()], rendered)
         for mark, text in hidden.items():
             rendered = rendered.replace(mark, text)
-        return self._blind(start).encode(rendered, add_special_tokens=False).ids
+        ids: list[int] = self._blind(start).encode(rendered, add_special_tokens=False).ids
+        return ids
 
     def render(self, messages: Sequence[dict[str, str]]) -> str:
         """Text of a chat as the template writes it, with the special tokens spelled out."""
@@ -144,7 +142,7 @@ class ChatTokenizer:
         if open_ended:
             chat[-1]["content"] = last + _TAG
         try:
-            text = self._compiled.render(
+            text: str = self._compiled.render(
                 messages=chat,
                 tools=None,
                 documents=None,

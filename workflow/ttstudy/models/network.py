@@ -75,7 +75,7 @@ class Cache:
     @property
     def length(self) -> int:
         """Tokens that each row has room for."""
-        return self.keys[0].shape[-1]
+        return int(self.keys[0].shape[-1])
 
     def fork(self, rows: Tensor, source: Cache, source_rows: Tensor) -> None:
         """Copy whole rows out of another (shorter or equal) cache; several rows may share one source row."""
@@ -236,7 +236,7 @@ class Network:
     def bytes_per_token(self) -> int:
         """Bytes of keys and values per token and row."""
         config = self.config
-        return 2 * config.layers * config.kv_heads * config.head_dim * self.dtype.itemsize
+        return int(2 * config.layers * config.kv_heads * config.head_dim * self.dtype.itemsize)
 
     def new_cache(self, rows: int, length: int) -> Cache:
         """An empty cache; zeros, since what is masked still takes part in products and must be finite."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ttstudy.errors import StudyError
 from ttstudy.models.checkpoint import Checkpoint
@@ -24,7 +25,7 @@ KERNELS = (32, 64, 80, 96, 112, 128, 160, 192, 224, 256)
 _FAMILIES = ("llama", "mistral", "qwen2")
 
 
-def padded_size(config: dict, path: Path) -> int | None:
+def padded_size(config: Mapping[str, Any], path: Path) -> int | None:
     """Size that the heads of the checkpoint in `path` must grow to by its config.json; None where they can stay.
 
     StudyError for Qwen2, which vLLM gives heads of hidden_size / num_attention_heads whatever head_dim says.

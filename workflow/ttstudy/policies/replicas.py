@@ -73,22 +73,23 @@ class Replicas(Chatting):
         shares: list[list[int]] = [[] for _ in self._workers]
         for group, (_, numbers) in enumerate(groupby(range(len(requests)), key=lambda i: requests[i].prompt)):
             shares[group % len(shares)].extend(numbers)
-        waiting = {}
+        waiting: dict[Any, list[int]] = {}  # by connection
         for (_, connection), share in zip(self._workers, shares, strict=True):
             if share:
                 self._send(connection, [requests[number] for number in share])
                 waiting[connection] = share
         done: list[Completion | None] = [None] * len(requests)
-        counts: dict[Connection, tuple[int, int]] = {}
+        counts: dict[Any, tuple[int, int]] = {}
         while waiting:
             for connection in wait(list(waiting)):
-                answer = self._receive(connection)  # type: ignore[arg-type]
+                answer = self._receive(connection)
                 if isinstance(answer, tuple):
-                    counts[connection] = answer  # type: ignore[index]
+                    counts[connection] = answer
                     if progress is not None:
-                        progress(*(sum(values) for values in zip(*counts.values(), strict=True)))
+                        finished, tokens = (sum(values) for values in zip(*counts.values(), strict=True))
+                        progress(finished, tokens)
                     continue
-                for number, completion in zip(waiting.pop(connection), answer, strict=True):  # type: ignore[arg-type]
+                for number, completion in zip(waiting.pop(connection), answer, strict=True):
                     done[number] = completion
         return [completion for completion in done if completion is not None]
 
@@ -111,7 +112,7 @@ class Replicas(Chatting):
         except (BrokenPipeError, ConnectionError):
             self._receive(connection)
 
-    def _receive(self, connection: Connection) -> Any:
+    def _receive(self, connection: Any) -> Any:
         try:
             answer = connection.recv()
         except (EOFError, ConnectionError):
@@ -127,7 +128,7 @@ class Replicas(Chatting):
 
 
 def _work(
-    connection: Connection, parent: int, visible: str | None, path: Path, name: str | None, options: dict
+    connection: Connection, parent: int, visible: str | None, path: Path, name: str | None, options: dict[str, Any]
 ) -> None:
     """One copy: load, tell its shape, then answer lists of requests with lists of completions until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

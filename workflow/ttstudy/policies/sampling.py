@@ -95,7 +95,7 @@ def requests(
 
 
 def asked(
-    answers: Mapping[tuple, Answer],
+    answers: Mapping[tuple[str, int], Answer],
     problems: pd.DataFrame,
     samples: Sequence[int],
     confidence: TokenConfidence | None = None,

@@ -173,7 +173,7 @@ class VllmEngine(Chatting):
         return [completion for completion in done if completion is not None]
 
     def _outputs(
-        self, jobs: dict[str, tuple[dict, Any]], finished: int, progress: Progress | None
+        self, jobs: dict[str, tuple[dict[str, list[int]], Any]], finished: int, progress: Progress | None
     ) -> Iterator[tuple[str, Any]]:
         """(name, output) of each job (prompt, settings), as they end."""
         engine = self._llm.llm_engine

@@ -164,6 +164,9 @@ def _pack(segments: Sequence[Segment], window: int | None, device: torch.device,
         keys_at[number, :known] = segment.known
         keys_at[number, known : known + length] = slots[end - length : end]
 
+    def tensor(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(device)
+
     def grid(counts: Sequence[int], positions: np.ndarray) -> _Grid:
         """Queries of each sequence padded to one width; padding reads row 0 and is thrown away."""
         queries = pad(max(counts), _QUERIES)
@@ -176,7 +179,7 @@ def _pack(segments: Sequence[Segment], window: int | None, device: torch.device,
         back[: len(row)] = place
         distance = where.reshape(-1, queries, 1) - np.arange(width)
         masked = distance < 0 if window is None else (distance < 0) | (distance >= window)
-        return _Grid(*(torch.from_numpy(part).to(device) for part in (at, masked, back)), len(row))
+        return _Grid(tensor(at), tensor(masked), tensor(back), len(row))
 
     counts = [len(segment.wanted) for segment in segments]
     wanted = np.zeros(pad(sum(counts)), dtype=np.int64)
@@ -184,8 +187,16 @@ def _pack(segments: Sequence[Segment], window: int | None, device: torch.device,
         [np.asarray(s.wanted, dtype=np.int64) + end - n for s, end, n in zip(segments, ends, lengths, strict=True)]
     )
     every, asked = grid(lengths, positions), grid(counts, positions[wanted]) if len(wanted) else None
-    indices = (torch.from_numpy(part).to(device) for part in (rows, positions, slots, wanted, keys_at.ravel()))
-    return _Packed(*indices, width, every, asked)
+    return _Packed(
+        rows=tensor(rows),
+        positions=tensor(positions),
+        slots=tensor(slots),
+        wanted=tensor(wanted),
+        keys_at=tensor(keys_at.ravel()),
+        width=width,
+        every=every,
+        asked=asked,
+    )
 
 
 def _explicit_attention(queries: Tensor, keys: Tensor, values: Tensor, masked: Tensor) -> Tensor:

@@ -36,4 +36,5 @@ def score(head: Head, hidden: Tensor) -> list[float]:
     count = len(hidden)
     padded = torch.zeros(-(-count // _ROWS) * _ROWS, hidden.shape[1], device=hidden.device)
     padded[:count] = hidden
-    return head(padded)[:count].tolist()
+    scores: list[float] = head(padded)[:count].tolist()
+    return scores

@@ -68,7 +68,7 @@ class TransformersScoring:
     def _scores(self, batch: list[Encoded]) -> list[float]:
         hidden = self.model(input_ids=self._right_padded([each.ids for each in batch]), use_cache=False)[0]
         wanted = [hidden[row, each.positions] for row, each in enumerate(batch)]
-        scores = heads.score(self.head, torch.cat(wanted))
+        scores: list[float] = heads.score(self.head, torch.cat(wanted))
         self.tokens += sum(len(each.ids) for each in batch)
         return scores
 

@@ -90,7 +90,7 @@ class _Dialogue:
 class _Answer:
     """What was written before a stop text: its tokens, their text, and how many were generated in all."""
 
-    ids: array
+    ids: array[int]
     text: str
     generated: int
 

@@ -52,7 +52,8 @@ class NativeScoring:
         return in_batches(batch, self.batch_tokens, self._scores)
 
     def _scores(self, batch: list[Encoded]) -> list[float]:
-        scores = heads.score(self.head, self.backbone([Segment(each.ids, each.positions) for each in batch]))
+        hidden = self.backbone([Segment(each.ids, each.positions) for each in batch])
+        scores: list[float] = heads.score(self.head, hidden)
         self.tokens += sum(len(each.ids) for each in batch)
         return scores
 
@@ -94,25 +95,22 @@ class NativeScoring:
         """Run sequences and remember their states; their last tokens' scores where `scored`."""
         if not new:
             return []
-        segments = []
+        segments, places = [], []
         for one in new:
             parent = self._states.get(one.parent) if one.parent is not None else None
-            segments.append(
-                Segment(
-                    one.ids,
-                    wanted=[len(one.ids) - 1] if scored else [],
-                    slots=self._states.allocate(len(one.ids)),
-                    **({"known": parent.slots} if parent else {}),
-                )
-            )
+            slots = self._states.allocate(len(one.ids))
+            wanted = [len(one.ids) - 1] if scored else []
+            segments.append(Segment(one.ids, wanted, known=parent.slots if parent else (), slots=slots))
+            places.append(slots)
         hidden = self.backbone(segments, self._states)
         self.tokens += sum(len(one.ids) for one in new)
-        scores = heads.score(self.head, hidden) if scored else [None] * len(new)
-        for one, segment, score in zip(new, segments, scores, strict=True):
+        scores = heads.score(self.head, hidden) if scored else []
+        for number, (one, slots) in enumerate(zip(new, places, strict=True)):
+            score = scores[number] if scored else None
             known: Node | None = self._states.get(one.key)
             if known is None:
-                self._states.put(one.key, one.parent, segment.slots, score)
+                self._states.put(one.key, one.parent, slots, score)
             else:  # it had been run as a prefix, without a score
                 known.score = score
-                self._states.release(segment.slots)
+                self._states.release(slots)
         return scores

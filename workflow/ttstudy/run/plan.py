@@ -23,6 +23,7 @@ from ttstudy.dag.specs.generation import ScoreSpec, SearchSpec
 from ttstudy.dag.specs.inputs import FetchSpec, TrainPolicySpec
 from ttstudy.dag.specs.records import Spec
 from ttstudy.data import tables
+from ttstudy.data.columns import COLUMNS
 from ttstudy.errors import StudyError
 from ttstudy.kinds.formats import FORMATS, VerdictFormat
 from ttstudy.miniature.shipping import find_shipped
@@ -68,7 +69,7 @@ def plan(layout: Layout, settings: Mapping[str, Any] | None = None) -> pd.DataFr
             written = sum(_written(job.spec, steps) for steps in row["steps"])
             mine = {"prm": job.prm, "prm_tokens": row["prm_tokens"] + written, "writes": bool(written)}
             rows.append(_priced(layout, settings, _left(row | mine, job, undone)))
-    columns = [column.split(":")[0] for column in tables.COLUMNS["plan"].split()]
+    columns = [column.split(":")[0] for column in COLUMNS["plan"].split()]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -137,7 +138,7 @@ def _problems(layout: Layout, priors: Mapping[str, Any], benchmark: str) -> int:
         return len(benchmarks.read_file(layout.root / item.path, {str(k): v for k, v in item.columns.items()}))
     text = f"{benchmark} {getattr(item, 'id', '')}".lower()
     known = priors["problems"]
-    return next((count for name, count in known.items() if name.lower() in text), known["default"])
+    return int(next((count for name, count in known.items() if name.lower() in text), known["default"]))
 
 
 def _solution_tokens(layout: Layout, benchmark: str) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from ttstudy.kinds.methods import METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.study.benchmarks import Benchmark, Labelled
 from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section
 from ttstudy.study.methods import Budgets, Difficulty, Search
-from ttstudy.study.policies import Policy, RecordedPolicy, TrainedPolicy
+from ttstudy.study.policies import Policy, PromptedPolicy, RecordedPolicy, TrainedPolicy
 from ttstudy.study.prms import PRM, RecordedPRM
 from ttstudy.study.sampling import SAMPLING, Sampling, SamplingChange, SamplingSettings
 
@@ -152,7 +152,7 @@ class Study(Section):
     def _recorded_fits(self) -> None:
         for policy, settings in self.policies.items():
             recorded = isinstance(settings, RecordedPolicy)
-            if recorded and policy in self.references and not settings.greedy:
+            if isinstance(settings, RecordedPolicy) and policy in self.references and not settings.greedy:
                 raise ValueError(f"references: {policy!r} has no greedy responses recorded, so it cannot be one")
             if recorded and policy not in self.references and not self.budgets_for(policy).pool:
                 raise ValueError(f"policies.{policy}: recorded responses need budgets.{' or budgets.'.join(POOLED)}")
@@ -187,6 +187,7 @@ class Study(Section):
     def sampling_of(self, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
         """Settings for one policy and use: the study's or its prompt family's, its own changes applied."""
         settings = self.policies[policy]
+        assert isinstance(settings, PromptedPolicy), policy
         given: SamplingSettings | None = getattr(self.sampling, use)
         base = SAMPLING[settings.prompt][use] if given is None else given.model_dump()
         change: SamplingChange = getattr(settings.sampling, use)

@@ -14,6 +14,7 @@ from ttstudy.analysis.claims.published import (
     HALF_UNIT,
     MATH,
     PROBLEMS,
+    Counts,
     Published,
     Side,
     counts,
@@ -245,7 +246,8 @@ CLAIM_15 = Claim(
 
 def below_distillation(published: Published) -> Finding:
     """Near R1-Distill-Qwen-7B on MATH-500 (5 points), clearly below it on AIME24."""
-    near, below = [], []
+    near: list[tuple[float, float, Counts]] = []
+    below: list[tuple[float, float, Counts]] = []
     for prm in ("7B PRM", "72B PRM"):
         for benchmark, results in (("MATH-500", near), ("AIME24", below)):
             ours = published.accuracy("Table 6", "Qwen2.5-7B-Instruct", benchmark, method="tts", prm=prm)

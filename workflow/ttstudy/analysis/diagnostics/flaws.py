@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -118,7 +119,8 @@ def _cross_fitted(steps: Steps, seed: int) -> tuple[np.ndarray, float]:
 
 def _accuracies(hits: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:
     """Share of hits among solutions with an error and among those without; NaN where there are none."""
-    return tuple(float(hits[kind].mean()) if kind.any() else np.nan for kind in (wrong, ~wrong))
+    of_wrong, of_right = (float(hits[kind].mean()) if kind.any() else float("nan") for kind in (wrong, ~wrong))
+    return of_wrong, of_right
 
 
 def _f1(a: float, b: float) -> float:
@@ -134,7 +136,7 @@ def _f1_interval(hits: np.ndarray, wrong: np.ndarray, problem: np.ndarray, seed:
     sums = [np.bincount(problem[kind], part[kind], units) for kind in (wrong, ~wrong) for part in (hits, hits * 0 + 1)]
     weights = statistics.resample_weights(units, RESAMPLES, seed).astype(float)
 
-    def f1(found_wrong, wrongs, found_right, rights):  # noqa: ANN001, ANN202 - arrays
+    def f1(found_wrong: Any, wrongs: Any, found_right: Any, rights: Any) -> Any:
         a, b = found_wrong / np.maximum(wrongs, 1e-300), found_right / np.maximum(rights, 1e-300)
         return 2 * a * b / np.maximum(a + b, 1e-300)
 

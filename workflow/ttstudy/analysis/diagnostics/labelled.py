@@ -116,7 +116,8 @@ def _prm800k(row: Mapping[str, Any]) -> Solution | None:
             break
     if not steps:
         return None
-    whole = list(question.get("pre_generated_steps") if question.get("pre_generated_steps") is not None else [])
+    given = question.get("pre_generated_steps")
+    whole = [] if given is None else list(given)
     if first != NO_ERROR and [*map(_bare, whole[: len(steps)])] == [*map(_bare, steps)]:
         steps = whole
     return _problem(question["problem"]), _steps(steps), first, f"generation-{row.get('generation')}"

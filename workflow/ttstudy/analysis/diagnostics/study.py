@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -49,7 +49,7 @@ def _joined(name: str, parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True)[list(empty)] if filled else empty
 
 
-def _judged(spec: DiagnosticsSpec) -> Iterator[tuple[dict[str, str], pd.DataFrame, Callable]]:
+def _judged(spec: DiagnosticsSpec) -> Iterator[tuple[dict[str, str], pd.DataFrame, Callable[..., Any]]]:
     """Per (benchmark, prm): its names, the solutions of all policies, and where the texts of a few are found."""
     cells = [cell for cell in spec.cells if cell.pool]
     pairs = {(cell.benchmark, prm): None for cell in cells for prm in cell.pool[0].scores}

@@ -11,6 +11,7 @@ import io
 import re
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
@@ -106,7 +107,7 @@ RC = {
 
 
 @cache
-def seaborn():  # noqa: ANN201 - a module
+def seaborn() -> ModuleType:
     """Seaborn, imported when the first figure is drawn, with this module's look."""
     import matplotlib
 
@@ -115,7 +116,8 @@ def seaborn():  # noqa: ANN201 - a module
 
     seaborn.set_theme(context="paper", style="ticks", rc=RC)
     matplotlib.rcParams.update(RC)
-    return seaborn
+    module: ModuleType = seaborn
+    return module
 
 
 @dataclass(frozen=True)

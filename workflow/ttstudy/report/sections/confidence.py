@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from ttstudy.kinds.confidences import CONFIDENCES, STORED
-from ttstudy.kinds.votes import VOTES
+from ttstudy.kinds.confidences import CONFIDENCES, STORED, Confidence
+from ttstudy.kinds.votes import VOTES, Vote
 from ttstudy.report.blocks import POLICY, N, each, joined
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import PHONE_SAFE, in_points
@@ -85,7 +85,7 @@ def _tell(given: Given) -> Told:
     return Told(finding + missing, blocks, method)
 
 
-def _told(kinds: dict) -> str:
+def _told(kinds: Mapping[str, Confidence] | Mapping[str, Vote]) -> str:
     return "; ".join(f"{kind.look.words}, {kind.about}" for kind in kinds.values())
 
 

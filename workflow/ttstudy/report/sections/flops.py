@@ -88,7 +88,9 @@ def _figure(frame: pd.DataFrame, benchmark: str, prm: str, policies: Sequence[st
     shown = [name for name in policies if name in set(frame["policy"])]
     figure = canvas(720, 80 + 24 * len(shown) * len(methods) + 12 * len(shown))
     axes = figure.subplots()
-    names, place, at = [], [], 0.0
+    names: list[str] = []
+    place: list[float] = []
+    at = 0.0
     for policy in shown:
         for method in methods:
             row = frame[(frame["policy"] == policy) & (frame["method"] == method)]
