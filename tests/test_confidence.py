@@ -147,6 +147,18 @@ def test_a_pool_keeps_confidences_where_the_study_asks_for_them_and_is_else_as_i
         tables.check("responses", sure.assign(self_certainty="high"))
 
 
+def test_a_pool_of_which_one_block_keeps_a_confidence_does_not_know_it(engine, tmp_path):
+    asked_for = TokenConfidence(likeliest=K, group=GROUP)
+    files = []
+    for number, sure in enumerate([asked_for, asked_for, None]):
+        block = draw(engine, PROBLEMS, range(2 * number, 2 * number + 2), spec(confidence=sure))
+        files.append(SimpleNamespace(path=tmp_path / f"{number}.parquet"))
+        tables.write("responses", block, files[-1].path)
+    common = [*confidence.KEYS, "logprob_mean", "logprob_sum"]
+    assert list(confidence.of(tables.joined("responses", files[:2], confidence.COLUMNS))) == [*common, *STORED]
+    assert list(confidence.of(tables.joined("responses", files, confidence.COLUMNS))) == common
+
+
 def test_a_study_that_keeps_confidences_draws_its_pools_in_folders_of_their_own(tmp_path):
     from tests.studies import smoke
     from ttstudy.dag.layout import jobs, open_layout

@@ -188,17 +188,3 @@ def of(name: str, file: File, columns: Sequence[str] | None = None) -> pd.DataFr
 def joined(name: str, files: Iterable[File], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Tables of one kind that a spec names (only `columns`) below each other, in the order of the files."""
     return pd.concat([of(name, file, columns) for file in files], ignore_index=True)
-
-
-def kept(name: str, files: Iterable[File], columns: Sequence[str]) -> pd.DataFrame:
-    """Tables of one kind below each other, with those of `columns` that they have: what one lacks is missing there."""
-    import pyarrow.parquet as pq
-
-    frames = []
-    for file in files:
-        try:
-            there = set(pq.read_schema(file.path).names)
-        except (OSError, ValueError):
-            there = set(columns)  # `read` says what is wrong
-        frames.append(of(name, file, [column for column in columns if column in there]))
-    return pd.concat(frames, ignore_index=True)

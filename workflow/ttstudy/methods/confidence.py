@@ -8,8 +8,9 @@ import pandas as pd
 from ttstudy.kinds.confidences import CONFIDENCES, STORED
 
 KEYS = ("problem_id", "sample")
-COLUMNS = tuple(dict.fromkeys([*KEYS, *(c for kind in CONFIDENCES.values() for c in kind.columns), *STORED]))
-"""Columns of responses that confidences follow from."""
+_COMMON = dict.fromkeys(column for kind in CONFIDENCES.values() for column in kind.columns)
+COLUMNS = (*KEYS, *_COMMON, *(f"{name}?" for name in STORED))
+"""Columns of responses that confidences follow from, as `tables.read` is asked for them."""
 
 
 def of(responses: pd.DataFrame) -> pd.DataFrame:

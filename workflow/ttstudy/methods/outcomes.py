@@ -99,7 +99,7 @@ def of_sources(
         scores = {prm: tables.joined("scores", [block.scores[prm] for block in blocks]) for prm in blocks[0].scores}
         sure = None
         if any(METHODS[method].judged == "confidence" for method in budgets.methods):
-            sure = confidence.of(tables.kept("responses", [block.responses for block in blocks], confidence.COLUMNS))
+            sure = confidence.of(tables.joined("responses", [block.responses for block in blocks], confidence.COLUMNS))
         yield from of_pool(pool, scores, given, problem_ids, seed, sure)
     for search in sources.searches:
         yield from of_search(

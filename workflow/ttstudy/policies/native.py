@@ -355,7 +355,7 @@ class _Batch:
         self.busy -= 1
         self.request[slot] = -1
         self.position[slot] = self.token[slot] = 0
-        self.temperature[slot], self.top_k[slot], self.top_p[slot] = 1.0, 0, 1.0
+        self.temperature[slot], self.top_k[slot], self.top_p[slot], self.likeliest[slot] = 1.0, 0, 1.0, 0
 
     def _close_gaps(self) -> None:
         """Move the busy rows to the front, oldest first, so that the rows of a span are of like age."""
