@@ -27,6 +27,19 @@ def test_a_table_comes_back_as_it_went(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["g.parquet"]
 
 
+def test_a_column_that_may_be_there_is_read_where_it_is(tmp_path):
+    path = tmp_path / "g.parquet"
+    tables.write("grades", GRADES, path)
+    assert list(tables.read("grades", path, ["sample", "more?"])) == ["sample"]
+    tables.write("grades", GRADES.assign(more=1.5), path)
+    assert list(tables.read("grades", path, ["sample", "more?"])) == ["sample", "more"]
+    with pytest.raises(tables.TableError, match="lacks a column"):
+        tables.read("grades", path, ["sample?", "less"])
+    path.write_bytes(b"no table")
+    with pytest.raises(tables.DamagedError):
+        tables.read("grades", path, ["sample", "more?"])
+
+
 def test_the_same_rows_give_the_same_bytes_whatever_the_column_order(tmp_path):
     tables.write("grades", GRADES, tmp_path / "a.parquet")
     tables.write("grades", GRADES[GRADES.columns[::-1]], tmp_path / "b.parquet")

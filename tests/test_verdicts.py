@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 from tests import rewards_checkpoints
 from tests.judge_checkpoints import QUESTION, RIGHT, SHY, WAYS, WRONG, YES, make
 from tests.rewards_conformance import HOSTILE
+from ttstudy.dag.layout import open_layout
+from ttstudy.dag.models import judge
+from ttstudy.dag.specs.records import deciding
 from ttstudy.errors import StudyError
 from ttstudy.kinds.formats import FORMATS, VerdictFormat, genprm, thinkprm
 from ttstudy.prms import open_reward_model
@@ -146,6 +149,21 @@ def test_genprm_is_told_what_it_said_of_the_steps_before(folder):
         "<|im_start|>assistant\n<analyze>\nLet's analyze the Paragraph 2 step by step: "
     )
     assert (heard[0][0].sampling.top_p, heard[0][0].sampling.top_k) == (0.95, 20)
+
+
+def test_a_stop_text_of_several_tokens_leaves_no_part_of_itself(tmp_path):
+    parts = {"Is the": {" solution": 1.0}, " solution": {" correct?": 1.0}, "</": {"analyze>": 1.0}}
+    ways = {None: {"a": 0.6, "Is the": 0.2, "</": 0.2}, **parts, "analyze>": {"a": 1.0}, " correct?": {"a": 1.0}}
+    judge = make(tmp_path / "parts", ways)
+    for name, whole, part in (("thinkprm", QUESTION, "Is the"), ("genprm", "</analyze>", "</")):
+        model = opened(judge, name, samples=6, max_tokens=40)
+        heard = listening(model)
+        model.score("1+1?", ["It is 2."])
+        stopped = [completion for _, completion in heard[:6] if whole in completion.text]
+        assert stopped and all(completion.text.endswith(whole) for completion in stopped)
+        for request, _ in heard[6:]:
+            said = spelt(model, request.prompt).rpartition("assistant\n")[2]
+            assert said.count(part) == 1 and said.count(whole) == 1
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -304,6 +322,18 @@ def test_a_generative_prm_is_told_by_its_format_or_its_name():
     assert from_mapping(study(format="genprm", verdicts={"samples": 2})).prms["judge"].verdicts.samples == 2
     hub = {"source": "hub", "id": "launch/ThinkPRM-1.5B", "verdicts": {"max_tokens": 9}}
     assert from_mapping(study() | {"prms": {"judge": hub}}).prms["judge"].known_format == "thinkprm"
+
+
+def test_the_studys_seed_begins_every_judgement_and_moves_no_other_prm(folder, tmp_path):
+    def judged(seed: int, form: str):
+        config = study(format=form) | {"seed": seed}
+        config["prms"]["judge"]["path"] = config["policies"]["p"]["path"] = str(folder)
+        (tmp_path / "b.jsonl").write_text('{"problem_id": "p", "problem": "1+1?", "answer": "2"}\n')
+        return judge(open_layout(from_mapping(config), tmp_path), "judge")
+
+    one, other = judged(3, "thinkprm"), judged(4, "thinkprm")
+    assert (one.seed, other.seed) == (3, 4) and deciding(one) != deciding(other)
+    assert deciding(judged(3, "qwen")) == deciding(judged(4, "qwen"))
 
 
 def test_verdicts_of_another_format_are_refused_when_it_is_opened(tmp_path):

@@ -239,12 +239,12 @@ class JudgeScorer:
         return {request.seed: self._before_stop(completion, request.sampling.stop) for request, completion in pairs}
 
     def _before_stop(self, completion: Completion, stop: Sequence[str]) -> _Answer:
-        """What holds no stop text: the token that completed it is dropped, and those that it began with."""
+        """What stands before the first stop text. A token that holds a part of it is dropped whole."""
         ids = list(completion.ids[:-1] if completion.finish == "eos" else completion.ids)
-        text = completion.text
-        while ids and any(each in text for each in stop):
+        ends = [place for each in stop if (place := completion.text.find(each)) >= 0]
+        text = completion.text[: min(ends)] if ends else completion.text
+        while ends and ids and len(self.engine.decode(ids)) > len(text):
             ids.pop()
-            text = self.engine.decode(ids)
         return _Answer(array("q", ids), text, completion.tokens)
 
     def _remember(self, answers: dict[int, _Answer]) -> None:
