@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttstudy.dag import fingerprint
+from ttstudy.dag import fingerprint, places
 from ttstudy.dag.contents import content
 from ttstudy.dag.specs.analysis import CompareSpec
 from ttstudy.dag.specs.records import File
@@ -31,8 +31,9 @@ class Side:
 
     def files(self) -> list[str]:
         """What there is to read: tables, and `provenance.json` from the study's report."""
-        tables = [self.folder / "tables" / f"{name}.parquet" for name in (*NEEDED, *ALSO)]
-        return [str(path) for path in [*tables, self.folder / "provenance.json"] if path.is_file()]
+        found = [places.TABLE.format(folder=self.folder, table=name) for name in (*NEEDED, *ALSO)]
+        found.append(places.PROVENANCE.format(folder=self.folder))
+        return [path for path in found if Path(path).is_file()]
 
 
 def named(config: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -56,7 +57,7 @@ def find(key: str, text: str, results: Path = Path("results")) -> Path:
     """Folder of the study that a text means: a study's folder, a results folder with one study, or a study's name."""
     if not text or not text.isprintable() or any(len(part) > LONGEST for part in Path(text).parts):
         raise StudyError(f"{key}: {text[:80]!r} is no folder; give a finished study's folder or its name")
-    for folder in (Path(text), results / "studies" / text):
+    for folder in (Path(text), Path(places.STUDY.format(results=results, study=text))):
         if (folder / "tables").is_dir():
             break
     else:
@@ -68,7 +69,7 @@ def find(key: str, text: str, results: Path = Path("results")) -> Path:
             raise StudyError(f"{key}: no study in {text}, nor one of this name in {results}/studies; run it first")
         folder = studies[0]
     for name in NEEDED:
-        if not (folder / "tables" / f"{name}.parquet").is_file():
+        if not Path(places.TABLE.format(folder=folder, table=name)).is_file():
             raise StudyError(f"{key}: {folder} has no tables/{name}.parquet; finish that study first")
     return folder
 
