@@ -34,11 +34,10 @@ OPTION = {
     "workflow/ttstudy/study/methods.py": [
         ('    score: Score = Field(default="last", description="PRM score by which', "    another: float = 0.2\n"),
         ('    scheme: Literal["absolute"', "    another: int | None = None\n"),
-        ("    majority: BudgetList | None = None", "    another: BudgetList | None = None\n"),
+        ("    def of(self, method: str) -> list[int]:", "    another: BudgetList | None = None\n\n"),
     ],
-    "workflow/ttstudy/study/models.py": [
-        ('    batch_invariant: bool = Field(default=False', '    another: Literal["a", "b"] = "a"\n'),
-        ('    tensor_parallel: int = Field(default=1', "    one_more: bool = False\n"),
+    "workflow/ttstudy/kinds/engines/vllm.py": [
+        ('    "tensor_parallel": Option(', '    "another": Option(type=str, default="a", about="new"),\n'),
     ],
     "workflow/ttstudy/study/sampling.py": [
         ("    top_p: float = Field(default=1.0", "    another: float = 0.0\n"),
