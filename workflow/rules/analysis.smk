@@ -3,6 +3,7 @@
 INPUTS: grades, scores, search tables, difficulty pilots. OUTPUTS: results/studies/STUDY/{cells,tables}/.
 """
 
+
 rule difficulty:
     input:
         needs(of_cell("difficulty")),
