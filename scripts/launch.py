@@ -1,8 +1,9 @@
 """Run a command with GPUs of its own: `launch.py COUNT COMMAND ...` waits for COUNT free GPUs of this machine.
 
 A GPU is held by a lock on a file, which goes with the command however it ends. In a Slurm job, which has its GPUs
-already, the command runs as it is. With TTSTUDY_SCRATCH set, models are copied there first, once per node. The hub
-is not asked for anything: `snakemake fetch` has been there.
+already, the command runs as it is. The command is told how many it was given (TTSTUDY_GPUS), and ends where it does not
+see them. With TTSTUDY_SCRATCH set, models are copied there first, once per node. The hub is not asked for anything:
+`snakemake fetch` has been there.
 """
 
 import json
@@ -12,13 +13,15 @@ from pathlib import Path
 
 from ttstudy.errors import StudyError
 from ttstudy.run import gpus, scratch
+from ttstudy.run.telling import told
 
 
 def main() -> None:
     """Take the GPUs, stage the models, become the command."""
     count, command = int(sys.argv[1]), sys.argv[2:]
-    if (devices := gpus.take(count)) is not None:
+    if (devices := told(lambda: gpus.take(count))) is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
+    os.environ[gpus.ASKED] = str(count)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     if (folder := os.environ.get("TTSTUDY_SCRATCH")) and "--spec" in command:
         try:

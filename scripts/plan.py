@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.console import Console
@@ -10,7 +11,9 @@ from rich.table import Table
 
 from ttstudy.dag.layout import open_layout
 from ttstudy.data import tables
+from ttstudy.errors import StudyError
 from ttstudy.run import demand, plan
+from ttstudy.run.placing import Places
 from ttstudy.run.telling import told
 from ttstudy.study import from_mapping
 
@@ -35,10 +38,12 @@ def main() -> None:
 
     def reckon() -> None:
         layout = open_layout(from_mapping(json.loads(args.study.read_text(encoding="utf-8"))))
-        frame = plan.plan(layout)
+        places = plan.site_places(layout)
+        frame = plan.plan(layout, places=places)
         tables.write("plan", frame, args.output)
         frame.to_csv(args.output.with_suffix(".csv"), index=False, lineterminator="\n")
         show(frame, args.output)
+        seat(places)
 
     told(reckon)
 
@@ -82,6 +87,29 @@ def show(frame: pd.DataFrame, output: Path) -> None:
         f"Whole table: {output}",
     ]
     console.print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def seat(places: Places) -> None:
+    """Where the models of each kind of job sit; StudyError for what does not fit, a sentence each."""
+    rows, refused = plan.placed(places)
+    if not rows:
+        return
+    alike: dict[tuple[str, str, int, str], list[dict[str, Any]]] = {}
+    for row in rows:  # policies that sit alike with a PRM are one row
+        alike.setdefault((row["step"], row["prm"], row["gpus"], row["where"]), []).append(row)
+    table = Table(title=f"places on GPUs of {places.gpu.name} ({places.known})", title_justify="left")
+    for name in ("step", "policy", "PRM"):
+        table.add_column(name)
+    for name in ("jobs", "GPUs"):
+        table.add_column(name, justify="right")
+    table.add_column("where")
+    for (step, prm, gpus, where), same in alike.items():
+        policies = ", ".join(row["policy"] for row in same)
+        table.add_row(step, policies, prm, str(sum(row["jobs"] for row in same)), str(gpus or "?"), where)
+    console = Console(width=None if Console().is_terminal else 180)
+    console.print(table)
+    if refused:
+        raise StudyError("\n".join(["these jobs cannot run as the study has them:", *refused]))
 
 
 NUMBERS = {

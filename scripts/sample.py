@@ -7,7 +7,6 @@ import pandas as pd
 
 from ttstudy.dag.specs.generation import SampleSpec
 from ttstudy.data import tables
-from ttstudy.models import environment
 from ttstudy.policies.opening import open_policy
 from ttstudy.policies.sampling import draw
 from ttstudy.run import steps
@@ -18,7 +17,7 @@ RESPONSES_PER_PART = int(os.environ.get("TTSTUDY_RESPONSES_PER_PART", 8192))
 
 def step(spec: SampleSpec, log_path: Path | None) -> None:
     """Draw for blocks of problems, saving each; a killed run goes on from the last block."""
-    environment.enter(spec.engine.kind)
+    steps.enter(spec)
     problems = tables.of("benchmark", spec.benchmark)
     samples = range(spec.block[0], spec.block[1] + 1)
     output, folder = Path(spec.outputs["output"]), steps.folder(spec.policy)
@@ -26,7 +25,8 @@ def step(spec: SampleSpec, log_path: Path | None) -> None:
     clock = steps.stopwatch()
     with steps.log(log_path) as log, bar(label, len(problems) * len(samples), log) as progress:
         with steps.opening(folder):
-            engine = open_policy(folder, spec.engine)
+            engine = open_policy(folder, spec.engine, steps.seats(spec, policy=folder)[0])
+        steps.runs(policy=engine.running)
         before = [0, 0]
 
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:

@@ -8,7 +8,6 @@ import pandas as pd
 
 from ttstudy.dag.specs.generation import ScoreSpec
 from ttstudy.data import tables
-from ttstudy.models import environment
 from ttstudy.prms import open_prm
 from ttstudy.prms.protocol import check_scores
 from ttstudy.run import steps
@@ -20,7 +19,7 @@ RESPONSES_PER_PART, JUDGED_PER_PART = 8192, 512
 
 def step(spec: ScoreSpec, log_path: Path | None) -> None:
     """Score in parts; a response without a step gets no scores."""
-    environment.enter(spec.judge.engine)
+    steps.enter(spec)
     columns = ["problem_id", "sample", "steps"]
     if spec.benchmark is not None:
         responses = tables.of("responses", spec.responses, columns)
@@ -33,7 +32,8 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
     clock = steps.stopwatch()
     with steps.log(log_path) as log, bar(label, len(responses), log) as progress:
         with steps.opening(folder):
-            model = open_prm(folder, spec.judge)
+            model = open_prm(folder, spec.judge, steps.seats(spec, prm=folder)[1])
+        steps.runs(prm=model.running)
         done = 0
 
         @cache  # many samples of a pool are the same response

@@ -10,7 +10,6 @@ from ttstudy.data import tables
 from ttstudy.data.prompts import messages
 from ttstudy.methods.options import Options
 from ttstudy.methods.run import run
-from ttstudy.models import environment
 from ttstudy.policies.opening import open_policy
 from ttstudy.prms import open_prm
 from ttstudy.run import steps
@@ -19,7 +18,7 @@ from ttstudy.run.progress import bar
 
 def step(spec: SearchSpec, log_path: Path | None) -> None:
     """Search block by block, saving each; a killed run goes on from the last block."""
-    environment.enter(spec.engine.kind, spec.judge.engine)
+    steps.enter(spec)
     options = Options.of(spec.method, spec.budget, spec.options, spec.sampling)
     problems = tables.of("benchmark", spec.benchmark)
     output = Path(spec.outputs["answers"])
@@ -27,10 +26,12 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
     label = f"{spec.method} N={spec.budget} {output.parent.name}"
     clock = steps.stopwatch()
     with steps.log(log_path) as log, bar(label, len(problems), log) as progress:
+        seat, apart = steps.seats(spec, policy, prm)
         with steps.opening(policy):
-            engine = open_policy(policy, spec.engine)
+            engine = open_policy(policy, spec.engine, seat)
         with steps.opening(prm):
-            reward_model = open_prm(prm, spec.judge)
+            reward_model = open_prm(prm, spec.judge, apart, apart=True)
+        steps.runs(policy=engine.running, prm=reward_model.running)
         done = tokens = 0
 
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:

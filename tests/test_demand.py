@@ -47,11 +47,11 @@ def test_a_models_name_tells_its_size(name, wanted):
 
 
 def test_a_retry_asks_for_more_time_and_memory_within_what_the_site_allows():
-    site = Site(cpu_partition="cpu", gpu_partition="gpu", gpu_model="a100", gpus_per_80gb=0.5, longest_hours=20)
+    site = Site(cpu_partition="cpu", gpu_partition="gpu", gpu_model="a100", gpu_memory_gb=40, longest_hours=20)
     first, second = (slurm(Demand(3, 100, 12), site, attempt) for attempt in (1, 2))
     assert (first["runtime"], second["runtime"]) == (720, 1200)
     assert (first["mem_mb"], second["mem_mb"]) == (100_000, 200_000)
-    assert first["gpu"] == 2 and first["slurm_partition"] == "gpu" and first["gpu_model"] == "a100"
+    assert first["gpu"] == 3 and first["slurm_partition"] == "gpu" and first["gpu_model"] == "a100"
     assert first["nodes"] == 1 and slurm(Demand(16, 1000, 72), Site())["nodes"] == 2
     light = slurm(demand.of_step("light"), site)
     assert light["gpu"] == 0 and light["slurm_partition"] == "cpu" and light["gpu_model"] == ""
@@ -66,7 +66,8 @@ def test_a_misspelt_site_key_is_named(tmp_path):
 SITES = {
     "hours in words": ("longest_hours: 2h", "longest_hours: input should be a valid number"),
     "no hours": ("longest_hours: 0", "longest_hours: input should be greater than 0"),
-    "no GPUs": ("gpus_per_80gb: 0", "gpus_per_80gb: input should be greater than 0"),
+    "no memory": ("gpu_memory_gb: 0", "gpu_memory_gb: input should be greater than or equal to 4"),
+    "GPUs of 80 GB, as it was": ("gpus_per_80gb: 0.5", "gpus_per_80gb: unknown key; there are .*gpu_memory_gb"),
     "a partition that is an option": ('gpu_partition: "--wrap=x"', "gpu_partition: '--wrap=x' is not a name"),
     "a number for an account": ("account: 5", "account: input should be a valid string"),
     "a folder on two lines": ('scratch: "a\\nb"', "scratch: must be one line"),
@@ -158,7 +159,7 @@ def test_a_job_of_two_gpus_waits_for_both_and_a_job_of_none_sees_none(tmp_path):
 
 def test_slurms_own_choice_of_gpus_is_kept(tmp_path):
     assert gpus.take(1, {"CUDA_VISIBLE_DEVICES": "0", "SLURM_JOB_ID": "7"}, tmp_path) is None
-    assert gpus.take(1, {"CUDA_VISIBLE_DEVICES": ""}, tmp_path) is None
+    assert gpus.take(0, {"CUDA_VISIBLE_DEVICES": ""}, tmp_path) is None
 
 
 def test_models_are_copied_to_a_nodes_disk_once_and_only_where_their_name_tells_what_they_are(tmp_path, monkeypatch):

@@ -136,3 +136,13 @@ def test_it_needs_no_torch(tmp_path: Path) -> None:
         "assert not {'torch', 'transformers', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_text_ends_at_what_the_model_and_its_tokenizer_call_an_end_as_in_vllm(tmp_path):
+    """vLLM stops at generation_config's ids and at the tokenizer's own."""
+    write_tokenizer(tmp_path)
+    chat = ChatTokenizer(tmp_path)
+    own = chat.token_id("eos_token")
+    assert chat.ends() == chat.ends([own]) == (own,)
+    assert chat.ends((own + 3, own + 1)) == (own + 3, own + 1, own)
+    assert chat.ends((own + 3, own)) == (own + 3, own)

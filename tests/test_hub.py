@@ -73,14 +73,18 @@ def world(tmp_path_factory):
         ("models", "good/model"): Repository(MODEL),
         ("models", "gated/model"): Repository(MODEL, gated=True),
         ("models", "old/model"): Repository(
-            {"config.json": CONFIG, "pytorch_model-00001-of-00002.bin": _pytorch({"a": torch.ones(3)})}
+            {"config.json": CONFIG, "tokenizer.json": b"{}"}
+            | {"pytorch_model-00001-of-00002.bin": _pytorch({"a": torch.ones(3)})}
             | {"pytorch_model-00002-of-00002.bin": _pytorch({"b": torch.zeros(2)})}
             | {"pytorch_model.bin.index.json": b'{"weight_map": {}}'}
         ),
         ("models", "evil/model"): Repository(
-            {"config.json": CONFIG, "pytorch_model.bin": pickle.dumps(subprocess.Popen)}
+            {"config.json": CONFIG, "tokenizer.json": b"{}", "pytorch_model.bin": pickle.dumps(subprocess.Popen)}
         ),
         ("models", "empty/model"): Repository({"config.json": CONFIG}),
+        ("models", "spm/model"): Repository(
+            {"config.json": CONFIG, "model.safetensors": save(WEIGHTS), "tokenizer.model": b"sentencepiece"}
+        ),
         ("models", "slow/model"): Repository(
             MODEL | {"model.safetensors": long}, lost={"model.safetensors": [11_000_000, 0, 900_000]}
         ),
@@ -130,6 +134,13 @@ def test_pickled_weights_become_safetensors_and_code_in_them_is_refused(world):
     assert set(index) == {"a", "b"}
     assert "holds more than tensors" in ask("fetch_model", "evil/model", COMMIT, home / "evil")["error"]
     assert not (home / "evil").exists()
+
+
+def test_a_repository_without_tokenizer_json_is_refused_before_its_weights_are_fetched(world):
+    ask, _, home = world
+    told = ask("fetch_model", "spm/model", COMMIT, home / "spm")["error"]
+    assert told.startswith("spm/model: has no tokenizer.json") and "`source: checkpoint`" in told
+    assert not list(home.glob("*spm*"))
 
 
 def test_a_connection_that_breaks_off_is_taken_up_where_it_was(world):

@@ -66,7 +66,7 @@ def root(tmp_path_factory) -> Path:
             "llama": {"source": "checkpoint", "path": "models/llama", "prompt": "llama"},
             "qwen": {"source": "hub", "id": "some/qwen2", "prompt": "qwen", "dtype": "float32"},
         },
-        "prms": {"prm": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-7B"}},
+        "prms": {"prm": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-7B", "device": "cpu"}},
         "budgets": {"majority": [4], "best_of_n": [4], "beam_search": [4], "dvts": [4]},
         "sampling": {
             "cot": {"temperature": 0, "max_tokens": 12},

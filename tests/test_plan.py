@@ -18,12 +18,13 @@ from ttstudy.errors import StudyError
 from ttstudy.run import plan
 from ttstudy.study import from_mapping
 
-LARGE = {
+LARGE: dict = {
     "study": "large",
     "benchmarks": {"MATH-500": {"source": "hub", "id": "HuggingFaceH4/MATH-500"}},
     "policies": {
-        "qwen-0.5b": {"source": "hub", "id": "Qwen/Qwen2.5-0.5B-Instruct", "prompt": "qwen"},
-        "qwen-72b": {"source": "hub", "id": "Qwen/Qwen2.5-72B-Instruct", "prompt": "qwen"},
+        "qwen-0.5b": {"source": "hub", "id": "Qwen/Qwen2.5-0.5B-Instruct", "prompt": "qwen", "engine": "vllm"},
+        "qwen-72b": {"source": "hub", "id": "Qwen/Qwen2.5-72B-Instruct", "prompt": "qwen", "engine": "vllm",
+                     "vllm": {"tensor_parallel": 2, "max_model_len": 8192}},
     },
     "prms": {
         "prm-7b": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-7B"},
@@ -31,7 +32,7 @@ LARGE = {
     },
     "budgets": {"majority": [4, 256], "best_of_n": [4, 256], "beam_search": [4, 256], "dvts": [4, 256]},
     "first_block": 64,
-}
+}  # fmt: skip
 
 
 def used(ledger: pd.DataFrame, pilot: float) -> tuple[float, float]:
@@ -92,7 +93,8 @@ def test_engines_with_more_gpus_are_priced_on_them(tmp_path):
 
     one, four = best_and_beam({}), best_and_beam({"tensor_parallel": 2, "data_parallel": 2})
     assert [one["gpus"][name] for name in ("cot", "best_of_n", "beam_search")] == [1, 1, 1]
-    assert [four["gpus"][name] for name in ("cot", "best_of_n", "beam_search")] == [4, 1, 4]
+    # Beside a policy on several GPUs, on each of which vLLM takes the same share, a PRM has one of its own.
+    assert [four["gpus"][name] for name in ("cot", "best_of_n", "beam_search")] == [4, 1, 5]
     # Four times as fast on four GPUs; in a search, they are held while the PRM reads on its one.
     assert four["gpu_hours"]["cot"] == pytest.approx(one["gpu_hours"]["cot"])
     assert four["gpu_hours"]["beam_search"] > 2 * one["gpu_hours"]["beam_search"]

@@ -140,6 +140,7 @@ def ready():
     """Refuse what cannot run; hold the results; write what the jobs are told."""
     revisions.require(study, study_file)
     refuse_above_the_limit()
+    refuse_what_no_gpu_holds(here=True)
     hold_results(study.results)
     for job in jobs(layout):
         specs.write(job.spec, specs.place(study.results, job.spec))

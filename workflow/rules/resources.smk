@@ -1,17 +1,22 @@
 """What jobs ask for: GPUs, memory, time and partition, by the size of their models and the site's settings.
 
-Tables: workflow/resources.yaml, workflow/profiles/slurm/site.yaml. Nothing here decides a result.
+Tables: workflow/resources.yaml, workflow/models.yaml, workflow/profiles/slurm/site.yaml. Nothing here decides a result.
 """
 
 import os
+from functools import cache
 
 from snakemake.resources import Resources
-from ttstudy.run import demand
+from ttstudy.run import admission, demand, gpus
+from ttstudy.run.placing import PLANNED, Places, site_gpu
 from ttstudy.run.telling import told
 
 site = told(demand.read_site)
 if site.scratch:
     os.environ.setdefault("TTSTUDY_SCRATCH", site.scratch)
+
+gpu_places = Places(layout, *site_gpu(site.gpu_memory_gb))
+os.environ[PLANNED] = f"{gpu_places.gpu.name}:{gpu_places.gpu.gib}"
 
 
 WITHOUT_MODELS = ("light", "training")
@@ -30,7 +35,13 @@ def asked(step):
 def _demand(step, wildcards):
     if step in WITHOUT_MODELS:
         return demand.of_step(step)
-    return demand.of_job(study, **{kind: wildcards[kind] for kind in step.split("+")})
+    return of_models(**{kind: wildcards[kind] for kind in step.split("+")})
+
+
+@cache
+def of_models(policy=None, prm=None):
+    """Demand of a job with these models."""
+    return demand.of_job(study, policy, prm, places=gpu_places)
 
 
 def ask_for_the_rest(rules):
@@ -46,3 +57,29 @@ def refuse_above_the_limit():
         from ttstudy.run.plan import refuse_above
 
         refuse_above(layout, study.max_gpu_hours)
+
+
+NO_MODELS = {"plan", "fetch"}
+"""Targets whose jobs open no model."""
+
+
+def refuse_what_no_gpu_holds(here):
+    """StudyError for jobs that want more GPUs than this run may use, or more memory than they have.
+
+    Snakemake would cut a job's GPUs down to the limit without a word. `here`: the jobs run on this machine, now.
+    """
+    targets = set(workflow.dag_settings.targets) if workflow.dag_settings else set()
+    if targets and targets <= NO_MODELS:
+        return
+    stated = getattr(workflow.global_resources.get("gpu"), "value", None)
+    limits = [] if stated is None else [int(stated)]
+    if here and workflow.local_exec:
+        limits.append(len(gpus.visible()))
+    if here or limits:
+        jobs = [left.job for left in standing.left()]
+        most = min(limits) if limits else None
+        admission.check(Places(layout, gpu_places.gpu, gpu_places.known, most), jobs)
+
+
+if workflow.is_main_process:
+    told(lambda: refuse_what_no_gpu_holds(here=False))

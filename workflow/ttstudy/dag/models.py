@@ -135,6 +135,7 @@ def judge(layout: Layout, prm: str) -> Judge:
         format=read[0] if len(read) == 1 else None,
         formats=versions,
         engine=settings.engine,
+        device=settings.device,
         verdicts=settings.verdicts if writes and isinstance(settings, GivenPRM) else None,
         seed=layout.study.seed if writes else None,
         **settings.sections,

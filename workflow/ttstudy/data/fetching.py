@@ -43,6 +43,12 @@ def wanted_of_model(id: str, files: Sequence[Listed]) -> list[Listed]:
     beside = [file for file in top if _BESIDE_WEIGHTS.fullmatch(file.name) or index.fullmatch(file.name)]
     if not any(file.name == "config.json" for file in beside):
         raise StudyError(f"{id}: has no config.json; give a model in the layout of transformers")
+    if not any(file.name == "tokenizer.json" for file in beside):
+        raise StudyError(
+            f"{id}: has no tokenizer.json, which every engine here reads; download the model yourself, save its "
+            "tokenizer there with AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER), and name the folder "
+            "with `source: checkpoint`"
+        )
     return sorted([*beside, *weights])
 
 

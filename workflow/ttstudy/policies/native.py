@@ -14,6 +14,7 @@ import torch
 from ttstudy.models.architecture import Architecture, UnsupportedArchitectureError
 from ttstudy.models.chat import Chatting, ChatTokenizer
 from ttstudy.models.checkpoint import Checkpoint
+from ttstudy.models.devices import Running, named
 from ttstudy.models.network import ROWS, Cache, Network, dtype_of, pad
 from ttstudy.policies.protocol import Completion, Finish, Progress, Request, check
 from ttstudy.policies.sampler import choose, sureness, uniforms
@@ -84,8 +85,9 @@ class NativeEngine(Chatting):
             self.parameters, self.vocabulary = self._model.parameters, self._model.vocabulary
             longest = self._model.context
         checkpoint.close()
-        self.eos = checkpoint.eos or self.chat.ends()
+        self.eos = self.chat.ends(checkpoint.eos)
         self.context = min(longest, context or longest)
+        self.running = Running("transformers", named(device), dtype)
 
     @torch.inference_mode()
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:

@@ -11,6 +11,7 @@ from ttstudy.kinds.registry import named
 
 if TYPE_CHECKING:
     from ttstudy.dag.specs import generation as spec
+    from ttstudy.models.budget import Seat
     from ttstudy.policies.protocol import Engine
 
 
@@ -25,7 +26,13 @@ def open_engine(path: str | Path, kind: str = "transformers", name: str | None =
     return opened
 
 
-def open_policy(path: str | Path, engine: spec.Engine) -> Engine:
-    """The engine that a step's spec asks for, with the policy whose checkpoint's folder is `path`."""
-    device = {} if engine.device == "cpu" else {"device": engine.device}
-    return open_engine(path, engine.kind, dtype=engine.dtype, **engine.options, **device)
+def open_policy(path: str | Path, engine: spec.Engine, seat: Seat | None = None) -> Engine:
+    """The engine that a step's spec asks for, with the policy whose checkpoint's folder is `path`.
+
+    `seat`: its share of its GPUs, where it has some; what it says changes no result.
+    """
+    options = engine.options | ({} if engine.device == "cpu" else {"device": engine.device})
+    if seat is not None and "gpu_memory_utilization" in options:
+        options["gpu_memory_utilization"] = seat.share
+        options["max_num_seqs"] = seat.sequences
+    return open_engine(path, engine.kind, dtype=engine.dtype, **options)

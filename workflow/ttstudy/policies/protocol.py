@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from ttstudy.models.devices import Running
+
 Finish = Literal["eos", "stop", "length", "context"]
 """Why a completion ended: end-of-text token, a stop text, `max_tokens`, or the model's context is full."""
 
@@ -93,6 +95,7 @@ class Engine(Protocol):
     parameters: int
     context: int
     """Largest number of tokens, prompt and completion together."""
+    running: Running
 
     def encode_chat(self, messages: Sequence[dict[str, str]]) -> list[int]:
         """Token ids of the chat prompt, with exactly one BOS where the model has one, ready for the answer."""

@@ -66,7 +66,7 @@ class Replicas(Chatting):
         except BaseException:
             self.close()
             raise
-        self.name, self.parameters, self.context, self.vocabulary = answers[0]
+        self.name, self.parameters, self.context, self.vocabulary, self.running = answers[0]
 
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Draw one completion per request, in their order, a share on each copy."""
@@ -142,7 +142,7 @@ def _work(
         from ttstudy.policies.vllm import VllmEngine
 
         engine = VllmEngine(path, name, **options)
-        connection.send((engine.name, engine.parameters, engine.context, engine.vocabulary))
+        connection.send((engine.name, engine.parameters, engine.context, engine.vocabulary, engine.running))
         while True:
             requests = connection.recv()
             connection.send(engine.generate(requests, lambda *counts: connection.send(counts)))

@@ -16,6 +16,7 @@ from typing import Any
 from ttstudy.errors import StudyError
 from ttstudy.models.chat import Chatting, ChatTokenizer
 from ttstudy.models.checkpoint import Checkpoint, parameters
+from ttstudy.models.devices import Running, named
 from ttstudy.models.environment import ENVIRONMENT
 from ttstudy.models.padding import pad_heads, padded_size
 from ttstudy.policies.protocol import Completion, Finish, Progress, Request, check
@@ -33,7 +34,8 @@ class VllmEngine(Chatting):
     """A policy in a checkpoint folder, run by vLLM in this process (tensor parallel ranks have their own).
 
     Prompts are token ids, so no second BOS is added; what was generated is never tokenised again. A request's seed
-    is its own (n = 1); end-of-text ids are those of the checkpoint, as in the other engine. Prefix caching is on.
+    is its own (n = 1); end-of-text ids are the checkpoint's and its tokenizer's, as in the other engine. Prefix caching
+    is on.
     On a CPU the same request gives the same bits whatever else is in the batch; on a GPU `batch_invariant` asks for
     that. Options: see `ttstudy.kinds.engines.vllm`.
     """
@@ -59,7 +61,7 @@ class VllmEngine(Chatting):
         config = checkpoint.config
         self.chat = ChatTokenizer(self.path)
         self.parameters = parameters(self.path)
-        self.eos = checkpoint.eos or self.chat.ends()
+        self.eos = self.chat.ends(checkpoint.eos)
         for key, value in (ENVIRONMENT | ({"VLLM_BATCH_INVARIANT": "1"} if batch_invariant else {})).items():
             os.environ.setdefault(key, value)
         on_cpu = self._platform(batch_invariant)
@@ -90,6 +92,7 @@ class VllmEngine(Chatting):
         settings = self._llm.llm_engine.model_config
         self.vocabulary = settings.get_vocab_size()
         self.context = settings.max_model_len
+        self.running = Running("vllm", named("cpu" if on_cpu else "cuda", tensor_parallel), dtype)
 
     def _platform(self, batch_invariant: bool) -> bool:
         """Import vLLM; whether it runs on a CPU."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ttstudy.dag.specs.generation import Judge
+    from ttstudy.models.budget import Seat
     from ttstudy.models.checkpoint import Checkpoint
     from ttstudy.prms.engine import ScoringEngine
     from ttstudy.prms.formats import Format
@@ -47,6 +49,7 @@ def open_reward_model(
     cache_mib: float = 512,
     on_overflow: Overflow = "warn",
     backbone: Literal["auto", "light", "transformers"] = "auto",
+    visible: str | None = None,
     **options: Any,
 ) -> StepScorer | JudgeScorer:
     """Open a process reward model (PRM) without running any code of its checkpoint.
@@ -67,6 +70,7 @@ def open_reward_model(
         on_overflow: `warn`, `error` or `drop` (see `StepScorer`).
         backbone: `light` is our own forward pass (Llama, Mistral, Qwen2), `transformers` is AutoModel, `auto` the
             first that can run the checkpoint. For engine `transformers`.
+        visible: CUDA_VISIBLE_DEVICES of a process of its own, for engine `vllm`; None: in this process.
         options: of the engine; of `vllm` see `ttstudy.prms.vllm.VllmScoring`. `max_model_len`, tokens of the
             longest solution, is by default the model's context.
 
@@ -97,7 +101,9 @@ def open_reward_model(
     if text is None:
         text = known.options if known and known.format == format else {}
     encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **text)
-    opening = Opening(checkpoint, format, encoder, cache, device, dtype, batch_tokens, cache_mib, backbone)
+    opening = Opening(
+        checkpoint, format, encoder, cache, device, dtype, batch_tokens, cache_mib, backbone, visible, text
+    )
     scoring: ScoringEngine = named(LOCAL_PRMS[engine].opens)(opening, **options)
     checkpoint.close()
     return StepScorer(name, encoder, scoring, on_overflow)
@@ -116,6 +122,8 @@ class Opening:
     batch_tokens: int | None
     cache_mib: float
     backbone: str
+    visible: str | None
+    text: Mapping[str, Any]
 
 
 def open_native(opening: Opening) -> ScoringEngine:
@@ -138,6 +146,13 @@ def open_native(opening: Opening) -> ScoringEngine:
     return TransformersScoring(checkpoint, head, head.keys, device, precision, budget)
 
 
+def visible_to(numbers: Sequence[int]) -> str:
+    """CUDA_VISIBLE_DEVICES for a process that has these of the GPUs that this one sees."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(number) for number in range(max(numbers) + 1)] if given is None else given.split(",")
+    return ",".join(names[number].strip() for number in numbers)
+
+
 def _device(name: str) -> str:
     """Of `auto` the last GPU: in a search the policy's engine takes the first ones."""
     import torch
@@ -151,6 +166,11 @@ def open_vllm(opening: Opening, **options: Any) -> ScoringEngine:
     """Scoring on vLLM; ValueError where the head or the backbone is not whole."""
     if opening.backbone != "auto":
         raise ValueError("backbone is an option of engine transformers; leave it out with engine vllm.")
+    if opening.visible is not None:
+        from ttstudy.prms.apart import Apart
+
+        known = {"format": opening.format, "dtype": opening.dtype, "cache": opening.cache, "text": opening.text}
+        return Apart(opening.visible, opening.checkpoint.folder, known | options)
     from ttstudy.models.network import dtype_of
     from ttstudy.prms import heads
     from ttstudy.prms.vllm import VllmScoring, on_cpu
@@ -179,9 +199,23 @@ def _writer(
     return open_engine(checkpoint.folder, engine, name, dtype=chosen, **options), longest
 
 
-def open_prm(path: str | Path, judge: Judge) -> StepScorer | JudgeScorer:
-    """The PRM that a step's spec asks for, whose checkpoint's folder is `path`."""
+def open_prm(
+    path: str | Path, judge: Judge, seat: Seat | None = None, apart: bool = False
+) -> StepScorer | JudgeScorer:
+    """The PRM that a step's spec asks for, whose checkpoint's folder is `path`.
+
+    `seat`: its GPUs and its share of them, where it has some; what it says changes no result. `apart`: another engine
+    runs in this process, so one that finds its GPUs itself gets a process of its own.
+    """
     options = judge.options
+    if judge.device == "cpu":
+        options["device"] = "cpu"
+    elif seat is not None and ENGINES[judge.engine].devices:
+        options |= {"device": f"cuda:{seat.devices[0]}", "cache_mib": seat.cache_gib * 1024}
+    elif seat is not None:
+        options["gpu_memory_utilization"] = seat.share
+        if apart and judge.verdicts is None:
+            options["visible"] = visible_to(seat.devices)
     if judge.verdicts is not None:
         from ttstudy.prms.judging import Settings
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ttstudy.kinds.formats import Encoded
+from ttstudy.models.devices import Running
 
 T = TypeVar("T")
 
@@ -31,6 +32,7 @@ class ScoringEngine(Protocol):
     context: int
     """Largest number of tokens that the model was made for."""
     tokens: int
+    running: Running
 
     def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
         """Score at each position of each sequence, one pass per sequence."""

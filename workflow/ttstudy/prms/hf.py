@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ttstudy.kinds.formats import Encoded
 from ttstudy.models.checkpoint import Checkpoint
+from ttstudy.models.devices import Running, named
 from ttstudy.prms import heads
 from ttstudy.prms.engine import Siblings, in_batches
 
@@ -59,6 +60,7 @@ class TransformersScoring:
         self.parameters = backbone + sum(weight.numel() for weight in head.weights.values())
         self.context = getattr(self.model.config, "max_position_embeddings", None) or 2**31
         self.tokens = 0
+        self.running = Running("transformers", named(device), str(dtype).removeprefix("torch."))
 
     @torch.inference_mode()
     def run(self, batch: Sequence[Encoded]) -> list[list[float]]:

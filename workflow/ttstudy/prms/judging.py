@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ttstudy.errors import StudyError
 from ttstudy.kinds.formats import Ask, Judgement, VerdictFormat
+from ttstudy.models.devices import Running
 from ttstudy.policies.protocol import Completion, Request, Sampling
 from ttstudy.policies.protocol import Engine as PolicyEngine
 from ttstudy.policies.seeds import derive
@@ -125,6 +126,11 @@ class JudgeScorer:
     def parameters(self) -> int:
         """Weights of the model."""
         return self.engine.parameters
+
+    @property
+    def running(self) -> Running:
+        """What it writes on."""
+        return self.engine.running
 
     @property
     def context(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ttstudy.kinds.formats import Encoded
+from ttstudy.models.devices import Running, named
 from ttstudy.prms import heads
 from ttstudy.prms.backbone import Backbone, Segment
 from ttstudy.prms.engine import Siblings, batches, in_batches
@@ -37,6 +38,7 @@ class NativeScoring:
         self.parameters = backbone.parameters + sum(weight.numel() for weight in head.weights.values())
         self.context = backbone.config.context
         self.tokens = 0
+        self.running = Running("transformers", named(str(backbone.device)), str(backbone.dtype).removeprefix("torch."))
         layout = backbone.config
         self._states = PrefixStates(
             layout.layers,

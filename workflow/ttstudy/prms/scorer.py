@@ -8,6 +8,7 @@ from itertools import compress
 from typing import Literal, get_args
 
 from ttstudy.kinds.formats import Encoded
+from ttstudy.models.devices import Running
 from ttstudy.prms.engine import ScoringEngine, Siblings
 from ttstudy.prms.formats import Format
 
@@ -49,6 +50,11 @@ class StepScorer:
     def context(self) -> int:
         """Largest number of tokens that the model was made for."""
         return self.engine.context
+
+    @property
+    def running(self) -> Running:
+        """What it runs on."""
+        return self.engine.running
 
     def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
         """Ids and score positions; ValueError for no steps or a blank step."""

@@ -27,6 +27,7 @@ from safetensors.torch import save_file
 from ttstudy.errors import StudyError
 from ttstudy.kinds.formats import FORMATS, LM_KEY, Encoded, HeadFormat
 from ttstudy.models.checkpoint import Checkpoint
+from ttstudy.models.devices import Running, named
 from ttstudy.models.environment import ENVIRONMENT
 from ttstudy.models.padding import pad_heads, padded_size
 from ttstudy.policies.vllm import failure, hush
@@ -97,6 +98,7 @@ class VllmScoring:
         )
         self._cpu = on_cpu()
         self.path = checkpoint.folder
+        self.running = Running("vllm", named("cpu" if self._cpu else "cuda", tensor_parallel), dtype)
         self._options: dict[str, Any] = {
             "tensor_parallel_size": tensor_parallel,
             "enforce_eager": enforce_eager or self._cpu,

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ttstudy.errors import StudyError
-from ttstudy.kinds.engines import WEIGHTS
+from ttstudy.kinds.engines import ENGINES, WEIGHTS
+from ttstudy.models import environment
 from ttstudy.models.checkpoint import parameters
+from ttstudy.models.facts import TINY, billions_of_name
 from ttstudy.run.machine_files import ResourcesFile, SiteFile, checked
+from ttstudy.run.placing import Places
 from ttstudy.study import Study, read_yaml
+from ttstudy.study.models import OnEngine
 
 TABLE = Path(__file__).resolve().parents[2] / "resources.yaml"
 SITE = Path(__file__).resolve().parents[2] / "profiles" / "slurm" / "site.yaml"
@@ -60,19 +64,41 @@ def of_job(
     prm: str | None = None,
     rows: Mapping[str, Any] | None = None,
     root: Path = Path(),
+    places: Places | None = None,
 ) -> Demand:
-    """Demand of a job with models of a study: by their sizes, and at least the GPUs that an engine is told to take."""
+    """Demand of a job with models of a study: memory and hours by their sizes, GPUs by their places.
+
+    Where these are not known, GPUs by the table, and at least as many as an engine is told to take.
+    """
     names = {"policy": policy, "prm": prm}
-    models = of_models(
-        **{kind: billions(study, name, root) for kind, name in names.items() if name is not None}, rows=rows
-    )
-    told = [_gpus_of_engine(study, name) for name in names.values() if name is not None]
-    return models._replace(gpus=max(models.gpus, *told)) if told else models
+    sizes = {kind: billions(study, name, root) for kind, name in names.items() if name is not None}
+    on_gpu = {kind: size for kind, size in sizes.items() if wants_gpu(study, str(names[kind]), size)}
+    told = [gpus_of_engine(study, str(names[kind])) for kind in on_gpu]
+    if places is not None and on_gpu:
+        # What does not fit is refused elsewhere, in words.
+        with suppress(StudyError):
+            if (placed := places.of(*(names[kind] if kind in on_gpu else None for kind in names))) is not None:
+                return of_models(**sizes, rows=rows)._replace(gpus=placed.gpus)
+    return of_models(**sizes, rows=rows)._replace(gpus=max([of_models(**on_gpu, rows=rows).gpus, *told]))
 
 
-def _gpus_of_engine(study: Study, name: str) -> int:
-    """GPUs that a model's engine is told to take, with several copies or shares for instance; 0: not told."""
-    return int(getattr(study.policies.get(name) or study.prms[name], "gpus", 0))
+def wants_gpu(study: Study, name: str, size: float) -> bool:
+    """Whether a model of so many billions of parameters is run on GPUs: by its engine, its `device` and its size.
+
+    vLLM's CPU build runs the miniature and its like; a larger model never goes there unasked.
+    """
+    settings = study.policies.get(name) or study.prms[name]
+    if not isinstance(settings, OnEngine):
+        return False
+    if not ENGINES[settings.engine].devices:
+        return size > TINY or gpus_of_engine(study, name) > 1 or not environment.cpu_build()
+    device: str | None = settings.device
+    return device == "cuda" or (device is None and size > TINY)
+
+
+def gpus_of_engine(study: Study, name: str) -> int:
+    """GPUs that the engine of a model on GPUs is told to take, with several copies or shares for instance."""
+    return max(1, int(getattr(study.policies.get(name) or study.prms[name], "gpus", 1)))
 
 
 def of_step(step: str) -> Demand:
@@ -111,12 +137,6 @@ def _counted(folder: Path) -> float:
     return parameters(folder) / 1e9
 
 
-def billions_of_name(name: str) -> float | None:
-    """Size that a model's name tells: 0.5 for Qwen2.5-0.5B-Instruct, 8 for Llama-3.1-8B; None where it does not."""
-    found = re.findall(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)[bB](?![A-Za-z0-9])", name)
-    return float(found[-1]) if found else None
-
-
 # -- a site's Slurm -------------------------------------------------------------------------------------------
 
 
@@ -134,7 +154,7 @@ class Site(NamedTuple):
     account: str | None = None
     gpu_model: str | None = None
     scratch: str | None = None
-    gpus_per_80gb: float = 1.0
+    gpu_memory_gb: float | None = None
     longest_hours: float | None = None
     gpus_per_node: int = 8
     cpus_per_gpu: int = -1  # the plugin's word for: as Slurm has it
@@ -154,11 +174,10 @@ def slurm(demand: Demand, site: Site, attempt: int = 1) -> dict[str, Any]:
     if site.longest_hours is not None:
         hours = min(hours, site.longest_hours)
     partition = site.gpu_partition if demand.gpus else site.cpu_partition
-    gpus = math.ceil(demand.gpus * site.gpus_per_80gb)
     return {
-        "gpu": gpus,
+        "gpu": demand.gpus,
         # Left to itself, Slurm may take a job's GPUs from several nodes; a model's processes want them on one.
-        "nodes": max(1, math.ceil(gpus / site.gpus_per_node)),
+        "nodes": max(1, math.ceil(demand.gpus / site.gpus_per_node)),
         "cpus_per_gpu": site.cpus_per_gpu,
         "mem_mb": int(demand.memory_gb * 1000 * attempt),
         "runtime": max(1, round(hours * 60)),

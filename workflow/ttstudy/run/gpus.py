@@ -12,7 +12,16 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ttstudy.errors import StudyError
+
+ASKED = "TTSTUDY_GPUS"
+"""Environment variable with the number of GPUs that a job was given."""
 _held: list[int] = []
+
+
+def number(count: int) -> str:
+    """Some GPUs in words."""
+    return f"{count} GPU{'' if count == 1 else 's'}"
 
 
 def visible(environment: Mapping[str, str] = os.environ) -> list[str]:
@@ -29,13 +38,18 @@ def take(count: int, environment: Mapping[str, str] = os.environ, folder: Path |
     """Wait for `count` GPUs and hold them as long as this process, or what it becomes by exec, lives.
 
     Returns the value for CUDA_VISIBLE_DEVICES: "" for a job that asks for none, and None to leave it as it is: where
-    there are no GPUs, or where Slurm has given this job just what it asks for.
+    there are no GPUs and none is asked for, or where Slurm has given this job just what it asks for. StudyError where
+    there are too few: nothing runs on a CPU that was given a GPU.
     """
     devices = visible(environment)
+    if count > len(devices):
+        raise StudyError(
+            f"this job asks for {number(count)}, but this machine has {len(devices)} (CUDA_VISIBLE_DEVICES, or what "
+            "nvidia-smi lists); run it where they are, or ask for less under the model's name: a smaller "
+            "vllm.tensor_parallel or, for the CPU, `device: cpu` with engine transformers"
+        )
     if not devices or (len(devices) == count and "SLURM_JOB_ID" in environment):
         return None
-    if count > len(devices):
-        raise SystemExit(f"error: this job asks for {count} GPUs, but this machine has {len(devices)}")
     folder = folder or Path(tempfile.gettempdir()) / f"ttstudy-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     while (got := _try(count, devices, folder)) is None:

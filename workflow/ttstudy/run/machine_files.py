@@ -82,7 +82,7 @@ class SiteFile(Section):
     account: Word | None = None
     gpu_model: Word | None = None
     scratch: Annotated[str, AfterValidator(printable)] | None = Field(default=None, min_length=1, max_length=1000)
-    gpus_per_80gb: float | None = Field(default=None, gt=0, le=100)
+    gpu_memory_gb: float | None = Field(default=None, ge=4, le=10_000)
     longest_hours: float | None = Field(default=None, gt=0, le=1e5)
     gpus_per_node: int | None = Field(default=None, ge=1, le=1000)
     cpus_per_gpu: int | None = Field(default=None, ge=1, le=1000)

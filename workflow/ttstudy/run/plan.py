@@ -28,7 +28,8 @@ from ttstudy.errors import StudyError
 from ttstudy.kinds.formats import FORMATS, VerdictFormat
 from ttstudy.miniature.shipping import find_shipped
 from ttstudy.models.checkpoint import parameters
-from ttstudy.run import demand
+from ttstudy.run import admission, demand
+from ttstudy.run.placing import Places, site_gpu
 
 Row = dict[str, Any]
 SPENT = ["responses", "policy_tokens", "prm_tokens", "gpu_hours", "flops", "disk_gb"]
@@ -47,13 +48,16 @@ class Expected:
     steps: float
 
 
-def plan(layout: Layout, settings: Mapping[str, Any] | None = None) -> pd.DataFrame:
+def plan(
+    layout: Layout, settings: Mapping[str, Any] | None = None, places: Places | None = None
+) -> pd.DataFrame:
     """The `plan` table: one row for each job that calls a model, or makes one.
 
     N of a pool's block is the number of responses that are there with it. Of a labelled set, `benchmark` is its name,
-    the method `labelled`. `settings` is the table of resources.
+    the method `labelled`. `settings` is the table of resources; `places`: the GPUs to plan for, by default the site's.
     """
     settings = demand.table() if settings is None else settings
+    places = site_places(layout) if places is None else places
     undone = {job.job.spec.product for job in todo.left(layout)}
     every = jobs(layout)
     made = [job for job in every if isinstance(job.spec, TrainPolicySpec | FetchSpec)]
@@ -61,16 +65,34 @@ def plan(layout: Layout, settings: Mapping[str, Any] | None = None) -> pd.DataFr
     for cell in cells.cells(layout.study):
         mine = [job for job in every if job.cell == cell]
         expected = expectation(layout, settings, cell, mine)
-        rows += [_priced(layout, settings, _left(row, job, undone)) for job in mine for row in _called(job, expected)]
+        rows += [_priced(places, settings, _left(row, job, undone)) for job in mine for row in _called(job, expected)]
     for name in layout.study.labelled:
         row = _labelled(layout, settings, name)
         scored = [job for job in every if job.rule == "score_labelled" and job.of == name]
         for job in scored:
             written = sum(_written(job.spec, steps) for steps in row["steps"])
             mine = {"prm": job.prm, "prm_tokens": row["prm_tokens"] + written, "writes": bool(written)}
-            rows.append(_priced(layout, settings, _left(row | mine, job, undone)))
+            rows.append(_priced(places, settings, _left(row | mine, job, undone)))
     columns = [column.split(":")[0] for column in COLUMNS["plan"].split()]
     return pd.DataFrame(rows, columns=columns)
+
+
+def site_places(layout: Layout) -> Places:
+    """A study's jobs on the GPUs of the site: stated, found by nvidia-smi, or assumed."""
+    return Places(layout, *site_gpu(demand.read_site().gpu_memory_gb))
+
+
+def placed(places: Places) -> tuple[list[Row], list[str]]:
+    """Where the models of every kind of job that is left sit, in words, and what is refused, a sentence each."""
+    wanted = admission.kinds(places.layout, [job.job for job in todo.left(places.layout)])
+    refused = dict(admission.refusals(places, wanted))
+    rows = []
+    for one in wanted:
+        found = None if one in refused else places.of(one.policy, one.prm)
+        words = "refused, see below" if one in refused else "when its models are fetched: their sizes are not known"
+        row = {"step": one.step, "policy": one.policy or "", "prm": one.prm or "", "jobs": one.jobs}
+        rows.append(row | {"gpus": found.gpus if found else 0, "where": found.words() if found else words})
+    return rows, list(refused.values())
 
 
 def _left(row: Row, job: Job, undone: Collection[str]) -> Row:
@@ -326,12 +348,13 @@ def _of_definition(study: Any, model: Mapping[str, Any]) -> float:
 # -- prices --------------------------------------------------------------------------------------------------
 
 
-def _priced(layout: Layout, settings: Mapping[str, Any], row: Row) -> Row:
+def _priced(places: Places, settings: Mapping[str, Any], row: Row) -> Row:
     """The row with GPUs, GPU-hours, FLOPs and disk."""
+    layout = places.layout
     study, speed = layout.study, settings["speed"]
     policy = row["policy"] if row["policy_tokens"] else None
     prm = row["prm"] if row["prm_tokens"] else None
-    wanted = demand.of_job(study, policy, prm, settings, layout.root)
+    wanted = demand.of_job(study, policy, prm, settings, layout.root, places)
     hours, sources = 0.0, set()
     for kind, name, tokens, share in (
         ("policy", policy, row["policy_tokens"], "drawing"),
@@ -339,7 +362,7 @@ def _priced(layout: Layout, settings: Mapping[str, Any], row: Row) -> Row:
     ):
         if name is None or wanted.gpus == 0:
             continue
-        own = demand.of_job(study, **{kind: name}, rows=settings, root=layout.root).gpus
+        own = demand.of_job(study, **{kind: name}, rows=settings, root=layout.root, places=places).gpus
         item = settings_of(study, name)
         rate = speed["measured"].get(getattr(item, "id", name))
         sources.add("assumed" if rate is None else "measured")

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ttstudy.dag import fingerprint
@@ -19,7 +20,7 @@ from ttstudy.dag.fingerprint import ROOT
 from ttstudy.dag.stamps import MARKERS
 
 if TYPE_CHECKING:
-    pass
+    from ttstudy.models.devices import Running
 
 RUN = "TTSTUDY_RUN"
 """Environment variable with the name of the run (one start of Snakemake) that a job belongs to."""
@@ -83,8 +84,14 @@ def beside(product: Path) -> Path:
     return product.with_name(f".{product.name}.job.json")
 
 
-def record(product: Path, seconds: float, amounts: Mapping[str, int], engines: Iterable[str] = ()) -> None:
-    """Leave what this process took, and with which libraries, beside its output.
+def record(
+    product: Path,
+    seconds: float,
+    amounts: Mapping[str, int],
+    engines: Iterable[str] = (),
+    running: Mapping[str, Running] = MappingProxyType({}),
+) -> None:
+    """Leave what this process took, with which libraries, and what its models ran on, beside its output.
 
     A job that was killed and went on counts its last process. `engines`: as in `libraries`.
     """
@@ -99,6 +106,7 @@ def record(product: Path, seconds: float, amounts: Mapping[str, int], engines: I
         "peak_bytes": max(item.ru_maxrss for item in used) * (1 if sys.platform == "darwin" else 1024),
         "hardware": ", ".join([*devices, hardware()]),
         "libraries": libraries(engines),
+        "engines": {name: item._asdict() for name, item in running.items()},
     } | dict(amounts)
     path = beside(product)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")

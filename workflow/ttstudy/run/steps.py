@@ -25,7 +25,10 @@ from ttstudy.dag.specs.generation import Drawing, ScoreSpec, SearchSpec
 from ttstudy.dag.specs.records import File, Spec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError, sentence
-from ttstudy.run import provenance, scratch
+from ttstudy.models import environment
+from ttstudy.models.budget import Seat
+from ttstudy.models.devices import Running
+from ttstudy.run import devices, gpus, placing, provenance, scratch
 from ttstudy.run.telling import told
 
 Item = TypeVar("Item")
@@ -39,6 +42,26 @@ def took(**amounts: int) -> None:
     """Note what the job used beside time, such as `tokens`; the reader of its record sums them."""
     for name, amount in amounts.items():
         _amounts[name] = _amounts.get(name, 0) + int(amount)
+
+
+def enter(spec: Spec) -> None:
+    """Go on in the Python of the job's engines, with the GPUs that it was given; StudyError where it sees fewer."""
+    environment.enter(*sorted(_engines(spec)))
+    devices.require(spec)
+
+
+def seats(spec: Spec, policy: Path | None = None, prm: Path | None = None) -> tuple[Seat | None, Seat | None]:
+    """Where the job's models sit on its GPUs, policy and PRM; None on a CPU. StudyError where they do not fit."""
+    placed = placing.seats(spec, policy, prm) if int(os.environ.get(gpus.ASKED) or 0) else None
+    return (None, None) if placed is None else (placed.policy, placed.prm)
+
+
+_running: dict[str, Running] = {}
+
+
+def runs(**models: Running) -> None:
+    """Note what the job's models, `policy` or `prm`, really run on: its record tells it."""
+    _running.update(models)
 
 
 def main(kind: type[Kind], step: Callable[[Kind, Path | None], None]) -> None:
@@ -64,7 +87,7 @@ def main(kind: type[Kind], step: Callable[[Kind, Path | None], None]) -> None:
             for path in spec.outputs.values():  # made from nobody knows what
                 Path(path).unlink(missing_ok=True)
             raise
-        provenance.record(Path(spec.product), time.monotonic() - clock, _amounts, _engines(spec))
+        provenance.record(Path(spec.product), time.monotonic() - clock, _amounts, _engines(spec), _running)
 
     told(run, args.log)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, create_model, model_validator
 
-from ttstudy.kinds.engines import LOCAL_PRMS, Serving
+from ttstudy.kinds.engines import ENGINES, LOCAL_PRMS, Serving
 from ttstudy.kinds.formats import FORMATS, VerdictFormat
 from ttstudy.study.fields import FilePath, Name, OneOf, Section
 from ttstudy.study.models import PRM_OPTIONS, Definition, HubModel, OnEngine, fields_of, told
@@ -17,11 +17,26 @@ Format = Annotated[str, OneOf(FORMATS)]
 _FAMILIES = ", ".join(f"{name}: {form.label}" for name, form in FORMATS.items())
 
 
+_HEEDING = " or ".join(name for name in LOCAL_PRMS if ENGINES[name].devices)
+
+
 class _LocalPRM(OnEngine):
     """A PRM whose weights are here: what runs it."""
 
     servings: ClassVar[Mapping[str, Serving]] = LOCAL_PRMS
     engine: Annotated[str, OneOf(LOCAL_PRMS)] = told(LOCAL_PRMS)
+    device: Literal["cpu", "cuda"] | None = Field(
+        default=None, description=f"where the {_HEEDING} engine runs; null: a GPU above 0.1 billion parameters"
+    )
+
+    @model_validator(mode="after")
+    def _device_fits(self) -> Self:
+        if not ENGINES[self.engine].devices and self.device is not None:
+            raise ValueError(
+                f"`device` is for the {_HEEDING} engine; {ENGINES[self.engine].label} finds its GPUs itself, so leave "
+                "it out"
+            )
+        return self
 
     @property
     def gpus(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from os.path import normpath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
@@ -22,6 +22,10 @@ RESERVED = (
     "specs",
 )
 """Folders of `results/` that a benchmark may not be named after."""
+
+
+Use = Literal["cot", "responses", "search"]
+USES: tuple[Use, ...] = get_args(Use)
 
 
 class Miniature(Section):
@@ -85,6 +89,7 @@ class Study(Section):
         self._prms_named()
         self._pairs_named()
         self._recorded_fits()
+        self._temperatures_fit()
         return self
 
     def _policies_named(self) -> None:
@@ -166,6 +171,19 @@ class Study(Section):
         if searched and not any(self.can_search(policy) for policy in self.policies):
             raise ValueError(f"{'.'.join(searched[:2])}: no policy here can be searched with; leave this method out")
 
+    def _temperatures_fit(self) -> None:
+        for policy, settings in self.policies.items():
+            engine = self.engine_of(policy)
+            if not isinstance(settings, PromptedPolicy) or engine is None or engine.hottest is None:
+                continue
+            for use in USES:
+                if (temperature := self.sampling_of(policy, use)["temperature"]) > engine.hottest:
+                    raise ValueError(
+                        f"policies.{policy}: draws {use} at temperature {temperature:g}, and {engine.label} takes at "
+                        f"most {engine.hottest:g}; set policies.{policy}.sampling.{use}.temperature lower, or another "
+                        "engine"
+                    )
+
     def _searches(self) -> Iterator[tuple[str, str, list[int]]]:
         """(key, method, budgets) of every search in the configuration."""
         every = {"budgets": self.budgets} | {f"budgets_of.{name}": item for name, item in self.budgets_of.items()}
@@ -184,7 +202,7 @@ class Study(Section):
         run = {method for budgets in (self.budgets, *self.budgets_of.values()) for method in budgets.methods}
         return [name for name, method in METHODS.items() if name in run or not method.budgeted]
 
-    def sampling_of(self, policy: str, use: Literal["cot", "responses", "search"]) -> dict[str, Any]:
+    def sampling_of(self, policy: str, use: Use) -> dict[str, Any]:
         """Settings for one policy and use: the study's or its prompt family's, its own changes applied."""
         settings = self.policies[policy]
         assert isinstance(settings, PromptedPolicy), policy

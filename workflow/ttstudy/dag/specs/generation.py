@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import create_model
 
@@ -97,6 +97,8 @@ class _Judge(Record):
     format: Format | None = None
     formats: dict[str, int] = {}
     engine: str = "transformers"
+    device: Literal["cpu", "cuda"] | None = None
+    """None: a GPU where the job was given one."""
     verdicts: Verdicts | None = None
     seed: int | None = None
 

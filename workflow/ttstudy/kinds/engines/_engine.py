@@ -55,6 +55,8 @@ class Engine:
     """Heeds `device` of a policy; otherwise it finds its GPUs itself."""
     vllm_environment: bool = False
     """A step with it goes on in vLLM's environment, where that is another than this (`ttstudy.models.environment`)."""
+    hottest: float | None = None
+    """The highest temperature that it takes; None: any."""
     no_search: str = ""
     """Why its policies cannot be searched with; "" where they can."""
 

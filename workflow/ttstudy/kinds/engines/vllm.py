@@ -28,6 +28,7 @@ ENGINE = Engine(
     label="vLLM",
     about="GPUs (and CPU, `make vllm-cpu`)",
     vllm_environment=True,
+    hottest=2.0,  # vLLM 0.32, sampling_params.py
     policies=Serving(
         opens="ttstudy.policies.replicas:open_vllm",
         options=_SHARED | {"data_parallel": _COPIES, "batch_invariant": _INVARIANT, "max_num_seqs": _TOGETHER},
