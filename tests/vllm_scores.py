@@ -13,7 +13,9 @@ def main(work: Path, output: Path) -> None:
     """Score what `work` (a JSON file) asks for: per model its folder, format, solutions and siblings."""
     found = {}
     for name, asked in json.loads(work.read_text()).items():
-        model = open_reward_model(asked["folder"], format=asked["format"], engine="vllm", on_overflow="error")
+        model = open_reward_model(
+            asked["folder"], format=asked["format"], engine="vllm", on_overflow="error", visible=asked["visible"]
+        )
         scores = model.score_batch([tuple(each) for each in asked["solutions"]])
         single = model.score(*asked["solutions"][0])
         last = model.score_last_batch([tuple(each) for each in asked["siblings"]]) if asked["siblings"] else []
