@@ -328,6 +328,7 @@ def test_a_score_job_that_was_given_a_gpu_and_sees_none_ends_in_one_sentence(vis
     assert f"{visible!r}" in words and "prms.good.device: cpu" in words and "\n" not in words
     monkeypatch.setenv(gpus.ASKED, "0")
     devices.require(spec)
+    assert devices.models(spec.named(output=str(tmp_path / "anywhere.parquet")))[0].key == "prms.PRM"
 
 
 def test_a_policy_on_cuda_never_runs_elsewhere_even_without_the_launcher(monkeypatch):

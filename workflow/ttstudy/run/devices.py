@@ -26,9 +26,10 @@ def models(spec: Spec) -> list[Asked]:
         found.append(Asked(f"policies.{spec.seeds[2]}", spec.engine.kind, spec.engine.device))
     if isinstance(spec, ScoreSpec | SearchSpec):
         parts = spec.product.split("/")
-        folder = parts[-2] if isinstance(spec, SearchSpec) else parts[parts.index("scores") + 1]
-        name = folder.removesuffix(".parquet").rpartition("-")[0]
-        found.append(Asked(f"prms.{name}", spec.judge.engine, spec.judge.device))
+        at = -2 if isinstance(spec, SearchSpec) else parts.index("scores") + 1 if "scores" in parts[:-1] else None
+        name = "" if at is None else parts[at].removesuffix(".parquet").rpartition("-")[0]
+        # A step may be run by hand, with its output anywhere.
+        found.append(Asked(f"prms.{name or 'PRM'}", spec.judge.engine, spec.judge.device))
     return found
 
 
