@@ -15,7 +15,8 @@ from ttstudy.run import steps
 def read(name: str, folder: Path) -> comparison.Finished:
     """A side's tables, and its provenance where there is one."""
     paths = {key: folder / "tables" / f"{key}.parquet" for key in (*sides.NEEDED, *sides.ALSO)}
-    found = {key: tables.read(key, path) for key, path in paths.items() if key in sides.NEEDED or path.is_file()}
+    there = {key: path for key, path in paths.items() if key in sides.NEEDED or path.is_file()}
+    found = {key: tables.read(key, path, foreign=True) for key, path in there.items()}
     path = folder / "provenance.json"
     try:
         known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

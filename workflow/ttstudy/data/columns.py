@@ -114,6 +114,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "match": ("budget", "flops"),
     "verdict": ("holds", "not significant", "fails", "not run"),
 }
+REGISTERED = ("method", "score", "vote")
+"""Of these, what there is follows from the files of `ttstudy.kinds`; a study that others made may have more."""
 KEYS: dict[str, list[str]] = {
     "benchmark": ["problem_id"],
     "recorded": ["problem_id", "greedy", "sample"],

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.dag import stamps
-from ttstudy.data.columns import CHOICES, COLUMNS, KEYS, OPTIONAL
+from ttstudy.data.columns import CHOICES, COLUMNS, KEYS, OPTIONAL, REGISTERED
 from ttstudy.data.contracts import RULES
 from ttstudy.errors import StudyError
 
@@ -44,10 +44,12 @@ class DamagedError(TableError):
 
 
 @cache
-def schema(name: str, gaps: frozenset[str] = frozenset(), more: tuple[str, ...] = ()) -> Any:
+def schema(
+    name: str, gaps: frozenset[str] = frozenset(), more: tuple[str, ...] = (), foreign: bool = False
+) -> Any:
     """Pandera schema of a table by name; `gaps` are its counts in which a value is missing, `more` columns that it has.
 
-    Those are `name:kind`, as contracts have them.
+    Those are `name:kind`, as contracts have them. `foreign`: see `read`.
     """
     import pandera.pandas as pa
 
@@ -56,8 +58,11 @@ def schema(name: str, gaps: frozenset[str] = frozenset(), more: tuple[str, ...] 
         kind = kind.removesuffix("?")
         if key in gaps:
             kind = "amount"
+        if foreign and kind in REGISTERED:
+            kind = "str"
         if kind in CHOICES:
-            return pa.Column(str, pa.Check.isin(CHOICES[kind]), nullable=nullable)
+            known = pa.Check.isin(CHOICES[kind], error=f"not one of {', '.join(CHOICES[kind])}")
+            return pa.Column(str, known, nullable=nullable)
         checks = {
             "str": (str, []),
             "int": (int, []),
@@ -81,7 +86,7 @@ def schema(name: str, gaps: frozenset[str] = frozenset(), more: tuple[str, ...] 
     )
 
 
-def check(name: str, frame: pd.DataFrame, where: str = "") -> pd.DataFrame:
+def check(name: str, frame: pd.DataFrame, where: str = "", foreign: bool = False) -> pd.DataFrame:
     """The frame with its columns in contract order and dtype; TableError for the first breach."""
     from pandera.errors import SchemaError, SchemaErrors
 
@@ -91,7 +96,7 @@ def check(name: str, frame: pd.DataFrame, where: str = "") -> pd.DataFrame:
         if item.endswith(":count?") and item.split(":")[0] in frame and frame[item.split(":")[0]].isna().any()
     ]
     more = tuple(item for item in OPTIONAL.get(name, "").split() if item.split(":")[0] in frame)
-    contract = schema(name, frozenset(gaps), more)
+    contract = schema(name, frozenset(gaps), more, foreign)
     missing = [column for column in contract.columns if column not in frame.columns]
     place = f"{where}: " if where else ""
     if missing:
@@ -152,10 +157,13 @@ def load(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     )
 
 
-def read(name: str, path: Path | str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read(
+    name: str, path: Path | str, columns: Sequence[str] | None = None, foreign: bool = False
+) -> pd.DataFrame:
     """Read and check a table (only `columns`, then unchecked); TableError when it is absent or damaged.
 
-    A column whose name ends in `?` is read where it is there.
+    A column whose name ends in `?` is read where it is there. `foreign`: of a study that may have been made with
+    methods, scores and votes that are not here.
     """
     path = Path(path)
     try:
@@ -169,7 +177,7 @@ def read(name: str, path: Path | str, columns: Sequence[str] | None = None) -> p
         if "FieldRef" in first or isinstance(error, KeyError):
             raise TableError(f"{path}: table {name} lacks a column that is asked for ({first})") from None
         raise DamagedError(path, first) from None
-    return frame if columns else check(name, frame, str(path))
+    return frame if columns else check(name, frame, str(path), foreign)
 
 
 def _present(path: Path, columns: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,6 +12,8 @@ from typing import Any, TypeVar
 from ttstudy.errors import StudyError
 
 Kind = TypeVar("Kind")
+_NAME = re.compile(r"(?!none$)[a-z][a-z0-9_]*")
+"""A name is a key, a word in tables and a folder, which some file systems take for the same in capitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +56,17 @@ def named(place: str) -> Any:
 def collected(package: str, folder: Iterable[str], kind: type[Kind]) -> dict[str, Kind]:
     """The one `kind` that each module of a package defines, by the module's name, in alphabetical order.
 
-    A module whose name starts with `_` is none of them. StudyError where a module defines none or several.
+    A module whose name starts with `_` is none of them. StudyError where a module defines none or several, or where
+    its name can be none in tables and paths.
     """
     found: dict[str, Kind] = {}
     for name in sorted(module.name for module in iter_modules(folder) if not module.name.startswith("_")):
         module = import_module(f"{package}.{name}")
+        if not _NAME.fullmatch(name):
+            raise StudyError(
+                f"{module.__file__}: a file's name is the name of what is in it: small letters, digits and "
+                "underscores, from a letter on, and not `none`, by which tables say that there is none; rename it"
+            )
         own = [item for item in vars(module).values() if isinstance(item, kind)]
         if len(own) != 1:
             raise StudyError(

@@ -61,10 +61,9 @@ def summary(layout: Layout) -> str:
         return f"Nothing to do: {len(every)} jobs are done. Report: {report['report']}"
     first = f"To do: {len(left)} of {len(every)} jobs: {_work(left)}."
     causes = _causes(layout, left)
-    if causes is None:
+    if isinstance(causes, str):
         there = (layout.root / report["report"]).exists()
-        gone = f"What the last report was made by is not known: {report['provenance']} is gone or cannot be read."
-        return f"{first}\n{gone if there else 'There is no report of this study yet.'}"
+        return f"{first}\n{causes if there else 'There is no report of this study yet.'}"
     return "\n".join([first, "Because", *(f"  {cause}: {_work(some)}" for cause, some in causes.items())])
 
 
@@ -79,11 +78,11 @@ def _work(left: Iterable[Left]) -> str:
     return ", ".join(words)
 
 
-def _causes(layout: Layout, left: Sequence[Left]) -> dict[str, list[Left]] | None:
-    """What is left to do by its cause; a job with several causes stands under each. None without an earlier report."""
+def _causes(layout: Layout, left: Sequence[Left]) -> dict[str, list[Left]] | str:
+    """What is left to do by its cause; a job with several causes stands under each. A sentence where none is known."""
     before = _before(layout)
-    if before is None:
-        return None
+    if isinstance(before, str):
+        return before
     old, code, versions = before
     found: dict[str, list[Left]] = {}
     mine: dict[str, list[str]] = {item.job.spec.product: [] for item in left}
@@ -105,18 +104,21 @@ def _causes(layout: Layout, left: Sequence[Left]) -> dict[str, list[Left]] | Non
     return found
 
 
-def _before(layout: Layout) -> tuple[Study, Mapping[str, str], Mapping[str, int]] | None:
-    """Configuration, code and versions of the study's last report; None where there is none that can be read."""
+def _before(layout: Layout) -> tuple[Study, Mapping[str, str], Mapping[str, int]] | str:
+    """Configuration, code and versions of the study's last report; why not, where they are none that can be read."""
+    path = places.PROVENANCE.format(folder=layout.folder)
     try:
-        known = json.loads((layout.root / places.PROVENANCE.format(folder=layout.folder)).read_text(encoding="utf-8"))
+        known = json.loads((layout.root / path).read_text(encoding="utf-8"))
         config = dict(known["config"])
         for group in (group for (group,) in _ORDERED):
             # JSON keeps the configuration with its keys sorted; a record of before 0.2 does not tell their order.
             names = known.get("order", {}).get(group) or [n for n in getattr(layout.study, group) if n in config[group]]
             config[group] = {name: config[group][name] for name in [*names, *config[group]]}
-        return from_mapping(config), dict(known["code"]), dict(known.get("step_versions", {}))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, StudyError):
-        return None
+        return from_mapping(config, path), dict(known["code"]), dict(known.get("step_versions", {}))
+    except StudyError as error:
+        return f"The last report was made by a configuration that is none any more: {error}."
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return f"What the last report was made by is not known: {path} is gone or cannot be read."
 
 
 Touches = Callable[[Left], bool]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 
+from ttstudy.errors import StudyError
 from ttstudy.kinds.scores import SCORES
 from ttstudy.kinds.votes import VOTES
 
@@ -126,6 +127,18 @@ class Section(BaseModel):
 
     # Strict: `yes` is no number, "4" is none, and true is not 1.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def unshadowed(base: type[BaseModel], names: Iterable[str], folder: str) -> list[str]:
+    """Names of things of a folder of `kinds`, as keys of a section; StudyError for one that the section has already."""
+    names = list(names)
+    for name in names:
+        if name in base.model_fields or hasattr(base, name):
+            raise StudyError(
+                f"workflow/ttstudy/kinds/{folder}/{name}.py: `{name}` is another thing in "
+                f"`{base.__name__.strip('_')}` already; rename the file"
+            )
+    return names
 
 
 class HubSource(Section):

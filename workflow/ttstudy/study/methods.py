@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, create_model, model_validator
 
 from ttstudy.kinds.methods import BUDGETED, METHODS, POOLED, SEARCHES, Option, growth_of
-from ttstudy.study.fields import FREE, Score, Section
+from ttstudy.kinds.votes import VOTES
+from ttstudy.study.fields import FREE, Score, Section, unshadowed
 
 BudgetList = Annotated[list[Annotated[int, Field(gt=0, le=1_000_000)]], Field(min_length=1)]
 
@@ -47,6 +48,13 @@ class _Budgets(Section):
                 raise ValueError(f"{method} lists a budget twice")
         return self
 
+    @model_validator(mode="after")
+    def _voted(self) -> _Budgets:
+        for method in self.methods:
+            if all(vote.judged != METHODS[method].judged for vote in VOTES.values()):
+                raise ValueError(f"{method} has no vote, since no file of kinds/votes is judged as it is; add one")
+        return self
+
 
 if TYPE_CHECKING:
     Budgets = _Budgets
@@ -56,7 +64,7 @@ else:
         __base__=_Budgets,
         __doc__=_Budgets.__doc__,
         __module__=__name__,
-        **{method: (BudgetList | None, None) for method in BUDGETED},
+        **{method: (BudgetList | None, None) for method in unshadowed(_Budgets, BUDGETED, "methods")},
     )
 
 
@@ -135,7 +143,10 @@ else:
         __base__=_Search,
         __doc__=_Search.__doc__,
         __module__=__name__,
-        **{name: _section(name, growth_of(name).options) for name in SEARCHES if growth_of(name).options},
+        **{
+            name: _section(name, growth_of(name).options)
+            for name in unshadowed(_Search, (name for name in SEARCHES if growth_of(name).options), "methods")
+        },
     )
 
 

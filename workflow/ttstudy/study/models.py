@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, create_model, model_validator
+from pydantic import BaseModel, Field, create_model, model_validator
 
 from ttstudy.kinds.engines import ENGINES, LOCAL_POLICIES, LOCAL_PRMS, Serving
-from ttstudy.study.fields import FREE, HubSource, Options, Section
+from ttstudy.study.fields import FREE, HubSource, Options, Section, unshadowed
 
 
 class Definition(Section):
@@ -43,18 +43,21 @@ PRM_OPTIONS = _sections(LOCAL_PRMS, "PRMOptions")
 """Those of the engines that score."""
 
 
-def fields_of(sections: Mapping[str, type[Section]]) -> dict[str, Any]:
-    """Fields of a model that has a section for each engine with options, as `pydantic.create_model` takes them."""
+def fields_of(sections: Mapping[str, type[Section]], base: type[BaseModel]) -> dict[str, Any]:
+    """Fields of a model that has a section for each engine with options, as `pydantic.create_model` takes them.
+
+    `base` is what the model is made from.
+    """
     return {
-        name: (section, Field(default=section(), description=f"options of engine {name}"))
-        for name, section in sections.items()
+        name: (sections[name], Field(default=sections[name](), description=f"options of engine {name}"))
+        for name in unshadowed(base, sections, "engines")
     }
 
 
 def told(servings: Mapping[str, Serving]) -> Any:
     """The field `engine`."""
     said = "; ".join(f"{name}: {ENGINES[name].about}" for name in servings)
-    return Field(default="transformers", description=said)
+    return Field(default="transformers", validate_default=True, description=said)
 
 
 class OnEngine(Section):

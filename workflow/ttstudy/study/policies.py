@@ -56,7 +56,7 @@ else:
         __base__=_LocalPolicy,
         __doc__=_LocalPolicy.__doc__,
         __module__=__name__,
-        **fields_of(POLICY_OPTIONS),
+        **fields_of(POLICY_OPTIONS, _LocalPolicy),
     )
 
 

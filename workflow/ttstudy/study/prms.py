@@ -48,7 +48,11 @@ if TYPE_CHECKING:
     LocalPRM = _LocalPRM
 else:
     LocalPRM = create_model(
-        "LocalPRM", __base__=_LocalPRM, __doc__=_LocalPRM.__doc__, __module__=__name__, **fields_of(PRM_OPTIONS)
+        "LocalPRM",
+        __base__=_LocalPRM,
+        __doc__=_LocalPRM.__doc__,
+        __module__=__name__,
+        **fields_of(PRM_OPTIONS, _LocalPRM),
     )
 
 

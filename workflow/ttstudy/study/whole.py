@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from ttstudy.kinds.engines import ENGINES, Engine
 from ttstudy.kinds.methods import METHODS, POOLED, SEARCHES, growth_of
+from ttstudy.kinds.scores import SCORES
 from ttstudy.study.benchmarks import Benchmark, Labelled
 from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section
 from ttstudy.study.methods import Budgets, Difficulty, Search
@@ -69,8 +70,8 @@ class Study(Section):
     sampling: Sampling = Sampling()
     pilot_samples: int = Field(default=16, ge=1, le=1_000_000, description="responses per problem for difficulty alone")
     first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")
-    score: Score = Field(default="last", description="PRM score of the headline numbers")
-    vote: JudgedVote = Field(default="prm_vote", description="vote of the headline numbers")
+    score: Score = Field(default="last", validate_default=True, description="PRM score of the headline numbers")
+    vote: JudgedVote = Field(default="prm_vote", validate_default=True, description="vote of the headline numbers")
     grader: Grader = Field(default="strict", description="grader of all accuracies; the report compares both")
     extraction: Literal["boxed", "conclusion", "last_number"] = "boxed"
     search: Search = Search()
@@ -103,6 +104,8 @@ class Study(Section):
             raise ValueError("references: every policy is one, so there is nothing to compare; leave one out")
 
     def _beams_filled(self) -> None:
+        if self.search.score not in SCORES:  # its default, which nothing else checks
+            raise ValueError(f"search.score: there is no {self.search.score!r}; name one of {', '.join(SCORES)}")
         width = self.search.beam_width
         for place, method, budgets in self._searches():
             for budget in budgets if growth_of(method).beams else []:
@@ -130,9 +133,10 @@ class Study(Section):
             raise ValueError("policies.all: this name stands for all policies together; choose another")
 
     def _prms_named(self) -> None:
-        needs_prm = [method for method in self.budgets.methods if METHODS[method].judged == "prm"]
-        if needs_prm and not self.prms:
-            raise ValueError(f"prms: none is defined, but budgets.{needs_prm[0]} needs one")
+        for place, budgets in self._every_budgets():
+            needs_prm = [method for method in budgets.methods if METHODS[method].judged == "prm"]
+            if needs_prm and not self.prms:
+                raise ValueError(f"prms: none is defined, but {place}.{needs_prm[0]} needs one")
         for prm, settings in self.prms.items():
             if prm == "none":
                 raise ValueError("prms.none: tables say `none` where no PRM is used; choose another name")
@@ -184,10 +188,14 @@ class Study(Section):
                         "engine"
                     )
 
+    def _every_budgets(self) -> Iterator[tuple[str, Budgets]]:
+        """(key, budgets) of the study and of each policy that has its own."""
+        yield "budgets", self.budgets
+        yield from ((f"budgets_of.{name}", budgets) for name, budgets in self.budgets_of.items())
+
     def _searches(self) -> Iterator[tuple[str, str, list[int]]]:
         """(key, method, budgets) of every search in the configuration."""
-        every = {"budgets": self.budgets} | {f"budgets_of.{name}": item for name, item in self.budgets_of.items()}
-        for place, budgets in every.items():
+        for place, budgets in self._every_budgets():
             for method in SEARCHES:
                 if budgets.of(method):
                     yield place, method, budgets.of(method)

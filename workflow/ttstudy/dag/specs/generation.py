@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     Engine = _Engine
 else:
     Engine = create_model(
-        "Engine", __base__=_Engine, __doc__=_Engine.__doc__, __module__=__name__, **fields_of(POLICY_OPTIONS)
+        "Engine",
+        __base__=_Engine,
+        __doc__=_Engine.__doc__,
+        __module__=__name__,
+        **fields_of(POLICY_OPTIONS, _Engine),
     )
 
 
@@ -112,7 +116,7 @@ if TYPE_CHECKING:
     Judge = _Judge
 else:
     Judge = create_model(
-        "Judge", __base__=_Judge, __doc__=_Judge.__doc__, __module__=__name__, **fields_of(PRM_OPTIONS)
+        "Judge", __base__=_Judge, __doc__=_Judge.__doc__, __module__=__name__, **fields_of(PRM_OPTIONS, _Judge)
     )
 
 

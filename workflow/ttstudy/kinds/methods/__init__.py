@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ttstudy.errors import StudyError
 from ttstudy.kinds.methods._method import Candidate, Growth, Method, Option, Room, Some
 from ttstudy.kinds.registry import collected
@@ -30,7 +32,21 @@ METHODS: dict[str, Method] = dict(
     sorted(collected(__name__, __path__, Method).items(), key=lambda item: (item[1].rank, item[0]))
 )
 """By name, as configuration, tables and paths say it; in the order in which they are shown."""
-GREEDY = next(name for name, method in METHODS.items() if method.draws == "greedy")
+if "samples" in METHODS:
+    raise StudyError("kinds/methods/samples.py: tables say `samples` of the pool that methods share; rename the file")
+
+
+def _first(found: Iterable[str], what: str) -> str:
+    """The first of the methods that are `what`, without which there is no study."""
+    name = next(iter(found), None)
+    if name is None:
+        raise StudyError(f"{__path__[0]}: no file is a method that {what}, and every study is told by one; put it back")
+    return name
+
+
+GREEDY = _first(
+    (name for name, method in METHODS.items() if method.draws == "greedy"), "draws one greedy answer (cot.py)"
+)
 """The one answer that the others are measured from."""
 CEILINGS = tuple(name for name, method in METHODS.items() if method.ceiling)
 """Bounds on what choosing can reach, which need the answer key."""
@@ -38,9 +54,11 @@ BUDGETED = tuple(name for name, method in METHODS.items() if method.budgeted)
 """Keys of `budgets`."""
 POOLED = tuple(name for name, method in METHODS.items() if method.budgeted and method.draws == "pool")
 """Those that share a pool of responses."""
-VOTED = next(name for name in POOLED if METHODS[name].judged == "none")
+VOTED = _first(
+    (name for name in POOLED if METHODS[name].judged == "none"), "votes over a pool without scores (majority.py)"
+)
 """The vote that no one judges: what a pool gives by itself."""
-GUIDED = next(name for name in POOLED if METHODS[name].judged == "prm")
+GUIDED = _first((name for name in POOLED if METHODS[name].judged == "prm"), "votes over a pool by a PRM (best_of_n.py)")
 """The vote that a PRM judges: what searches are measured from."""
 SEARCHES = tuple(name for name, method in METHODS.items() if method.growth is not None)
 """Those that search step by step."""

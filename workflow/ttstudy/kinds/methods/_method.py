@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar, get_args
 
 from ttstudy.kinds.registry import Look
 
@@ -81,6 +81,10 @@ class Growth:
     options: Mapping[str, Option] = field(default_factory=dict)
 
 
+Draws = Literal["greedy", "pool", "search"]
+Judged = Literal["none", "prm", "confidence"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """A way to spend N candidate solutions on a problem."""
@@ -91,11 +95,11 @@ class Method:
     about: str
     """What it does, in a sentence for the report's reader."""
     source: str
-    draws: Literal["greedy", "pool", "search"]
+    draws: Draws
     """One greedy response, N of the pool that methods share, or a search of its own."""
     budgeted: bool = True
     """A key of `budgets`; one that is not has the budgets of the pool."""
-    judged: Literal["none", "prm", "confidence"] = "none"
+    judged: Judged = "none"
     """Who gives the scores: no one, each PRM, or the policy itself by its confidence."""
     ceiling: bool = False
     """It asks whether any response is right, so it needs the answer key: no one can use it."""
@@ -107,3 +111,13 @@ class Method:
     """Raise it when results change on purpose: the searches of this method are then made again."""
     growth: Growth | None = None
     """Of a search."""
+
+    def __post_init__(self) -> None:
+        """Refuse a method that no one would run, or that would be taken for another."""
+        for name, allowed in (("draws", get_args(Draws)), ("judged", get_args(Judged))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{self.look.label}: `{name}` is {getattr(self, name)!r}, not {' or '.join(allowed)}")
+        if (self.draws == "search") != (self.growth is not None):
+            raise ValueError(f"{self.look.label}: a method has `growth` where it draws a search, and nowhere else")
+        if self.draws == "search" and self.judged != "prm":
+            raise ValueError(f'{self.look.label}: a search is steered by a PRM, so it is `judged` by "prm"')
