@@ -21,6 +21,8 @@ from ttstudy.dag.layout import open_layout
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.kinds.engines import ENGINES
+from ttstudy.kinds.formats import FORMATS, distinct
+from ttstudy.kinds.gathering import gathered
 from ttstudy.kinds.methods import BUDGETED, METHODS, SEARCHES
 from ttstudy.kinds.registry import collected
 from ttstudy.report import comparison as page
@@ -29,6 +31,18 @@ from ttstudy.study import from_mapping
 from ttstudy.study.fields import unshadowed
 from ttstudy.study.methods import _Budgets, _Search
 from ttstudy.study.policies import _LocalPolicy
+
+
+def started(root: Path) -> subprocess.CompletedProcess[str]:
+    """What a dry run of the smoke study says first."""
+    command = [sys.executable, "-B", "scripts/changes.py", "workflow/studies/smoke.yaml"]
+    paths = {"PYTHONPATH": str(root / "workflow")}
+    return subprocess.run(command, cwd=root, env=environment() | paths, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    return copy_repository(tmp_path_factory.mktemp("kinds") / "clone")
 
 
 @pytest.mark.parametrize("name", ["Upper", "with-dash", "none", "1st"])
@@ -40,6 +54,32 @@ def test_a_name_that_tables_or_paths_cannot_have_is_refused(name, tmp_path, monk
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(StudyError, match=rf"{name}.py: a file's name is the name of what is in it: small letters"):
         collected(package, [str(tmp_path / package)], float)
+
+
+@pytest.mark.parametrize("read", [lambda *given: collected(*given), lambda *given: gathered(*given)])
+def test_a_folder_is_no_file_of_a_registry_since_no_digest_reads_it(read, tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/__init__.py").write_text("IT = 1.0\n")
+    with pytest.raises(StudyError, match=r"/inner: must be one file, inner.py"):
+        read("outer", [str(tmp_path)], float)
+
+
+def test_what_an_editor_or_a_file_system_keeps_beside_a_file_is_no_code(clone):
+    folder = clone / "workflow/ttstudy/kinds/methods"
+    kept = [folder / ".#rebase.py", folder / "._rebase.py"]
+    kept[0].symlink_to("someone@somewhere.1")
+    kept[1].write_bytes(b"\0\0")
+    run = started(clone)
+    for path in kept:
+        path.unlink()
+    assert run.returncode == 0, run.stderr[-500:]
+
+
+def test_two_formats_that_claim_one_model_are_refused():
+    for change in ({"architectures": FORMATS["qwen"].architectures}, {"published": FORMATS["thinkprm"].published}):
+        mine = replace(FORMATS["math_shepherd"], **change)
+        with pytest.raises(StudyError, match=r"kinds/formats/zz.py: .* is told by the format (qwen|thinkprm) already"):
+            distinct({name: FORMATS[name] for name in ("qwen", "thinkprm")} | {"zz": mine})
 
 
 @pytest.mark.parametrize(
@@ -72,11 +112,6 @@ def test_a_method_that_no_one_would_run_is_refused(change, said):
         replace(METHODS["rebase"], **change)
 
 
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    return copy_repository(tmp_path_factory.mktemp("kinds") / "clone")
-
-
 @pytest.mark.parametrize(
     ("gone", "said"),
     [
@@ -90,9 +125,7 @@ def clone(tmp_path_factory) -> Path:
 def test_a_study_that_needs_a_file_that_was_taken_away_is_told_so_before_it_runs(gone, said, clone, tmp_path):
     file = clone / f"workflow/ttstudy/kinds/{gone}.py"
     kept = file.rename(tmp_path / "kept.py")
-    command = [sys.executable, "-B", "scripts/changes.py", "workflow/studies/smoke.yaml"]
-    paths = {"PYTHONPATH": str(clone / "workflow")}
-    run = subprocess.run(command, cwd=clone, env=environment() | paths, capture_output=True, text=True, timeout=120)
+    run = started(clone)
     kept.rename(file)
     assert run.returncode == 1 and said in run.stderr.splitlines()[-1]
 

@@ -144,7 +144,12 @@ def _file(module: str) -> Path | None:
 @cache
 def _imports(path: Path) -> frozenset[Path]:
     """Library files that a file imports, anywhere in it, lazily or not, with their packages' `__init__`."""
-    return _told(path) | (frozenset(path.parent.glob("*.py")) - {path} if registry(path) else frozenset())
+    return _told(path) | (frozenset(_modules(path.parent)) - {path} if registry(path) else frozenset())
+
+
+def _modules(folder: Path) -> list[Path]:
+    """Modules in a folder, as Python finds them: none is what an editor or a file system keeps beside them."""
+    return sorted(path for path in folder.glob("*.py") if path.stem.isidentifier())
 
 
 def registry(path: Path) -> bool:
@@ -253,7 +258,7 @@ def _computing(path: Path, only: Collection[str] | None) -> list[Path]:
 
 def members(folder: str) -> list[str]:
     """Every file of a folder of kinds, as `only` names them."""
-    found = (member(path) for path in sorted((KINDS / folder).glob("*.py")))
+    found = (member(path) for path in _modules(KINDS / folder))
     return [name for name in found if name is not None]
 
 

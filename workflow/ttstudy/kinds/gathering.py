@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from importlib import import_module
-from pkgutil import iter_modules
 from typing import TypeVar
+
+from ttstudy.kinds.registry import modules
 
 Kind = TypeVar("Kind")
 
@@ -16,7 +17,7 @@ def gathered(package: str, folder: Iterable[str], kind: type[Kind]) -> list[tupl
     In the order of the modules' names, then of definition; one that a module imports is another's.
     """
     found: dict[int, tuple[str, Kind]] = {}
-    for name in sorted(module.name for module in iter_modules(folder)):
+    for name in modules(folder):
         module = import_module(f"{package}.{name}")
         for item in vars(module).values():
             if isinstance(item, kind):

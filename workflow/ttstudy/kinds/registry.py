@@ -53,14 +53,26 @@ def named(place: str) -> Any:
     return getattr(import_module(module), name)
 
 
+def modules(folder: Iterable[str]) -> list[str]:
+    """Names of the modules in a package's folder, sorted; StudyError where one is a folder itself."""
+    found = [*iter_modules(folder)]
+    for module in found:
+        if module.ispkg:
+            raise StudyError(
+                f"{[*folder][0]}/{module.name}: must be one file, {module.name}.py, since a folder's code is in no "
+                "digest of what is made with it"
+            )
+    return sorted(module.name for module in found)
+
+
 def collected(package: str, folder: Iterable[str], kind: type[Kind]) -> dict[str, Kind]:
     """The one `kind` that each module of a package defines, by the module's name, in alphabetical order.
 
-    A module whose name starts with `_` is none of them. StudyError where a module defines none or several, or where
-    its name can be none in tables and paths.
+    A module whose name starts with `_` is none of them. StudyError where a module defines none or several, where it is
+    a folder, or where its name can be none in tables and paths.
     """
     found: dict[str, Kind] = {}
-    for name in sorted(module.name for module in iter_modules(folder) if not module.name.startswith("_")):
+    for name in (name for name in modules(folder) if not name.startswith("_")):
         module = import_module(f"{package}.{name}")
         if not _NAME.fullmatch(name):
             raise StudyError(
@@ -70,7 +82,7 @@ def collected(package: str, folder: Iterable[str], kind: type[Kind]) -> dict[str
         own = [item for item in vars(module).values() if isinstance(item, kind)]
         if len(own) != 1:
             raise StudyError(
-                f"{module.__file__}: must define one {kind.__name__}, but has {len(own)}; "
+                f"{module.__file__}: must define one {kind.__name__}, but has {len(own)} (one that it imports counts); "
                 "see CONTRIBUTING.md for how to add one"
             )
         found[name] = own[0]
