@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -25,6 +26,7 @@ from ttstudy.kinds.formats import FORMATS, distinct
 from ttstudy.kinds.gathering import gathered
 from ttstudy.kinds.methods import BUDGETED, METHODS, SEARCHES
 from ttstudy.kinds.registry import collected
+from ttstudy.report import cards, sections
 from ttstudy.report import comparison as page
 from ttstudy.run import changes
 from ttstudy.study import from_mapping
@@ -153,6 +155,22 @@ def test_the_page_of_a_study_without_a_prm_names_none():
     tables = report_world.world(problems=20, policies={"mini-20k": 20_416}, prms={}, budgets=(4,), explored=0)
     html, _ = report.render(tables, report_world.CONTEXT)
     assert "In a claim, TTS takes the best PRM too" in html and "TTS is with" not in html
+
+
+def test_a_section_may_not_be_named_as_a_part_that_the_page_has_itself():
+    tables = report_world.world(problems=20, policies=dict([*report_world.POLICIES.items()][:2]), budgets=(4,))
+    html, _ = report.render(tables, report_world.CONTEXT)
+    assert set(re.findall(r' id="([a-z]+)"', html)) - set(sections.SECTIONS) == sections.TAKEN
+    for name in sections.TAKEN:
+        with pytest.raises(StudyError, match=f"report/sections/{name}.py: the page has a part `{name}` already"):
+            sections.anchored({name: sections.SECTIONS["cot"]})
+
+
+def test_the_text_of_a_claim_names_methods_and_keeps_its_words():
+    text = "best_of_n over dvts and majority; the majority vote with 95 % confidence, by dvts-tuned and my_dvts: -1"
+    told = cards._written(text)
+    assert told.startswith("best-of-N over DVTS and majority; the majority vote with 95 % confidence, ")
+    assert told.endswith("by dvts-tuned and my_dvts: −1")
 
 
 # -- of someone else -------------------------------------------------------------------------------------------------

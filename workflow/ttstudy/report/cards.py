@@ -75,7 +75,13 @@ def _interval(low: float | None, high: float | None, ours: str) -> str | None:
 
 
 _MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")
-_METHODS = re.compile(r"\b(" + "|".join(LOOKS) + r")\b")
+_NAMES = {
+    name: look.label if look.label.isupper() else look.label[:1].lower() + look.label[1:]
+    for name, look in LOOKS.items()
+    if METHODS[name].budgeted and ("_" in name or look.label.lower() == name)
+}
+"""Methods as a sentence has them. One that is named by a plain word (majority) is a word there already."""
+_METHODS = re.compile(rf"(?<![\w-])({'|'.join(_NAMES)})(?![\w-])")
 
 
 def _written(value: Any) -> str | None:
@@ -83,9 +89,7 @@ def _written(value: Any) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else f"{float(value):.4g}"
-    names = {name: look.label if look.label.isupper() else look.label[:1].lower() + look.label[1:]
-             for name, look in LOOKS.items() if METHODS[name].budgeted}  # fmt: skip
-    return _METHODS.sub(lambda found: names.get(found[0], found[0]), _MINUS.sub("−", text))
+    return _METHODS.sub(lambda found: _NAMES[found[0]], _MINUS.sub("−", text))
 
 
 _COLUMNS = [

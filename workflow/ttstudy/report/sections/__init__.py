@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ttstudy.errors import StudyError
 from ttstudy.kinds.registry import collected
 from ttstudy.report.blocks import Results
 from ttstudy.report.section import GROUPS, Passage, Section
@@ -21,12 +22,18 @@ def _place(item: tuple[str, Section]) -> tuple[int, str, int, str]:
     return known, section.group, section.place, key
 
 
-SECTIONS: dict[str, Section] = dict(
-    sorted(
-        ((name.replace("_", "-"), section) for name, section in collected(__name__, __path__, Section).items()),
-        key=_place,
-    )
-)
+TAKEN = frozenset("answer audit cite claims downloads explorer main provenance words".split())
+"""Anchors that the page has itself."""
+
+
+def anchored(found: Mapping[str, Section]) -> dict[str, Section]:
+    """Sections of files by anchor, in the order of the page; StudyError where the page has an anchor itself."""
+    if both := sorted(TAKEN & set(found)):
+        raise StudyError(f"report/sections/{both[0]}.py: the page has a part `{both[0]}` already; rename the file")
+    return dict(sorted(((name.replace("_", "-"), section) for name, section in found.items()), key=_place))
+
+
+SECTIONS: dict[str, Section] = anchored(collected(__name__, __path__, Section))
 """Sections by anchor, in the order of the page."""
 
 
