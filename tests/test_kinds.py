@@ -18,7 +18,8 @@ from tests.test_headline import outcomes
 from ttstudy import report
 from ttstudy.analysis import comparison
 from ttstudy.analysis.accuracy import accuracy_table
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag.layout import jobs, open_layout
+from ttstudy.dag.todo import Left, Why
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.kinds.engines import ENGINES
@@ -28,7 +29,7 @@ from ttstudy.kinds.methods import BUDGETED, METHODS, SEARCHES
 from ttstudy.kinds.registry import collected
 from ttstudy.report import cards, sections
 from ttstudy.report import comparison as page
-from ttstudy.run import changes
+from ttstudy.run import changes, provenance
 from ttstudy.study import from_mapping
 from ttstudy.study.fields import unshadowed
 from ttstudy.study.methods import _Budgets, _Search
@@ -209,3 +210,11 @@ def test_a_last_report_that_had_a_method_that_is_gone_is_told_as_that(tmp_path):
     said = changes.summary(layout).splitlines()[-1]
     assert said.startswith("The last report was made by a configuration that is none any more: ")
     assert "provenance.json: budgets.parallel: unknown key" in said
+
+
+def test_a_file_of_kinds_that_is_gone_is_named_as_the_cause_of_what_it_costs(tmp_path):
+    before = provenance.code() | {"workflow/ttstudy/kinds/votes/gone.py": "0", "workflow/ttstudy/answers/gone.py": "0"}
+    ((words, touches),) = changes._files(before)
+    assert words == "workflow/ttstudy/kinds/votes/gone.py is gone"
+    steps = {job.rule: touches(Left(job, Why.OTHER)) for job in jobs(open_layout(from_mapping(smoke()), tmp_path))}
+    assert steps["outcomes"] and steps["report"] and not steps["train_policy"] and not steps["grade"]

@@ -212,6 +212,9 @@ def _files(code: Mapping[str, str]) -> Iterator[tuple[str, Touches]]:
     changed: dict[str, set[str]] = {}
     for name in sorted({*code, *now}):
         path = fingerprint.ROOT / name
+        gathers = path.with_name("__init__.py")
+        if name not in now and gathers.is_file() and fingerprint.registry(gathers):
+            path = gathers  # what was a file of a registry was code of all that reads its folder
         steps = {step for step in fingerprint.WRITES | {"report": ()} if path in fingerprint.computes(step)}
         if code.get(name) != now.get(name) and steps:
             changed[name] = steps
@@ -219,7 +222,7 @@ def _files(code: Mapping[str, str]) -> Iterator[tuple[str, Touches]]:
         yield f"{len(changed)} files of code have changed", partial(_is_of, set().union(*changed.values()))
         return
     for name, steps in changed.items():
-        yield f"{name} has changed", partial(_is_of, steps)
+        yield f"{name} {'has changed' if name in now else 'is gone'}", partial(_is_of, steps)
 
 
 def _versions(versions: Mapping[str, int]) -> Iterator[tuple[str, Touches]]:
