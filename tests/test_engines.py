@@ -29,18 +29,22 @@ ENGINE = Engine(
     sources=("checkpoint",),
     policies=Serving(
         opens="ttstudy.kinds.engines.parrot:Parrot",
-        options={"words": Option(type=str, default="hello", about="what it says")},
-        gpus=lambda options, device: 3,
+        options={
+            "words": Option(type=str, default="hello", about="what it says"),
+            "cages": Option(type=int, default=0, about="GPUs that it sits on", free=True),
+        },
+        gpus=lambda options, device: options["cages"],
     ),
 )
 
 
 class Parrot:
-    def __init__(self, path, name=None, *, dtype, words):
+    def __init__(self, path, name=None, *, dtype, words, cages):
         from ttstudy.models.chat import ChatTokenizer
+        from ttstudy.models.devices import Running
 
         self.chat, self.name, self.parameters, self.context = ChatTokenizer(path), "parrot", 1, 99
-        self.words = words
+        self.words, self.running = words, Running("a parrot", "cpu", dtype)
         self.encode_chat, self.decode = self.chat.encode_chat, self.chat.decode
 
     def generate(self, requests, progress=None):
@@ -99,7 +103,8 @@ def test_an_engine_is_one_file_and_without_it_nothing_is_left_of_it(tmp_path):
     file.write_text(PARROT)
     study = config(engine="parrot", parrot={"words": "1+1=2, so \\boxed{2}"})
     found = told(root, json.dumps(study))
-    assert "parrot: a bird" in found["schema"] and "what it says" in found["schema"] and found["gpus"] == 3
+    assert "parrot: a bird" in found["schema"] and "what it says" in found["schema"] and found["gpus"] == 0
+    assert told(root, json.dumps(config(engine="parrot", parrot={"cages": 3})))["gpus"] == 3
     assert told(root, json.dumps(config(engine="parrot")))["responses"] != found["responses"]
     assert found["record"].pop("engines/parrot")["version"] == 1
     assert found["record"] == before["record"]  # no other engine, and no step that calls a model

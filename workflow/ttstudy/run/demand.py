@@ -90,8 +90,11 @@ def wants_gpu(study: Study, name: str, size: float) -> bool:
     settings = study.policies.get(name) or study.prms[name]
     if not isinstance(settings, OnEngine):
         return False
-    if not ENGINES[settings.engine].devices:
+    engine = ENGINES[settings.engine]
+    if engine.vllm_environment:
         return size > TINY or gpus_of_engine(study, name) > 1 or not environment.cpu_build()
+    if not engine.devices:  # it says so itself
+        return int(getattr(settings, "gpus", 0)) > 0
     device: str | None = settings.device
     return device == "cuda" or (device is None and size > TINY)
 
