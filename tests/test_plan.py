@@ -28,7 +28,8 @@ LARGE: dict = {
     },
     "prms": {
         "prm-7b": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-7B"},
-        "prm-72b": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-72B"},
+        "prm-72b": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-72B", "engine": "vllm",
+                    "vllm": {"tensor_parallel": 2}},
     },
     "budgets": {"majority": [4, 256], "best_of_n": [4, 256], "beam_search": [4, 256], "dvts": [4, 256]},
     "first_block": 64,
