@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from ttstudy.kinds.methods import GUIDED
-from ttstudy.report.blocks import METHOD, POLICY, PRM, N, each, joined, shown
+from ttstudy.report.blocks import METHOD, POLICY, PRM, N, each, in_words, joined, shown
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import PHONE_SAFE, in_points
 from ttstudy.report.figures.style import INK, LOOKS, MUTED, Figure, canvas, render, seaborn
 from ttstudy.report.section import DECIDES, Given, Section, Told
 from ttstudy.report.views import StudyTables, ordered
 
-BASE = shown(GUIDED)
+BASE, BASE_WORDS = shown(GUIDED), in_words(GUIDED)
 MATCHES = {"budget": "equal N", "flops": "equal FLOPs"}
 
 
@@ -35,12 +35,13 @@ def _tell(given: Given) -> Told:
     frame, study = given.frame, given.study
     top = _largest(frame, study.reference_prm)
     budgets = joined([f"{budget}" for budget in sorted(set(top["budget"]))])
-    sentences = [f"Mean lead over {BASE} with {joined(sorted(set(top['prm'])))} at N = {budgets}, in points."]
+    sentences = [f"Mean lead over {BASE_WORDS} with {joined(sorted(set(top['prm'])))} at N = {budgets}, in points."]
     for words in MATCHES.values():
         part = top[top["match"] == words]
         means = part.groupby("method", observed=True)["difference"].mean().sort_values(ascending=False)
         if len(means):
-            leads = joined([f"{shown(name)} {100 * mean:+.1f}" for name, mean in means.items()])
+            signed = {name: f"{100 * mean:+.1f}".replace("-", "\N{MINUS SIGN}") for name, mean in means.items()}
+            leads = joined([f"{in_words(name)} {lead}" for name, lead in signed.items()])
             sentences.append(f"At {words}: {leads}.")
     columns = [
         POLICY, PRM, C("match", "Matched by", facet=True), N, METHOD, C("spent", "its N", "plain"),
@@ -51,9 +52,10 @@ def _tell(given: Given) -> Told:
     ]  # fmt: skip
     blocks = each(study, frame, "matched", columns, lambda b, k: _figure(top, b, k))
     method = (
-        f"At equal N, both draw N candidates. At equal FLOPs, {BASE} draws N and the method as many as cost no more, "
-        "by the full count of the ledger. There a search shares the prefixes that it has read; responses of "
-        f"{BASE} are each read whole. Intervals and p are of one row, without correction for their number."
+        f"At equal N, both draw N candidates. At equal FLOPs, {BASE_WORDS} draws N, and the method the largest N that "
+        "was run and costs no more by the full count of the ledger. There a search shares the prefixes that it has "
+        f"read; responses of {BASE_WORDS} are each read whole. Intervals and p are of one row, not corrected for their "
+        "number."
     )
     return Told(" ".join(sentences), blocks, method)
 
