@@ -216,7 +216,7 @@ def test_a_bad_configuration_stops_before_anything_runs(finished, tmp_path, chan
 
 
 def test_nothing_to_do_is_found_without_heavy_libraries_and_by_one_look_at_each_result(finished, monkeypatch):
-    # Seconds are the timing's: reports/timings/scale.py.
+    # Seconds are the timing's: reports/benchmarks/scale.py.
     told = {"PYTHONPROFILEIMPORTTIME": "1"}
     output = snakemake(finished, finished / "study.yaml", "--dry-run", env=told)
     imported = set(re.findall(r"^import time:.*\| +([\w.]+)$", output, flags=re.MULTILINE))

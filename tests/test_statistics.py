@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from reports.timings import intervals
+from reports.benchmarks import intervals
 from ttstudy.analysis import accuracy, statistics
 from ttstudy.data import tables
 
@@ -54,7 +54,7 @@ STUDIES = {"cross-fitted": 300, "optimism": 300, "adaptive": 300, "efficiency": 
 
 @pytest.mark.parametrize("name", [name for name in intervals.WORLDS if STUDIES.get(name.split(" ")[0].rstrip(","), 1)])
 def test_every_kind_of_interval_covers_as_often_as_it_says(name):
-    """The worlds of reports/timings/intervals.md at n = 500; bounds leave three standard errors of simulation."""
+    """The worlds of reports/benchmarks/intervals.md at n = 500; bounds leave three standard errors of simulation."""
     kind = name.split(" ")[0].rstrip(",")
     found = intervals.cover(name, 500, STUDIES.get(kind, 2000))
     noise = 3 * (0.95 * 0.05 / STUDIES.get(kind, 2000)) ** 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.timings import intervals
+from reports.benchmarks import intervals
 from ttstudy.analysis import strategy
 from ttstudy.data import tables
 from ttstudy.methods import voting

@@ -163,7 +163,7 @@ def choice_variance(
     Where strategies are nearly equal, the choice itself moves with the problems drawn: an interval over the fitted
     values alone holds the truth in 87 to 90 % of studies, not 95. What resampling the whole procedure adds is twice
     what it should be, since a resample tells as much as half as many distinct problems (see
-    reports/timings/intervals.md).
+    reports/benchmarks/intervals.md).
     """
     return unseen(resampled(values, groups, folds, repeats, resamples, seed, allowed)[1], fitted)
 

@@ -268,7 +268,7 @@ def optimism(
     normal, with the standard error of the whole procedure (both choices made anew) over resampled problems;
     copies of a problem stay in one fold. A resample tells as much as half as many distinct problems would,
     and a gap that is made of noise alone grows with the noise: the resampled error is sqrt(2) too large, and
-    is divided by that (reports/timings/intervals.md shows the coverage).
+    is divided by that (reports/benchmarks/intervals.md shows the coverage).
     """
     rows = []
     for grid in grids(outcomes):

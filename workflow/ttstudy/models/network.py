@@ -1,6 +1,6 @@
 """Forward pass of Llama-family decoders over a KV cache; a row's bits depend on that row alone.
 
-Rules that make it so on a CPU (measured, see reports/timings/engine.md): the number of rows of every
+Rules that make it so on a CPU (measured, see reports/benchmarks/engine.md): the number of rows of every
 matrix product is a multiple of 16; attention is explicit products and a softmax, its length padded to a
 multiple of 16 and summed in blocks of 128; no elementwise kernel whose vector body and scalar tail round
 differently (silu, sigmoid, complex numbers).

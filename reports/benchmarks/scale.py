@@ -1,6 +1,6 @@
 """Large grids: dry runs, and their jobs through Snakemake's scheduler. No network, no GPU, no model.
 
-    python reports/timings/scale.py [--dry-run] [--local] [--slurm SECONDS] [--small]
+    python reports/benchmarks/scale.py [--dry-run] [--local] [--slurm SECONDS] [--small]
 
 Dry runs: wall and CPU seconds, peak memory, jobs. The scheduler's runs are of the real DAG, but `python` is a stand-in
 that copies each step's outputs, made before and empty of results: what is timed is Snakemake, its rules and our input

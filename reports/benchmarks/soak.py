@@ -1,6 +1,6 @@
 """Soak: one small study ten times in a row; what stays behind in files, processes and memory.
 
-    python reports/timings/soak.py [RUNS] [faults|smoke]
+    python reports/benchmarks/soak.py [RUNS] [faults|smoke]
 
 `faults` is the fault tests' study (seconds, shipped models), `smoke` is `workflow/studies/smoke.yaml` (trains its own).
 Every run starts from nothing, with a temporary folder of its own. Printed per run: files left in that folder,

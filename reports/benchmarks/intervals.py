@@ -1,6 +1,6 @@
 """How often the study's 95 % intervals hold the truth, and how far off a choice of strategy is.
 
-    PYTHONPATH=workflow python reports/timings/intervals.py [--studies 1000] [--problems 30 100 500]
+    PYTHONPATH=workflow python reports/benchmarks/intervals.py [--studies 1000] [--problems 30 100 500]
 
 Each world draws studies whose truth is known. Writes intervals.md beside this file. `tests/test_statistics.py` runs
 the same worlds with fewer studies.
@@ -300,7 +300,7 @@ def page(studies: int, sizes: Sequence[int], choices: int) -> str:
         f"Percent of simulated studies whose 95 % interval holds the truth, and its mean width (accuracies and "
         f"differences in points). {studies} studies a cell (standard error {100 * (0.05 * 0.95 / studies) ** 0.5:.1f} "
         f"points at 95 %), {int(SLOW * studies)} where every study is computed on its own. Made by "
-        f"`PYTHONPATH=workflow python reports/timings/intervals.py --studies {studies}`.",
+        f"`PYTHONPATH=workflow python reports/benchmarks/intervals.py --studies {studies}`.",
         "",
         "| estimate | interval | " + " | ".join(f"n = {n}" for n in sizes) + " |",
         "|---|---|" + "--:|" * len(sizes),

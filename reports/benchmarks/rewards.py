@@ -1,6 +1,6 @@
 """Speed of scoring with a process reward model: batches beside single passes, siblings beside whole encodings.
 
-    python reports/timings/rewards.py [--problems 8] [--hidden 80 256] [--layers 4 6]
+    python reports/benchmarks/rewards.py [--problems 8] [--hidden 80 256] [--layers 4 6]
 
 CPU seconds of one thread on random weights of the given sizes and the miniature's problems (10 operations, so 10
 steps); every way must give the same scores to 1e-5. Writes rewards.md beside this file.
@@ -168,7 +168,7 @@ def main() -> None:
         for hidden, layers in zip(args.hidden, args.layers, strict=True):
             path = make(Path(folder) / f"{hidden}-{layers}", hidden, layers)
             lines += measure(path, solutions(args.problems))
-    command = " ".join(["python reports/timings/rewards.py", *sys.argv[1:]])
+    command = " ".join(["python reports/benchmarks/rewards.py", *sys.argv[1:]])
     text = f"""# Speed of scoring with a process reward model
 
 {datetime.date.today()}, {cpu()}, one thread, fp32, torch {torch.__version__};

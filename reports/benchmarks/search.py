@@ -1,6 +1,6 @@
 """Speed of beam search and DVTS beside best-of-N, and beside the same search one problem at a time.
 
-    python reports/timings/search.py --policy FOLDER --prm FOLDER [--problems 50] [--budgets 4 16 64]
+    python reports/benchmarks/search.py --policy FOLDER --prm FOLDER [--problems 50] [--budgets 4 16 64]
 
 CPU seconds of one thread, all in one run on the miniature's test problems; writes search.md beside this file.
 """
@@ -136,7 +136,7 @@ def report(timings: list[Timing], args: argparse.Namespace) -> str:
         "",
         f"Policy {policy}, PRM {prm}, transformers engine, float32, one thread. CPU seconds of the whole process, "
         "models freshly opened for each row; the PRM's time is included, best-of-N's too. A token is a generated "
-        "one, kept or not. Made by `python reports/timings/search.py --policy FOLDER --prm FOLDER`.",
+        "one, kept or not. Made by `python reports/benchmarks/search.py --policy FOLDER --prm FOLDER`.",
         "",
         "| N | method | problems | engine calls | depth | tokens | policy s | PRM s | all s | µs/token "
         "| against best-of-N | slower one problem at a time |",

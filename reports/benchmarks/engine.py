@@ -4,7 +4,7 @@ Random Llama checkpoints (multi-query attention, tied embeddings, 267 tokens). D
 tokens, 32 samples each, 16-64 new tokens. Prefill: 2048 distinct prompts of 40-60 tokens, one token each.
 Each figure is the best of some short runs, so that other work on the machine disturbs it little.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=workflow python reports/timings/engine.py [--runs 5] [--slots 256 512]
+    OMP_NUM_THREADS=1 PYTHONPATH=workflow python reports/benchmarks/engine.py [--runs 5] [--slots 256 512]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Time, size and opening of the report at paper size, from made-up tables.
 
-PYTHONPATH=workflow:tests python reports/timings/report.py [--share 1] [--keep FILE] [--profile]
+PYTHONPATH=workflow:tests python reports/benchmarks/report.py [--share 1] [--keep FILE] [--profile]
 
 500 problems of one benchmark and 30 of another, 12 policies x 7 PRMs, best-of-N, beam search and DVTS with {min, last,
 avg} x {PRM-Max, PRM-Vote, majority} at N = 4 to 256, samples and search trees of six problems a benchmark. The report

@@ -1,6 +1,6 @@
 """Speed of the study's mathematics at paper size.
 
-    PYTHONPATH=workflow python reports/timings/analysis.py
+    PYTHONPATH=workflow python reports/benchmarks/analysis.py
 
 500 problems x 256 responses x 7 PRMs: majority, coverage and best-of-N with {min, last, avg} x {PRM-Max, PRM-Vote} at
 N = 4, 16, 64, 256; the accuracy table with 10 000 bootstrap resamples; then strategies, their optimism, the

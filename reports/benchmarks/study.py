@@ -1,6 +1,6 @@
 """Wall seconds, CPU seconds and peak memory of a command with all its children, e.g. a whole study.
 
-python reports/timings/study.py make study
+python reports/benchmarks/study.py make study
 """
 
 import os

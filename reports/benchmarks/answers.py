@@ -1,6 +1,6 @@
 """How long 128 000 responses take to grade: 500 problems x 256 samples, cold, as a study of MATH-500 would.
 
-    PYTHONPATH=workflow python reports/timings/answers.py [--grader strict] [--workers 2] [--cache DIR]
+    PYTHONPATH=workflow python reports/benchmarks/answers.py [--grader strict] [--workers 2] [--cache DIR]
 
 The answers are a realistic mix: most are integers; the others fractions, radicals, polynomials, points,
 intervals, units and words, in several right spellings, with wrong values, missing boxes and a few hostile
