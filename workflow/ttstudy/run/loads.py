@@ -1,0 +1,49 @@
+"""Models that jobs load: each job its own, or one worker (`ttstudy.run.worker`) for all jobs with the same models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ttstudy.dag.layout import Job
+from ttstudy.dag.specs.records import Spec
+
+MODELS = ("policy", "engine", "judge")
+"""Fields of a spec that tell the models that its step opens, and what opens them."""
+
+
+def models(spec: Mapping[str, Any]) -> str | None:
+    """What tells the models of a spec, as its file has it, from all others; None of a step that opens none."""
+    opened = {name: spec[name] for name in MODELS if name in spec}
+    return json.dumps(opened, sort_keys=True) if "engine" in opened or "judge" in opened else None
+
+
+def of_spec(spec: Spec) -> str | None:
+    """`models` of a typed spec."""
+    if not {"engine", "judge"} & set(type(spec).model_fields):
+        return None
+    return models(spec.model_dump(mode="json", include=set(MODELS)))
+
+
+class Loads(NamedTuple):
+    """How often some jobs load models."""
+
+    workers: int
+    """Sets of models that are loaded together: a policy, a PRM, or both. Each is loaded once where one worker is
+    enough for its jobs."""
+    models: int
+    """Models that these sets load: of a search two."""
+    apart: int
+    """Models that are loaded where every job loads its own."""
+
+
+def expected(jobs: Iterable[Job]) -> Loads:
+    """Loads of jobs that are left to do."""
+    sets: dict[str, int] = {}
+    apart = 0
+    for job in jobs:
+        if (key := of_spec(job.spec)) is not None:
+            sets[key] = ("engine" in type(job.spec).model_fields) + ("judge" in type(job.spec).model_fields)
+            apart += sets[key]
+    return Loads(len(sets), sum(sets.values()), apart)
