@@ -3,8 +3,8 @@
 A value is a problem's expected correctness under a method (`voting`), so the spread that is left is that of
 the problems: they are what is resampled, the same ones for every method, policy and PRM of a benchmark.
 Sources: Miller 2024 (arXiv 2411.00640) for the setting; Efron 1987 for BCa; Wilson 1927 and Korn & Graubard
-1998 for small sets; Bowyer et al. 2025 (arXiv 2503.01747) on why the normal approximation fails on sets of
-30.
+1998 for small sets; Tango 1998 (Statistics in Medicine 17:891) for pairs; Bowyer et al. 2025 (arXiv 2503.01747)
+on why the normal approximation fails on sets of 30.
 
 Which interval `interval` takes, column by column:
 - every value 0 or 1: Wilson, whatever the number of problems;
@@ -13,6 +13,9 @@ Which interval `interval` takes, column by column:
 - fewer than `SMALL` problems: Wilson with the effective number of problems m (1 - m) / variance of the
   mean, and Student's quantile;
 - else: BCa bootstrap over problems (over clusters of them, where `clusters` is given).
+
+`paired_difference` takes Tango's score interval in the same way, see there. What the intervals hold in
+simulated studies tells reports/benchmarks/intervals.md.
 """
 
 from __future__ import annotations
@@ -80,8 +83,7 @@ def interval(
         low[effective], high[effective] = wilson(m, size, confidence, freedom=units - 1)
     if boot.any():
         low[boot], high[boot] = _bca(table[:, boot], confidence, resamples, seed, groups)
-    wider = _widening(spread, extra)
-    low, high = mean - wider * (mean - low), mean + wider * (high - mean)
+    low, high = _widened(mean, low, high, extra, confidence)
     # rounded far below any meaning, so that bytes do not hang on the order in which BLAS adds
     low, high = np.minimum(np.round(low, 12), mean), np.maximum(np.round(high, 12), mean)
     low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
@@ -142,9 +144,14 @@ def _variance_of_mean(table: np.ndarray, groups: np.ndarray | None) -> np.ndarra
     return (residuals**2).sum(axis=0) * units / (units - 1) / sizes.sum() ** 2
 
 
-def _widening(variance: np.ndarray, extra: np.ndarray | float) -> np.ndarray:
-    """How many times wider an interval becomes when `extra` is added to the variance."""
-    return np.sqrt(1 + np.where(variance > 1e-15, extra / np.maximum(variance, 1e-15), 0.0))
+def _widened(
+    mean: np.ndarray, low: np.ndarray, high: np.ndarray, extra: np.ndarray | float, confidence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds with the variance `extra` added, in quadrature, to each side's own half-width."""
+    from scipy.special import ndtri
+
+    more = ndtri(0.5 + confidence / 2) ** 2 * np.asarray(extra, dtype=float)
+    return mean - np.sqrt((mean - low) ** 2 + more), mean + np.sqrt((high - mean) ** 2 + more)
 
 
 @lru_cache(maxsize=8)
@@ -205,24 +212,63 @@ def _bca(
     return low, high
 
 
+def tango(
+    better: np.ndarray | float,
+    worse: np.ndarray | float,
+    size: np.ndarray | float,
+    confidence: float = CONFIDENCE,
+    freedom: int | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tango's score interval of (better - worse) / size, of `size` pairs of outcomes; Student's z with `freedom`.
+
+    `better` and `worse` count the pairs that differ either way; they and `size` may be fractions.
+    """
+    from scipy.special import ndtri, stdtrit
+
+    # statsmodels 0.15 has Newcombe's and Wald's for pairs, scipy 1.17 none; both bounds are roots of a falling function
+    z = ndtri(0.5 + confidence / 2) if freedom is None else stdtrit(max(freedom, 1), 0.5 + confidence / 2)
+    b, c, n = (np.asarray(x, dtype=float) for x in np.broadcast_arrays(better, worse, size))
+
+    def score(delta: np.ndarray) -> np.ndarray:
+        linear = (2 * n - b + c) * delta - b - c
+        rest = 8 * n * c * delta * (1 - delta)
+        least = (np.sqrt(np.maximum(linear**2 + rest, 0.0)) - linear) / (4 * n)
+        variance = np.maximum(n * (2 * least + delta * (1 - delta)), 1e-300)
+        return (b - c - n * delta) / np.sqrt(variance)
+
+    estimate = (b - c) / n
+    bounds = []
+    for target, outer in ((z, -1.0), (-z, 1.0)):
+        near, far = estimate.copy(), np.full_like(estimate, outer)
+        for _ in range(60):
+            middle = (near + far) / 2
+            inside = np.abs(score(middle)) < abs(target)
+            near, far = np.where(inside, middle, near), np.where(inside, far, middle)
+        bounds.append((near + far) / 2)
+    return bounds[0], bounds[1]
+
+
 def paired_difference(
     a: np.ndarray,
     b: np.ndarray,
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
-    clusters: Sequence[object] | None = None,
     extra: np.ndarray | float = 0.0,
 ) -> Paired:
     """Mean of a - b over the same problems, its interval and the two-sided p value of a sign-flip test.
 
-    Arrays [P], or [P, K] for K comparisons at once (then the fields are arrays). The interval is BCa; Student's when
-    there are fewer than `SMALL` units; where fewer than `RARE` problems differ at all, their share's Wilson bound on
-    either side; and where all differ by the same, Wilson's bound on the share of those that would not. Signs are
-    flipped in all 2^m ways for m <= 12 units that differ, else `resamples` times. `extra` is as in `interval`; with it
-    p is that of the test's normal score, shrunk as much as the interval widens.
+    Arrays [P], or [P, K] for K comparisons at once (then the fields are arrays). The interval is Tango's. Where every
+    difference is -1, 0 or 1 it is that of their counts, also where hardly any problem differs. Means over samples enter
+    as fractions of a count, which alone would be too wide; the number of problems is then that which gives the
+    differences' own variance, with Student's quantile. Where all but fewer than `RARE` differences are equal, their
+    variance tells nothing, and the number stays that of the problems.
+
+    Signs are flipped in all 2^m ways for m <= 12 problems that differ, else `resamples` times. `extra` is as in
+    `interval`; with it p is that of the test's normal score, shrunk as much as the side of the interval towards zero
+    widens.
     """
-    from scipy.special import ndtr, ndtri, stdtrit
+    from scipy.special import ndtr, ndtri
 
     a, b = _table(a), _table(b)
     if a.shape != b.shape:
@@ -230,37 +276,39 @@ def paired_difference(
             f"shapes {a.shape} and {b.shape} differ; a paired comparison needs the same problems"
         )
     gaps = a - b
-    groups = _groups(clusters, len(gaps))
-    sums, _ = _sums(gaps, groups)
-    units = len(sums)
     mean = gaps.mean(axis=0)
-    moved = (np.abs(sums) > 1e-12).sum(axis=0)
-    low, high = np.empty_like(mean), np.empty_like(mean)
-    rare = moved < RARE
-    small = ~rare & (units < SMALL)
-    boot = ~rare & ~small
-    if rare.any():
-        bound = wilson(moved[rare] / units, units, confidence)[1]
-        low[rare], high[rare] = np.maximum(-bound, -1), np.minimum(bound, 1)
-    if small.any():
-        half = stdtrit(units - 1, 0.5 + confidence / 2) * np.sqrt(_variance_of_mean(gaps[:, small], groups))
-        low[small], high[small] = mean[small] - half, mean[small] + half
-    if boot.any():
-        low[boot], high[boot] = _bca(gaps[:, boot], confidence, resamples, seed, groups)
-    variance = _variance_of_mean(gaps, groups)
-    same = ~rare & (variance < 1e-15)
-    if same.any():
-        # as many problems as Wilson's bound leaves unseen could differ by anything
-        seen = wilson(1.0, units, confidence)[0]
-        low[same], high[same] = seen * mean[same] - (1 - seen), seen * mean[same] + (1 - seen)
-    wider = _widening(variance, extra)
-    low, high = mean - wider * (mean - low), mean + wider * (high - mean)
-    low, high = np.minimum(np.round(low, 12), mean), np.maximum(np.round(high, 12), mean)
-    p = _sign_flip(sums, resamples, seed)
+    # a difference of two differences reaches from -2 to 2
+    most = np.maximum(np.ceil(np.abs(gaps).max(axis=0) - 1e-9), 1.0)
+    low, high = (most * bound for bound in _score_interval(gaps / most, confidence))
+    wide = _widened(mean, low, high, extra, confidence)
+    near = [np.where(mean > 0, mean - ends[0], ends[1] - mean) for ends in ((low, high), wide)]
+    wider = np.where(near[0] > 0, near[1] / np.maximum(near[0], 1e-300), 1.0)
+    low, high = (np.clip(np.round(bound, 12), -most, most) for bound in wide)
+    low, high = np.minimum(low, mean), np.maximum(high, mean)
+    p = _sign_flip(gaps, resamples, seed)
     p = np.where(wider > 1, 2 * ndtr(ndtri(p / 2) / wider), p)
     if np.ndim(a) == 2 and a.shape[1] == 1:
         return Paired(float(mean[0]), float(low[0]), float(high[0]), float(p[0]))
     return Paired(mean, low, high, p)
+
+
+def _score_interval(gaps: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
+    """Tango's interval of each column's mean of [P, K], values in [-1, 1]; see `paired_difference`."""
+    problems = len(gaps)
+    better, worse = np.maximum(gaps, 0).sum(axis=0), np.maximum(-gaps, 0).sum(axis=0)
+    counted = (np.abs(gaps - np.round(gaps)) < 1e-9).all(axis=0)
+    ordered = np.sort(gaps, axis=0)
+    reach = max(problems - RARE, 0)  # equal ones that leave fewer than RARE others
+    rare = (np.abs(ordered[reach:] - ordered[: problems - reach]) < 1e-9).any(axis=0)
+    low, high = np.empty(gaps.shape[1]), np.empty(gaps.shape[1])
+    plain = counted | rare
+    low[plain], high[plain] = tango(better[plain], worse[plain], problems, confidence)
+    if (~plain).any():
+        b, c = better[~plain], worse[~plain]
+        as_counts = (b + c) / problems - ((b - c) / problems) ** 2
+        times = np.maximum(as_counts / gaps[:, ~plain].var(axis=0, ddof=1), 1.0)
+        low[~plain], high[~plain] = tango(b * times, c * times, problems * times, confidence, problems - 1)
+    return low, high
 
 
 def _sign_flip(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
