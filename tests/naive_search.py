@@ -34,7 +34,7 @@ class Node:
     number: tuple = field(default=(), init=False)
 
     def __post_init__(self) -> None:
-        self.number = (len(self.path), self.attempt, self.parent.number if self.parent else (), self.path[-1])
+        self.number = (len(self.path), self.attempt, self.parent.number if self.parent else (), abs(self.path[-1]))
 
     def line(self) -> list[Node]:
         """The nodes from the root's child to this one."""
@@ -56,7 +56,7 @@ class Tree:
         self.width = options.budget // trees
         self.beams = self.width // options.beam_width
         self.nodes: list[Node] = []
-        self.answers = self._answers(self._grow([None], [], 1))
+        self.answers = self._official() if self.reference else self._answers(self._grow([None], [], 1))
 
     def _ask(self, parent: Node | None, path: tuple[int, ...], sampling: Sampling, attempt: int = 0) -> Node:
         line = parent.line() if parent else []
@@ -73,28 +73,36 @@ class Tree:
                 finish = "open"
         node = Node(parent, path, text, drawn, finish, attempt)
         node.place = parent.children if parent else path[-1] - self.tree * self.width
+        if not parent and path[-1] < 0:  # the second draw of a root
+            node.place = -1 - path[-1] - self.tree * self.width
         if parent:
             parent.children += 1
         self.nodes.append(node)
         return node
 
     def _draw(self, parent: Node | None, count: int) -> list[Node]:
-        """The children of a beam; in `reference`, drawn again where every one was cut, three times at most."""
+        """The children of a beam; in `reference`, drawn again where every one was cut, three times at most.
+
+        A root is drawn twice at most, and the second time what comes is taken, the last of equal steps.
+        """
         options = self.options
         stops = (options.separator,)
         sampling = Sampling(options.temperature, options.top_p, options.top_k, options.max_step_tokens, stops)
         children: list[Node] = []
-        for attempt in range(3 if self.reference and parent else 1):
-            first = attempt * count if parent else self.tree * count
-            paths = [(*(parent.path if parent else ()), first + number) for number in range(count)]
-            new = [self._ask(parent, path, sampling, attempt) for path in paths]
-            for node in new:
+        for attempt in range(3 if self.reference else 1):
+            numbers = [attempt * count + number for number in range(count)]
+            if not parent:
+                numbers = [self.tree * count + number for number in range(count)]
+            if not parent and attempt:
+                numbers = [-1 - number for number in numbers]
+            new = [self._ask(parent, (*(parent.path if parent else ()), number), sampling, attempt) for number in numbers]
+            for place, node in enumerate(new):
+                node.place += 0 if parent else attempt * count
                 node.alive = not (self.reference and node.drawn.finish in ("length", "context"))
-            if not parent and not any(node.alive for node in new):
-                for node in new:
-                    node.alive = True
+                if self.reference and not parent and attempt:
+                    node.alive = not any(other.text == node.text for other in new[place + 1 :])
             children += new
-            if options.dedup:
+            if options.dedup and not (attempt and not parent):
                 seen: set[str] = set()
                 for node in children:
                     if node.alive:
@@ -117,9 +125,8 @@ class Tree:
         before = node.parent.line() if node.parent else []
         counted = before
         if not node.alive:
-            # A duplicate takes its first sibling's score, a cut step has none.
-            first = next(other for other in siblings if other.text == node.text)
-            node.score = nan if first is node else first.score
+            # What takes no part has the score of the sibling with its text that does; a cut step may have none.
+            node.score = next((other.score for other in siblings if other.alive and other.text == node.text), nan)
         elif self.reference and not all(other.text for other in [*before, node]):
             node.score = 0.0
         elif not node.text:
@@ -149,7 +156,7 @@ class Tree:
     def _expand(self, parent: Node | None, count: int) -> list[Node]:
         """The children of a beam that take part, judged."""
         siblings = self._draw(parent, count)
-        for node in siblings:
+        for node in sorted(siblings, key=lambda node: not node.alive):
             self._judge(node, siblings)
         for node in siblings:
             if self.options.lookahead and node.finish == "open" and node.alive:
@@ -173,14 +180,41 @@ class Tree:
             return self._grow(live, done, depth + 1)
         return best if self.options.refill else None
 
+    def _official(self) -> list[Node]:
+        """The answers of the official code: places are counted at each beam that goes on, and never again."""
+        answers: list[Node] = []
+        best = self._best(self._expand(None, self.width), self.beams)
+        while best and len(answers) < self.beams:
+            candidates, places = [], 0
+            expanded = {id(beam): self._expand(beam, self.options.beam_width) for beam in self._in_order(best)}
+            for beam in best:
+                if len(answers) == self.beams:
+                    break
+                if beam.finish == "open":
+                    places = self.beams - len(answers)
+                    candidates += expanded[id(beam)]
+                else:
+                    answers.append(beam)
+            best = [] if len(answers) == self.beams else self._best(candidates, places)
+        return answers
+
+    def _in_order(self, beams: list[Node]) -> list[Node]:
+        return sorted((beam for beam in beams if beam.finish == "open"), key=lambda beam: beam.number)
+
+    def _best(self, candidates: list[Node], places: int) -> list[Node]:
+        best = sorted(candidates, key=lambda node: (-node.value, node.number))[:places]
+        for node in best:
+            node.kept = True
+        return best
+
     def _answers(self, standing: list[Node] | None) -> list[Node]:
-        if self.reference or standing is None:
+        if standing is None:
             ends = [node for node in self.nodes if node.kept and node.finish != "open"]
             ends.sort(key=lambda node: (len(node.path), node.rank, -node.value, node.number))
         else:
             ends = standing
         good = [node for node in ends if node.rank == 0 and node.alive]
-        if self.reference or not good:
+        if not good:
             return ends
         if self.options.answers == "beams":
             return good

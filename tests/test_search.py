@@ -156,11 +156,35 @@ def test_finished_beam_competes_until_it_is_beaten():
     assert result.answers["finish"].tolist() == ["eos", "eos"]
 
 
-def test_finished_beam_holds_its_slot_without_refill_and_in_reference():
-    for options in ({"refill": False}, {"semantics": "reference"}):
-        result = searched(EARLY, **options)
-        assert kept(result, "P") == ["a=.6", "b=.8", "f=.55", "g=.9"]
-        assert answered(result, "P") == ["a=.6", "b=.8/f=.55/g=.9"]  # in the order of completion
+def test_finished_beam_holds_its_slot_without_refill():
+    result = searched(EARLY, refill=False)
+    assert kept(result, "P") == ["a=.6", "b=.8", "f=.55", "g=.9"]
+    assert answered(result, "P") == ["a=.6", "b=.8/f=.55/g=.9"]  # in the order of completion
+
+
+def test_reference_does_not_take_back_the_place_of_a_beam_that_ended_behind_one_that_goes_on():
+    script = EARLY | {"Pb=.8/e=.5/": "i=.95# j=.1#"}
+    result = searched(script, semantics="reference")
+    assert kept(result, "P") == ["a=.6", "b=.8", "e=.5", "f=.55", "i=.95"]  # `a` ended, and yet two go on
+    assert answered(result, "P") == ["a=.6", "b=.8/e=.5/i=.95"]
+    better = script | {"P": "a=.6/ b=.8# c=.3/ d=.1/", "Pa=.6/": "e=.5/ f=.55/", "Pa=.6/f=.55/": "g=.9# h=.7#"}
+    result = searched(better, semantics="reference")
+    assert kept(result, "P") == ["a=.6", "b=.8", "f=.55", "g=.9"]  # `b` ended before `a` was come to
+
+
+def test_reference_ends_with_the_last_answer_whatever_still_goes_on():
+    script = {"P": "a=.6# b=.8/ c=.3/ d=.1/", "Pb=.8/": "e=.5/ f=.55#", "Pb=.8/e=.5/": "i=.95# j=.1#"}
+    assert answered(searched(script, semantics="reference"), "P") == ["a=.6", "b=.8/f=.55"]
+
+
+def test_reference_takes_the_second_draw_of_a_root_whole_and_the_last_of_equal_steps():
+    first, second = "long=.91/ long=.81/ long=.71/ long=.61/", "long=.95/ a=.4# b=.3/ a=.4/"
+    script = {"W": f"{first} {second}", "Wa=.4/": "c=.1# d=.2#", "Wb=.3/": "e=.5#"}
+    result = searched(script, semantics="reference")
+    assert kept(result, "W") == ["long=.95", "a=.4", "d=.2"]
+    assert answered(result, "W") == ["long=.95", "a=.4/d=.2"]
+    assert result.nodes["score"].isna().tolist() == [True] * 4 + [False] * 6
+    assert len(set(result.nodes["node"])) == 10
 
 
 def test_ties_go_to_the_node_drawn_first_and_duplicates_stay_by_default():

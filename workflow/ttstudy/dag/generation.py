@@ -23,6 +23,7 @@ from ttstudy.dag.specs.records import Spec
 from ttstudy.kinds.confidences import CONFIDENCES, STORED
 from ttstudy.kinds.methods import METHODS
 from ttstudy.study import GRADERS, OpenAIPolicy, RecordedPolicy, RecordedPRM, Study
+from ttstudy.study.methods import SEMANTICS
 from ttstudy.study.policies import LocalPolicy
 from ttstudy.study.sampling import SamplingSettings
 
@@ -160,12 +161,14 @@ def labels_spec(layout: Layout, run: PoolBlock) -> LabelSpec:
 @remembered
 def search_spec(layout: Layout, run: Search) -> SearchSpec:
     """Spec of one method's search at one budget."""
+    options = layout.study.search.of(run.method)
     spec = SearchSpec(
         version=fingerprint.VERSIONS["search"],
         judge=judge(layout, run.prm),
         method=run.method,
         method_version=METHODS[run.method].version,
-        options=layout.study.search.of(run.method),
+        semantics_version=SEMANTICS[options.semantics],
+        options=options,
         budget=run.budget,
         **_drawing(layout, run.cell, "search"),
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ttstudy.data.prompts import SEPARATOR
 from ttstudy.kinds.methods import SEARCHES, Growth, growth_of
 from ttstudy.kinds.scores import SCORES
+from ttstudy.study.methods import SEMANTICS
 
 if TYPE_CHECKING:
     from ttstudy.study.methods import Search
@@ -49,10 +50,11 @@ class Options:
     """`reference` follows the official code and overrules the options in `REFERENCE`, whatever they say.
 
     Besides them: a step cut by length or context is thrown away; an expansion that yields nothing is drawn
-    again, three times in all, then the beam ends as it is (at the root: one try, then what came is taken); a
-    blank step is a step with score 0, and so is all that follows it; every ended path is an answer, complete
-    or not. Not copied: unseeded draws, the order of ties across parents (ours is the order of drawing), and
-    the stale slot count, by which that code may expand beams only to drop them.
+    again, three times in all, then the beam ends as it is (at the root: twice, and the second draw is taken
+    whole); a blank step is a step with score 0, and so is all that follows it; every ended path is an answer,
+    complete or not; places are counted as a pass goes through the beams, so that more may go on than there are
+    places (`Tree.prune`). Not copied: unseeded draws, the order of ties across parents (ours is the order of
+    drawing), and what that code draws after its last answer, only to drop it. See docs/reference.md.
     """
 
     score: str = "last"
@@ -122,7 +124,7 @@ class Options:
         """Apply `reference`, then check."""
         choices = {
             "method": SEARCHES,
-            "semantics": ("default", "reference"),
+            "semantics": tuple(SEMANTICS),
             "score": tuple(SCORES),
             "answers": ("beams", "candidates"),
         }

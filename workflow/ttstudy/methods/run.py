@@ -136,7 +136,7 @@ class _Rounds:
             for (expansion, index), completion in self._generate(jobs, self.sampling):
                 expansion.children.append(self._node(expansion, index, completion))
             for expansion in pending:
-                self._sift(expansion)
+                self._sift(expansion, forced=attempt > 0 and expansion.parent is None)
             pending = [e for e in pending if all(child.out for child in e.children)]
             if not pending:
                 return
@@ -205,7 +205,10 @@ class _Rounds:
         number, count = attempt, expansion.places * self.options.children
         if expansion.parent is None:
             number, count = expansion.tree.number, self.options.width
-        return range(number * count, (number + 1) * count)
+        first = number * count
+        if expansion.parent is None and attempt:  # numbers that no tree's first draw has, however many trees there are
+            return range(-1 - first, -1 - first - count, -1)
+        return range(first, first + count)
 
     def _generate(
         self, jobs: Sequence[tuple[Expansion, int]], sampling: Sampling
@@ -266,13 +269,19 @@ class _Rounds:
         expansion.tree.nodes.append(node)
         return node
 
-    def _sift(self, expansion: Expansion) -> None:
-        """Mark what takes no part: duplicates. Where a reference root yields nothing, what was cut stays."""
+    def _sift(self, expansion: Expansion, forced: bool) -> None:
+        """Mark what takes no part: duplicates. `forced`: the second draw of a reference root, taken whole.
+
+        There the last of equal steps says how the path goes on, elsewhere the first.
+        """
         children = expansion.children
-        if self.reference and expansion.parent is None and all(child.out for child in children):
-            for child in children:
+        if forced:
+            last = {child.text: child for child in children[-self.options.width :]}
+            for child in last.values():
                 child.out = False
-        if self.options.dedup:
+            for child in children:
+                child.out = last.get(child.text) is not child
+        elif self.options.dedup:
             texts: set[str] = set()
             for child in children:
                 if not child.out:
@@ -282,14 +291,14 @@ class _Rounds:
     def _evaluate(self, expansion: Expansion) -> None:
         """Scores that no PRM gives, then values.
 
-        A blank step has its parent's score (0 at the root) and adds nothing to the path; a duplicate has that of
-        the first sibling with its text; in reference semantics a blank step and all after it have 0, and a step
-        that was cut has none (unless it, too, has the text of an earlier sibling).
+        A blank step has its parent's score (0 at the root) and adds nothing to the path; what takes no part has that
+        of the sibling with its text that does, and none where there is none; in reference semantics a blank step and
+        all after it have 0.
         """
         tree, line = expansion.tree, expansion.line
         blank_before = not all(node.text for node in line)
         twins: dict[str, float] = {}
-        for child in expansion.children:
+        for child in sorted(expansion.children, key=lambda child: child.out):
             before = line
             if child.out:
                 child.score = twins.get(child.text, child.score)

@@ -122,6 +122,8 @@ class Tree:
     seed: Sequence[object] = ()
     nodes: list[Node] = field(default_factory=list)
     beams: list[Node] = field(default_factory=list)
+    passed: int = 0
+    """How many of the beams, at their front, a pass of reference semantics has taken for answers."""
 
     @property
     def live(self) -> list[Node]:
@@ -146,9 +148,11 @@ class Tree:
 
     def prune(self, expansions: Sequence[Expansion]) -> None:
         """Keep the paths that the method chooses among those that have ended and what was drawn."""
-        options, ended = self.options, [node for node in self.beams if not node.open]
+        options, ended, places = self.options, [node for node in self.beams if not node.open], self.options.slots
         drawn = [node for expansion in expansions for node in expansion.children if not node.out]
-        room = Room(options.width, options.slots, options.refill, options.own, lambda: self._random(drawn))
+        if options.semantics == "reference":
+            ended, drawn, places = self._reference_pass(drawn)
+        room = Room(options.width, places, options.refill, options.own, lambda: self._random(drawn))
         kept = options.growth.select(ended, drawn, room)
         for node in kept:
             node.kept = True
@@ -158,6 +162,29 @@ class Tree:
                     node.ids = ()  # never needed again: memory grows with what is kept
         self.beams = kept
 
+    def _reference_pass(self, drawn: list[Node]) -> tuple[list[Node], list[Node], int]:
+        """Answers so far, candidates that compete, and places for both, as a pass of the official code finds them.
+
+        It goes through the paths kept last time, best first. One that has ended becomes an answer. One that goes on
+        enters its candidates and counts the places that are free; paths that end behind it lower that count no more,
+        so that there may be more paths than places. The pass ends, and the tree, with the last answer.
+        """
+        slots, room, going = self.options.slots, self.options.slots, set()
+        answers, standing = self.beams[: self.passed], self.beams[self.passed :]
+        for node in standing:
+            if len(answers) == slots:
+                break
+            if node.open:
+                room = slots - len(answers)
+                going.add(node.number)
+            else:
+                answers.append(node)
+        self.passed = len(answers)
+        if self.passed == slots:
+            return answers, [], slots
+        contest = [node for node in drawn if node.parent is None or node.parent.number in going]
+        return answers, contest, self.passed + room
+
     def _random(self, drawn: Sequence[Node]) -> Random:
         """Draws of this round: of the problem, the depth and, where there are several, the tree."""
         depth = max((node.depth for node in drawn), default=0)
@@ -166,7 +193,7 @@ class Tree:
     def answers(self) -> list[Node]:
         """Last nodes of the responses that this tree returns; never none."""
         if self.options.semantics == "reference":
-            return self.beams
+            return self.beams[: self.options.slots]
         finished = [node for node in self.beams if node.finished]
         if not finished:
             return self.beams

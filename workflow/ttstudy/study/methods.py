@@ -11,6 +11,9 @@ from ttstudy.kinds.methods import BUDGETED, METHODS, POOLED, SEARCHES, Option, g
 from ttstudy.kinds.votes import VOTES
 from ttstudy.study.fields import FREE, Score, Section, unshadowed
 
+SEMANTICS = {"default": 1, "reference": 2}
+"""Ways to search, with a version each: raise it when results change on purpose, and those searches are made again."""
+
 BudgetList = Annotated[list[Annotated[int, Field(gt=0, le=1_000_000)]], Field(min_length=1)]
 
 

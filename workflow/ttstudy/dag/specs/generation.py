@@ -142,12 +142,13 @@ class RecordedScoresSpec(Versioned):
 
 
 class SearchSpec(Drawing):
-    """One method's search at one budget. `method_version`: of the method, where it is not 1."""
+    """One method's search at one budget. `method_version`, `semantics_version`: where they are not 1."""
 
     step = "search"
     judge: Judge
     method: str
     method_version: int = 1
+    semantics_version: int = 1
     options: Search
     budget: Annotated[int, OWN]
 

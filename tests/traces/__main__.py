@@ -1,0 +1,5 @@
+"""Write the traces anew."""
+
+from tests.traces import write
+
+write()
