@@ -95,7 +95,8 @@ class Tree:
                 numbers = [self.tree * count + number for number in range(count)]
             if not parent and attempt:
                 numbers = [-1 - number for number in numbers]
-            new = [self._ask(parent, (*(parent.path if parent else ()), number), sampling, attempt) for number in numbers]
+            above = parent.path if parent else ()
+            new = [self._ask(parent, (*above, number), sampling, attempt) for number in numbers]
             for place, node in enumerate(new):
                 node.place += 0 if parent else attempt * count
                 node.alive = not (self.reference and node.drawn.finish in ("length", "context"))

@@ -29,7 +29,8 @@ LETTERS = "abcdefgh"
 
 def _policy(dice: random.Random) -> Any:
     """What a policy says after a text and a seed: it ends, is cut, repeats itself, goes blank, each at its own rate."""
-    end, cut, blank, boxed = (dice.choice(rates) for rates in ([0.1, 0.3, 0.6], [0, 0, 0.3, 0.9], [0, 0, 0.1], [0, 0.1]))
+    end, cut = dice.choice([0.1, 0.3, 0.6]), dice.choice([0, 0, 0.3, 0.9])
+    blank, boxed = dice.choice([0, 0, 0.1]), dice.choice([0, 0.1])
     letters, salt = LETTERS[: dice.choice([2, 8])], dice.random()
 
     def tell(text: str, request: Any) -> str:
@@ -62,16 +63,16 @@ def made(kind: tuple[str, str], number: int) -> dict[str, Any]:
     name = f"{semantics}-{method}-{number:03d}"
     dice = random.Random(name)
     budget = [4, 8, 16, 32, 64][number % 5]
-    told = {"method": method, "budget": budget, "beam_width": 4, "semantics": semantics, "max_depth": dice.choice([3, 6, 40])}
+    told = {"method": method, "budget": budget, "beam_width": 4, "semantics": semantics}
+    told |= {"max_depth": dice.choice([3, 6, 40])}
     policy, noise = _Noted(_policy(dice)), dice.random()
     scores: dict[tuple[str, ...], float] = {}
 
     def judge(problem: str, steps: list[str]) -> float:
         return scores.setdefault(tuple(steps), random.Random(f"{noise}|{'|'.join(steps)}").random())
 
-    trees = naive_search.search(
-        (name, "problem", tuple(map(ord, "Q"))), policy, ScriptedPRM(judge), Options(**told, max_step_tokens=LONGEST), ()
-    )
+    options = Options(**told, max_step_tokens=LONGEST)
+    trees = naive_search.search((name, "problem", tuple(map(ord, "Q"))), policy, ScriptedPRM(judge), options, ())
     nodes = [(number, node) for number, tree in enumerate(trees) for node in tree.nodes]
     answers = [(number, node) for number, tree in enumerate(trees) for node in tree.answers]
 
