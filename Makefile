@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CORES  ?= 2
 CONFIG ?= config.yaml
+GPUS   ?= 8x80
 # One thread per process: the work is sharded by process, and two threads on two busy cores are slower than one.
 export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
 
-.PHONY: help study compare test retrain smoke dry-run migrate lint audit clean vllm vllm-cpu
+.PHONY: help study compare test retrain smoke dry-run rehearse migrate lint audit clean vllm vllm-cpu
 
 help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -27,6 +28,9 @@ compare: $(VENV)/ready ## compare finished studies (BASELINE=FOLDER CANDIDATE=FO
 dry-run: $(VENV)/ready ## say what a run would do and because of what, without doing it
 	@$(BIN)/python scripts/changes.py $(CONFIG)
 	@$(SNAKEMAKE) --configfile $(CONFIG) --dry-run
+
+rehearse: $(VENV)/ready ## run all of a study's DAG with tiny stand-ins (CONFIG=..., GPUS=8x80): what would fail at full size?
+	@$(BIN)/python scripts/rehearse.py $(CONFIG) --gpus $(GPUS) --cores $(CORES)
 
 migrate: $(VENV)/ready ## bring results of an earlier version over (CONFIG=...), so that none is made again
 	@$(BIN)/python scripts/migrate.py $(CONFIG)

@@ -2,8 +2,8 @@
 
 A GPU is held by a lock on a file, which goes with the command however it ends. In a Slurm job, which has its GPUs
 already, the command runs as it is. The command is told how many it was given (TTSTUDY_GPUS), and ends where it does not
-see them. With TTSTUDY_SCRATCH set, models are copied there first, once per node. The hub is not asked for anything:
-`snakemake fetch` has been there.
+see them. In a rehearsal GPUs are simulated, and the command runs on the CPU. With TTSTUDY_SCRATCH set, models are
+copied there first, once per node. The hub is not asked for anything: `snakemake fetch` has been there.
 """
 
 import json
@@ -12,14 +12,19 @@ import sys
 from pathlib import Path
 
 from ttstudy.errors import StudyError
-from ttstudy.run import gpus, scratch
+from ttstudy.run import gpus, scratch, simulation
 from ttstudy.run.telling import told
 
 
 def main() -> None:
     """Take the GPUs, stage the models, become the command."""
     count, command = int(sys.argv[1]), sys.argv[2:]
-    if (devices := told(lambda: gpus.take(count))) is not None:
+    if (box := simulation.here()) is not None:
+        simulation.take(box, count, command[command.index("--spec") + 1])
+        count, devices = 0, ""
+    else:
+        devices = told(lambda: gpus.take(count))
+    if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
     os.environ[gpus.ASKED] = str(count)
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

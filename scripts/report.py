@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 
 from ttstudy import report
-from ttstudy.dag import fingerprint, stamps
+from ttstudy.dag import fingerprint, rehearsed, stamps
 from ttstudy.dag.specs.analysis import ReportSpec
 from ttstudy.data import published, tables
 from ttstudy.report import behind, page
@@ -43,6 +43,7 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
         "steps": behind.jobs(products),
         "libraries": behind.drawn_with(products),
         "checksums": provenance.checksums(read),
+        **({"rehearsal": rehearsed.name()} if rehearsed.name() else {}),
         "problems": {name: behind.problems(frame) for name, frame in problems.items()},
     }
     place = Path(spec.outputs["provenance"])

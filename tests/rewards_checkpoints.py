@@ -6,7 +6,6 @@ tokenizer, runs transformers' model one solution at a time and looks for the tag
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,17 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer
+
+from ttstudy.run.rehearsal import tiny
+from ttstudy.run.rehearsal.tokens import CHATML, LLAMA, TEXTS, byte_level, sentencepiece_like
+
+__all__ = ["LAYOUTS", "PROBLEMS", "TEXTS", "Reference", "Shelf", "byte_level", "make"]
 
 SYSTEM = r"Please reason step by step, and put your final answer within \boxed{}."
-TEXTS = [
-    "Compute 3*6+5 and then add 12 - 7.",
-    "First, 3*6=18, so we have 18+5.\n\nThen 18+5=23.\n\nSo the answer is \\boxed{28}.\n\n",
-    "What is the sum of the first ten odd numbers? Let x + y = 10 and x - y = 2.\nAdding them, 2x = 12.\n",
-    "system\nuser\nassistant\n" + SYSTEM,
-    "Step 1: we know that 5 - 3 = 2. ки\nStep 2: 2 + 2 = 4, so it is 4. ки\n + -",
-] * 4
 PROBLEMS = {
     "What is 3*6+5?": ["First, 3*6=18, so we have 18+5.", "Then 18+5=23.", "So the answer is \\boxed{23}."],
     "Let x + y = 10 and x - y = 2. What is x?": ["Adding them, 2x = 12.", "So x is 6."],
@@ -37,60 +33,6 @@ PROBLEMS = {
         "So it is \\boxed{100}.",
     ],
 }
-
-_QWEN_SPLIT = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
-    r"|\s+(?!\S)|\s+"
-)
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-LLAMA = (
-    "{% for message in messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'"
-    " + message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}"
-    "{% endif %}{{ content }}{% endfor %}"
-)
-
-
-def byte_level(specials: list[str], tags: list[str]) -> Tokenizer:
-    """Byte-level BPE as Llama 3 and Qwen2 have it; `tags` are added tokens that are not special."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_QWEN_SPLIT), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(
-        TEXTS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False)
-    )
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in specials])
-    tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in tags])
-    return tokenizer
-
-
-def sentencepiece_like() -> Tokenizer:
-    """BPE over whole texts with `▁` for spaces and bytes for unknown characters, as Llama 2 and Mistral have it."""
-    words = sorted({"▁" + word for text in TEXTS for word in text.split() if word.isalpha()} - {"▁ки"})
-    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    merges: list[tuple[str, str]] = []
-    characters = sorted({c for text in TEXTS for c in text if c not in " \n"} | {"▁"})
-    pieces += characters
-    for word in ["▁ки", "▁+", "▁-", "▁=", *words]:
-        for end in range(2, len(word) + 1):
-            if word[:end] not in pieces:
-                merges.append((word[: end - 1], word[end - 1]))
-                pieces.append(word[:end])
-    vocabulary = {piece: number for number, piece in enumerate(pieces)}
-    tokenizer = Tokenizer(models.BPE(vocabulary, merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True))
-    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
-    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
-    tokenizer.add_special_tokens(["<unk>", "<s>", "</s>"])
-    return tokenizer
 
 
 @dataclass(frozen=True)
@@ -184,12 +126,6 @@ def make(folder: Path, name: str, binary: bool = False, wide: bool = False) -> P
     """
     layout = LAYOUTS[name]
     hidden, heads, narrow = (64, 2, 1) if wide else (32, 4, 2)
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = layout.tokenizer()
-    tokenizer.save(str(folder / "tokenizer.json"))
-    settings = {"tokenizer_class": "PreTrainedTokenizerFast", **layout.settings}
-    (folder / "tokenizer_config.json").write_text(json.dumps(settings), encoding="utf-8")
     config = {
         "architectures": [layout.architecture],
         "vocab_size": 512,
@@ -204,7 +140,6 @@ def make(folder: Path, name: str, binary: bool = False, wide: bool = False) -> P
         "torch_dtype": "float32",
         **layout.config,
     }
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     draw = torch.Generator().manual_seed(len(name))
     head = {key: tuple(hidden if size == 32 else size for size in shape) for key, shape in layout.head.items()}
     shapes = dict(_backbone(config)) | head
@@ -214,11 +149,7 @@ def make(folder: Path, name: str, binary: bool = False, wide: bool = False) -> P
         key: torch.randn(shape, generator=draw) * (0.2 if "score" in key or len(shape) == 1 else 0.4) + ("norm" in key)
         for key, shape in shapes.items()
     }
-    if binary:
-        torch.save(state, folder / "pytorch_model.bin")
-    else:
-        save_file(state, folder / "model.safetensors")
-    return folder
+    return tiny.write(Path(folder), config, layout.tokenizer(), layout.settings, state, binary)
 
 
 def _backbone(config: dict[str, Any]) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -7,7 +7,7 @@ import os
 from functools import cache
 
 from snakemake.resources import Resources
-from ttstudy.run import admission, demand, gpus
+from ttstudy.run import admission, demand, gpus, simulation
 from ttstudy.run.placing import PLANNED, Places, site_gpu
 from ttstudy.run.telling import told
 
@@ -41,7 +41,9 @@ def _demand(step, wildcards):
 @cache
 def of_models(policy=None, prm=None):
     """Demand of a job with these models."""
-    return demand.of_job(study, policy, prm, places=gpu_places)
+    wanted = demand.of_job(study, policy, prm, places=gpu_places)
+    box = simulation.here()
+    return wanted if box is None else wanted._replace(gpus=simulation.wanted(box, policy, prm))
 
 
 def ask_for_the_rest(rules):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ttstudy.dag import fingerprint, places
+from ttstudy.dag import fingerprint, places, stamps
 from ttstudy.dag.contents import content
 from ttstudy.dag.specs.analysis import CompareSpec
 from ttstudy.dag.specs.records import File
@@ -71,6 +71,8 @@ def find(key: str, text: str, results: Path = Path("results")) -> Path:
     for name in NEEDED:
         if not Path(places.TABLE.format(folder=folder, table=name)).is_file():
             raise StudyError(f"{key}: {folder} has no tables/{name}.parquet; finish that study first")
+        if stamps.note(Path(places.TABLE.format(folder=folder, table=name)), "rehearsal") is not None:
+            raise StudyError(f"{key}: {folder} is a rehearsal, of tiny stand-ins; compare studies that were run")
     return folder
 
 

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ttstudy.dag import contents
+from ttstudy.dag import contents, rehearsed
 from ttstudy.errors import StudyError
 
 if TYPE_CHECKING:
@@ -197,6 +197,8 @@ def on_table(table: pa.Table, path: Path, notes: Mapping[str, str] | None = None
     stamp = running(path, lambda: of_rows(table))
     # As bytes, as Arrow has them: a table that has a stamp already shall not keep it beside the new one.
     told = {f"{KEY}.{name}".encode(): text.encode() for name, text in (notes or {}).items()}
+    if (name := rehearsed.name()) is not None:
+        told[f"{KEY}.rehearsal".encode()] = name.encode()
     if stamp is not None:
         told[KEY.encode()] = stamp.text().encode()
     return table.replace_schema_metadata((table.schema.metadata or {}) | told)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ttstudy.dag import rehearsed
 from ttstudy.report.cells import csv_bytes, pack_bytes
 from ttstudy.report.page import TEMPLATES
 from ttstudy.vocabulary import HEADLINE_TABLES
@@ -40,7 +41,8 @@ def packed(tables: Mapping[str, pd.DataFrame], room: int = ROOM) -> list[dict[st
     made = {}
     for name in sorted(names, key=lambda n: (len(tables[n]) * len(tables[n].columns), n)):
         frame = tables[name]
-        entry: dict[str, Any] = {"name": name, "rows": len(frame), "columns": list(map(str, frame.columns))}
+        saved = f"{rehearsed.WORD}-{name}" if rehearsed.name() else name
+        entry: dict[str, Any] = {"name": saved, "rows": len(frame), "columns": list(map(str, frame.columns))}
         entry |= {"csv": None, "parquet": None, "about": _about(name)}
         buffer = io.BytesIO()
         frame.reset_index(drop=True).to_parquet(buffer, engine="pyarrow", compression="zstd", index=False)

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ttstudy.dag import stamps
+from ttstudy.dag import rehearsed, stamps
 from ttstudy.run.integrity import sealed
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
@@ -31,6 +31,7 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals |= {"rehearsal": rehearsed.name(), "said": rehearsed.SAID, "marked": rehearsed.marked}
     environment.filters["embed"] = lambda value: Markup(embed(value))
     return environment.get_template(template).render(
         script=Markup(script), style=Markup(style), policy=policy(script, style), **values

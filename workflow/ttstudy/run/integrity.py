@@ -113,6 +113,8 @@ def _unit(path: Path) -> Path:
 
 def _ours(path: str) -> bool:
     """Whether a path below the results folder is one that a run makes: a study's, or with a spec's digest in it."""
+    if path.startswith("rehearsals/"):
+        return False
     return path.startswith(("studies/", "comparisons/")) or _DIGEST.search(path) is not None
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ttstudy.dag import stamps
+from ttstudy.dag import rehearsed, stamps
 from ttstudy.dag.fingerprint import ROOT
 from ttstudy.dag.inputs import benchmark_spec, imported_spec, labelled_spec
 from ttstudy.dag.layout import Layout, open_layout
@@ -45,57 +46,84 @@ from ttstudy.study.yamlfile import read_yaml
 SOURCES = ("workflow", "scripts", "reports", "tests", "docs", "envs", ".git", ".snakemake", ".venv")
 """Folders of the repository that hold no results."""
 PART = "TTSTUDY_RESPONSES_PER_PART"
-OURS = {".run.lock", ".seen.json", "specs", "models", "benchmarks", "imported", "labelled", "studies"}
+OURS = {".run.lock", ".seen.json", "specs", "models", "benchmarks", "imported", "labelled", "studies"} | {
+    *("rehearsals", rehearsed.WORD)
+}
 """What tells a results folder: a run made it before, or somebody copied results into it."""
 
 
 def check(layout: Layout) -> None:
     """StudyError for the first thing that a job of this study would stumble over."""
-    study = layout.study
-    variables()
-    results_folder(layout.root / study.results)
-    with naming("miniature.task"):
-        definitions.check_task(study.miniature.task)
-    for name, benchmark in study.benchmarks.items():
-        if isinstance(benchmark, MiniatureBenchmark):
-            with naming(f"benchmarks.{name}.task"):
-                definitions.check_task(benchmark.task)
-        spec = benchmark_spec(layout, name)
-        there = (layout.root / spec.product).exists()
-        if isinstance(benchmark, MiniatureBenchmark | FileBenchmark) and not there:
-            from ttstudy.data import benchmarks
-
-            with naming(f"benchmarks.{name}"):
-                benchmarks.load(spec.settings, spec.source)
-        elif getattr(benchmark, "sha256", None) is not None and there:
-            # A checksum that was written down later moves nothing, and is held against what is there.
-            with naming(f"benchmarks.{name}"):
-                agrees(benchmark, stamps.note(layout.root / spec.product, "sha256"))
-        elif isinstance(benchmark, RecordedBenchmark):
-            _recorded(layout, name, "benchmarks")
-    for name, settings in study.labelled.items():
-        if not (layout.root / labelled_spec(layout, name).product).exists():
-            from ttstudy.analysis.diagnostics.labelled import read_labelled
-
-            with naming(f"labelled.{name}"):
-                read_labelled(layout.root / settings.path, settings.format, settings.solutions)
-    published.check(study.published)
-    for name, policy in study.policies.items():
-        if isinstance(policy, TrainedPolicy):
-            with naming(f"policies.{name}.definition.model"):
-                definitions.check_model(policy.definition.model)
-            _section(definitions.PolicyTraining, policy.definition.training, f"policies.{name}.definition.training")
-        elif isinstance(policy, RecordedPolicy):
-            _recorded(layout, name, "policies")
-        elif isinstance(policy, CheckpointPolicy):
-            checkpoint.check(layout.root / policy.path, f"policies.{name}.path", "policy")
-    for name, prm in study.prms.items():
-        if isinstance(prm, TrainedPRM):
-            _trained_prm(study, name, prm)
-        elif isinstance(prm, CheckpointPRM):
-            tells = format_of if prm.format is None else None
-            checkpoint.check(layout.root / prm.path, f"prms.{name}.path", "prm", tells)
+    results_folder(layout.root / layout.study.results)
+    for look in looks(layout):
+        look()
     migration.refuse(layout)
+
+
+def looks(layout: Layout) -> Iterator[Callable[[], None]]:
+    """What is looked at of everything that a study points at: each raises StudyError where something is wrong."""
+    study = layout.study
+    yield variables
+    yield lambda: _task(study.miniature.task, "miniature.task")
+    yield from (partial(_benchmark, layout, name) for name in study.benchmarks)
+    yield from (partial(_labelled, layout, name) for name in study.labelled)
+    yield lambda: published.check(study.published)
+    yield from (partial(_policy, layout, name) for name in study.policies)
+    yield from (partial(_prm, layout, name) for name in study.prms)
+
+
+def _task(options: Mapping[str, Any], place: str) -> None:
+    with naming(place):
+        definitions.check_task(options)
+
+
+def _benchmark(layout: Layout, name: str) -> None:
+    benchmark = layout.study.benchmarks[name]
+    if isinstance(benchmark, MiniatureBenchmark):
+        _task(benchmark.task, f"benchmarks.{name}.task")
+    spec = benchmark_spec(layout, name)
+    there = (layout.root / spec.product).exists()
+    if isinstance(benchmark, MiniatureBenchmark | FileBenchmark) and not there:
+        from ttstudy.data import benchmarks
+
+        with naming(f"benchmarks.{name}"):
+            benchmarks.load(spec.settings, spec.source)
+    elif getattr(benchmark, "sha256", None) is not None and there:
+        # A checksum that was written down later moves nothing, and is held against what is there.
+        with naming(f"benchmarks.{name}"):
+            agrees(benchmark, stamps.note(layout.root / spec.product, "sha256"))
+    elif isinstance(benchmark, RecordedBenchmark):
+        _recorded(layout, name, "benchmarks")
+
+
+def _labelled(layout: Layout, name: str) -> None:
+    if not (layout.root / labelled_spec(layout, name).product).exists():
+        from ttstudy.analysis.diagnostics.labelled import read_labelled
+
+        settings = layout.study.labelled[name]
+        with naming(f"labelled.{name}"):
+            read_labelled(layout.root / settings.path, settings.format, settings.solutions)
+
+
+def _policy(layout: Layout, name: str) -> None:
+    policy = layout.study.policies[name]
+    if isinstance(policy, TrainedPolicy):
+        with naming(f"policies.{name}.definition.model"):
+            definitions.check_model(policy.definition.model)
+        _section(definitions.PolicyTraining, policy.definition.training, f"policies.{name}.definition.training")
+    elif isinstance(policy, RecordedPolicy):
+        _recorded(layout, name, "policies")
+    elif isinstance(policy, CheckpointPolicy):
+        checkpoint.check(layout.root / policy.path, f"policies.{name}.path", "policy")
+
+
+def _prm(layout: Layout, name: str) -> None:
+    prm = layout.study.prms[name]
+    if isinstance(prm, TrainedPRM):
+        _trained_prm(layout.study, name, prm)
+    elif isinstance(prm, CheckpointPRM):
+        tells = format_of if prm.format is None else None
+        checkpoint.check(layout.root / prm.path, f"prms.{name}.path", "prm", tells)
 
 
 def _trained_prm(study: Study, name: str, prm: TrainedPRM) -> None:
@@ -160,6 +188,7 @@ def results_folder(folder: Path) -> None:
     sources = [ROOT / name for name in SOURCES]
     if ROOT.is_relative_to(place) or Path.cwd().is_relative_to(place) or any(map(place.is_relative_to, sources)):
         raise StudyError(f"results: {folder} is where the study's own files are; give a folder apart, such as results")
+    rehearsed.refuse_mixture(folder)
     visible = {name for name in found if not name.startswith(".")} - {"lost+found"}
     if visible and not found & OURS:
         raise StudyError(f"results: {folder} holds files that no run made; give a new or an empty folder")

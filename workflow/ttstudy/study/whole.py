@@ -20,7 +20,7 @@ from ttstudy.study.sampling import SAMPLING, Sampling, SamplingChange, SamplingS
 
 RESERVED = (
     *("benchmarks", "imported", "labelled", "models", "studies", "logs", "retrained", "cache", "comparisons"),
-    "specs",
+    *("specs", "rehearsals"),
 )
 """Folders of `results/` that a benchmark may not be named after."""
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
+from ttstudy.dag import rehearsed
 from ttstudy.study.fields import FREE, OWN, Mark
 
 
@@ -118,7 +119,9 @@ class Spec(Record):
         return digest8(self._decides(own=False))
 
     def _decides(self, own: bool) -> dict[str, Any]:
-        return {"step": self.step} | dict(deciding(self, own))
+        # Nothing that a rehearsal makes is what a real run asks for.
+        apart = {"rehearsal": True} if rehearsed.name() else {}
+        return {"step": self.step} | apart | dict(deciding(self, own))
 
     @cached_property
     def inputs(self) -> tuple[File, ...]:

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import pandas as pd
 
+from ttstudy.dag import rehearsed
 from ttstudy.kinds.methods import METHODS
 
 if TYPE_CHECKING:
@@ -204,7 +205,10 @@ def clean(svg: str, key: str, title: str, description: str) -> str:
         "aria-describedby": f"{key}-desc",
         "stroke-linejoin": "round",
     }
-    for tag, text in (("desc", description), ("title", title)):
+    if rehearsed.name():
+        mark = {"x": "4", "y": f"{height - 4:.0f}", "font-size": "11", "font-weight": "bold", "fill": ORANGE}
+        ElementTree.SubElement(root, "text", mark).text = f"{rehearsed.WORD}, no result"
+    for tag, text in (("desc", description), ("title", rehearsed.marked(title))):
         element = ElementTree.Element(tag, {"id": f"{key}-{tag}"})
         element.text = "".join(c for c in text if c.isprintable())
         root.insert(0, element)
