@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
 
-.PHONY: help study compare test retrain smoke dry-run rehearse migrate lint audit clean vllm vllm-cpu
+.PHONY: help study compare test retrain smoke dry-run rehearse plan prompts migrate lint audit clean vllm vllm-cpu
 
 help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -37,6 +37,9 @@ migrate: $(VENV)/ready ## bring results of an earlier version over (CONFIG=...),
 
 plan: $(VENV)/ready    ## say what a run will cost: jobs, tokens, GPU-hours, disk
 	@$(SNAKEMAKE) plan --configfile $(CONFIG)
+
+prompts: $(VENV)/ready ## print what every policy is asked with: chat, text of its template, token ids
+	@$(BIN)/python scripts/prompts.py $(CONFIG)
 
 retrain: $(VENV)/ready ## train every model of CONFIG again and say whether the bytes agree with the shipped ones
 	@TTSTUDY_RETRAIN=1 $(SNAKEMAKE) --configfile $(CONFIG) --config results=results/retrained --until train_policy train_reward_model

@@ -37,7 +37,7 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:
             nonlocal done, tokens
             items = [
-                (row.problem_id, row.problem, engine.encode_chat(messages(spec.prompt, row.problem)))
+                (row.problem_id, row.problem, engine.encode_chat(messages(spec.prompt, row.problem, spec.thinking)))
                 for row in problems.iloc[rows].itertuples()
             ]
             result = run(

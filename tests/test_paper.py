@@ -22,7 +22,7 @@ from ttstudy.study import FileBenchmark
 
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared")) / "data"
 FILES = {"MATH-500": "math500.jsonl", "AIME24": "aime24.jsonl", "AMC23": "amc23.jsonl"}
-STUDIES = {name: load(ROOT / f"workflow/studies/{name}.yaml") for name in ("paper", "paper-newer")}
+STUDIES = {name: load(ROOT / f"workflow/studies/{name}.yaml") for name in ("paper", "paper-newer", "paper-reference")}
 
 
 @pytest.fixture()
@@ -46,6 +46,20 @@ def test_the_grid_is_the_papers_and_needs_no_network_to_be_planned(paper):
     assert {paper.study.policies[name].prompt for name in scaled} == {"llama", "qwen", "deepseek-r1"}
     distill = study.sampling_of("DeepSeek-R1-Distill-Qwen-7B", "cot")
     assert (distill["temperature"], distill["top_p"], distill["max_tokens"]) == (0.6, 0.95, 32768)
+
+
+def test_the_papers_own_choices_draw_the_same_responses_and_search_and_grade_otherwise(paper):
+    """All but the distillates', whose thoughts the official code does not begin."""
+    other = open_layout(STUDIES["paper-reference"], ROOT)
+
+    def made(layout, rule):
+        runs = {job.of: job.spec.product for job in jobs(layout) if job.rule == rule}
+        return {run: product for run, product in runs.items() if "Distill" not in run.cell.policy}
+
+    assert made(paper, "sample") == made(other, "sample") and made(paper, "score").keys() == made(other, "score").keys()
+    ours, theirs = made(paper, "search"), made(other, "search")
+    assert ours.keys() == theirs.keys() and not set(ours.values()) & set(theirs.values())
+    assert other.study.grader == "reference"
 
 
 def test_a_format_whose_ids_changed_moves_what_its_prms_scored_and_nothing_else(paper, monkeypatch):

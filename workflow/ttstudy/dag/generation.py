@@ -46,6 +46,7 @@ def _drawing(layout: Layout, cell: Cell, use: Use) -> dict[str, Any]:
         "policy": weights(layout, cell.policy),
         "engine": engine(layout.study, cell.policy),
         "prompt": settings.prompt,
+        "thinking": settings.thinking,
         "sampling": _sampling(layout.study, cell.policy, use),
         "outputs": {},
     }

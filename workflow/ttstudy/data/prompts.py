@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ttstudy.study.fields import Thinking
+
 SEPARATOR = "\n\n"
 """What parts two steps of a solution (paper, section 4.1)."""
 
@@ -53,8 +55,21 @@ FAMILIES = {
 """Instructions by family, to the letter (paper, tables 7 and 8; the official code, `evaluate.py` and `base_env.py`)."""
 
 
-def messages(family: str, problem: str) -> list[dict[str, str]]:
-    """Chat messages of a problem. `plain` gives the problem alone; R1-Distill takes no system message."""
+THINK = "<think>"
+"""What a reasoning model's thoughts begin with."""
+
+_ANSWER: dict[Thinking, list[dict[str, str]]] = {
+    "template": [],
+    "open": [{"role": "assistant", "content": f"{THINK}\n"}],
+    "none": [{"role": "assistant", "content": ""}],  # as the official code asks: the answer is begun with nothing
+}
+
+
+def messages(family: str, problem: str, thinking: Thinking = "template") -> list[dict[str, str]]:
+    """Chat messages of a problem; a last one of the assistant is the beginning of the answer, to be continued.
+
+    `plain` gives the problem alone; R1-Distill takes no system message.
+    """
     system, after = FAMILIES[family]
     instruction = [] if system is None else [{"role": "system", "content": system}]
-    return [*instruction, {"role": "user", "content": problem + after}]
+    return [*instruction, {"role": "user", "content": problem + after}, *_ANSWER[thinking]]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ttstudy.methods.options import REFERENCE_TRIES, Options
 from ttstudy.methods.tree import OPEN, Expansion, Node, Tree
-from ttstudy.policies.protocol import Completion, Engine, Request, Sampling
+from ttstudy.policies.protocol import Completion, Engine, Request, Sampling, begins
 from ttstudy.policies.seeds import derive
 from ttstudy.prms.protocol import RewardModel, check_scores
 
@@ -362,7 +362,7 @@ def _result(trees: Sequence[Tree], engine: Engine, counters: Counters) -> Search
                     (
                         tree.problem_id,
                         sample,
-                        engine.decode([token for node in line for token in node.ids]),
+                        begins(engine, tree.prompt) + engine.decode([token for node in line for token in node.ids]),
                         [node.text for node in told],
                         len(tree.prompt),
                         sum(node.tokens for node in line),

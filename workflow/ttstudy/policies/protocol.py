@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from ttstudy.data.prompts import THINK
 from ttstudy.models.devices import Running
 
 Finish = Literal["eos", "stop", "length", "context"]
@@ -105,3 +106,11 @@ class Engine(Protocol):
 
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Draw one completion per request."""
+
+
+def begins(engine: Engine, prompt: Sequence[int]) -> str:
+    """What of the response stands in the prompt already: the mark that begins a reasoning model's thoughts, or nothing.
+
+    Responses tell it, so that whoever reads one can tell thoughts from the answer.
+    """
+    return f"{THINK}\n" if engine.decode(prompt[-16:]).rstrip().endswith(THINK) else ""

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ttstudy.data.prompts import messages, split_steps
 from ttstudy.kinds.confidences import CONFIDENCES, STORED, Tokens
-from ttstudy.policies.protocol import Engine, Progress, Request, Sampling
+from ttstudy.policies.protocol import Engine, Progress, Request, Sampling, begins
 from ttstudy.policies.seeds import derive
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def draw(
     depend on blocks, order or machine load.
     """
     sampling = _sampling(spec)
-    prompts = [tuple(engine.encode_chat(messages(spec.prompt, problem))) for problem in problems["problem"]]
+    chats = [messages(spec.prompt, problem, spec.thinking) for problem in problems["problem"]]
+    prompts = [tuple(engine.encode_chat(chat)) for chat in chats]
     keys = [
         (problem_id, prompt, sample)
         for problem_id, prompt in zip(problems["problem_id"], prompts, strict=True)
@@ -43,12 +44,14 @@ def draw(
         for problem_id, prompt, sample in keys
     ]
     completions = engine.generate(requests, progress)
+    begun = {prompt: begins(engine, prompt) for prompt in prompts}
+    texts = [begun[key[1]] + completion.text for key, completion in zip(keys, completions, strict=True)]
     return pd.DataFrame(
         {
             "problem_id": [key[0] for key in keys],
             "sample": [key[2] for key in keys],
-            "response": [completion.text for completion in completions],
-            "steps": [split_steps(completion.text) for completion in completions],
+            "response": texts,
+            "steps": [split_steps(text) for text in texts],
             "prompt_tokens": [completion.prompt_tokens for completion in completions],
             "response_tokens": [completion.tokens for completion in completions],
             "logprob": [float(sum(completion.logprobs)) for completion in completions],

@@ -43,6 +43,8 @@ else:
     JudgedVote = Literal[tuple(name for name, vote in VOTES.items() if vote.judged == "prm")]
     """A vote that goes by the scores of a PRM."""
 Grader = Literal["strict", "reference"]
+Thinking = Literal["template", "open", "none"]
+"""Whether the prompt begins a reasoning model's thoughts: as its chat template has it, always, or never."""
 GRADERS: tuple[str, ...] = get_args(Grader)
 
 

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
 
 from ttstudy.kinds.engines import ENGINES, LOCAL_POLICIES, Serving
-from ttstudy.study.fields import FREE, VARIABLE, EnvironmentName, FilePath, OneOf, RecordedPath, Section, printable
+from ttstudy.study.fields import (
+    FREE,
+    VARIABLE,
+    EnvironmentName,
+    FilePath,
+    OneOf,
+    RecordedPath,
+    Section,
+    Thinking,
+    printable,
+)
 from ttstudy.study.models import POLICY_OPTIONS, Definition, HubModel, OnEngine, fields_of, told
 from ttstudy.study.sampling import SamplingChanges
 
@@ -31,6 +41,10 @@ class _LocalPolicy(PromptedPolicy, OnEngine):
 
     servings: ClassVar[Mapping[str, Serving]] = LOCAL_POLICIES
     engine: Annotated[str, OneOf(LOCAL_POLICIES)] = told(LOCAL_POLICIES)
+    thinking: Thinking = Field(
+        default="template",
+        description="whether the prompt begins a reasoning model's <think>: as its chat template has it, always, never",
+    )
     device: Literal["cpu", "cuda"] = Field(default="cpu", description=f"where the {_HEEDING} engine runs")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import create_model
 
 from ttstudy.dag.specs.records import Coded, File, Record, Versioned
-from ttstudy.study.fields import FREE, OWN
+from ttstudy.study.fields import FREE, OWN, Thinking
 from ttstudy.study.methods import Search
 from ttstudy.study.models import POLICY_OPTIONS, PRM_OPTIONS, fields_of
 from ttstudy.study.policies import Endpoint
@@ -49,6 +49,7 @@ class Drawing(Versioned):
     policy: File
     engine: Engine
     prompt: str
+    thinking: Thinking = "template"
     sampling: SamplingSettings
 
 
