@@ -9,12 +9,13 @@ from ttstudy.run import steps
 
 
 def step(spec: AccuracySpec, _log: Path | None) -> None:
-    """Join outcomes, difficulty, ledger and counts; compute accuracy."""
+    """Join outcomes, difficulty, ledger and what was counted; compute accuracy."""
     parts = {
         "outcomes": spec.outcomes,
         "difficulty": spec.difficulty,
         "ledger": spec.ledger,
         "counts": spec.counts,
+        "overlong": spec.overlong,
     }
     joined = {name: tables.joined(name, files) for name, files in parts.items()}
     accuracy = accuracy_table(joined["outcomes"], seed=spec.seed)

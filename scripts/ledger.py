@@ -10,7 +10,7 @@ from ttstudy.data import tables
 from ttstudy.run import steps
 
 RESPONSES = ["problem_id", "sample", "prompt_tokens", "response_tokens", "finish"]
-SCORES = ["problem_id", "sample", "prm_tokens", "prm_positions?"]
+SCORES = ["problem_id", "sample", "prm_tokens", "prm_positions?", "overlong?"]
 STATUS = ["problem_id", "sample", "status"]
 NODES = ["problem_id", "tree", "node", "parent", "depth", "tokens"]
 
@@ -22,7 +22,7 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
     shapes = {name: sizes.shape(model) for name, model in spec.models.items()}
     active = {n: m.active_parameters for n, m in spec.models.items() if m.active_parameters is not None}
 
-    rows, endings = [], []
+    rows, endings, overlong = [], [], []
     if sources.cot is not None:
         cot = tables.of("responses", sources.cot.responses, RESPONSES)
         rows.append(usage.of_cot(cot))
@@ -34,6 +34,7 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
             prm: tables.joined("scores", [block.scores[prm] for block in blocks], SCORES) for prm in blocks[0].scores
         }
         rows += usage.of_pool(pool, scores, budgets)
+        overlong += usage.overlong_of_pool(scores)
         size = len(pool) // max(1, pool["problem_id"].nunique())
         endings.append(usage.endings("majority", "none", size, pool, grades))
     for search in sources.searches:
@@ -41,6 +42,7 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
         cost = tables.of("search_cost", search.cost)
         nodes = tables.of("nodes", search.nodes, NODES)
         rows += usage.of_search(method, prm, budget, cost, nodes, cot, budgets[method])
+        overlong += usage.overlong_of_search(method, prm, budget, cost)
         answers = tables.of("search_responses", search.answers, RESPONSES)
         grades = tables.of("grades", search.grades, STATUS)
         endings.append(usage.endings(method, prm, budget, answers, grades))
@@ -51,6 +53,8 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
     sized = ["policy_parameters", "prm_parameters"]
     cells = cells.astype({column: float for column in sized if cells[column].isna().any()})
     tables.write("ledger", flops.ledger(cells, active, shapes), spec.outputs["ledger"])
+    over = pd.DataFrame(overlong) if overlong else tables.empty("overlong")
+    tables.write("overlong", over.assign(**names), spec.outputs["overlong"])
     tables.write("counts", pd.DataFrame(endings).assign(**names), spec.outputs["counts"])
 
 

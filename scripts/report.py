@@ -53,6 +53,7 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "published": published.accuracies(config["published"]),
         "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],
+        "overflow": {name: prm["overflow"] for name, prm in config["prms"].items() if "overflow" in prm},
         "endpoints": [name for name, policy in config["policies"].items() if policy["source"] == "openai"],
     }
     report.build(found, context, spec.outputs["report"], spec.outputs["figures"])

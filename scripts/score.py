@@ -59,7 +59,8 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
             return {"scores": frame.join(pd.DataFrame(told, columns=list(counted)).fillna(0).astype(counted))}
 
         writes = spec.judge.verdicts is not None
-        counted = {"prm_tokens": "int64"} | ({"prm_positions": "float64", "no_verdict": "int64"} if writes else {})
+        counted = {"prm_tokens": "int64", "overlong": "int64"}
+        counted |= {"prm_positions": "float64", "no_verdict": "int64"} if writes else {}
         size = JUDGED_PER_PART if writes else RESPONSES_PER_PART
         frames = steps.in_parts(output, list(range(len(responses))), size, compute)
         tables.write("scores", frames["scores"], output)
@@ -67,6 +68,12 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
         steps.finish(output)
         if log is not None:
             print(f"{label}: {model.tokens:,} tokens scored in {clock()}", file=log)
+            if over := (frames["scores"]["overlong"] > 0).sum():
+                print(
+                    f"{label}: {over:,} of {len(responses):,} solutions are longer than the PRM's context, "
+                    f"{model.context:,} tokens; overflow: {spec.judge.overflow}",
+                    file=log,
+                )
             if lost := frames["scores"].get("no_verdict", pd.Series([0])).sum():
                 print(f"{label}: {lost:,} verdicts could not be read; each counts as a no", file=log)
 

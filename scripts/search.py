@@ -59,6 +59,12 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
         if log is not None:
             calls = frames["cost"][["engine_calls", "prm_calls"]].sum().to_dict()
             print(f"{label}: {tokens:,} tokens drawn in {clock()}; {calls}", file=log)
+            if over := int(cost["prm_overlong"].iloc[0]):
+                print(
+                    f"{label}: {over:,} of {cost['prm_scored'].iloc[0]:,} candidates end past the PRM's context, "
+                    f"{reward_model.context:,} tokens; overflow: {spec.judge.overflow}",
+                    file=log,
+                )
 
 
 if __name__ == "__main__":

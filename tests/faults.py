@@ -101,18 +101,18 @@ def redone(before: dict[Path, int], after: dict[Path, int]) -> list[Path]:
 
 
 _TOGETHER = (
-    {"accuracy", "outcomes", "difficulty", "ledger", "counts"},
+    {"accuracy", "outcomes", "difficulty", "ledger", "counts", "overlong"},
     {"strategy", "optimism"},
     {"graders", "grader_accuracy", "grader_answers"},
     {"headline", "frontier", "gains", "best_methods", "prm_effect", "votes", "matched", "confidence"},
     {"diagnostics", "calibration", "cases", "failures", "prm_skill"},
 )
 """Tables of a study that one job makes."""
-_CELLS = {"counts": "ledger", "trees": "explorer"}
+_CELLS = {"counts": "ledger", "overlong": "ledger", "trees": "explorer"}
 
 
 def jobs_of(paths: list[Path]) -> set[str]:
-    """Jobs that made these files: a search makes three files, the accuracy step five tables, and so on."""
+    """Jobs that made these files: a search makes three files, the accuracy step six tables, and so on."""
     names = set()
     for path in paths:
         first, *rest = path.name.removesuffix(".parquet").split(".")

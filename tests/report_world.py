@@ -108,6 +108,8 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
         got = n * (budget if method in ("cot", "majority", "best_of_n") else max(1, budget // 4))
         cut, none = rng.binomial(got, 0.02), rng.binomial(got, 0.05)
         out["counts"].append((benchmark, policy, prm, method, budget, got, got - cut, cut, none, 0))
+        if prm != "none":
+            out["overlong"].append((benchmark, policy, prm, method, budget, n * budget, 3 if "best" in method else 0))
 
     greedy = (rng.random(n) < share * 1.08).astype(float)
     cell("none", "cot", 1, "none", "none", greedy)
@@ -244,6 +246,7 @@ TABLES = {
     "adaptive": "benchmark policy prm method score vote scheme budget problems spent accuracy fixed difference low "
     "high",
     "efficiency": "benchmark policy prm problems value kind peak reached low high at_least never_reached",
+    "overlong": f"{_CELL} scored overlong",
     "counts": f"{_CELL} responses finished cut no_answer timed_out",
     "graders": "benchmark policy source prm budget grader other responses differ only_grader only_other timed_out "
     "other_timed_out",

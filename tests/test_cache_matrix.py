@@ -161,6 +161,7 @@ OF_SMOKE = {
     "TrainedPolicy.sampling": (_set(*_POLICY, "sampling", to={"cot": {"temperature": 0.2}}), f"sample grade {CELLS}"),
     "TrainedPRM.definition": (_set(*_PRM, "definition", "seed", to=7), _NEW_PRM),
     "TrainedPRM.device": (_set(*_PRM, "device", to="cpu"), JUDGED),
+    "TrainedPRM.overflow": (_set(*_PRM, "overflow", to="cut"), JUDGED),
     "TrainedPRM.engine": (_set(*_PRM, "engine", to="vllm"), JUDGED),
     "TrainedPRM.policies": (_set(*_PRM, "policies", to=["smoke-40k", "smoke-8k"]), PAGE),
 }  # fmt: skip
@@ -327,6 +328,9 @@ OF_GIVEN = {
     "RecordedPolicy.pretraining_tokens": (_set(*_LOG, "pretraining_tokens", to=1e9), SIZES),
     "RecordedPRM.column": (_set("prms", "judge", "column", to="other"), f"recorded_scores {CELLS}"),
     "RecordedPRM.parameters": (_set("prms", "judge", "parameters", to=1e9), SIZES),
+    "CheckpointPRM.overflow": (_set("prms", "folder-prm", "overflow", to="windows"), _JUDGED),
+    "HubPRM.overflow": (_set("prms", "hub-prm", to={"source": "hub", "id": "owner/prm", "revision": _COMMIT, "format":
+                                                    "qwen", "engine": "vllm", "overflow": "refuse"}), _JUDGED),
     "CheckpointPRM.device": (_set("prms", "folder-prm", "device", to="cpu"), _JUDGED),
     "CheckpointPRM.engine": (_set("prms", "folder-prm", "engine", to="vllm"), _JUDGED),
     "CheckpointPRM.format": (_set("prms", "folder-prm", "format", to="skywork"), _JUDGED),

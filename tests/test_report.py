@@ -163,6 +163,7 @@ def test_votes_training_claims_counts_and_ledger_are_those_of_their_tables(page,
     same(page.table("claims-data"), world["claims"].fillna({"low": np.nan}), ["claim", "title"], ["low", "high"])
     key = ["policy", "prm", "method", "budget"]
     same(page.table("counts-data"), world["counts"], key, ["responses", "cut", "no_answer", "timed_out"])
+    same(page.table("overlong-data"), world["overlong"], key, ["scored", "overlong"])
     each = world["ledger"].copy()
     parts = [c for c in each.columns if c.startswith("flops_")]
     each[parts] = each[parts].div(each["problems"], axis=0)
@@ -378,8 +379,8 @@ def test_published_accuracies_are_shown_as_published_and_ours_as_ours(world):
 
 CHECKED = set(
     "headline claims cot scaling matrix gains prms levels matched best votes flops ledger optimism adaptive "
-    "predicted training counts graders graders-effect graders-answers prm-skill diagnostics calibration failures "
-    "audit versions steps checksums".split()
+    "predicted training counts overlong graders graders-effect graders-answers prm-skill diagnostics calibration "
+    "failures audit versions steps checksums".split()
 )
 
 

@@ -16,6 +16,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ttstudy.errors import StudyError
 from ttstudy.models.checkpoint import Checkpoint, convert
 from ttstudy.prms import open_reward_model
 from ttstudy.prms.backbone import Backbone, Segment
@@ -315,14 +316,54 @@ def test_a_solution_longer_than_the_context(shelf: Shelf, tmp_path: Path) -> Non
     whole = opened(folder, "qwen").score(problem, steps)
     lengths = [len(opened(folder, "qwen").encode(problem, steps[: k + 1]).ids) for k in range(5)]
     edit_config(folder, max_position_embeddings=lengths[3] - 1)
-    with pytest.warns(UserWarning, match="longer than the context"):
-        assert opened(folder, "qwen").score(problem, steps) == whole
-    with pytest.raises(ValueError, match="longer than the context"):
-        opened(folder, "qwen", on_overflow="error").score(problem, steps)
-    dropping = opened(folder, "qwen", on_overflow="drop")
-    assert dropping.score(problem, steps) == [*whole[:3], 0.0, 0.0]
-    assert dropping.score_last(problem, steps[:3], [steps[3], "5."])[0] == 0.0
-    assert dropping.score_last(problem, steps[:2], ["x " * 300, steps[2]]) == [0.0, whole[2]]
+    reading_on = opened(folder, "qwen")
+    assert reading_on.score(problem, steps) == whole
+    assert reading_on.counts(problem, steps) == {"prm_tokens": lengths[4], "overlong": 2}
+    with pytest.raises(StudyError, match="longer than its context, .* `overflow` says refuse"):
+        opened(folder, "qwen", overflow="refuse").score(problem, steps)
+    cutting = opened(folder, "qwen", overflow="cut")
+    assert cutting.score(problem, steps) == [*whole[:3], 0.0, 0.0]
+    assert cutting.counts(problem, steps) == {"prm_tokens": lengths[2], "overlong": 2} and cutting.tokens == lengths[2]
+    assert cutting.score_last(problem, steps[:3], [steps[3], "5."])[0] == 0.0
+    assert cutting.score_last(problem, steps[:2], ["x " * 300, steps[2]]) == [0.0, whole[2]]
+    assert cutting.overlong(problem, [*steps[:2], "x " * 300]) == 1 and cutting.overlong(problem, steps[:3]) == 0
+
+
+@pytest.mark.parametrize("backbone", ["light", "transformers"])
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
+def test_a_window_reads_the_latest_steps_after_the_problem(shelf: Shelf, tmp_path: Path, name: str, backbone) -> None:
+    folder = copied(shelf, tmp_path, name)
+    problem, steps = "Add them all.", [f"Step {number} adds {number * number}." for number in range(12)]
+    free = opened(folder, name, backbone=backbone)
+    room = len(free.encode(problem, steps[:4]).ids)
+    edit_config(folder, max_position_embeddings=room)
+    model = opened(folder, name, backbone=backbone, overflow="windows")
+    found = model.score(problem, steps)
+    counts = model.counts(problem, steps)
+    assert counts["overlong"] == 8 and counts["prm_tokens"] == model.tokens
+    assert found[:4] == pytest.approx(free.score(problem, steps[:4]), abs=1e-5)
+    # Every later step stands in a window that fits, begins with a whole step, and holds the steps just before it.
+    for number in range(4, 12):
+        fitting = [
+            free.score(problem, steps[start : number + 1])[-1]
+            for start in range(1, number + 1)
+            if len(free.encode(problem, steps[start : number + 1]).ids) <= room
+        ]
+        assert any(found[number] == pytest.approx(score, abs=1e-5) for score in fitting), number
+        last = model.score_last(problem, steps[:number], [steps[number], "x " * room, steps[number]])
+        assert last == pytest.approx([found[number], 0.0, found[number]], abs=1e-5)
+        assert model.overlong(problem, steps[: number + 1]) == number - 3
+    assert model.score(problem, ["x " * room, *steps])[0] == 0.0  # no window holds it; those after it are read
+    assert model.score(problem, ["x " * room, *steps])[1:5] == pytest.approx(found[:4], abs=1e-5)
+
+
+@pytest.mark.parametrize("overflow", ["score", "cut", "windows", "refuse"])
+def test_a_rule_for_long_solutions_changes_no_score_of_those_that_fit(shelf: Shelf, overflow: str) -> None:
+    folder = shelf.folder("qwen")
+    model, plain = opened(folder, "qwen", overflow=overflow), opened(folder, "qwen")
+    assert model.score_batch(shelf.solutions) == plain.score_batch(shelf.solutions)
+    assert all(model.counts(*each) == plain.counts(*each) for each in shelf.solutions)
+    assert not any(model.counts(*each)["overlong"] for each in shelf.solutions)
 
 
 def test_an_architecture_that_we_do_not_run_goes_to_transformers(shelf: Shelf, tmp_path: Path) -> None:
@@ -352,7 +393,7 @@ def test_options_are_checked(shelf: Shelf) -> None:
     for options, message in [
         ({"engine": "magic"}, "Unknown PRM engine"),
         ({"dtype": "int8"}, "Unknown dtype"),
-        ({"on_overflow": "left"}, "on_overflow must be"),
+        ({"overflow": "left"}, "overflow must be"),
         ({"format": "prose"}, "Unknown PRM format"),
         ({"revision": "0" * 40}, "for models of the hub only"),
     ]:

@@ -66,7 +66,7 @@ def test_vllm_gives_the_scores_of_the_other_engine(scored, shelf, name):
     assert max(gap(*pair) for pair in zip(found["scores"], expected, strict=True)) < CLOSE
     assert gap(found["single"], expected[0]) < CLOSE
     assert found["counted"][0] == ours.parameters
-    assert "longer than the context" in found["mistake"]
+    assert "longer than its context" in found["mistake"]
 
 
 @pytest.mark.parametrize("name", ["rlhflow", "qwen"])
@@ -76,7 +76,8 @@ def test_siblings_on_vllm_score_as_whole_solutions_do(scored, shelf, name):
         assert gap(got, wanted) < CLOSE and got[0] == got[2]
 
 
-def test_the_score_step_gives_the_scores_of_the_other_engine_and_takes_what_is_longer(vllm, shelf, tmp_path):
+@pytest.mark.parametrize("overflow", ["score", "windows"])
+def test_one_long_solution_ends_no_scoring_job_and_has_the_scores_of_the_other_engine(vllm, shelf, tmp_path, overflow):
     solutions = [*shelf.solutions, (shelf.solutions[0][0], ["Then 18+5=23. " * 20, "So it is 23. " * 60])]
     labelled = pd.DataFrame(
         {
@@ -91,13 +92,13 @@ def test_the_score_step_gives_the_scores_of_the_other_engine_and_takes_what_is_l
     tables.write("labelled", labelled, tmp_path / "labelled.parquet")
     frames = {}
     section = PRM_OPTIONS["vllm"]
-    machine = {"vllm": section(max_model_len=1024, kv_cache_gib=0.25), "transformers": section()}
+    machine = {"vllm": section(kv_cache_gib=0.25), "transformers": section()}
     for engine, options in machine.items():
         prm = given_file(shelf.folder("qwen") / "config.json")
         spec = ScoreSpec(
             version=1,
             pool="labelled",
-            judge=Judge(checkpoint=prm, format="qwen", engine=engine, vllm=options),
+            judge=Judge(checkpoint=prm, format="qwen", engine=engine, vllm=options, overflow=overflow),
             responses=given_file(tmp_path / "labelled.parquet"),
             outputs={"output": str(tmp_path / f"{engine}.parquet")},
         )
@@ -108,7 +109,9 @@ def test_the_score_step_gives_the_scores_of_the_other_engine_and_takes_what_is_l
         assert run.returncode == 0, run.stderr[-3000:]
         frames[engine] = tables.read("scores", tmp_path / f"{engine}.parquet")
     assert frames["vllm"]["prm_tokens"].tolist() == frames["transformers"]["prm_tokens"].tolist()
-    assert frames["vllm"]["prm_tokens"].max() > 512
+    assert (frames["vllm"]["prm_tokens"].max() > 512) == (overflow == "score")
+    for frame in frames.values():
+        assert frame["overlong"].tolist() == [0] * (len(solutions) - 1) + [1]
     pairs = zip(frames["vllm"]["step_scores"], frames["transformers"]["step_scores"], strict=True)
     assert max(gap(list(one), list(other)) for one, other in pairs) < 1e-5
 

@@ -70,7 +70,8 @@ class ScriptedPRM:
 
     name, parameters = "scripted", 0
 
-    def __init__(self, judge=None) -> None:
+    def __init__(self, judge=None, room: int = 99) -> None:
+        self.room = room  # steps of the longest solution that fits
         self.judge = judge or (lambda problem, steps: float(steps[-1].partition("=")[2]))
         self.tokens = self.calls = self.largest = 0
         self.seen: list[tuple[str, tuple[str, ...]]] = []
@@ -79,6 +80,9 @@ class ScriptedPRM:
         self.calls += 1
         self.largest = max(self.largest, sum(len(steps) for _, _, steps in items))
         return [[self._score(problem, [*prefix, step]) for step in steps] for problem, prefix, steps in items]
+
+    def overlong(self, problem, steps) -> int:
+        return int(len(steps) > self.room)
 
     def _score(self, problem, steps) -> float:
         if not all(step.strip() == step != "" for step in steps):
@@ -146,6 +150,15 @@ BLANK = {
     "Sb=.4/": "/ d=.3#",
     "Sa=.5/c=.45/": "e=.1# f=.2#",
 }
+
+
+def test_steps_past_the_context_of_the_prm_are_marked_and_counted():
+    result = searched(EARLY, ScriptedPRM(room=2))
+    nodes = result.nodes
+    assert nodes["overlong"].tolist() == (nodes["depth"] > 2).tolist()
+    counters = result.counters
+    assert (counters.prm_scored, counters.prm_overlong) == (len(nodes), int((nodes["depth"] > 2).sum()))
+    assert counters.prm_overlong > 0 and kept(result, "P") == kept(searched(EARLY), "P")
 
 
 def test_finished_beam_competes_until_it_is_beaten():

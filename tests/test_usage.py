@@ -93,6 +93,17 @@ def test_endings_are_counted_by_what_they_were():
     assert (row["responses"], row["finished"], row["cut"], row["no_answer"], row["timed_out"]) == (4, 2, 2, 2, 1)
 
 
+def test_solutions_longer_than_a_context_are_counted_and_what_is_not_told_is_missing():
+    scores = {"p": SCORES["p"].assign(overlong=[0, 2, 1, 0]), "recorded": SCORES["p"]}
+    known, unknown = usage.overlong_of_pool(scores)
+    assert known == {"method": "best_of_n", "prm": "p", "budget": 2, "scored": 4, "overlong": 2}
+    assert unknown == known | {"prm": "recorded", "overlong": None}
+    cost = pd.DataFrame({"prm_scored": [12], "prm_overlong": [3]})
+    (row,) = usage.overlong_of_search("dvts", "p", 4, cost)
+    assert (row["scored"], row["overlong"]) == (12, 3)
+    assert usage.overlong_of_search("dvts", "p", 4, cost[["prm_scored"]].drop(columns="prm_scored")) == []
+
+
 def test_the_single_greedy_response_has_no_prm():
     row = usage.of_cot(POOL[POOL["sample"] == 0])
     assert (row["problems"], row["prompt_tokens"], row["response_tokens"]) == (2, 12, 40)

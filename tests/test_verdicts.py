@@ -35,9 +35,9 @@ def shy(tmp_path_factory) -> Path:
     return make(tmp_path_factory.mktemp("judge") / "shy", SHY)
 
 
-def opened(folder: Path, name: str, **verdicts) -> JudgeScorer:
+def opened(folder: Path, name: str, overflow: str = "score", **verdicts) -> JudgeScorer:
     verdicts = {"samples": 3, "max_tokens": 24, "temperature": 1.0} | verdicts
-    return open_reward_model(folder, name, device="cpu", verdicts=Settings(**verdicts))
+    return open_reward_model(folder, name, device="cpu", overflow=overflow, verdicts=Settings(**verdicts))
 
 
 def listening(model: JudgeScorer) -> list[tuple]:
@@ -272,6 +272,12 @@ def test_a_full_context_ends_a_judgement_without_an_error(tmp_path, name):
     model = opened(make(tmp_path / "short", context=300), name)
     scores = model.score_batch([("x " * 400, STEPS), ("What is 1+1?", ["It is 2."])])
     assert scores[0] == [0.0] * 3 and model.counts("x " * 400, STEPS)["no_verdict"] == 9
+    assert model.overlong("x " * 400, STEPS) == 3 and model.overlong("What is 1+1?", ["It is 2."]) == 0
+    refusing = opened(tmp_path / "short", name, overflow="refuse")
+    with pytest.raises(StudyError, match="fills its context, 300 tokens"):
+        refusing.score("x " * 400, STEPS)
+    with pytest.raises(ValueError, match="no windows"):
+        opened(tmp_path / "short", name, overflow="windows")
 
 
 @pytest.mark.parametrize("name", NAMES)

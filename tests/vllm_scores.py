@@ -14,7 +14,7 @@ def main(work: Path, output: Path) -> None:
     found = {}
     for name, asked in json.loads(work.read_text()).items():
         model = open_reward_model(
-            asked["folder"], format=asked["format"], engine="vllm", on_overflow="error", visible=asked["visible"]
+            asked["folder"], format=asked["format"], engine="vllm", overflow="refuse", visible=asked["visible"]
         )
         scores = model.score_batch([tuple(each) for each in asked["solutions"]])
         single = model.score(*asked["solutions"][0])

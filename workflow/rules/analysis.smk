@@ -40,6 +40,7 @@ rule ledger:
     output:
         of_cell("ledger"),
         of_cell("counts"),
+        of_cell("overlong"),
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.ledger.log",
     conda:

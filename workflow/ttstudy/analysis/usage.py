@@ -111,6 +111,27 @@ def endings(
     }
 
 
+def overlong_of_pool(scores: Mapping[str, pd.DataFrame]) -> list[Row]:
+    """Of each PRM that judges a pool: solutions that it scored, and those that are longer than its context.
+
+    The second is None where recorded scores, or those of an earlier version, do not tell it.
+    """
+    rows: list[Row] = []
+    for prm, table in scores.items():
+        over = (table["overlong"] > 0).sum() if "overlong" in table else None
+        size = len(table) // max(1, table["problem_id"].nunique())
+        rows.append({"method": "best_of_n", "prm": prm, "budget": size, "scored": len(table), "overlong": over})
+    return rows
+
+
+def overlong_of_search(method: str, prm: str, budget: int, cost: pd.DataFrame) -> list[Row]:
+    """The same of the candidates of a search; nothing where an earlier version did not count them."""
+    if "prm_scored" not in cost:
+        return []
+    scored, over = (int(cost[name].iloc[0]) for name in ("prm_scored", "prm_overlong"))
+    return [{"method": method, "prm": prm, "budget": budget, "scored": scored, "overlong": over}]
+
+
 _SPENT = (
     *("response_tokens", "discarded_tokens", "prm_tokens", "prm_tokens_reencoded"),
     *("policy_positions", "prm_positions"),

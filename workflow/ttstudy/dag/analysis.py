@@ -190,6 +190,7 @@ def accuracy_spec(layout: Layout) -> AccuracySpec:
         difficulty=parts(layout, "difficulty"),
         ledger=parts(layout, "ledger"),
         counts=parts(layout, "counts"),
+        overlong=parts(layout, "overlong"),
         **of_study(layout, "accuracy"),
     )
 

@@ -56,13 +56,13 @@ PLUMBING = {
 }
 """Modules, and packages with all that is in them, that decide no result, and why."""
 
-_JOINED = ("outcomes", "difficulty", "ledger", "counts")
+_JOINED = ("outcomes", "difficulty", "ledger", "counts", "overlong")
 WRITES: dict[str, tuple[str, ...]] = {
     "grade": ("grades",),
     "label": ("labels",),
     "difficulty": ("difficulty",),
     "outcomes": ("outcomes",),
-    "ledger": ("ledger", "counts"),
+    "ledger": ("ledger", "counts", "overlong"),
     "adaptive": ("predicted", "adaptive"),
     "explorer": ("explorer", "trees"),
     "training": ("training",),

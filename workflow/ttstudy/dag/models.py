@@ -138,6 +138,7 @@ def judge(layout: Layout, prm: str) -> Judge:
         device=settings.device,
         verdicts=settings.verdicts if writes and isinstance(settings, GivenPRM) else None,
         seed=layout.study.seed if writes else None,
+        overflow=settings.overflow,
         **settings.sections,
     )
 

@@ -86,6 +86,7 @@ COLUMNS = {
     "share:share low:share high:share",
     "cases": "benchmark:str policy:str prm:str flaw:flaw problem_id:str problem:str sample:count steps:texts "
     "step_scores:numbers first_error:int",
+    "overlong": "benchmark:str policy:str prm:str method:method budget:int scored:count overlong:count?",
     "counts": "benchmark:str policy:str prm:str method:method budget:int responses:count finished:count? "
     "cut:count? no_answer:count timed_out:count",
 }
@@ -95,8 +96,15 @@ Of recorded responses, tokens, parameters or the way that a response ended may n
 is then missing too, never zero. A `count?` column is of integers until a value is missing, then of floats.
 """
 
-OPTIONAL = dict.fromkeys(("responses", "recorded"), " ".join(f"{name}:float?" for name in STORED))
-"""Columns that a table may have, and is whole without."""
+OPTIONAL = dict.fromkeys(("responses", "recorded"), " ".join(f"{name}:float?" for name in STORED)) | {
+    "scores": "overlong:count",
+    "nodes": "overlong:bool",
+    "search_cost": "prm_scored:count prm_overlong:count",
+}
+"""Columns that a table may have, and is whole without. What was made before they were there does not have them.
+
+`overlong`, of a solution: its steps past the PRM's context; of a node: whether it is one.
+"""
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "method": tuple(METHODS),
@@ -147,4 +155,5 @@ KEYS: dict[str, list[str]] = {
     "prm_skill": ["benchmark", "policy", "prm"],
     "calibration": ["benchmark", "policy", "prm", "bin"],
     "failures": ["benchmark", "policy", "prm", "method", "budget", "cause"],
+    "overlong": ["benchmark", "policy", "prm", "method", "budget"],
 }

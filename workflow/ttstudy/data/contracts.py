@@ -86,6 +86,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         _DISCARDED,
     ),
+    "overlong": (("more solutions are over-long than were scored", lambda t: ~(t["overlong"] > t["scored"])),),
     "counts": (
         ("more responses ended than were drawn", lambda t: ~(t["finished"] + t["cut"] > t["responses"])),
         ("more responses went ungraded than were drawn", lambda t: ~(t["no_answer"] + t["timed_out"] > t["responses"])),

@@ -16,7 +16,7 @@ from ttstudy.prms.protocol import RewardModel, check_scores
 if TYPE_CHECKING:
     import pandas as pd
 
-NODE_COLUMNS = "problem_id tree node parent depth text tokens score kept finish".split()
+NODE_COLUMNS = "problem_id tree node parent depth text tokens score kept finish overlong".split()
 ANSWER_COLUMNS = (
     "problem_id sample response steps prompt_tokens response_tokens logprob finish tree step_scores node"
 ).split()
@@ -45,6 +45,10 @@ class Counters:
     prm_tokens: int = 0
     prm_tokens_reencoded: int = 0
     """What a PRM would run that encodes every candidate's prefix anew; 0 where the PRM does not count it."""
+    prm_scored: int = 0
+    """Candidates, and steps ahead of them, that the PRM was asked about."""
+    prm_overlong: int = 0
+    """Those of them that ended past its context."""
 
 
 @dataclass(slots=True)
@@ -187,11 +191,14 @@ class _Rounds:
             self.counters.prm_tokens += after[0] - before[0]
             self.counters.prm_tokens_reencoded += after[1] - before[1]
             self.counters.prm_calls += 1
-            for (problem, _, nodes), values in zip(chunk, scores, strict=True):
+            for (problem, steps, nodes), values in zip(chunk, scores, strict=True):
                 where = f"a search on the problem {problem[:60]!r}"
                 check_scores(self.reward_model.name, values, [node.text for node in nodes], where)
                 for node, score in zip(nodes, values, strict=True):
                     node.score = float(score)
+                    node.overlong = self.reward_model.overlong(problem, [*steps, node.text]) > 0
+                self.counters.prm_scored += len(nodes)
+                self.counters.prm_overlong += sum(node.overlong for node in nodes)
         for expansion in expansions:
             self._evaluate(expansion)
         for expansion, child, steps in ahead:
@@ -344,6 +351,7 @@ def _result(trees: Sequence[Tree], engine: Engine, counters: Counters) -> Search
             node.score,
             node.kept,
             node.finish,
+            node.overlong,
         )
         for tree in trees
         for node in tree.nodes

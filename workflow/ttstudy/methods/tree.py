@@ -36,7 +36,7 @@ class Node:
     this step (NaN: never scored); `value` prunes.
     `rank` orders before value: 0 for a path that goes on or is complete, 1 for one that was cut (length,
     context, depth), 2 for one with a blank end. Nodes `out` of the contest are duplicates, look-ahead steps
-    and, in reference semantics, steps that were cut.
+    and, in reference semantics, steps that were cut. `overlong`: it ended past the PRM's context.
     """
 
     number: int
@@ -53,6 +53,7 @@ class Node:
     kept: bool = False
     score: float = nan
     value: float = nan
+    overlong: bool = False
 
     @property
     def open(self) -> bool:

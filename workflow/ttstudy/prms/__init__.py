@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from ttstudy.prms.engine import ScoringEngine
     from ttstudy.prms.formats import Format
     from ttstudy.prms.judging import JudgeScorer, Settings
-    from ttstudy.prms.scorer import Overflow, StepScorer
+    from ttstudy.prms.scorer import StepScorer
+    from ttstudy.study.prms import Overflow
 
 __all__ = [
     "CATALOGUE",
@@ -47,7 +48,7 @@ def open_reward_model(
     dtype: str | None = None,
     batch_tokens: int | None = None,
     cache_mib: float = 512,
-    on_overflow: Overflow = "warn",
+    overflow: Overflow = "score",
     backbone: Literal["auto", "light", "transformers"] = "auto",
     visible: str | None = None,
     **options: Any,
@@ -67,7 +68,7 @@ def open_reward_model(
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU and the checkpoint's on a GPU.
         batch_tokens: tokens of one forward pass.
         cache_mib: memory (MiB) for states of prefixes that search comes back to.
-        on_overflow: `warn`, `error` or `drop` (see `StepScorer`).
+        overflow: what becomes of a solution longer than the model's context (see `ttstudy.prms.scorer`).
         backbone: `light` is our own forward pass (Llama, Mistral, Qwen2), `transformers` is AutoModel, `auto` the
             first that can run the checkpoint. For engine `transformers`.
         visible: CUDA_VISIBLE_DEVICES of a process of its own, for engine `vllm`; None: in this process.
@@ -95,7 +96,7 @@ def open_reward_model(
     known = CATALOGUE.get(hub_id)
     if isinstance(form := FORMATS.get(format), VerdictFormat):
         checkpoint.close()
-        return JudgeScorer(*_writer(checkpoint, name, engine, device, dtype, options), form, verdicts)
+        return JudgeScorer(*_writer(checkpoint, name, engine, device, dtype, options), form, verdicts, overflow)
     if verdicts is not None:
         raise ValueError(f"verdicts: the format {format} reads its scores off and writes none; leave them out.")
     if text is None:
@@ -106,7 +107,7 @@ def open_reward_model(
     )
     scoring: ScoringEngine = named(LOCAL_PRMS[engine].opens)(opening, **options)
     checkpoint.close()
-    return StepScorer(name, encoder, scoring, on_overflow)
+    return StepScorer(name, encoder, scoring, overflow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,9 @@ def open_prm(
         from ttstudy.prms.judging import Settings
 
         options["verdicts"] = Settings(**judge.verdicts.model_dump(), seed=judge.seed or 0)
-    return open_reward_model(path, format=judge.format, engine=judge.engine, **options)
+    return open_reward_model(
+        path, format=judge.format, engine=judge.engine, overflow=judge.overflow, **options
+    )
 
 
 def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: str) -> bool:

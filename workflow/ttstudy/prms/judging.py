@@ -4,7 +4,8 @@ A solution is judged `samples` times. A judgement is a dialogue that its format 
 them are answered together, round by round. Each answer has a seed of its own, derived from the study's seed, the number
 of the judgement and the tokens before it: neither the other solutions, nor their order, nor what was judged before
 decides a token. A step's score is the share of its judgements that say yes; one that says nothing says no, and is
-counted (`no_verdict` in the table of scores).
+counted (`no_verdict` in the table of scores). So does one for which the context has no room left, of which no model can
+say anything, and its step is counted too (`overlong`): `overflow: score` and `cut` are the same here.
 
 Tokens. A judgement reads its prompt and generates; what it has read or written before is in its cache, as a policy's
 is. The first prompt of a solution is read once for all of its judgements; solutions that begin alike share nothing.
@@ -27,6 +28,7 @@ from ttstudy.policies.seeds import derive
 
 if TYPE_CHECKING:
     from ttstudy.models.chat import ChatTokenizer
+    from ttstudy.study.prms import Overflow
 
 Solution = tuple[str, tuple[str, ...]]
 REMEMBERED = 1 << 24
@@ -78,6 +80,8 @@ class _Dialogue:
     ids: tuple[int, ...] = ()
     verdicts: list[bool | None] = field(default_factory=list)
     done: bool = False
+    full: bool = False
+    """The context was full before it had ended."""
 
     def go_on(self, text: str) -> None:
         """Tell the format what was written; note its next question or its verdicts."""
@@ -94,6 +98,7 @@ class _Answer:
     ids: array[int]
     text: str
     generated: int
+    full: bool
 
 
 class JudgeScorer:
@@ -105,12 +110,21 @@ class JudgeScorer:
             does not fit is then an error, since its end would hang on the machine. None: what does not fit is cut.
         format: what is asked, and how answers are read.
         settings: how often and how.
+        overflow: `refuse` is a StudyError where a judgement does not fit into the context.
     """
 
     def __init__(
-        self, engine: Engine, longest: int | None, format: VerdictFormat, settings: Settings | None = None
+        self,
+        engine: Engine,
+        longest: int | None,
+        format: VerdictFormat,
+        settings: Settings | None = None,
+        overflow: Overflow = "score",
     ) -> None:
         """Start with no token counted."""
+        if overflow == "windows":
+            raise ValueError("overflow: a PRM that writes its verdicts has no windows; use score, cut or refuse.")
+        self.overflow = overflow
         self.name, self.format, self.engine, self.settings = engine.name, format, engine, settings or Settings()
         self.longest = longest
         self.tokens = 0
@@ -144,6 +158,10 @@ class JudgeScorer:
         """
         return self._counts[problem, tuple(steps)]
 
+    def overlong(self, problem: str, steps: Sequence[str]) -> int:
+        """Of a solution of the last call: steps that a judgement said nothing of, since the context was full."""
+        return int(self._counts[problem, tuple(steps)]["overlong"])
+
     def score(self, problem: str, steps: Sequence[str]) -> list[float]:
         """One score in [0, 1] per step: the share of judgements that say yes."""
         return self.score_batch([(problem, steps)])[0]
@@ -167,8 +185,19 @@ class JudgeScorer:
                 "prm_tokens": mine[0].cost.tokens,
                 "prm_positions": mine[0].cost.positions,
                 "no_verdict": lost,
+                "overlong": self._past(problem, steps, mine),
             }
         return [list(scores[key]) for key in keys]
+
+    def _past(self, problem: str, steps: Sequence[str], dialogues: Sequence[_Dialogue]) -> int:
+        """Steps for whose verdict the context had no room in some judgement; StudyError where that is refused."""
+        full = [dialogue.verdicts for dialogue in dialogues if dialogue.full]
+        if full and self.overflow == "refuse":
+            raise StudyError(
+                f"{self.name}: judging a solution fills its context, {self.context} tokens, and `overflow` says "
+                f"refuse; set it to score. The problem begins: {problem[:60]!r}"
+            )
+        return sum(any(verdicts[step] is None for verdicts in full) for step in range(len(steps)))
 
     def score_last(self, problem: str, prefix: Sequence[str], candidates: Sequence[str]) -> list[float]:
         """Score of each candidate as the next step after `prefix`."""
@@ -212,6 +241,7 @@ class JudgeScorer:
                     dialogue.cost.add(len(request.prompt), len(request.prompt) + answer.generated)
                 self.tokens_reencoded += answer.generated
                 dialogue.ids = (*request.prompt, *answer.ids)
+                dialogue.full |= answer.full
                 dialogue.go_on(answer.text)
             self._remember(answers)
             open_ = [dialogue for dialogue in open_ if not dialogue.done]
@@ -251,7 +281,7 @@ class JudgeScorer:
         text = completion.text[: min(ends)] if ends else completion.text
         while ends and ids and len(self.engine.decode(ids)) > len(text):
             ids.pop()
-        return _Answer(array("q", ids), text, completion.tokens)
+        return _Answer(array("q", ids), text, completion.tokens, completion.finish == "context")
 
     def _remember(self, answers: dict[int, _Answer]) -> None:
         """Keep answers, and of all kept the latest."""

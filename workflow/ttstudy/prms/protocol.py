@@ -31,7 +31,10 @@ class RewardModel(Protocol):
         """Tokens that have been run through the model so far (for FLOPs)."""
 
     def counts(self, problem: str, steps: Sequence[str]) -> Mapping[str, float]:
-        """Columns of a row of scores, of a solution that the last `score_batch` scored: `prm_tokens` and others."""
+        """Columns of a row of scores, of a solution that the last `score_batch` scored: `prm_tokens`, `overlong` ..."""
+
+    def overlong(self, problem: str, steps: Sequence[str]) -> int:
+        """Steps of a solution that were past the model's context when it was last scored, whole or as a candidate."""
 
     def score(self, problem: str, steps: Sequence[str]) -> list[float]:
         """One score in [0, 1] per step."""

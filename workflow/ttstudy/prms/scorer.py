@@ -1,20 +1,48 @@
-"""A process reward model: a format that makes token ids and an engine that scores them."""
+"""A process reward model: a format that makes token ids and an engine that scores them.
+
+A solution may be longer than the model's context. Steps that end inside it are scored as always, whatever the rule
+(`prms.NAME.overflow` of a study) says of the others, and each of those is counted (`overlong`):
+
+- `score`: they are read on past the context, as the paper's code does, unless the solution is `FAR` times too long.
+- `cut`: they get 0, and so do those of a solution that is far too long to be read on.
+- `windows`: they are read in a window of their own, after the problem and the latest steps, which take half of it.
+- `refuse`: StudyError.
+
+A step that no window holds gets 0. A step's score never hangs on later steps, and nothing is cut off on the left of a
+window but whole steps.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
-from itertools import compress
-from typing import Literal, get_args
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import get_args
 
+from ttstudy.errors import StudyError
 from ttstudy.kinds.formats import Encoded
 from ttstudy.models.devices import Running
 from ttstudy.prms.engine import ScoringEngine, Siblings
 from ttstudy.prms.formats import Format
+from ttstudy.study.prms import Overflow
 
-Overflow = Literal["warn", "error", "drop"]
 FAR = 4
 """Contexts: what a model writes without end shall not cost a GPU-day, or its memory, to judge."""
+Solution = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What is run of a solution in one pass, and the numbers of the steps whose scores are taken from it.
+
+    They are the last ones that it holds.
+    """
+
+    encoded: Encoded
+    steps: range
+
+    def taken(self, scores: Sequence[float]) -> Iterator[tuple[int, float]]:
+        """Numbers of steps with their scores, from those at all positions."""
+        return zip(self.steps, scores[len(scores) - len(self.steps) :], strict=True)
 
 
 class StepScorer:
@@ -23,18 +51,17 @@ class StepScorer:
     Args:
         name: for tables.
         format, engine: what to run.
-        on_overflow: what happens to a solution longer than the model's context. `warn`: it is run all the same, as
-            the study's code did, unless it is `FAR` times too long. `error`: ValueError. `drop`, and far too long:
-            steps that end past the context score 0. Nothing is ever cut off on the left.
+        overflow: the rule for what is longer than the model's context.
     """
 
-    def __init__(self, name: str, format: Format, engine: ScoringEngine, on_overflow: Overflow = "warn") -> None:
+    def __init__(self, name: str, format: Format, engine: ScoringEngine, overflow: Overflow = "score") -> None:
         """Start with no token counted."""
-        if on_overflow not in get_args(Overflow):
-            raise ValueError(f"on_overflow must be one of {', '.join(get_args(Overflow))}, not {on_overflow!r}.")
-        self.name, self.format, self.engine, self.on_overflow = name, format, engine, on_overflow
+        if overflow not in get_args(Overflow):
+            raise ValueError(f"overflow must be one of {', '.join(get_args(Overflow))}, not {overflow!r}.")
+        self.name, self.format, self.engine, self.overflow = name, format, engine, overflow
         self.tokens_reencoded = 0
         """Tokens that a model would run which encodes every solution, and every candidate's prefix, anew."""
+        self._overlong: dict[Solution, int] = {}
 
     @property
     def parameters(self) -> int:
@@ -61,8 +88,16 @@ class StepScorer:
         return self.format.encode(problem, steps)
 
     def counts(self, problem: str, steps: Sequence[str]) -> dict[str, int]:
-        """Columns of a solution's row: tokens that it takes."""
-        return {"prm_tokens": len(self.encode(problem, steps).ids)}
+        """Columns of a solution's row: tokens that it takes, and steps past the context."""
+        encoded, over = self.encode(problem, steps), self.overlong(problem, steps)
+        if not over or self.overflow == "score":
+            return {"prm_tokens": len(encoded.ids), "overlong": over}
+        pieces = self._pieces(problem, steps, encoded)
+        return {"prm_tokens": sum(len(piece.encoded.ids) for piece in pieces), "overlong": over}
+
+    def overlong(self, problem: str, steps: Sequence[str]) -> int:
+        """Steps past the context, of what the last call scored."""
+        return self._overlong.get((problem, tuple(steps)), 0)
 
     def score(self, problem: str, steps: Sequence[str]) -> list[float]:
         """One score in [0, 1] per step."""
@@ -70,20 +105,26 @@ class StepScorer:
 
     def score_batch(self, items: Sequence[tuple[str, Sequence[str]]]) -> list[list[float]]:
         """`score` of many (problem, steps) in one pass each; equal items are run once."""
-        places: dict[tuple[str, tuple[str, ...]], int] = {}
-        distinct: list[Encoded] = []
+        self._overlong = {}
+        places: dict[Solution, int] = {}
+        distinct: list[list[_Piece]] = []
+        sizes: list[int] = []
         for problem, steps in items:
             if (key := (problem, tuple(steps))) not in places:
                 places[key] = len(distinct)
-                distinct.append(self.encode(problem, steps))
+                encoded = self.encode(problem, steps)
+                distinct.append(self._pieces(problem, steps, encoded))
+                sizes.append(len(encoded.ids))
         which = [places[problem, tuple(steps)] for problem, steps in items]
-        self.tokens_reencoded += sum(len(distinct[i].ids) for i in which)
-        fitting = [self._fit(encoded) for encoded in distinct]
-        run = iter(self.engine.run([encoded for encoded in fitting if encoded.positions]))
-        scores = [next(run) if encoded.positions else [] for encoded in fitting]
-        scores = [
-            each + [0.0] * (len(encoded.positions) - len(each)) for each, encoded in zip(scores, distinct, strict=True)
-        ]
+        self.tokens_reencoded += sum(sizes[i] for i in which)
+        run = iter(self.engine.run([piece.encoded for pieces in distinct for piece in pieces]))
+        scores = []
+        for (_, steps), pieces in zip(places, distinct, strict=True):
+            mine = [0.0] * len(steps)
+            for piece in pieces:
+                for number, score in piece.taken(next(run)):
+                    mine[number] = score
+            scores.append(mine)
         return [list(scores[i]) for i in which]
 
     def score_last(self, problem: str, prefix: Sequence[str], candidates: Sequence[str]) -> list[float]:
@@ -95,23 +136,34 @@ class StepScorer:
 
         The same numbers as `score(problem, [*prefix, candidate])[-1]`.
         """
+        self._overlong = {}
         groups: list[Siblings] = []
-        places: list[list[int | None]] = []
+        places: list[list[tuple[int, int] | None]] = []
         for problem, prefix, candidates in items:
             if isinstance(candidates, str):
                 raise ValueError("Candidates must be a list of texts, not one text.")
-            encoded = [self.encode(problem, [*prefix, candidate]) for candidate in candidates]
-            self.tokens_reencoded += sum(len(each.ids) for each in encoded)
-            fits = [len(self._fit(each).positions) == len(each.positions) for each in encoded]
-            kept = iter(range(len(fits)))
-            places.append([next(kept) if each else None for each in fits])
-            groups.append(self._siblings(problem, list(compress(encoded, fits))))
+            whole: list[Encoded] = []
+            where: list[tuple[int, int] | None] = []
+            group = len(groups)
+            groups.append(Siblings([], [], []))
+            for candidate in candidates:
+                steps = [*prefix, candidate]
+                encoded = self.encode(problem, steps)
+                self.tokens_reencoded += len(encoded.ids)
+                pieces = self._pieces(problem, steps, encoded)
+                if not pieces or pieces[-1].steps.stop < len(steps):
+                    where.append(None)
+                elif pieces[-1].encoded is encoded:
+                    where.append((group, len(whole)))
+                    whole.append(encoded)
+                else:  # a window of its own: others may begin elsewhere
+                    where.append((len(groups), 0))
+                    groups.append(self._siblings(problem, [pieces[-1].encoded]))
+            groups[group] = self._siblings(problem, whole)
+            places.append(where)
         run = iter(self.engine.run_last([group for group in groups if group.suffixes]))
         scores = [next(run) if group.suffixes else [] for group in groups]
-        return [
-            [0.0 if place is None else mine[place] for place in where]
-            for where, mine in zip(places, scores, strict=True)
-        ]
+        return [[0.0 if place is None else scores[place[0]][place[1]] for place in where] for where in places]
 
     def _siblings(self, problem: str, encoded: Sequence[Encoded]) -> Siblings:
         """Candidates that share a prefix, cut where it ends."""
@@ -125,18 +177,43 @@ class StepScorer:
         end = cuts[-1] if cuts else 0
         return Siblings(first.ids[:end], cuts, [each.ids[end:] for each in encoded])
 
-    def _fit(self, encoded: Encoded) -> Encoded:
-        """What of a solution is run."""
-        if len(encoded.ids) <= self.context:
-            return encoded
-        text = f"A solution of {len(encoded.ids)} tokens is longer than the context of {self.name}, {self.context}"
-        if self.on_overflow == "error":
-            raise ValueError(f"{text}.")
-        if self.on_overflow == "warn" and len(encoded.ids) <= FAR * self.context:
-            warnings.warn(f"{text}; it is scored all the same.", stacklevel=3)
-            return encoded
-        positions = [position for position in encoded.positions if position < self.context]
-        return Encoded(encoded.ids[: positions[-1] + 1 if positions else 0], positions)
+    def _pieces(self, problem: str, steps: Sequence[str], encoded: Encoded) -> list[_Piece]:
+        """What of a solution is run; where that is not simply all of it, its steps past the context are noted."""
+        count, size = len(encoded.positions), len(encoded.ids)
+        if size <= self.context:
+            return [_Piece(encoded, range(count))]
+        fits = sum(position < self.context for position in encoded.positions)
+        self._overlong[problem, tuple(steps)] = count - fits
+        if self.overflow == "refuse":
+            raise StudyError(
+                f"{self.name}: a solution of {size} tokens is longer than its context, {self.context}, and `overflow` "
+                f"says refuse; set it to score, cut or windows. It begins: {' '.join(steps)[:60]!r}"
+            )
+        if self.overflow == "score" and size <= FAR * self.context:
+            return [_Piece(encoded, range(count))]
+        pieces = [_cut(encoded, 0, range(fits))] if fits else []
+        return pieces + (self._windows(problem, steps, encoded, fits) if self.overflow == "windows" else [])
+
+    def _windows(self, problem: str, steps: Sequence[str], encoded: Encoded, done: int) -> list[_Piece]:
+        """Further passes over the steps from `done` on, each after as many whole steps as half the context holds."""
+        pieces = []
+        ends = [0, *(position + 1 for position in encoded.positions)]
+        while done < len(steps):
+            short = (start for start in range(1, done) if ends[done] - ends[start] <= self.context // 2)
+            for start in dict.fromkeys((next(short, done), done)):
+                window = self.encode(problem, steps[start:])
+                fits = start + sum(position < self.context for position in window.positions)
+                if fits > done:
+                    pieces.append(_cut(window, start, range(done, fits)))
+                    break
+            done = max(fits, done + 1)
+        return pieces
+
+
+def _cut(encoded: Encoded, start: int, steps: range) -> _Piece:
+    """An encoding of the steps from `start` on, cut after the last one whose score is taken from it."""
+    positions = encoded.positions[: steps.stop - start]
+    return _Piece(Encoded(encoded.ids[: positions[-1] + 1], positions), steps)
 
 
 def _common(ids: Sequence[int], others: Sequence[Sequence[int]]) -> int:

@@ -61,7 +61,8 @@ class VllmScoring:
         form, encoder: the format's name and the format; ValueError where vLLM cannot score in it.
         dtype: of the backbone; heads run in fp32.
         cache: folder for weights re-packaged under other names, written once.
-        max_model_len: tokens of the longest solution; by default the model's context.
+        max_model_len: tokens of the longest solution that is expected, by default the model's context; for a longer
+            one the model is loaded anew.
         tensor_parallel, enforce_eager, gpu_memory_utilization, kv_cache_gib: see `ttstudy.kinds.engines.vllm`.
     """
 
@@ -150,10 +151,8 @@ class VllmScoring:
         if not prompts:
             return []
         if (length := max(map(len, prompts))) > self.longest:
-            raise StudyError(
-                f"A solution of {length} tokens is longer than vLLM was opened for, {self.longest}; give the PRM "
-                f"a larger max_model_len (under `vllm` in a study), or score it with engine transformers."
-            )
+            self.close()  # opened anew: one long solution ends no job
+            self.longest = max(length, 2 * self.longest)
         if self._open is None or self._open[0] != task:
             self.close()
             self._open = (task, self._load(task))

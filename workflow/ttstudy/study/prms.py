@@ -17,6 +17,8 @@ Format = Annotated[str, OneOf(FORMATS)]
 _FAMILIES = ", ".join(f"{name}: {form.label}" for name, form in FORMATS.items())
 
 
+Overflow = Literal["score", "cut", "windows", "refuse"]
+"""What becomes of a solution that is longer than its PRM's context; see `ttstudy.prms.scorer`."""
 _HEEDING = " or ".join(name for name in LOCAL_PRMS if ENGINES[name].devices)
 
 
@@ -27,6 +29,13 @@ class _LocalPRM(OnEngine):
     engine: Annotated[str, OneOf(LOCAL_PRMS)] = told(LOCAL_PRMS)
     device: Literal["cpu", "cuda"] | None = Field(
         default=None, description=f"where the {_HEEDING} engine runs; null: a GPU above 0.1 billion parameters"
+    )
+
+    overflow: Overflow = Field(
+        default="score",
+        description="what becomes of a solution longer than the PRM's context; score: it is read on, as the paper's "
+        "code does; cut: steps past it get 0; windows: they are read after the problem and the steps that fit; "
+        "refuse: the run stops",
     )
 
     @model_validator(mode="after")
@@ -85,6 +94,15 @@ class GivenPRM(LocalPRM):
             raise ValueError(
                 f"has options under `verdicts`, which only PRMs of the formats {', '.join(names)} have; name its "
                 "`format`, or leave them out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _overflow_fits(self) -> GivenPRM:
+        if self.overflow == "windows" and isinstance(FORMATS.get(self.known_format or ""), VerdictFormat):
+            raise ValueError(
+                "has `overflow: windows`, but a PRM that writes its verdicts judges a solution whole; set it to score, "
+                "cut or refuse"
             )
         return self
 

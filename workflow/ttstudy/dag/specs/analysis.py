@@ -119,6 +119,7 @@ class AccuracySpec(Coded):
     difficulty: list[File]
     ledger: list[File]
     counts: list[File]
+    overlong: list[File]
 
 
 class TrainingSpec(Coded):

@@ -11,7 +11,7 @@ from ttstudy.study.fields import FREE, OWN, Thinking
 from ttstudy.study.methods import Search
 from ttstudy.study.models import POLICY_OPTIONS, PRM_OPTIONS, fields_of
 from ttstudy.study.policies import Endpoint
-from ttstudy.study.prms import Format, Verdicts
+from ttstudy.study.prms import Format, Overflow, Verdicts
 from ttstudy.study.sampling import SamplingSettings, TokenConfidence
 
 
@@ -106,6 +106,7 @@ class _Judge(Record):
     """None: a GPU where the job was given one."""
     verdicts: Verdicts | None = None
     seed: int | None = None
+    overflow: Overflow = "score"
 
     @property
     def options(self) -> dict[str, Any]:

@@ -1,12 +1,40 @@
-"""Responses that were cut, gave no answer or timed out in grading."""
+"""Responses that were cut, gave no answer or timed out in grading, and solutions longer than a PRM's context."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
 
 from ttstudy.report.answer import percent
 from ttstudy.report.blocks import METHOD, PRM, Block, N, cell, joined, named_table
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import TRUST, Given, Section, Told
 from ttstudy.report.views import ordered
+
+_PAST = {
+    "score": "were read on past it",
+    "cut": "scored 0",
+    "windows": "were read after the problem and the steps that fit",
+}
+"""What became of steps past a context, by the rule."""
+
+
+def _overlong(frame: pd.DataFrame, rules: Mapping[str, str]) -> str:
+    """Sentences on the solutions, and candidates of searches, that are longer than their PRM's context."""
+    told = frame[frame["overlong"].notna()]
+    if not len(told):
+        return ""
+    sums = told.groupby("prm", observed=True, sort=False)[["scored", "overlong"]].sum()
+    long = sums[sums["overlong"] > 0]
+    if not len(long):
+        return " Every solution fits into the context of the PRM that scored it."
+    parts = [
+        f" {over:,.0f} of {scored:,.0f} solutions are longer than the context of {prm}: the steps past it "
+        f"{_PAST.get(rules.get(str(prm), ''), 'were scored by its rule')}."
+        for prm, (scored, over) in long.iterrows()
+    ]
+    return "".join(parts)
 
 
 def _tell(given: Given) -> Told:
@@ -30,11 +58,23 @@ def _tell(given: Given) -> Told:
         C("no_answer_share", "No answer, %", "percent"), C("timed_out", "Timed out", "count"),
     ]  # fmt: skip
     caption = "Responses that were cut off, gave no answer, or timed out in grading"
-    return Told(finding, [Block(named_table("counts-data", caption, columns, frame))])
+    blocks = [Block(named_table("counts-data", caption, columns, frame))]
+    long = ordered(given.study, given.study.table("overlong")).copy()
+    if len(long):
+        long["share"] = long["overlong"] / long["scored"].where(long["scored"] > 0)
+        columns = [
+            *cell(given.study), PRM, METHOD, N,
+            C("scored", "Solutions scored", "count"), C("overlong", "Longer than the context", "count"),
+            C("share", "Longer, %", "percent"),
+        ]  # fmt: skip
+        caption = "Solutions, and candidates of searches, that are longer than the context of their PRM"
+        blocks.append(Block(named_table("overlong-data", caption, columns, long)))
+        finding += _overlong(long, given.context.get("overflow", {}))
+    return Told(finding, blocks)
 
 
 SECTION = Section(
-    title="Cut, unanswered and timed out",
+    title="Cut, unanswered, timed out and over-long",
     short="Cut and unanswered",
     group=TRUST,
     place=50,
