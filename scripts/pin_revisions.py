@@ -1,10 +1,13 @@
-"""Ask the hub for the newest commit of every model and data set of a study, and write them beside the study."""
+"""Ask the hub for the newest commit of every model and data set of a study and its files' SHA-256; write them down.
+
+The lock file stands beside the study. What it says already is kept, and held against what the hub says now.
+"""
 
 import argparse
 from pathlib import Path
 
 from ttstudy import study
-from ttstudy.data import hub, revisions
+from ttstudy.data import pinning, revisions
 from ttstudy.run.telling import told
 
 
@@ -18,13 +21,16 @@ def step() -> None:
     lock = revisions.read_lock(lock_path)
     config = study.with_base(study.read_yaml(args.config), args.config.parent)
     study.from_mapping(config, str(args.config))
-    wanted = {(pin.kind, pin.id) for pin in revisions.pins(config) if pin.revision is None}
-    wanted -= set() if args.update else {(kind, id) for kind in lock for id in lock[kind]}
-    for kind, id in sorted(wanted):
-        lock[kind][id] = hub.commit(kind, id)
-        print(f"{id}: {lock[kind][id]}")
-        revisions.write_lock(lock_path, lock)
-    print(f"{lock_path}: {sum(map(len, lock.values()))} commits, {len(wanted)} asked for now")
+    for pin in sorted(revisions.pins(config)):
+        known = lock[pin.kind].get(pin.id) if not args.update and pin.revision is None else None
+        found = pinning.asked(pin, known)
+        if found.warning:
+            print(f"{pin.id}: {found.warning}")
+        if pin.revision is None or found.entry.checksums:
+            lock[pin.kind][pin.id] = found.entry
+            print(f"{pin.id}: {found.entry.revision}, {len(found.entry.checksums)} checksums")
+            revisions.write_lock(lock_path, lock)
+    print(f"{lock_path}: {sum(map(len, lock.values()))} commits")
 
 
 if __name__ == "__main__":

@@ -282,6 +282,7 @@ OF_GIVEN = {
     "HubBenchmark.problems": (_set("benchmarks", "hub", "problems", to=1), _PROBLEMS),
     "HubBenchmark.revision": (_set("benchmarks", "hub", "revision", to="1" * 40), _PROBLEMS),
     "HubBenchmark.sha256": (_set("benchmarks", "hub", "sha256", to="0" * 64), PAGE),
+    "HubBenchmark.checksums": (_set("benchmarks", "hub", "checksums", to={"x.jsonl": "0" * 64}), PAGE),
     "HubBenchmark.split": (_set("benchmarks", "hub", "split", to="train"), _PROBLEMS),
     "RecordedBenchmark.path": (_set("benchmarks", "old", "path", to="recorded-2.jsonl"), f"recorded {_PROBLEMS}"),
     "CheckpointPolicy.device": (_set(*_OWN, "device", to="cuda"), f"{_DRAWN} {_SEARCHED}"),
@@ -305,6 +306,7 @@ OF_GIVEN = {
     "HubPolicy.prompt": (_set(*_HUB, "prompt", to="llama"), f"{_DRAWN} {_SEARCHED}"),
     "HubPolicy.thinking": (_set(*_HUB, "thinking", to="none"), f"{_DRAWN} {_SEARCHED}"),
     "HubPolicy.revision": (_set(*_HUB, "revision", to="1" * 40), f"fetch_model training {_DRAWN} {_SEARCHED}"),
+    "HubPolicy.checksums": (_set(*_HUB, "checksums", to={"config.json": "0" * 64}), PAGE),
     "HubPolicy.sampling": (_set(*_HUB, "sampling", to={"search": {"top_k": 3}}), _SEARCHED),
     "HubPolicy.vllm": (_set(*_HUB, "vllm", to={"tensor_parallel": 2}), f"{_DRAWN} {_SEARCHED}"),
     **{
@@ -346,6 +348,7 @@ OF_GIVEN = {
     "HubPRM.id": (_set("prms", "hub-prm", "id", to="owner/other"), f"fetch_model training {_JUDGED}"),
     "HubPRM.parameters": (_set("prms", "hub-prm", "parameters", to=1e9), SIZES),
     "HubPRM.revision": (_set("prms", "hub-prm", "revision", to="1" * 40), f"fetch_model training {_JUDGED}"),
+    "HubPRM.checksums": (_set("prms", "hub-prm", "checksums", to={"config.json": "0" * 64}), PAGE),
     "HubPRM.verdicts": (_set("prms", "hub-writer", "verdicts", to={"samples": 3}), _JUDGED),
     "HubPRM.vllm": (_set("prms", "hub-prm", "vllm", to={"tensor_parallel": 2}), _JUDGED),
     **{

@@ -7,11 +7,13 @@ import os
 import pickle
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load, save
+from tokenizers import Tokenizer
 
 from tests import hub_server, paths
 from tests.hub_server import COMMIT, TOKEN, Repository
@@ -22,7 +24,10 @@ from ttstudy.dag.models import weights
 from ttstudy.dag.specs.inputs import FetchSpec
 from ttstudy.data import hub, revisions
 from ttstudy.errors import StudyError
+from ttstudy.models import sentencepiece
 from ttstudy.models.checkpoint import origin
+from ttstudy.models.text import TextTokenizer
+from ttstudy.prms.formats import make_format
 from ttstudy.study import from_mapping
 
 WEIGHTS = {"layer.weight": torch.arange(60_000, dtype=torch.float32).reshape(200, 300)}
@@ -46,14 +51,62 @@ from ttstudy.errors import StudyError
 for line in sys.stdin:
     function, arguments = json.loads(line)
     try:
-        if function != "commit":
-            arguments[-1] = Path(arguments[-1])
+        place = {"fetch_model": 2, "fetch_dataset_file": 4}.get(function)
+        if place is not None:
+            arguments[place] = Path(arguments[place])
         found = getattr(fetching if function == "fetch_model" else hub, function)(*arguments)
         answer = {"value": str(found)}
     except StudyError as error:
         answer = {"error": str(error)}
     print(json.dumps(answer), flush=True)
 """
+
+
+TRAIN = """
+import random, sys, sentencepiece
+random.seed(0)
+lines = [f"{random.randint(1, 99)} + {random.randint(1, 99)} = 2 ки\\nSo 2 - 1 = 1 ки" for _ in range(2000)]
+open(sys.argv[1] + ".txt", "w").write("\\n".join(lines))
+sentencepiece.SentencePieceTrainer.train(
+    input=sys.argv[1] + ".txt", model_prefix=sys.argv[1], vocab_size=400, model_type="bpe", byte_fallback=True,
+    normalization_rule_name="identity", remove_extra_whitespaces=False, hard_vocab_limit=False,
+)
+processor = sentencepiece.SentencePieceProcessor(model_file=sys.argv[1] + ".model")
+import json
+print(json.dumps([[text, processor.encode(text)] for text in [*lines[:200], *json.loads(sys.argv[2])]]))
+"""
+TEXTS = ["", " two  spaces ", "ки ки", "\U0001f600 and é", "a\n\n\nb", "\t tab", "▁under", "x" * 300, "12 + 3 =\n4"]
+
+
+@pytest.fixture(scope="module")
+def spoken(vllm, tmp_path_factory) -> tuple[Path, list]:
+    """A SentencePiece model trained on sums, and what its own library makes of many texts."""
+    place = tmp_path_factory.mktemp("spm") / "tokenizer"
+    run = subprocess.run([vllm, "-c", TRAIN, place, json.dumps(TEXTS)], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr[-2000:]
+    return place.with_suffix(".model"), json.loads(run.stdout)
+
+
+@pytest.fixture(scope="module")
+def trained(spoken) -> Path:
+    return spoken[0]
+
+
+def test_a_built_tokenizer_gives_the_ids_of_sentencepiece_itself(spoken):
+    path, known = spoken
+    tokenizer = sentencepiece.built(path)
+    for text, ids in known:
+        assert tokenizer.encode(text, add_special_tokens=False).ids == ids, text
+        assert tokenizer.decode(ids) == text or "  " in text or not text or text.startswith("▁")
+    assert tokenizer.encode("1").tokens[0] == "<s>"
+
+
+def test_another_kind_of_sentencepiece_model_is_refused_and_garbage_too(spoken, tmp_path):
+    whole = spoken[0].read_bytes()
+    for name, content in (("cut", whole[: len(whole) // 2]), ("noise", bytes(range(256)) * 9), ("empty", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(StudyError, match=f"{name} is no "):
+            sentencepiece.built(tmp_path / name)
 
 
 def _pytorch(tensors) -> bytes:
@@ -85,6 +138,7 @@ def world(tmp_path_factory):
         ("models", "spm/model"): Repository(
             {"config.json": CONFIG, "model.safetensors": save(WEIGHTS), "tokenizer.model": b"sentencepiece"}
         ),
+        ("models", "bare/model"): Repository({"config.json": CONFIG, "model.safetensors": save(WEIGHTS)}),
         ("models", "slow/model"): Repository(
             MODEL | {"model.safetensors": long}, lost={"model.safetensors": [11_000_000, 0, 900_000]}
         ),
@@ -136,11 +190,64 @@ def test_pickled_weights_become_safetensors_and_code_in_them_is_refused(world):
     assert not (home / "evil").exists()
 
 
-def test_a_repository_without_tokenizer_json_is_refused_before_its_weights_are_fetched(world):
+def test_a_repository_without_a_tokenizer_is_refused_before_its_weights_are_fetched(world):
     ask, _, home = world
+    told = ask("fetch_model", "bare/model", COMMIT, home / "bare")["error"]
+    assert told.startswith("bare/model: has no tokenizer.json") and "`source: checkpoint`" in told
+    assert not list(home.glob("*bare*"))
     told = ask("fetch_model", "spm/model", COMMIT, home / "spm")["error"]
-    assert told.startswith("spm/model: has no tokenizer.json") and "`source: checkpoint`" in told
-    assert not list(home.glob("*spm*"))
+    assert told.startswith("spm/model: tokenizer.model is no SentencePiece model")
+    assert not (home / "spm").exists()
+
+
+SHEPHERD = "peiyi9979/math-shepherd-mistral-7b-prm"
+
+
+def test_a_tokenizer_is_built_from_sentencepiece_where_that_is_all_there_is(world, trained):
+    ask, server, home = world
+    small = {"config.json": CONFIG, "model.safetensors": save(WEIGHTS), "tokenizer.model": trained.read_bytes()}
+    server.repositories["models", "built/model"] = server.repositories["models", SHEPHERD] = Repository(small)
+    assert "value" in ask("fetch_model", "built/model", COMMIT, home / "built")
+    record = json.loads((home / "built/fetched.json").read_text())
+    assert record["built"]["tokenizer.json"].startswith("from tokenizer.model by ttstudy.models.sentencepiece, ")
+    assert set(record["files"]) == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer.model"}
+    encoder = make_format("math_shepherd", TextTokenizer(home / "built", {"bos_token_id": 1}))
+    assert encoder.tag == Tokenizer.from_file(str(home / "built/tokenizer.json")).token_to_id("▁ки")
+    # This one's step tag is not where the published code looks for it.
+    told = ask("fetch_model", SHEPHERD, COMMIT, home / "shepherd")["error"]
+    assert "'▁ки' has the id" in told and "not 12902 as in its published code" in told
+    assert not (home / "shepherd").exists()
+
+
+def test_a_mirror_that_forges_files_and_listing_alike_is_found_out(world):
+    ask, server, home = world
+    whole = {name: content for name, content in MODEL.items() if "/" not in name}
+    taken = ("config.json", "tokenizer.json", "model.safetensors")
+    pinned = {name: sha256(whole[name]).hexdigest() for name in taken}
+    forged = {
+        "model.safetensors": save({"layer.weight": torch.zeros(200, 300)}),
+        "config.json": CONFIG.replace(b"llama", b"qwen2"),
+        "tokenizer.json": b"[]",
+    }
+    for name, content in forged.items():
+        # The forger lists what it serves: sizes and hashes agree with each other, at the commit that is asked for.
+        server.repositories["models", "forged/model"] = Repository(whole | {name: content})
+        sent = len(server.requests)
+        told = ask("fetch_model", "forged/model", COMMIT, home / f"forged-{name}", pinned)["error"]
+        assert f"gives another {name} at {COMMIT[:12]} than the one that was pinned" in told, told
+        assert not (home / f"forged-{name}").exists()
+        if name == "model.safetensors":  # told by the listing, before anything large is sent
+            assert not any("resolve" in line for line in server.requests[sent:])
+    server.repositories["models", "forged/model"] = Repository(whole)
+    assert "value" in ask("fetch_model", "forged/model", COMMIT, home / "forged", pinned)
+    assert json.loads((home / "forged/fetched.json").read_text())["unpinned"] == []
+    more = pinned | {"model-2.safetensors": "0" * 64}
+    told = ask("fetch_model", "forged/model", COMMIT, home / "again", more)["error"]
+    assert "model-2.safetensors has a checksum but is not among the model's files" in told
+    told = ask(
+        "fetch_dataset_file", "some/problems", COMMIT, None, "test", home / "data2", {"test.jsonl": "0" * 64}
+    )["error"]
+    assert "gives another test.jsonl" in told and not (home / "data2/test.jsonl").exists()
 
 
 def test_a_connection_that_breaks_off_is_taken_up_where_it_was(world):
@@ -203,11 +310,20 @@ def test_pins_are_written_beside_the_study_and_no_token_is_shown(world, tmp_path
     command = [sys.executable, str(ROOT / "scripts/pin_revisions.py"), str(study)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    assert revisions.read_lock(tmp_path / "mine.revisions.yaml") == {
-        "model": {"good/model": COMMIT},
-        "dataset": {"some/problems": COMMIT},
-    }
+    lock = revisions.read_lock(tmp_path / "mine.revisions.yaml")
+    assert lock["model"]["good/model"].revision == lock["dataset"]["some/problems"].revision == COMMIT
+    files = ("config.json", "tokenizer.json", "model.safetensors")
+    checksums = {name: sha256(MODEL[name]).hexdigest() for name in files}
+    assert lock["model"]["good/model"].checksums == checksums
+    assert set(lock["dataset"]["some/problems"].checksums) == {"test.jsonl"}
     pinned = revisions.load(study)
+    assert pinned.policies["tiny"].checksums == checksums
+    assert pinned.benchmarks["b"].checksums == lock["dataset"]["some/problems"].checksums
+    # What was written down once is held against what the hub says later.
+    server.repositories["models", "good/model"] = Repository(MODEL | {"tokenizer.json": b"{} "})
+    again = subprocess.run(command, env=environment, capture_output=True, text=True)
+    server.repositories["models", "good/model"] = Repository(MODEL)
+    assert again.returncode == 1 and "the hub says that the SHA-256 of tokenizer.json" in again.stderr
     revisions.require(pinned)
     assert pinned.policies["tiny"].revision == COMMIT
     shown = run.stdout + run.stderr

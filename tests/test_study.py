@@ -14,7 +14,8 @@ from ttstudy.errors import StudyError
 from ttstudy.study import from_mapping, read_yaml, schema
 
 ROOT = Path(__file__).resolve().parent.parent
-STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "workflow" / "studies").glob("*.yaml"))]
+_FILES = sorted((ROOT / "workflow" / "studies").glob("*.yaml"))
+STUDIES = [ROOT / "config.yaml", *(path for path in _FILES if not path.stem.endswith(".revisions"))]
 DEFINITION = {"model": {}, "training": {}, "seed": 1}
 
 

@@ -67,9 +67,12 @@ def training_of(layout: Layout, name: str) -> TrainPolicySpec:
 
 
 @remembered
-def fetching(layout: Layout, id: str, revision: str | None) -> FetchSpec:
-    """Spec of a checkpoint of the hub."""
-    spec = FetchSpec(id=id, revision=revision, outputs={})
+def fetching(layout: Layout, name: str) -> FetchSpec:
+    """Spec of a model's checkpoint of the hub."""
+    settings = settings_of(layout.study, name)
+    assert isinstance(settings, HubPolicy | HubPRM), name
+    id, revision = settings.id, settings.revision
+    spec = FetchSpec(id=id, revision=revision, checksums=settings.checksums, outputs={})
     names = {"results": layout.study.results, "model": id.split("/")[1], "spec": spec.folder}
     return spec.named(output=places.FETCHED.format(**names))
 
@@ -81,7 +84,7 @@ def made_model(layout: Layout, name: str) -> Spec | None:
     if isinstance(settings, TrainedPolicy | TrainedPRM):
         return training_of(layout, name)
     if isinstance(settings, HubPolicy | HubPRM):
-        return fetching(layout, settings.id, settings.revision)
+        return fetching(layout, name)
     return None
 
 

@@ -57,7 +57,7 @@ def load(
 
         with TemporaryDirectory() as folder:
             file = hub.fetch_dataset_file(
-                settings.id, settings.revision, settings.file, settings.split, Path(folder)
+                settings.id, settings.revision, settings.file, settings.split, Path(folder), settings.checksums
             )
             frame = read_file(file, columns)
     else:

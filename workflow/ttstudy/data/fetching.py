@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ttstudy.dag import stamps
 from ttstudy.data import hub
 from ttstudy.data.hub import Listed
 from ttstudy.errors import StudyError
+from ttstudy.kinds.formats import FORMATS
 from ttstudy.models.checkpoint import RECORD
 
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -43,17 +44,22 @@ def wanted_of_model(id: str, files: Sequence[Listed]) -> list[Listed]:
     beside = [file for file in top if _BESIDE_WEIGHTS.fullmatch(file.name) or index.fullmatch(file.name)]
     if not any(file.name == "config.json" for file in beside):
         raise StudyError(f"{id}: has no config.json; give a model in the layout of transformers")
-    if not any(file.name == "tokenizer.json" for file in beside):
+    if not any(file.name in ("tokenizer.json", "tokenizer.model") for file in beside):
         raise StudyError(
-            f"{id}: has no tokenizer.json, which every engine here reads; download the model yourself, save its "
-            "tokenizer there with AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER), and name the folder "
-            "with `source: checkpoint`"
+            f"{id}: has no tokenizer.json, which every engine here reads, and no tokenizer.model to make it from; "
+            "download the model yourself, save its tokenizer there with AutoTokenizer.from_pretrained(FOLDER)"
+            ".save_pretrained(FOLDER), and name the folder with `source: checkpoint`"
         )
     return sorted([*beside, *weights])
 
 
-def fetch_model(id: str, revision: str | None, output: Path) -> dict[str, Any]:
+def fetch_model(
+    id: str, revision: str | None, output: Path, checksums: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Write a model's checkpoint folder, whole or not at all, and return its record.
+
+    `checksums`: SHA-256 of files by name, without which they are not taken. A tokenizer.json that the repository does
+    not have is made from its tokenizer.model, which the record tells (`built`).
 
     After an interrupted download the next one fetches the files that were not whole. Weights that are there only as
     `.bin` are converted by torch's restricted loader, which reads tensors and nothing else. StudyError for whatever
@@ -62,11 +68,15 @@ def fetch_model(id: str, revision: str | None, output: Path) -> dict[str, Any]:
     revision = hub.pinned(id, revision)
     partial = output.with_name(f".{output.name}.partial")
     files = wanted_of_model(id, hub.listing("model", id, revision))
-    hub.download("model", id, revision, files, partial)
+    names = {file.name for file in files}
+    if lost := sorted(set(checksums or {}) - names):
+        raise StudyError(f"{id}: {lost[0]} has a checksum but is not among the model's files at {revision[:12]}")
+    hub.download("model", id, revision, files, partial, checksums)
     converted = _as_safetensors(partial)
+    made = {} if "tokenizer.json" in names else {"tokenizer.json": build_tokenizer(id, partial)}
     shutil.rmtree(partial / ".cache", ignore_errors=True)
     for stray in partial.iterdir():
-        if stray.name not in {file.name for file in files} | set(converted):
+        if stray.name not in names | set(converted) | set(made):
             stray.unlink() if stray.is_file() else shutil.rmtree(stray)
     record = {
         "id": id,
@@ -75,12 +85,39 @@ def fetch_model(id: str, revision: str | None, output: Path) -> dict[str, Any]:
             path.name: {"bytes": path.stat().st_size, "sha256": hub.digest(path, sha256())}
             for path in sorted(partial.iterdir())
         },
+        **({"built": made} if made else {}),
+        "unpinned": sorted(names - set(checksums or {})),
     }
     (partial / RECORD).write_text(json.dumps(record, indent=1) + "\n")
     stamps.on_checkpoint(partial, output / RECORD)
     shutil.rmtree(output, ignore_errors=True)
     os.replace(partial, output)
     return record
+
+
+def build_tokenizer(id: str, folder: Path) -> str:
+    """Write tokenizer.json from a folder's tokenizer.model, and say by what; StudyError where ids are not as published.
+
+    The ids are those of the model's published code, where the catalogue has them (`kinds/formats`): a step's tag with
+    another id would score at other places.
+    """
+    from importlib.metadata import version
+
+    from ttstudy.models import sentencepiece
+
+    try:
+        tokenizer = sentencepiece.built(folder / "tokenizer.model")
+    except StudyError as error:
+        raise StudyError(f"{id}: {error}") from None
+    published = (form.published[id].tokens for form in FORMATS.values() if id in form.published)
+    for token, wanted in next(published, {}).items():
+        if (found := tokenizer.token_to_id(token)) != wanted:
+            raise StudyError(
+                f"{id}: in the tokenizer that its tokenizer.model makes, {token!r} has the id {found}, not {wanted} as "
+                "in its published code; nothing was kept"
+            )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return f"from tokenizer.model by ttstudy.models.sentencepiece, tokenizers {version('tokenizers')}"
 
 
 def _as_safetensors(folder: Path) -> list[str]:

@@ -10,7 +10,7 @@ import glob
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1, sha256
 from pathlib import Path
@@ -72,17 +72,40 @@ def pinned(id: str, revision: str | None) -> str:
     return revision
 
 
-def fetch_dataset_file(id: str, revision: str | None, name: str | None, split: str, folder: Path) -> Path:
+def fetch_dataset_file(
+    id: str,
+    revision: str | None,
+    name: str | None,
+    split: str,
+    folder: Path,
+    checksums: Mapping[str, str] | None = None,
+) -> Path:
     """Download one file of a data set into `folder` and return its path; StudyError for whatever goes wrong."""
     revision = pinned(id, revision)
     file = file_of_dataset(id, listing("dataset", id, revision), name, split)
-    download("dataset", id, revision, [file], folder)
+    download("dataset", id, revision, [file], folder, checksums)
     return folder / file.name
 
 
-def download(kind: Kind, id: str, revision: str, files: Sequence[Listed], folder: Path) -> None:
-    """Files of one commit, each compared with the hash that the hub lists; a file that differs is deleted."""
+def download(
+    kind: Kind,
+    id: str,
+    revision: str,
+    files: Sequence[Listed],
+    folder: Path,
+    checksums: Mapping[str, str] | None = None,
+) -> None:
+    """Files of one commit, each compared with the hash that the hub lists, and with the SHA-256 in `checksums`.
+
+    The hub's own word binds nobody who answers in its place, and a commit's name is no hash of what large files hold;
+    a checksum that was written down elsewhere is. A file that differs is deleted.
+    """
     from huggingface_hub import snapshot_download
+
+    known = dict(checksums or {})
+    for file in files:
+        if file.sha256 and file.name in known and file.sha256 != known[file.name]:
+            raise StudyError(_other(id, file.name, revision, file.sha256, known[file.name]))
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     if not sys.stderr.isatty():
@@ -108,14 +131,27 @@ def download(kind: Kind, id: str, revision: str, files: Sequence[Listed], folder
         path = folder / file.name
         if not path.is_file():
             raise StudyError(f"{id}: {file.name} did not arrive; run `snakemake fetch` again")
+        whole = digest(path, sha256()) if file.sha256 or file.name in known else None
+        if whole is not None and whole != known.get(file.name, whole):
+            path.unlink()
+            raise StudyError(_other(id, file.name, revision, whole, known[file.name]))
         start = sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
-        found = digest(path, sha256()) if file.sha256 else digest(path, start)
+        found = whole if file.sha256 else digest(path, start)
         if found != (file.sha256 or file.git_sha1):
             path.unlink()
             raise StudyError(
                 f"{id}: {file.name} is not the file that the hub lists at {revision[:12]} (its checksum differs); "
                 "it was deleted; run `snakemake fetch` again"
             )
+
+
+def _other(id: str, name: str, revision: str, found: str, wanted: str) -> str:
+    from huggingface_hub import constants
+
+    return (
+        f"{id}: {constants.ENDPOINT} gives another {name} at {revision[:12]} than the one that was pinned: its SHA-256 "
+        f"is {found[:16]}..., not {wanted[:16]}... (`checksums` in the study or its lock file); it was not taken"
+    )
 
 
 def digest(path: Path, total: Any) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from ttstudy.errors import StudyError
-from ttstudy.study.fields import FREE, FilePath, HubSource, InnerPath, Options, RecordedPath, Section
+from ttstudy.study.fields import FREE, FilePath, HubSource, InnerPath, Options, RecordedPath, Section, Sha256
 
 
 class MiniatureBenchmark(Section):
@@ -25,7 +25,7 @@ class _Table(Section):
         default_factory=dict, description="our column name: the file's column name, where they differ"
     )
     problems: int | None = Field(default=None, gt=0, le=10_000_000, description="use only the first so many problems")
-    sha256: Annotated[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None, FREE] = Field(
+    sha256: Annotated[Sha256 | None, FREE] = Field(
         default=None, description="of the normalised table, all problems in order; the benchmark step's log tells it"
     )
 

@@ -34,6 +34,7 @@ HubId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[
 """An id of the Hugging Face hub, owner/name."""
 Commit = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 """A commit; branches and tags move, so they are none."""
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 if TYPE_CHECKING:
     Score = str
@@ -150,4 +151,8 @@ class HubSource(Section):
     id: HubId = Field(description="owner/name on the Hugging Face hub")
     revision: Commit | None = Field(
         default=None, description="commit of 40 hex digits; null: from the lock file that pin_revisions.py writes"
+    )
+    checksums: Annotated[dict[InnerPath, Sha256], FREE] = Field(
+        default_factory=dict,
+        description="SHA-256 by file, without which none is taken; empty: from the lock file, where it has some",
     )

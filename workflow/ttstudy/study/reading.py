@@ -21,6 +21,7 @@ _SOURCES = ("miniature", "file", "hub", "recorded", "trained", "checkpoint", "op
 _PATTERNS = {
     "id": "is not an id of the hub, owner/name",
     "sha256": "is not a SHA-256 of 64 hex digits",
+    "checksums": "is not a SHA-256 of 64 hex digits",
     "key_variable": "it must be the NAME of an environment variable that holds the key, not the key",
     "revision": "is not a commit of 40 hex digits; leave it out and run scripts/pin_revisions.py",
 }

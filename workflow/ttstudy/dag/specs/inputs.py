@@ -47,6 +47,8 @@ class FetchSpec(Spec):
     step = "fetch_model"
     id: str
     revision: str | None
+    checksums: Annotated[dict[str, str], FREE] = {}
+    """SHA-256 of files: what came from elsewhere is refused."""
 
 
 class RecordedSpec(Versioned):

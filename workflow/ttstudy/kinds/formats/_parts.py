@@ -162,6 +162,8 @@ class Published:
 
     options: Mapping[str, Any] = field(default_factory=dict)
     revision: str | None = None
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    """Ids of tokens as its family's published code has them: a tokenizer that is built here must have them there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

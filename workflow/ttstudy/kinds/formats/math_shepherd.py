@@ -36,7 +36,11 @@ class MathShepherd:
 
 MATH_SHEPHERD = HeadFormat(
     label="Math-Shepherd",
-    published={"peiyi9979/math-shepherd-mistral-7b-prm": Published()},
+    published={
+        "peiyi9979/math-shepherd-mistral-7b-prm": Published(
+            tokens={"<s>": 1, "</s>": 2, "▁ки": 12902, "▁+": 648, "▁-": 387},
+        ),
+    },
     encoder=MathShepherd,
     head=TwoWay,
     vllm=Pooling(two_tokens=("▁-", "▁+")),
