@@ -42,8 +42,9 @@ def devices(found: Mapping[str, Any]) -> str:
     times = len(told["shared"])
     shared = f"{times} times two jobs shared a device" if times else "No two jobs shared a device"
     return (
-        f"{told['held']} jobs took simulated GPUs through the real locks, {len(told['used'])} different ones, at most "
-        f"{told['most']} at once. {shared}."
+        f"{found['placed']:,} jobs of the full-size study were placed on GPUs. {told['held']} rehearsed jobs took "
+        f"simulated ones through the real locks, {len(told['used'])} different ones, at most {told['most']} each. "
+        f"{shared}."
     )
 
 

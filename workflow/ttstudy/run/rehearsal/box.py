@@ -45,6 +45,11 @@ def places(layout: Layout, box: Box) -> Places:
     return Places(layout, Gpu.sold_with(box.gb), "stated", box.gpus)
 
 
+def placed(seats: Places) -> int:
+    """Jobs of the full-size study that have models on GPUs, each of them placed or refused."""
+    return sum(one.jobs for one in admission.kinds(seats.layout, jobs(seats.layout)))
+
+
 def refused(seats: Places) -> list[str]:
     """What fits nowhere on the box, a sentence for each reason, with the number of jobs and the first of them."""
     wanted = admission.kinds(seats.layout, jobs(seats.layout))

@@ -120,6 +120,7 @@ def _full_size(layout: Layout, found: Shrunk, asked: Asked, folder: Path) -> dic
         "study": study.study,
         "config": str(asked.config),
         "box": asked.box.words,
+        "placed": boxes.placed(seats),
         "fails": list(dict.fromkeys(failing)),
         "differs": cut,
         "before": list(faults.before(study, str(asked.config))),
@@ -127,6 +128,7 @@ def _full_size(layout: Layout, found: Shrunk, asked: Asked, folder: Path) -> dic
         "gpu_hours": hours,
         "days": hours / 24 / asked.box.gpus,
         "replaced": found.replaced,
+        "pairs": {prm: policies for prm, policies in found.taken.pairs.items() if policies},
         "left_out": list(sampled.left_out(study, found.taken)),
     }
 
@@ -182,9 +184,10 @@ def _snakemake(
     devices = asked.box.devices
     command = [
         str(Path(sys.executable).parent / "snakemake"),
+        *targets,
         *("--snakefile", str(ROOT / "Snakefile"), "--profile", str(ROOT / "workflow/profiles/default")),
         *("--cores", str(asked.cores), "--resources", f"gpu={len(devices)}"),
-        *("--configfile", study, *targets),
+        *("--configfile", study),
     ]
     # What the run may use of the box is what it sees of it.
     return _call(command, folder, dict(environment) | {"CUDA_VISIBLE_DEVICES": ",".join(devices)}, say)
