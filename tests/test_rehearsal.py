@@ -28,9 +28,9 @@ from ttstudy.models.architecture import Architecture
 from ttstudy.models.catalogue import CATALOGUE
 from ttstudy.report import page
 from ttstudy.report import rehearsal as told
-from ttstudy.run import preflight, simulation
+from ttstudy.run import preflight, simulation, steps
 from ttstudy.run.rehearsal import box as boxes
-from ttstudy.run.rehearsal import faults, recording, sampled, shrunk, standins
+from ttstudy.run.rehearsal import faults, onvllm, recording, sampled, shrunk, standins
 from ttstudy.study import from_mapping
 
 PAPER = load(ROOT / "workflow/studies/paper.yaml")
@@ -144,6 +144,20 @@ def test_every_rule_model_and_prm_format_of_a_shipped_study_is_rehearsed(name, t
         assert searched, f"no search with {prm}"
     assert small.methods == study.methods
     assert len(jobs(open_layout(small))) < 700
+
+
+def test_one_policy_a_prm_of_each_format_and_one_search_run_on_vllm_where_it_is(tmp_path, monkeypatch):
+    made = shrunk.shrink(Layout(PAPER, ROOT), tmp_path, 2)
+    monkeypatch.setattr(onvllm.environment, "cpu_build", lambda: True)
+    layout = open_layout(from_mapping(onvllm.on_vllm(PAPER, made)))
+    wanted = onvllm.wanted_of(layout)
+    assert Counter(job.rule for job in wanted) == {"sample": 1, "score": 4, "search": 1}
+    assert {job.spec.judge.format for job in wanted if job.rule == "score"} == {
+        name for name, form in FORMATS.items() if isinstance(form, HeadFormat)
+    }
+    assert {engine for job in wanted for engine in steps._engines(job.spec)} == {"vllm"}
+    monkeypatch.setattr(onvllm.environment, "cpu_build", lambda: False)
+    assert onvllm.on_vllm(PAPER, made) is None
 
 
 def test_methods_that_were_compared_at_equal_n_still_are():

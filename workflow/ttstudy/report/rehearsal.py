@@ -48,6 +48,11 @@ def devices(found: Mapping[str, Any]) -> str:
     )
 
 
+def unmet(found: Mapping[str, Any]) -> list[str]:
+    """Rules of the full-size study of which no job was rehearsed."""
+    return [f"No job of these rules was run: {', '.join(found['unmet'])}."] if found["unmet"] else []
+
+
 def hours(found: Mapping[str, Any]) -> str:
     """What the plan says of the full size."""
     if not found["gpu_hours"]:
@@ -62,7 +67,7 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         ("Will differ from what the study asks for", found["differs"]),
         ("Before it starts", found["before"]),
         ("Claims without evidence", [f"{number}. {title}: {why}" for number, title, why in found["untold"]]),
-        ("Not rehearsed", found["left_out"]),
+        ("Not rehearsed", [*unmet(found), *found["left_out"]]),
         ("Engines", found["engines"]),
     ]
     told = [f"REHEARSAL of {found['study']}: {answer(found)}"]
@@ -89,6 +94,7 @@ def build(found: Mapping[str, Any], output: Path) -> Path:
         passed=passed(found),
         hours=hours(found),
         devices=devices(found),
+        left_out=[*unmet(found), *found["left_out"], *found["engines"]],
         stages=stages,
         fails=[*found["fails"], *found["failed"], *found["devices"]["shared"]],
     )

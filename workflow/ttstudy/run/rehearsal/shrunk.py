@@ -114,8 +114,9 @@ def _benchmarks(layout: Layout, found: Shrunk, folder: Path, count: int) -> None
                 given = problems.of_benchmark(layout, name, most)
             found.replaced[key] = given.origin
             found.answers += given.answers
-            for gone in ("sha256", "problems", "revision", "checksums"):
+            for gone in ("sha256", "revision", "checksums"):
                 entry.pop(gone, None)
+            entry["problems"] = len(given.rows)
             if isinstance(settings, FileBenchmark):
                 suffix = Path(settings.path).suffix
                 place = folder / "problems" / f"{name}{suffix if suffix == '.parquet' else '.jsonl'}"

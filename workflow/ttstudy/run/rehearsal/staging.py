@@ -255,6 +255,7 @@ def _after(layout: Layout, folder: Path, full: Mapping[str, int]) -> dict[str, A
         "rules": [(rule, done[rule], tried[rule], full[rule], _seconds(folder, there, rule)) for rule in full],
         "failed": _errors(folder),
         "left": len(every) - len(there),
+        "unmet": sorted(rule for rule in full if not tried[rule]),
         "untold": [
             (int(row.claim), str(row.title), str(row.needs if isinstance(row.needs, str) else row.text))
             for row in frame.itertuples()
