@@ -232,6 +232,11 @@ def test_contexts_that_leave_no_room_fail_and_those_that_cut_are_told():
     assert any(line.startswith("prms.Skywork-PRM-1.5B and 3 more: solutions of up to 8,192 tokens") for line in cut)
     first = next(line for line in cut if line.startswith("policies.Llama-3.2-1B-Instruct.vllm.max_model_len and 10 "))
     assert first.endswith("a long prompt and 8,192 new tokens are more than the context of 8,192, where responses end")
+    stern = {"prm": {**HUB["prms"]["prm"], "overflow": "refuse"}}
+    failing, _ = faults.contexts(of(HUB | {"prms": stern}))
+    assert len(failing) == 1 and "`overflow: refuse` ends the job at the first" in failing[0]
+    failing, _ = faults.contexts(of(HUB))
+    assert not failing
     # A reference draws its one answer, which fits.
     assert not any("Math-7B" in line for line in cut)
     wide = {**HUB["policies"]["llama"], "vllm": {"max_model_len": 10**6}}

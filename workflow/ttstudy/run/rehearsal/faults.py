@@ -127,7 +127,11 @@ def contexts(layout: Layout) -> tuple[list[str], list[str]]:
         judged = [longest.get(policy, 0) for policy in layout.study.policies if name in layout.study.prms_of(policy)]
         if context is not None and max(judged, default=0) > context:
             text = f"solutions of up to {max(judged):,} tokens are longer than its context of {context:,}"
-            differing.setdefault(f"{text}, so such a solution has no whole score", []).append(key)
+            overflow = getattr(prm, "overflow", "score")
+            if overflow == "refuse":
+                failing.append(f"{key}: {text}, and `overflow: refuse` ends the job at the first; choose another")
+            else:
+                differing.setdefault(f"{text}; `overflow: {overflow}` decides their scores", []).append(key)
     return failing, [f"{_several(keys)}: {text}" for text, keys in differing.items()]
 
 
