@@ -10,11 +10,16 @@ from ttstudy.run import steps
 
 def step(spec: GradeSpec, _log: Path | None) -> None:
     """Grade every response against its problem's gold answer; one table of grades per grader of the spec."""
-    responses = tables.of("responses", spec.responses, ["problem_id", "sample", "response"])
+    responses = tables.of("responses", spec.responses, ["problem_id", "sample", "response", "finish"])
     benchmark = tables.of("benchmark", spec.benchmark)
     for grader in spec.graders:
         grades = grade_table(
-            responses, benchmark, grader=grader, extraction=spec.extraction, cache_dir=Path(spec.cache)
+            responses,
+            benchmark,
+            grader=grader,
+            extraction=spec.extraction,
+            unfinished=spec.unfinished,
+            cache_dir=Path(spec.cache),
         )
         tables.write("grades", grades, spec.outputs[grader])
 

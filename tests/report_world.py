@@ -151,8 +151,9 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
     row = ("strict", "reference", n * 256, more + less, less, more, 0, 1)
     out["graders"].append((benchmark, policy, "samples", "none", 256, *row))
     row = (0.5, 0.52 - 0.01 * rank, 2, 0.02 - 0.01 * rank)
-    out["grader_accuracy"].append((benchmark, policy, "none", "majority", 256, "none", "majority", n, *row))
-    out["grader_answers"].append((benchmark, policy, ids[0], "0.5", "50", "50", False, True, more + 1))
+    cell_ = (benchmark, policy, "reference", "none", "majority", 256, "none", "majority")
+    out["grader_accuracy"].append((*cell_, n, *row))
+    out["grader_answers"].append((benchmark, policy, "reference", ids[0], "0.5", "50", "50", False, True, more + 1))
 
 
 def _prose(rng, words) -> str:
@@ -170,7 +171,7 @@ def _explore(out, rng, benchmark, policy, prm, method, ids, worth, deep, words) 
             text = "\n\n".join(steps)
             out["explorer"].append(
                 (benchmark, policy, prm, method, 16, key, f"Compute 12+4*7-5, variant {i}.", "35", sample, text, steps)
-                + (scores.tolist(), str(35 + sample % 2), sample % 2 == 0, "eos" if sample < 3 else "length")
+                + (scores.tolist(), str(35 + sample % 2), "box", 12, sample % 2 == 0, "eos" if sample < 3 else "length")
             )
         if method == "best_of_n":
             continue
@@ -250,15 +251,16 @@ TABLES = {
     "counts": f"{_CELL} responses finished cut no_answer timed_out",
     "graders": "benchmark policy source prm budget grader other responses differ only_grader only_other timed_out "
     "other_timed_out",
-    "grader_accuracy": f"{_CELL} score vote problems accuracy other changed difference",
-    "grader_answers": "benchmark policy problem_id gold answer other_answer correct other_correct responses",
+    "grader_accuracy": "benchmark policy against prm method budget score vote problems accuracy other changed "
+    "difference",
+    "grader_answers": "benchmark policy against problem_id gold answer other_answer correct other_correct responses",
     "diagnostics": "benchmark policy prm flaw value low high count",
     "prm_skill": "benchmark policy prm solutions wrong_solutions steps auc f1 low high threshold f1_at_half "
     "error_found right_passed calibration_error",
     "calibration": "benchmark policy prm bin steps score right low high",
     "failures": f"{_CELL} trees failures cause share low high",
     "cases": "benchmark policy prm flaw problem_id problem sample steps step_scores first_error",
-    "explorer": f"{_CELL} problem_id problem gold sample response steps step_scores answer correct finish",
+    "explorer": f"{_CELL} problem_id problem gold sample response steps step_scores answer found place correct finish",
     "nodes": f"{_CELL} problem_id tree node parent depth text tokens score kept finish",
 }
 CLAIM_ROWS = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ttstudy.answers import canonical, equivalent, extract, vote_classes
+from ttstudy.answers import TimedOut, canonical, equivalent, vote_classes
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared"))
@@ -27,6 +28,8 @@ SAME = r"""
 \frac{3}{-4} ~ -0.75
 1{,}000{,}000 ~ 10^6
 1 000 000 ~ 1000000
+11,\! 111,\! 111 ~ 11111111
+12\,345 ~ 12345
 $1,234.50 ~ 1234.5 dollars
 \$5 ~ 500\text{ cents}
 \$10\text{ million} ~ 10000000
@@ -162,6 +165,178 @@ x=3,y=2 ~ 3,2
 y=2,x=3 ~ x=3,y=2
 \angle A = 30, \angle B = 60 ~ \angle A = 30^\circ, \angle B=60^\circ
 \varnothing ~ \text{the empty set}
+\begin{cases} x = \frac12 \\ y = -3 \end{cases} ~ \left(\frac12,-3\right)
+\left\{ \begin{aligned} a &= 1 \\ b &= 2 \\ c &= 3 \end{aligned} \right. ~ (1,2,3)
+\begin{array}{l} x=1 \\ y=2 \end{array} ~ x=1,y=2
+\begin{pmatrix} 1 & 2 & 3 \end{pmatrix}^T ~ \begin{pmatrix}1\\2\\3\end{pmatrix}
+(2, -1)^{\mathsf{T}} ~ \begin{bmatrix}2\\-1\end{bmatrix}
+[0, 5[ ~ 0 \le x < 5
+\left]0,1\right[ ~ (0,1)
+\mathbb{R}^{+} ~ x>0
+\mathbb{R}_+ ~ (0,\infty)
+\mathbb{R}\setminus\{0\} ~ (-\infty,0)\cup(0,\infty)
+\mathbb R \backslash \{1,2\} ~ x \ne 1, 2
+{}_{5}C_{2} ~ 10
+C(10,3) ~ 120
+\binom{n}{2} ~ \frac{n(n-1)}{2}
+（３，４） ~ (3,4)
+ｘ＝５ ~ x=5
+50％ ~ 50\%
+2³ ~ 8
+x₁=1, x₂=2 ~ 1,2
+10^{−3} ~ 0.001
+3.5米 ~ 3.5
+20岁 ~ 20
+100元 ~ 100
+5或7 ~ 5,7
+3개 ~ 3
+\frac{\pi}{2}+2k\pi, k\in\mathbb{Z} ~ \frac{\pi}{2}+2k\pi
+x = 2n\pi \text{ where } n \in \mathbb{Z} ~ 2n\pi
+\frac{(-1)^n+1}{2} ~ \cos^2\left(\frac{n\pi}{2}\right)
+e^{2\pi i n} ~ 1
+\lceil x \rceil ~ -\lfloor -x\rfloor
+\text{one dozen} ~ 12
+2\text{ dozen} ~ 24
+half a dozen ~ 6
+3\text{ thousand} ~ 3000
+1.5\text{ million dollars} ~ \$1{,}500{,}000
+7\text{ tenths} ~ 0.7
+3\text{ hundredths} ~ \frac{3}{100}
+12\text{ cookies} ~ 12
+48\text{ people} ~ 48
+20\text{ ways} ~ 20
+3\text{ solutions} ~ 3
+6\text{ sq ft} ~ 6\text{ ft}^2
+5\text{ mi/h} ~ 5\text{ mph}
+72\text{ beats per minute} ~ 72
+8\text{ units}^2 ~ 8
+3\text{ m} ~ 300\text{ cm}
+1\text{ L} ~ 1000\text{ mL}
+2.5\text{ kg} ~ 2500\text{ g}
+p=3,q=5 ~ (3,5)
+x=1,\; y=2,\; z=3 ~ (1,2,3)
+(x,y) = (4, -2) ~ x=4, y=-2
+\{(1,2),(3,4)\} ~ \{(3,4),(1,2)\}
+\{a,b\} ~ \{b, a\}
+23\pmod{12} ~ 11\pmod{12}
+-1 \pmod 5 ~ 4 \pmod 5
+n=5k-1 ~ n\equiv 4\pmod 5
+x \equiv 2 \mod 7 ~ 2 \pmod 7
+3:15 ~ 3:15
+15:00 ~ 15:00
+4 : 6 ~ 2 : 3
+1:2:3 ~ 2:4:6
+\text{ABC} ~ ABC
+AC ~ CA
+|{-x}| ~ |x|
+\sqrt{(a-b)^2} ~ |a-b|
+\text{C) 12} ~ C
+\text{(C) } 12 ~ C
+\text{C. None of the above} ~ C
+\text{no real solutions} ~ \text{No real solution}
+\text{infinite} ~ \text{Infinite}
+\text{Monday} ~ monday
+\frac{1}{2}, \frac{1}{3} ~ \frac13,\frac12
+[1,2]\cup[2,3] ~ [1,3]
+x<1 \text{ or } x>2 ~ (-\infty,1)\cup(2,\infty)
+\{x : -1<x<1\} ~ |x|<1
+\ln 8 ~ 3\ln 2
+\tan 45^\circ ~ 1
+0.1\overline{3} ~ \frac{2}{15}
+2\text{ h }15\text{ min} ~ 135\text{ min}
+6'2" ~ 6'2"
+y = x^2 - 4x + 3 ~ y=(x-1)(x-3)
+x^2+y^2-4x=0 ~ (x-2)^2+y^2=4
+2+\sqrt{3} ~ \frac{1}{2-\sqrt3}
+\begin{cases} x=1 \\ y=2 \end{cases} ~ (1,2)
+\left\{\begin{array}{l} x=3 \\ y=-1 \end{array}\right. ~ x=3, y=-1
+\begin{align*} a &= 4 \\ b &= 5 \end{align*} ~ a=4, b=5
+(3,5)^T ~ \begin{pmatrix}3\\5\end{pmatrix}
+[1,2,3]^{\top} ~ \begin{bmatrix}1\\2\\3\end{bmatrix}
+(b) 12 ~ 12
+\text{(a) }x+1 ~ x+1
+\lceil n/2\rceil ~ \left\lceil\frac{n}{2}\right\rceil
+\mathbb R^+ ~ (0,\infty)
+\mathbb{R}_{\ge 0} ~ [0,\infty)
+\mathbb{R}^- ~ (-\infty,0)
+]0,1] ~ (0,1]
+[0,1[ ~ [0,1)
+]-\infty,2[ ~ x<2
+]-\infty,1[\cup]2,\infty[ ~ (-\infty,1)\cup(2,\infty)
+C_{12}^{4} ~ 495
+C^2_5 ~ 10
+１２３ ~ 123
+－５ ~ -5
+２．５ ~ 2.5
+10⁻⁴ ~ 0.0001
+x²+1 ~ x^2+1
+2×10⁵ ~ 200000
+15个 ~ 15
+8名 ~ 8
+12元 ~ 12
+3小时 ~ 3 hours
+90度 ~ 90^\circ
+2或3 ~ 2,3
+2和3 ~ 2, 3
+(-1)^{2k} ~ 1
+\sin(n\pi) ~ 0
+\frac{1+(-1)^n}{2} ~ \frac{1+\cos(n\pi)}{2}
+5\text{ dozen eggs} ~ 60
+3\text{ tenths} ~ 0.3
+7\text{ eighths} ~ \frac78
+4\text{ score} ~ 80
+2\text{ million people} ~ 2000000
+12\text{ marbles} ~ 12
+15\text{ different ways} ~ 15
+6\text{ distinct integers} ~ 6
+24\text{ possible outcomes} ~ 24
+y=3,x=2 ~ (2,3)
+m=4, n=1 ~ n=1, m=4
+a=3, b=2 ~ (3,2)
+\{\{1\},\{2\}\} ~ \{\{2\},\{1\}\}
+17 \pmod{5} ~ 2\pmod 5
+x\equiv 7\pmod{4} ~ x \equiv 3 \pmod 4
+n = 4k + 3 ~ n\equiv 3 \pmod{4}
+((3,4)) ~ (3,4)
+\{x > 2\} ~ (2,\infty)
+12:30 ~ 12:30
+3:6 ~ 1:2
+\text{A: yes} ~ A
+D: 15 cm ~ D
+\text{There are no solutions} ~ \text{no solution}
+45^\circ 30' ~ 45.5^\circ
+5\text{ km}\cdot\text{h}^{-1} ~ 5\text{ km/h}
+\sqrt{2}\approx 1.414 ~ \sqrt2
+8 \text{ m/s}^2 ~ 8
+\Large 7 ~ 7
+\text{HK\$}50 ~ 50
+\$3\text{ million} ~ 3000000
+∅ ~ \emptyset
+√2/2 ~ \frac{\sqrt2}{2}
+∛8 ~ 2
+BC ~ CB
+PQRS ~ \text{PQRS}
+\triangle ABC ~ \triangle ABC
+1/2 + 1/3 ~ 5/6
+x=2 \text{ and } y=3 ~ (2,3)
+t=2\text{ s} ~ 2
+x = 3 \text{ or } -3 ~ \pm 3
+30\text{ cm}^3 ~ 30
+5\text{ per cent} ~ 5\%
+3\text{ pairs of socks} ~ 6
+9\text{ fourths} ~ 2.25
+n(n+1)/2 ~ \binom{n+1}{2}
+2^n\cdot 2 ~ 2^{n+1}
+|x-y| ~ |y-x|
+\sqrt{x^2} ~ |x|
+\ln(x^2) ~ 2\ln|x|
+(x+1)(x-1)=0 ~ x^2-1=0
+\{1, 1, 2\} ~ \{2,1\}
+x\in[0,1] ~ 0\le x\le 1
+\text{one-half} ~ 0.5
+-\frac{1}{2} ~ \frac{-1}{2}
+\text{3rd} ~ 3
+2024\text{-}05 ~ 2024-05
 """.strip().splitlines()
 DIFFERENT = r"""
 9 ~ 9\%
@@ -251,6 +426,139 @@ x=5\text{ cm} ~ 5\text{ in}
 56 ~ \$5 \$6
 \text{(A)} ~ \text{(A) or (B)}
 \text{two lines} ~ \text{three lines}
+8:00 ~ 4:00
+6:45 ~ 2:15
+0:30 ~ 0:15
+ABCD ~ ABDC
+XY Z ~ ZYX
+LMN ~ NML
+god ~ dog
+is ~ si
+5 ~ 5\text{ sevenths}
+1 ~ 1\text{ dozen}
+2 ~ 2\text{ pairs}
+3 ~ 3\text{ score}
+10 ~ 10\text{ hundredths}
+4 ~ 4\text{ halves}
+7 ~ 7\text{ (invalid)}
+7 ~ 7\text{ not valid}
+7 ~ 7\text{ excluded}
+7 ~ 7\text{ rejected}
+7 ~ 7\text{ at most}
+7 ~ 7\text{ more}
+5 ~ 5\text{ over }3
+|p| ~ p
+|c| ~ c
+|N| ~ N
+|\theta| ~ \theta
+|x|^3 ~ x^3
+|x_1| ~ x_1
+|pq| ~ pq
+\sqrt{p^2q^2} ~ pq
+\sqrt{n^2} ~ n
+\{3\} ~ \{\{3\}\}
+\{1,2\} ~ \{\{1\},\{2\}\}
+\{\emptyset\} ~ \emptyset
+(2,3) ~ y=2,x=3
+(1,2,3) ~ z=1,y=2,x=3
+1\text{ K} ~ 1\text{ k}
+3\text{ P} ~ 3\text{ p}
+5\text{ Mg} ~ 5\text{ mg}
+2\text{ MM} ~ 2\text{ mm}
+[3,5]^T ~ [5,3]^T
+]0,1[ ~ ]0,1]
+\lfloor x\rfloor ~ x
+\lfloor n\rfloor + \frac12 ~ n
+C_{10}^3 ~ 10
+(-1)^n ~ -1
+2^n ~ n^2
+5 \pmod 6 ~ 5
+n=2k ~ n=2k+1
+3或4 ~ 34
+5 ~ 5\text{ per cent}
+0.5 ~ 5\%
+\text{none} ~ 0
+\text{increasing} ~ \text{decreasing}
+(0,1)\cup(1,2) ~ (0,2)
+\begin{cases}x=1\\y=2\end{cases} ~ (1,3)
+x=1\text{ or }y=2 ~ (1,2)
+3\text{ apples} ~ 3\text{ oranges}
+\$5 ~ 5\text{ cents}
+\text{A, C} ~ \text{A, B}
+12 ~ 12\text{ or }13
+\text{Tuesday} ~ \text{Thursday}
+11:00 ~ 1:10
+9:30 ~ 9.5
+2:30 ~ 5:60
+3:15 ~ 1:05
+BAC ~ ABC
+DEF ~ FED
+\text{CAB} ~ BAC
+MMX ~ MXM
+on ~ no
+5 ~ 5\text{ ninths}
+7 ~ 7\text{ millionths}
+6 ~ 6\text{ gross}
+4 ~ 4\text{ score}
+5 ~ 5\text{ couples more}
+9 ~ 9\text{ (wrong)}
+9 ~ 9\text{ or so}
+9 ~ 9\text{ minus }x
+8 ~ 8\text{ is impossible}
+3 ~ 3\text{ fewer}
+3 ~ 3\text{ squared}
+|w| ~ w
+|a| ~ a
+|m| ~ m
+|xy| ~ xy
+|ab| ~ ab
+\sqrt{t^2} ~ t
+\lfloor n/2\rfloor ~ \lceil n/2\rceil
+(-1)^n ~ 1
+(-1)^n ~ (-1)^{k}
+\{2\} ~ \{\{2\}\}
+\{1,2,3\} ~ \{\{1,2,3\}\}
+\{\{1,2\}\} ~ \{1,2\}
+(3,2) ~ y=3, x=2
+(5,1) ~ n=5, m=1
+1\text{ G} ~ 1\text{ g}
+1\text{ S} ~ 1\text{ s}
+2\text{ mL} ~ 2\text{ ML}
+5\text{ m} ~ 5\text{ m}^2
+]0,1[ ~ [0,1]
+]0,1] ~ [0,1[
+\mathbb R^+ ~ [0,\infty)
+C_{10}^3 ~ \binom{10}{4}
+10⁻³ ~ 10^3
+3\pmod 7 ~ 3\pmod 5
+3\pmod 7 ~ 4\pmod 7
+n=3k+1 ~ n \equiv 2\pmod 3
+(3,5)^T ~ (3,5,1)
+12个 ~ 13
+1或2 ~ 1
+\text{at most }5 ~ 5
+\text{about }5\text{ or }6 ~ 5
+\begin{cases} x=1\\ y=2\end{cases} ~ (2,1)
+\begin{cases} x & x>0\\ -x & x\le 0\end{cases} ~ x
+12 ~ \text{twelve thousand}
+3,100 ~ 3.1
+3,100 ~ 3
+5\text{ quarters} ~ 5
+2\text{ dozen} ~ 2
+\text{A} ~ \text{B}
+A ~ \text{A and B}
+x=2 ~ x=2,3
+45^\circ ~ 45'
+5\text{ zorbs} ~ 5
+4\text{ apples short} ~ 4
+0 ~ \text{no solution}
+\emptyset ~ 0
+\{0\} ~ \emptyset
+\text{even} ~ \text{neither even}
+2x ~ x^2
+\log_2 x ~ \log_3 x
+e^{x} ~ e^{-x}
+x^2 ~ x^{2k}
 """.strip().splitlines()
 
 
@@ -281,58 +589,6 @@ def test_the_page_of_rules_says_what_the_code_does():
             assert all(equivalent(one, other) for other in others), (kind, one, others)
         for one, *others in _examples(different):
             assert not any(equivalent(one, other) for other in others), (kind, one, others)
-
-
-@pytest.mark.parametrize(
-    ("response", "answer"),
-    [
-        (r"Maybe \boxed{3}. No: \boxed{4}.", "4"),
-        (r"\boxed{\frac{1}{2}} and, cut short, \boxed{\frac{1}", r"\frac{1}{2}"),
-        (r"It is \boxed{\left\{1, 2\right\}}", r"\left\{1, 2\right\}"),
-        (r"\boxed{5} in the form \boxed{}.", "5"),
-        (r"So $\boxed 72$.", "72"),
-        (r"\boxed{\text{a } \boxed{9}}", r"\text{a } \boxed{9}"),
-        ("Final Answer: The final answer is $42$. I hope it is correct.", "The final answer is $42$"),
-        ("Add them.\n\n**Final Answer:** 12", "12"),
-        ("The total is 12.", None),
-        ("", None),
-        (r"\boxed{ }", None),
-    ],
-)
-def test_the_answer_is_the_last_closed_box_or_a_labelled_last_line(response, answer):
-    assert extract(response) == answer
-
-
-def test_the_last_number_counts_only_where_asked_for():
-    assert extract("12 apples cost 1,234.5 in all.") is None
-    assert extract("12 apples cost 1,234.5 in all.", "last_number") == "1,234.5"
-    assert extract("no number", "last_number") is None
-    assert extract("on 12/25/2023", "last_number") == "2023"
-    with pytest.raises(ValueError, match="extraction is one of"):
-        extract("5", "guess")
-
-
-@pytest.mark.parametrize(
-    ("response", "answer"),
-    [
-        ("8 pairs: 8 * 8 = \\$64\n\nSo she pays $64 for 16 glasses.", "64"),
-        ("135 = 90\n\n\\[180 - 135 = 45 \\text{ miles}\\]\n\nHe is 45 miles away after 4 hours.", "45"),
-        ("= 7 dozen\n\nShe eats **7 dozens** in 4 weeks, not 8.", "7"),
-        ("It is 3 = 3.\n\nOf 5 cats, 2 are black.", "2"),
-        ("1,234.0 = 1234\n\nThere are 1,234 of 5 kinds.", "1,234"),
-        ("= 12\n\nThat is all.", "12"),
-        (r"= \boxed{3}. So 4 of 5.", "3"),
-        ("nothing", None),
-        ("=" * 50_000 + "$" * 50_000 + "\\text{" * 9_000, None),
-        ("= 1/0 = 7/0 of 9" + "9" * 6_000, "9" * 6_001),
-    ],
-)
-def test_a_conclusion_is_the_number_that_the_working_ends_with(response, answer):
-    assert extract(response, "conclusion") == answer
-
-
-def test_extraction_of_a_million_unclosed_boxes_takes_linear_time():
-    assert extract(r"\boxed{" * 150_000) is None
 
 
 numbers = st.one_of(
@@ -454,19 +710,21 @@ def test_an_answer_without_unit_joins_a_class_only_where_one_unit_is_stated():
 
 @needs_shared
 def test_clear_shared_pairs_are_judged_right():
-    rows = [json.loads(line) for line in (SHARED / "grader/pairs.jsonl").read_text().splitlines()]
-    clear = [row for row in rows if "AMBIG" not in row["note"]]
-    wrong = [row for row in clear if equivalent(row["gold"], row["pred"]) != row["equivalent"]]
-    assert len(clear) > 250 and 1 - len(wrong) / len(clear) >= 0.98, wrong
-    assert not [row for row in wrong if re.search("scaling|within rel", row["note"])]
+    def rows(name: str) -> list[dict]:
+        return [json.loads(line) for line in (SHARED / "grader" / name).read_text().splitlines()]
+
+    old = [(row["gold"], row["pred"], row["equivalent"]) for row in rows("pairs.jsonl") if "AMBIG" not in row["note"]]
+    new = [(row["gold"], row["answer"], row["expected"]) for row in rows("pairs_2.jsonl") if not row["disputed"]]
+    wrong = [pair for pair in old + new if equivalent(*pair[:2]) != pair[2]]
+    assert len(old) > 250 and len(new) > 250 and len(wrong) <= 0.02 * len(old + new), wrong
+    assert not [pair for pair in wrong if not pair[2]], "no false equality"
 
 
 @needs_shared
-@pytest.mark.parametrize("policy", ["boxed", "conclusion", "last_number"])
-def test_shared_extraction_cases_are_judged_right(policy):
-    for case in json.loads((SHARED / "grader/extraction_cases.json").read_text()):
-        answer = extract(case["text"], policy)
-        assert (answer is not None and equivalent(case["gold"], answer)) == case["equivalent"], case
+def test_shared_text_that_took_seconds_of_this_process_is_left_to_a_worker():
+    for line in (SHARED / "cases/answers/hostile_parent_process.jsonl").read_text().splitlines():
+        with contextlib.suppress(TimedOut):
+            assert equivalent("3", json.loads(line)["answer"]) is False
 
 
 @needs_shared

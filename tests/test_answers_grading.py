@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -224,7 +225,7 @@ def test_a_worker_out_of_memory_or_killed_is_replaced():
             first = process.process.pid
             process.process.kill()
         assert pool.map([{"op": "keys", "answers": [r"\sqrt 2"]}]) == [Lost]
-        ((exact, _),) = pool.call({"op": "keys", "answers": [r"\sqrt{4}"]})
+        ((exact, _, _),) = pool.call({"op": "keys", "answers": [r"\sqrt{4}"]})
         assert exact == "q:2/1"
         with pool.worker() as process:
             assert process.process.pid != first
@@ -280,10 +281,34 @@ def test_equivalence_works_in_a_script_without_main_guard_and_leaves_no_process(
     assert verdict == "True" and not Path(f"/proc/{pid}").exists()
 
 
-def test_plain_answers_need_neither_worker_nor_algebra():
+def test_the_package_works_alone_in_three_lines(tmp_path):
+    package = tmp_path / "ttstudy"
+    shutil.copytree(ROOT / "workflow/ttstudy/answers", package / "answers")
+    (package / "__init__.py").touch()
+    code = (
+        "from ttstudy.answers import canonical, equivalent, extract, grade\n"
+        "print(grade('So it is \\\\boxed{\\\\frac{1}{2}}.', '#### 0.5'))\n"
+        "print(extract('Answer: 3'), equivalent('x+1', '1+x'), canonical('2/4'), grade('No idea.', '3').correct)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+    )
+    assert done.stdout.splitlines() == [
+        r"Grade(correct=True, answer='\\frac{1}{2}', found='box')",
+        r"3 True \frac{1}{2} False",
+    ]
+
+
+def test_plain_numbers_need_neither_worker_nor_algebra():
     code = (
         "import sys; from ttstudy.answers import equivalent; from ttstudy.answers import workers\n"
-        "assert equivalent('12', '12.0') and not equivalent('1/2', '0.51') and equivalent('x+1', '1+x')\n"
+        "assert equivalent('12', '12.0') and not equivalent('1/2', '0.51') and equivalent('007', '7.0')\n"
         "assert workers._shared is None\n"
         "assert not {'sympy', 'mpmath', 'pandas', 'math_verify'} & set(sys.modules)"
     )
@@ -310,7 +335,7 @@ def test_a_table_keeps_its_rows_and_says_why_an_answer_is_missing():
         }
     )
     benchmark = pd.DataFrame({"problem_id": ["a", "b"], "answer": ["7", "1/2"]})
-    grades = grade_table(responses, benchmark)
+    grades = grade_table(responses.assign(finish=["eos", "eos", "length", "eos", "eos"]), benchmark)
     assert grades[["problem_id", "sample"]].equals(responses[["problem_id", "sample"]])
     assert grades.status.tolist() == ["graded", "graded", "no_answer", "graded", "graded"]
     assert grades.correct.tolist() == [True, True, False, True, True]
@@ -320,7 +345,8 @@ def test_a_table_keeps_its_rows_and_says_why_an_answer_is_missing():
         == [False, False, True, False, False]
     )
     assert grades.canonical[0] == grades.canonical[4] and grades.canonical[1] == grades.canonical[3]
-    assert grade_table(responses, benchmark, extraction="last_number").correct.all()
+    cut = grade_table(responses, benchmark.assign(answer=["7", "0.5"]))
+    assert cut.status[2] == "graded" and cut.correct[2] and (cut.found[2], cut.place[2]) == ("number", 13)
     with pytest.raises(ValueError, match="no problem 'b'"):
         grade_table(responses, benchmark[:1])
     with pytest.raises(ValueError, match="grader is one of"):

@@ -366,7 +366,7 @@ BENCHMARKS: dict[str, tuple[str | bytes, str]] = {
         "line 2: answer is not",
     ),
     "true answer": (line(answer=True), "line 2: answer must be text or a number, not true or false"),
-    "list answer": (line(answer=["4"]), "line 2: answer must be text or a number, not a list"),
+    "list answer": (line(answer=[["4"]]), "line 2: answer must be text or a number, not a list"),
     "object answer": (line(answer={"value": 4}), "line 2: answer must be text or a number, not an object"),
     "no problem": (line(problem=" "), "line 2 has no problem"),
     "no id": (line(problem_id=None), "line 2 has no problem_id"),
@@ -393,7 +393,7 @@ BENCHMARKS: dict[str, tuple[str | bytes, str]] = {
         rows(problem_id=[1, 2], problem=["x", "y"], answer=["1", None]),
         "row 2 has no answer",
     ),
-    "list in Parquet": (rows(problem_id=[1], problem=["x"], answer=[["1"]]), "row 1: answer must be text"),
+    "list in Parquet": (rows(problem_id=[1], problem=["x"], answer=[[["1"]]]), "row 1: answer must be text"),
     "bytes in Parquet": (rows(problem_id=[1], problem=[b"x"], answer=["1"]), "row 1: problem must be text"),
 }
 

@@ -152,7 +152,7 @@ def test_a_run_that_stopped_before_accuracy_shows_no_old_number_under_a_new_labe
     snakemake(root, write(root, config, "s.yaml"))
     for change, until in (
         ({"budgets": {"majority": [1, 3]}}, ["outcomes", "ledger", "explorer"]),
-        ({"budgets": {"majority": [1, 3]}, "extraction": "last_number"}, ["grade", "difficulty"]),
+        ({"budgets": {"majority": [1, 3]}, "extraction": "boxed"}, ["grade", "difficulty"]),
     ):
         changed = write(root, config | change, "s.yaml")
         snakemake(root, changed, "--until", *until)

@@ -24,7 +24,7 @@ RESPONSES = pd.DataFrame(
 
 @pytest.fixture(scope="module")
 def graded():
-    return [grade_table(RESPONSES, BENCHMARK, grader=grader) for grader in ("strict", "reference")]
+    return [grade_table(RESPONSES, BENCHMARK, grader=grader, extraction="boxed") for grader in ("strict", "reference")]
 
 
 def test_differing_verdicts_are_counted_by_side_and_named_by_answer(graded):
@@ -32,7 +32,7 @@ def test_differing_verdicts_are_counted_by_side_and_named_by_answer(graded):
     counts = graders.counts(pairs)
     assert counts["responses"] == 8 and counts["differ"] == counts["only_grader"] + counts["only_other"]
     found = graders.answers(pairs)
-    table = tables.check("grader_answers", found.assign(benchmark="m", policy="p", gold="?"))
+    table = tables.check("grader_answers", found.assign(benchmark="m", policy="p", against="reference", gold="?"))
     rows = table[["problem_id", "answer", "other_answer", "correct", "other_correct"]]
     rows = rows.astype(object).where(rows.notna(), None).itertuples(index=False)
     assert {tuple(row) for row in rows} == {
@@ -42,6 +42,16 @@ def test_differing_verdicts_are_counted_by_side_and_named_by_answer(graded):
         ("b", "East", "East", True, False),
     }
     assert counts["only_other"] == 3 and counts["only_grader"] == 1
+
+
+def test_math_verify_is_a_second_opinion_on_the_same_answers():
+    texts = [r"\boxed{\frac{18}{2}}", r"\boxed{9\%}", r"\boxed{8}", "no idea"]
+    responses = pd.DataFrame({"problem_id": "a", "sample": range(4), "response": texts})
+    ours, theirs = (grade_table(responses, BENCHMARK, grader=grader, workers=1) for grader in ("strict", "math-verify"))
+    assert ours.correct.tolist() == [True, False, False, False]
+    # Math-Verify drops the percent sign.
+    assert theirs.correct.tolist() == [True, True, False, False]
+    assert theirs.answer.equals(ours.answer) and theirs.canonical.equals(ours.canonical)
 
 
 def test_grades_of_other_responses_are_refused(graded):
@@ -58,7 +68,7 @@ def test_the_effect_on_each_accuracy_is_what_the_other_graders_table_gives(grade
         values = [(method, "none", voting.values(pool, [1, 4], how)) for method, how in by.items()]
         return outcomes.table("m", "p", values, levels)
 
-    table = tables.check("grader_accuracy", graders.accuracy(*map(valued, graded)))
+    table = tables.check("grader_accuracy", graders.accuracy(*map(valued, graded)).assign(against="reference"))
     ones = table[(table["method"] == "coverage") & (table["budget"] == 1)].iloc[0]
     shares = [grades.groupby("problem_id")["correct"].mean().mean() for grades in graded]
     assert [ones["accuracy"], ones["other"]] == pytest.approx(shares)

@@ -30,6 +30,7 @@ def run(tmp_path_factory):
         "budgets": {"majority": [1, POOL], "best_of_n": [POOL]},
         "pilot_samples": 2,
         "first_block": POOL,
+        "extraction": "boxed",
     }
     names = ("OPENAI_API_KEY", "HF_TOKEN", "WANDB_API_KEY")
     os.environ |= dict.fromkeys(names, SECRET)

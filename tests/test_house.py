@@ -10,7 +10,7 @@ import pytest
 
 LIBRARY = Path(__file__).resolve().parent.parent / "workflow" / "ttstudy"
 WINGS = (
-    *("vocabulary", "errors", "kinds", "study", "models", "dag", "data", "answers", "policies", "prms", "methods"),
+    *("vocabulary", "errors", "answers", "kinds", "study", "models", "dag", "data", "policies", "prms", "methods"),
     *("analysis", "run", "report"),
 )
 """In the order in which data flows; a wing imports from itself and from those before it."""
@@ -53,7 +53,7 @@ def test_a_module_imports_from_its_wing_and_those_before_it(path):
 
 def test_the_answers_know_nothing_of_the_study():
     for path in (LIBRARY / "answers").glob("*.py"):
-        assert {_wing(other) for other in _imports(path)} <= {"answers", "errors"}, path.name
+        assert {_wing(other) for other in _imports(path)} == {"answers"} or not _imports(path), path.name
 
 
 def test_only_words_stand_at_the_top():

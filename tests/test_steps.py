@@ -94,7 +94,7 @@ def test_a_checkpoint_is_described_from_its_headers(tmp_path):
 def test_a_command_line_carries_a_path_however_long_the_spec(tmp_path):
     paths = [f"results/MATH-500/policy-{k}/samples-{k:08x}/0000-0255.parquet" for k in range(8000)]
     given = [File(path=path, digest=f"{k:032x}") for k, path in enumerate(paths)]
-    known = {"code": "0", "grader": "strict", "other": "reference", "seed": 0, "beam_width": 4, "cells": []}
+    known = {"code": "0", "grader": "strict", "seed": 0, "beam_width": 4, "cells": []}
     files = {str(k): file for k, file in enumerate(given)}
     long = GradersSpec(**known, benchmarks=files, outcomes=given[0], difficulty=given[1], outputs={"graders": "g"})
     short = TrainingSpec(code="0", models={}, outputs={"training": "t"})

@@ -12,6 +12,8 @@ GRADES = pd.DataFrame(
         "problem_id": ["a", "a", "b"],
         "sample": [0, 1, 0],
         "answer": ["1", None, "2"],
+        "found": ["box", None, "label"],
+        "place": pd.array([7, None, 0], dtype="Int64"),
         "canonical": ["1", None, "2"],
         "correct": [True, False, False],
         "status": ["graded", "no_answer", "graded"],
@@ -86,7 +88,10 @@ ROWS = {
                     "prm_tokens_reencoded": 1},
     "nodes": {"problem_id": "x", "tree": 0, "node": 1, "parent": 0, "depth": 1, "text": "a", "tokens": 1,
               "score": 0.5, "kept": True, "finish": "eos"},
-    "grades": {"problem_id": "x", "sample": 0, "answer": "1", "canonical": "1", "correct": True, "status": "graded"},
+    "grades": {
+        "problem_id": "x", "sample": 0, "answer": "1", "found": "box", "place": 0, "canonical": "1", "correct": True,
+        "status": "graded",
+    },
     "outcomes": KEY | {"score": "none", "vote": "none", "problem_id": "x", "level": "easy", "value": 1.0},
 }  # fmt: skip
 NONSENSE = [

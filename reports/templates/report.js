@@ -257,6 +257,7 @@
         make("span", {}, `Response ${item.sample}`),
         make("span", { class: item.correct ? "right" : "wrong" }, item.correct ? "✓ right" : "✗ wrong"),
         make("span", {}, item.answer == null ? "no answer" : `answer ${item.answer}`),
+        item.why ? make("small", {}, item.why) : "",
         ends[item.finish] ? make("span", { class: "wrong" }, ends[item.finish]) : ""),
       make("ol", {}, ...steps));
   };

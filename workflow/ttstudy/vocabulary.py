@@ -10,7 +10,7 @@ STUDY_TABLES = (
 HEADLINE_TABLES = ("headline", "frontier", "gains", "best_methods", "prm_effect", "votes", "matched", "confidence")
 """Tables that the report's headline and its first sections show, made together."""
 GRADER_TABLES = ("graders", "grader_accuracy", "grader_answers")
-"""Tables that set the study's grader beside the other one."""
+"""Tables that set the study's grader beside the other ones."""
 FLAW_TABLES = ("diagnostics", "prm_skill", "calibration", "failures", "cases")
 """Tables about the PRMs' flaws, made together."""
 

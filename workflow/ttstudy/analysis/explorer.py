@@ -30,7 +30,7 @@ def rows(
     frame = responses[responses["problem_id"].isin(problem_ids)]
     frame = frame.sort_values(["problem_id", "sample"]).groupby("problem_id", sort=False).head(RESPONSES)
     keys = ["problem_id", "sample"]
-    frame = frame.merge(grades[[*keys, "answer", "correct"]], on=keys, how="left")
+    frame = frame.merge(grades[[*keys, "answer", "found", "place", "correct"]], on=keys, how="left")
     if scores is not None:
         frame = frame.merge(scores[[*keys, "step_scores"]], on=keys, how="left")
     elif "step_scores" not in frame:
@@ -38,5 +38,5 @@ def rows(
     texts = benchmark.set_index("problem_id")
     frame["problem"] = frame["problem_id"].map(texts["problem"])
     frame["gold"] = frame["problem_id"].map(texts["answer"])
-    columns = ["problem", "gold", "response", "steps", "step_scores", "answer", "correct", "finish"]
+    columns = ["problem", "gold", "response", "steps", "step_scores", "answer", "found", "place", "correct", "finish"]
     return frame[[*keys, *columns]].reset_index(drop=True)

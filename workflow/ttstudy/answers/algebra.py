@@ -32,6 +32,16 @@ def reference_key(text: str) -> str | None:
     return _sampled(lambda: latex2sympy(text))
 
 
+def verified(pair: str) -> bool:
+    """What Math-Verify says of a gold answer and an answer, given as a JSON list of both."""
+    import json
+
+    import math_verify
+
+    gold, answer = (math_verify.parse(f"${text}$", parsing_timeout=None) for text in json.loads(pair))
+    return bool(math_verify.verify(gold, answer, timeout_seconds=None))
+
+
 def _sampled(read: Any) -> str | None:
     """Values of what is read at the test points, as `expressions.texts` gives them; None where there are none."""
     import sympy

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 
+from ttstudy.answers.writings import plain, settled
+
 UNICODE = {
     "−": "-",
     "–": "-",
@@ -40,25 +42,11 @@ UNICODE = {
     "°": r"\degree ",
     "º": r"\degree ",
     "∅": r"\emptyset ",
-    "ℝ": r"\mathbb{R}",
     "′": "'",
     "’": "'",
     "‘": "'",
     "“": '"',
     "”": '"',
-    "，": ",",
-    "；": ";",
-    "：": ":",
-    "（": "(",
-    "）": ")",
-    "［": "[",
-    "］": "]",
-    "｛": "{",
-    "｝": "}",
-    "＝": "=",
-    "＋": "+",
-    "％": "%",
-    "＄": r"\$",
     "。": ".",
     "∠": r"\angle ",
     "△": r"\triangle ",
@@ -82,26 +70,6 @@ UNICODE = {
     "…": r"\ldots ",
     "⋯": r"\ldots ",
     "¢": r"\text{ cents}",
-    "⁰": "^{0}",
-    "¹": "^{1}",
-    "²": "^{2}",
-    "³": "^{3}",
-    "⁴": "^{4}",
-    "⁵": "^{5}",
-    "⁶": "^{6}",
-    "⁷": "^{7}",
-    "⁸": "^{8}",
-    "⁹": "^{9}",
-    "₀": "_{0}",
-    "₁": "_{1}",
-    "₂": "_{2}",
-    "₃": "_{3}",
-    "₄": "_{4}",
-    "₅": "_{5}",
-    "₆": "_{6}",
-    "₇": "_{7}",
-    "₈": "_{8}",
-    "₉": "_{9}",
 } | {
     letter: rf"\{name} "
     for letter, name in zip(
@@ -117,7 +85,8 @@ FONTS = (
     "|operatorname|boldsymbol|bm|emph|underline"
 )
 SPACE = re.compile(
-    r"(?<!\\)\\[,;:> ]|\\(?:quad|qquad|space|thinspace|enspace|hfill|newline|displaystyle|textstyle"
+    r"(?<!\\)\\[,;:> ]|\\(?:quad|qquad|space|thinspace|enspace|hfill|newline"
+    r"|large|Large|LARGE|huge|Huge|small|tiny|bf|rm|it|displaystyle|textstyle"
     r"|scriptstyle|limits|nonumber|,)(?![A-Za-z])|~|\s+"
 )
 SIZE = re.compile(
@@ -172,7 +141,10 @@ NAMES = {
 }
 BARE = {"lt", "gt", "colon", "lbrack", "rbrack", "lparen", "rparen", "percent"}
 CURRENCY = re.compile(r"([€£¥₹])\s*(\d[\d.,]*)")
-DOLLARS = re.compile(r"(?<![A-Za-z\\{])(?:(?:USD|US(?=\s*\\?\$))\s*)++\\?\$?\s*(?=[\d.])")
+DOLLARS = re.compile(
+    r"\\text\s*\{\s*(?:US|A|C|HK)?\s*\\\$\s*\}"
+    r"|(?<![A-Za-z\\{])(?:(?:USD|US(?=\s*\\?\$))\s*)++\\?\$?\s*(?=[\d.])"
+)
 ROW_GAP = re.compile(r"\\\\\s*\[\s*-?[\d.]+\s*[a-z]{2}\s*\]")
 """A line break of a matrix with the space below it, `\\\\[4pt]`."""
 ANGLE = re.compile(r"\\(?:left|right)\s*([<>])")
@@ -192,6 +164,9 @@ COLOR = re.compile(r"\\(?:text)?color\s*\{\w*\}")
 LETTER = re.compile(r"\\(?:mathbf|boldsymbol|bm|vec|hat)\s*(?:\{\s*\\?([a-z])(?:math)?\s*\}|\s([a-z])(?![a-z]))")
 RATE = re.compile(
     r"(?<=\d)\s*\b(m|km|cm|mm|mi|miles|ft|feet|L|mL|g|kg)\s*/\s*(s|sec|min|h|hr|hour|L|mL)(\^\s*\{?[23]\}?)?\s*$"
+)
+TRANSPOSED = re.compile(
+    r"\^\s*(?:\{\s*)?(?:\\(?:text|mathsf|intercal|top)?\s*\{?\s*T?\s*\}?|T)(?:\s*\})?(?=\s*$)"
 )
 BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])")
 LONGEST = 2000
@@ -272,6 +247,7 @@ def clean(answer: str) -> str:
     text = CONTROL.sub("", answer)
     if len(text) > LONGEST:
         return " ".join(text.split())
+    text = plain(text)
     text = DOLLARS.sub(r"\\$", DONE.sub("", ROW_GAP.sub(r"\\\\ ", text)))
     text = ENDLESS.sub(r"\\ldots ", CURRENCY.sub(r"\2\1", text)).translate(TRANSLATE)
     text = _dollars(text)
@@ -290,5 +266,6 @@ def clean(answer: str) -> str:
     if end and "=" in text[: end.start()] and not RELATION.search(text, end.end()):
         # f(x) = 2x holds for all x that it is asked for; "for all x < 0" would say less.
         text = text[: end.start()]
+    text = settled(TRANSPOSED.sub("^T", text))
     text = trim(RATE.sub(r"\\text{ \1/\2}\3", trim(text)))
     return trim(LEAD.sub("", text, count=1)) or text

@@ -121,6 +121,14 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Clock:
+    """Hours and minutes, `12:00`; another ratio may take them for one, another clock may not."""
+
+    hours: int
+    minutes: int
+
+
+@dataclass(frozen=True)
 class Ratio:
     """Parts of a ratio a : b (: c), up to a common factor."""
 
@@ -149,6 +157,7 @@ Form = (
     | SetExpression
     | Matrix
     | Ratio
+    | Clock
     | Opaque
 )
 

@@ -9,20 +9,24 @@ worked on once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from ttstudy.answers import expressions as ex
 from ttstudy.answers import forms as fm
 from ttstudy.answers import latex, values
+from ttstudy.answers.cleaning import clean
 from ttstudy.answers.formulas import read
-from ttstudy.answers.reading import parse
+from ttstudy.answers.reading import parse, simple
 from ttstudy.answers.sets import settle
 from ttstudy.answers.showing import show
 from ttstudy.answers.tokens import Unread, tokenize
 
 COMMON = 3
+PAIR = re.compile(r"(\d{1,3}),(\d{3})")
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,24 @@ def keys_of(
     needed. With it on (in a worker) values are taken to 150 digits; `fallback` reads text that our rules do
     not.
     """
-    return _Keys(numeric, fallback).of(parse(answer))
+    keys = _Keys(numeric, fallback).of(parse(answer))
+    return _or_list(keys, clean(answer))
+
+
+def plain_keys(answer: str) -> Keys | None:
+    """Keys of a plain number, which any process may work out; None for all other text."""
+    text = clean(answer)
+    number = simple(text)
+    return None if number is None else _or_list(Keys(values.shown_fraction(number)), text)
+
+
+def _or_list(keys: Keys, text: str) -> Keys:
+    """A number with one comma may be a list of two: 3,100 is also 3 and 100."""
+    pair = PAIR.fullmatch(text)
+    if pair is None:
+        return keys
+    parts = [values.shown_fraction(Fraction(part)) for part in pair.groups()]
+    return Keys(keys.exact, keys.loose | {_unordered(parts, braces=False)})
 
 
 class _Keys:
@@ -122,6 +143,8 @@ class _Keys:
                 return Keys(f"u:{base}:{self.leaf(ex.mul(inner.node, ex.number(size)))}", frozenset(loose))
             case fm.Based(digits, base):
                 return Keys(f"b:{base}:{digits}")
+            case fm.Words("no solution" | "no real solution" as words):
+                return Keys(f"w:{words}", frozenset((_unordered([], braces=True), "w:no solution")))
             case fm.Words(words, letters):
                 return Keys(
                     f"w:{words}", frozenset() if letters is None else frozenset((self.leaf(letters),))
@@ -157,6 +180,9 @@ class _Keys:
                     else set()
                 )
                 return Keys(f"ratio:{':'.join(shares)}", frozenset(loose))
+            case fm.Clock(hours, minutes):
+                ratio = fm.Ratio((ex.number(hours), ex.number(minutes)))
+                return Keys(f"clock:{hours}:{minutes:02d}", frozenset((self.of(ratio).exact,)))
             case fm.Opaque(text):
                 return self.opaque(text)
 
@@ -165,7 +191,8 @@ class _Keys:
         found = [self.of(item) for item in items]
         bare = [{key for key in one.loose if key[:2] not in ("e:", "n:")} for one in found]
         return [one.exact for one in found], [
-            min(loose, default=one.exact) for one, loose in zip(found, bare, strict=True)
+            one.exact if _is_set(item) else min(loose, default=one.exact)
+            for item, one, loose in zip(items, found, bare, strict=True)
         ]
 
     def bracket(self, opening: str, closing: str, items: tuple[fm.Form, ...]) -> Keys:
@@ -177,6 +204,11 @@ class _Keys:
 
     def items(self, items: tuple[fm.Form, ...], braces: bool) -> Keys:
         exact, plain = self.plain(items)
+        names = [item.name for item in items if isinstance(item, fm.Named)]
+        if not braces and len(names) == len(items):
+            # Of several names the values stand in the order of the names: y = 3, x = 2 is (2, 3).
+            order = sorted(range(len(items)), key=lambda k: _place(names[k]))
+            exact, plain = [exact[k] for k in order], [plain[k] for k in order]
         loose = set() if exact == plain else {_unordered(plain, braces), _ordered("(", ")", plain)}
         if len({item.name.partition("_")[0] for item in items if isinstance(item, fm.Named)}) > 1:
             # Values of several names have an order: x = 3, y = 2 is not 2, 3 (but x_1 and x_2 are roots of one x).
@@ -191,7 +223,7 @@ class _Keys:
             loose.add(_unordered(self.plain(without_units)[0], braces))
         if not braces and len(items) > 1:
             loose.add(_ordered("(", ")", exact))
-        if len(items) == 1 or len(set(plain)) == 1:
+        if not braces and len(items) == 1 or len(set(plain)) == 1 and not _is_set(items[0]):
             loose.add(exact[0] if len(set(exact)) == 1 else plain[0])
         return Keys(_unordered(exact, braces), frozenset(loose))
 
@@ -202,6 +234,8 @@ class _Keys:
             return found
         if isinstance(inner, fm.Quantity):
             loose |= {self.named(name, inner.value).exact}
+        if isinstance(inner, fm.Value) and (residue := _residue(inner.node)):
+            loose |= {residue}
         names = name.strip("()").split(",")
         if isinstance(inner, fm.Bracket) and len(names) == len(inner.items) > 1:
             parts = tuple(fm.Named(*pair) for pair in zip(names, inner.items, strict=True))
@@ -270,14 +304,34 @@ class _Keys:
         return Keys(f"t:{''.join(text.split())}")
 
 
+def _residue(node: ex.Node) -> str | None:
+    """Key of the residue that a linear form in a whole number stands for, 3k + 1; None for other nodes."""
+    terms = [ex.split(term) for term in ex.terms(node)]
+    slopes = [slope for slope, rest in terms if rest[0] == "s" and rest[1] in values.WHOLE]
+    consts = [size for size, rest in terms if rest == ex.ONE]
+    whole = all(size.denominator == 1 for size, _ in terms)
+    if not whole or len(slopes) != 1 or len(slopes) + len(consts) != len(terms) or abs(slopes[0]) < 2:
+        return None
+    modulus = abs(int(slopes[0]))
+    return f"w:{int(sum(consts)) % modulus} mod {modulus}"
+
+
+def _is_set(form: fm.Form) -> bool:
+    """Say whether a form is a set: a set of it is another one."""
+    return isinstance(form, fm.Items) and form.braces or isinstance(form, fm.RealSet | fm.Bracket)
+
+
+def _place(name: str) -> tuple[bool, str]:
+    """Place of a name among others: by the alphabet, Greek letters last."""
+    return name.startswith("\\"), name.lower()
+
+
 UNFINISHED = (r"\text", r"\$", r"\ldots", "...", "?")
 """Marks of a text that a larger system would read a part of."""
 
 
 def needs_algebra(text: str) -> bool:
     """Say whether text that our rules do not read may be mathematics for a larger system: no words in it."""
-    import re
-
     if len(text) > 300 or text.count("{") > 60 or any(mark in text for mark in UNFINISHED):
         return False
     bare = re.sub(r"\\[A-Za-z]+", " ", text)

@@ -20,7 +20,8 @@ def show(node: Node) -> str:
     if kind == "n":
         return show_number(node[1])
     if kind == "s":
-        return node[1] if len(node[1]) == 1 or node[1].startswith("\\") or "_" in node[1] else f"\\{node[1]}"
+        as_is = len(node[1]) == 1 or node[1].isupper() or node[1].startswith("\\") or "_" in node[1]
+        return node[1] if as_is else f"\\{node[1]}"
     if kind == "+":
         pieces = [show(term) for term in node[1]]
         return pieces[0] + "".join(piece if piece.startswith("-") else f"+{piece}" for piece in pieces[1:])

@@ -13,11 +13,12 @@ MATRICES = ("vmatrix", "matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix",
 def matrix(tokens: list[Token]) -> Form | None:
     """A matrix with the factor that may stand before it, or a determinant."""
     if tokens[0].text + tokens[-1].text in ("()", "[]") and len(tokens) > 3:
-        if any(
-            tokens[1].text == rf"\begin{{{kind}}}" and tokens[-2].text == rf"\end{{{kind}}}"
-            for kind in ("array", "matrix", "smallmatrix")
-        ):
+        if any(tokens[1].text == rf"\begin{{{kind}}}" and tokens[-2].text == rf"\end{{{kind}}}" for kind in MATRICES):
             tokens = tokens[1:-1]
+    transposed = len(tokens) > 2 and tokens[-2].text == "^" and tokens[-1].text in ("T", r"\top")
+    if transposed:
+        form = matrix(tokens[:-2])
+        return Matrix(tuple(zip(*form.rows, strict=True))) if isinstance(form, Matrix) else None
     starts = [at for at, token in enumerate(tokens) if token.kind == "env" and token.text.startswith(r"\begin")]
     if not starts:
         return None

@@ -8,6 +8,9 @@ from math import isqrt, lcm
 
 from ttstudy.answers.expressions import HALF, ONE, Node, add, number, power, scale, split, symbol, terms
 
+MOST = 1_000
+"""Candidates for a rational root that are tried."""
+
 
 def coefficients(node: Node, name: str) -> list[Fraction] | None:
     """Coefficients of a polynomial of degree 1 to 12 in one variable, lowest first; None for other nodes."""
@@ -74,10 +77,13 @@ def _rational_roots(polynomial: list[Fraction]) -> list[Fraction]:
         whole = whole[1:]
     if max(abs(whole[0]), abs(whole[-1])) > 10**6:
         return found
+    above_all, below_all = _divisors(whole[0]), _divisors(whole[-1])
+    if len(above_all) * len(below_all) > MOST:
+        return found
     tried = {
         Fraction(sign * above, below)
-        for above in _divisors(whole[0])
-        for below in _divisors(whole[-1])
+        for above in above_all
+        for below in below_all
         for sign in (1, -1)
     }
     return found + [root for root in sorted(tried) if not _value_at(polynomial, root)]

@@ -10,7 +10,7 @@ from ttstudy.answers import expressions as ex
 from ttstudy.answers import wording
 from ttstudy.answers.forms import Based, Form, Items, Quantity, Value
 from ttstudy.answers.tokens import FUNCTIONS, Token, Unread
-from ttstudy.answers.units import SCALES, unit
+from ttstudy.answers.units import SCALES, known, unit
 
 Single = Callable[[list[Token]], Form]
 
@@ -79,12 +79,16 @@ def quantity(tokens: list[Token], single: Single) -> Form | None:
     if start == 0:
         raise Unread("words before a value")
     phrase, power = _unit_phrase(tokens[start:])
-    if wording.STATES.match(phrase):
-        raise Unread("no unit")
+    phrase = re.sub(r"\bper cent\b", "percent", phrase, flags=re.I)
+    if not known(phrase):
+        # A word that is not known may say anything of the number: nothing is left out.
+        raise Unread("unknown words")
     inner = single(tokens[:start])
+    if all(word in ("only", "exactly") for word in phrase.split()):
+        return inner
     scale, _, others = phrase.partition(" ")
-    if scale in SCALES and isinstance(inner, Value) and power is None:
-        inner, phrase = Value(ex.mul(inner.node, ex.number(SCALES[scale]))), others
+    if (size := SCALES.get(scale.lower())) and isinstance(inner, Value) and power is None:
+        inner, phrase = Value(ex.mul(inner.node, ex.number(size))), others.removeprefix("of ")
         if not phrase:
             return inner
     if not isinstance(inner, Value):
@@ -103,7 +107,7 @@ def quantity(tokens: list[Token], single: Single) -> Form | None:
 def _unit_phrase(tokens: list[Token]) -> tuple[str, int | None]:
     """The words of a unit in lower case, and the power that stands behind them; raises `Unread` for other things."""
     words: list[str] = []
-    power = None
+    power: int | None = None
     at = 0
     while at < len(tokens):
         token = tokens[at]
@@ -113,7 +117,11 @@ def _unit_phrase(tokens: list[Token]) -> tuple[str, int | None]:
             words.append("per" if token.text == "/" else "")
         elif token.text == "^" and at + 1 < len(tokens):
             stop = at + 1
-            exponent = [t.text for t in tokens[stop : stop + 3]]
+            exponent = [t.text for t in tokens[stop : stop + 4]]
+            if exponent == ["{", "-", "1", "}"] and words:
+                at, words[-1:] = at + 5, ["per", words[-1]]
+                continue
+            exponent = exponent[:3]
             if exponent[0] == "{" and exponent[-1] == "}":
                 at, digit = at + 3, exponent[1]
             else:
@@ -126,7 +134,9 @@ def _unit_phrase(tokens: list[Token]) -> tuple[str, int | None]:
         else:
             raise Unread("words inside")
         at += 1
-    phrase = " ".join(" ".join(words).replace("/", " per ").split()).lower()
+    phrase = " ".join(" ".join(words).replace("/", " per ").split())
+    phrase = phrase[1:-1] if phrase.startswith("(") and phrase.endswith(")") else phrase
+    phrase = " ".join(word if len(word) < 3 else word.lower() for word in phrase.split())
     if re.search(r"\d", phrase) and not re.search(r"\^\s*\{?\d\}?$", phrase):
         raise Unread("numbers among words")
     if match := re.search(r"\s*\^\s*\{?(\d)\}?$", phrase):

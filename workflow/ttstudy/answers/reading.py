@@ -17,6 +17,7 @@ from ttstudy.answers.forms import (
     Form,
     Inequality,
     Items,
+    Matrix,
     Named,
     Opaque,
     Ratio,
@@ -36,7 +37,6 @@ SIMPLE = re.compile(r"([+-]?)\s*(?:\\frac\s*\{\s*([+-]?)\s*(\d+)\s*\}\s*\{\s*(\d
 TEXT_LEAD = re.compile(
     r"\\text\s*\{\s*(?:about|approximately|exactly|all|[A-Za-z' ,]*(?:\b(?:is|are|equals|be)\s*:?|[A-Za-z]{2}:))\s*\}"
 )
-SENTENCE = re.compile(r"^[A-Za-z][A-Za-z' ]*\s(?:is|are|equals)\s+(?=[^a-zA-Z\s])")
 EXCEPT = re.compile(
     r"(?:\\text\s*\{\s*)?all\s+real(?:s|\s+numbers|\s+values)?(?:\s+[a-z]\b)?\s*,?\s*(?:except|but|other than)"
     r"(?:\s+for)?(?:\s*\}|\b)\s*(.+)",
@@ -87,8 +87,6 @@ def structure(text: str) -> Form:
         return join("minus", [REALS, _bare(structure(but[1].removesuffix("}") if "{" not in but[1] else but[1]))])
     if (lead := TEXT_LEAD.match(text)) and lead.end() < len(text):
         text = trim(text[lead.end() :])
-    if (sentence := SENTENCE.match(text)) and "\\" not in sentence[0]:
-        text = trim(text[sentence.end() :])
     if (words := wording.worded(text, parse, structure)) is not None:
         return words
     if (choice := wording.choice(text, parse)) is not None:
@@ -159,6 +157,8 @@ def _listed(tokens: list[Token]) -> Form | None:
         return Named(names.pop(), joined) if len(names) == 1 else joined
     if set(marks) == {"and"} and (whole := quantities.sum_of_units(forms)) is not None:
         return whole
+    if "or" in marks and len({form.name.partition("_")[0] for form in forms if isinstance(form, Named)}) > 1:
+        raise Unread("one of several names")
     return _same_names(forms)
 
 
@@ -223,6 +223,10 @@ def _single(tokens: list[Token]) -> Form:
         words = wording.worded(rf"\text{{{' '.join(token.text for token in tokens)}}}", parse, structure)
         if words is not None:
             return words
+    if len(tokens) > 5 and texts[-2:] == ["^", "T"] and first.text in "([" and closes(tokens[:-2]):
+        inner = [piece for piece, _ in split_top(tokens[1:-3], _is_comma)]
+        if len(inner) > 1:
+            return Matrix(tuple((read_one(piece),) for piece in inner))
     if first.text in OPENING and closes(tokens) and last.text in (")", "]", r"\}", r"\rangle"):
         bracket = _bracketed(tokens)
         if bracket is not None:
@@ -249,12 +253,16 @@ def _bracketed(tokens: list[Token]) -> Form | None:
         if any(token.text in ("|", r"\mid", ":") for token in inner):
             bar = next(at for at, token in enumerate(inner) if token.text in ("|", r"\mid", ":"))
             return compose(inner[bar + 1 :])
+        if len(pieces) == 1 and any(RELATIONS.get(token.text, "=") not in ("=", "in") for token in inner):
+            return compose(inner)
         flat: list[Form] = []
         for piece in pieces:
             form = compose(piece)
             flat += form.items if isinstance(form, Items) and not form.braces else [form]
         return Items(tuple(flat), braces=True)
     if len(pieces) == 1:
+        if inner and inner[0].text in OPENING and closes(inner) and len(inner) > 3:
+            return compose(inner)
         if any(token.text in RELATIONS or token.text in SET_OPERATIONS for token in inner):
             return compose(inner)
         return None

@@ -17,9 +17,9 @@ from functools import lru_cache
 
 from ttstudy.answers import values
 from ttstudy.answers.cleaning import LONGEST
-from ttstudy.answers.extraction import NUMBER
 from ttstudy.answers.formulas import read
 from ttstudy.answers.keys import same
+from ttstudy.answers.patterns import PLAIN as NUMBER
 from ttstudy.answers.tokens import tokenize
 from ttstudy.answers.units import UNITS
 

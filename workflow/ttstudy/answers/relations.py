@@ -52,7 +52,7 @@ def _names_a_value(tokens: list[Token]) -> bool:
 def _without_area_brackets(tokens: list[Token]) -> list[Token]:
     """`[ABC]`, the area of ABC, as the letters."""
     inner = tokens[1:-1]
-    area = len(inner) > 2 and tokens[0].text + tokens[-1].text == "[]"
+    area = sum(len(token.text) for token in inner) > 2 and tokens[0].text + tokens[-1].text == "[]"
     return inner if area and all(token.kind == "symbol" and token.text.isupper() for token in inner) else tokens
 
 

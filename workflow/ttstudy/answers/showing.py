@@ -9,6 +9,7 @@ from ttstudy.answers.forms import (
     Based,
     Bracket,
     Choice,
+    Clock,
     Equation,
     Form,
     Inequality,
@@ -70,6 +71,8 @@ def show(form: Form) -> str:
         case Matrix(rows):
             body = r" \\ ".join(" & ".join(map(latex.show, row)) for row in rows)
             return rf"\begin{{pmatrix}}{body}\end{{pmatrix}}"
+        case Clock(hours, minutes):
+            return f"{hours}:{minutes:02d}"
         case Ratio(parts):
             return ":".join(map(latex.show, parts))
         case Opaque(text):

@@ -40,7 +40,7 @@ BARE_NAMES = FUNCTIONS | {
 ALIASES = {"infinity": "infty", "lg": "log", "asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 SHORT = set(
     "yes no odd red one two six ten all any and or per none men sun mon tue wed thu fri sat cat dog tie dne "
-    "nor not the out cup box day way map pie".split()
+    "nor not on is of if to the out cup box day way map pie".split()
 )
 RELATIONS = {
     "=": "=",
@@ -163,6 +163,9 @@ def _run(run: str, before: list[Token]) -> list[Token]:
         or (len(run) > 1 and after_value and run.lower() in UNITS)
     ):
         return [Token("text", run)]
+    if len(run) > 2 and run.isupper():
+        # A figure's name, a code: its letters keep their order.
+        return [Token("symbol", run)]
     return [Token("symbol", letter) for letter in run]
 
 

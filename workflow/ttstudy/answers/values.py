@@ -12,7 +12,7 @@ from typing import Any
 
 from ttstudy.answers.expressions import CONSTANTS, Node, has, symbols, too_long
 
-POINTS = 8
+POINTS = 12
 DIGITS = 150
 SHOWN = 60
 LARGEST = 10**30
@@ -20,11 +20,21 @@ Real = Any
 """A fraction, or a number of mpmath, which has no types."""
 
 
+WHOLE = frozenset("nkm")
+"""Names of whole numbers: (-1)^n and cos(n pi) are the same."""
+
+
 def point(name: str, index: int) -> Fraction:
-    """Value of a variable at test point `index`: fixed, rational; above 0 at even points, any sign at odd."""
+    """Value of a variable at test point `index`: fixed, rational; above 0 at even points, at odd ones of either sign.
+
+    Of each two letters the signs differ at some point, so that |xy| is not xy; n, k and m are whole.
+    """
     digest = blake2b(f"{name}/{index}".encode(), digest_size=8).digest()
     size = Fraction(int.from_bytes(digest[:6], "little") % 41 + 3, 7 if index % 4 < 2 else 11)
-    return -size if index % 2 and digest[7] % 2 == 0 else size
+    if name in WHOLE:
+        size = Fraction(digest[0] % 23 + 2)
+    letter = ord(name[0]) % 62 + 1 if len(name) == 1 else digest[7] % 62 + 1
+    return -size if index % 2 and letter >> index // 2 & 1 else size
 
 
 def exact(node: Node, values: dict[str, Fraction]) -> Fraction | None:

@@ -8,9 +8,10 @@ from fractions import Fraction
 
 from ttstudy.answers import expressions as ex
 from ttstudy.answers.cleaning import braced, trim
-from ttstudy.answers.forms import Based, Choice, Form, Items, Quantity, Ratio, RealSet, Value, Words, value
+from ttstudy.answers.forms import Based, Choice, Clock, Form, Items, Quantity, Ratio, RealSet, Value, Words, value
 from ttstudy.answers.tokens import is_word, tokenize
-from ttstudy.answers.units import unit
+from ttstudy.answers.units import SCALES, unit
+from ttstudy.answers.units import known as is_known
 
 Reader = Callable[[str], Form]
 
@@ -35,8 +36,12 @@ ORDINALS = {
 SHARES = {"half": 2, "quarter": 4} | {word: value for word, value in ORDINALS.items() if value > 2}
 MONTHS = "january february march april may june july august september october november december".split()
 
+HOURS = re.compile(r"([01]?\d|2[0-4]):([0-5]\d)")
+CONGRUENT = re.compile(r"(?:[A-Za-z]\s*\\equiv\s*)?(-?\d+)\s*(?:\\pmod\s*\{\s*(\d+)\s*\}|mod (\d+))")
 CLOCK = re.compile(r"(\d{1,2})(?::(\d\d))?\s*(?:\\text\s*\{)?\s*([ap])\.?\s*m\b\.?\s*\}?\.?", re.I)
-ORDINAL = re.compile(r"(\d+)\s*\^?\s*\{?\s*(?:\\text\s*\{)?\s*(?:st|nd|rd|th)\s*\}?\s*\}?")
+ORDINAL = re.compile(
+    r"(\d+)\s*\^?\s*\{?\s*(?:\\text\s*\{)?\s*(?:st|nd|rd|th)\s*\}?\s*\}?(?:\s*(?:\\text\s*\{)?\s*([A-Za-z]+)\s*\}?)?"
+)
 _MONTH = rf"({'|'.join(month[:3] + f'(?:{month[3:]})?' for month in MONTHS)})\.?"
 _DAY, _YEAR = r"(\d{1,2})(?:st|nd|rd|th)?", r"(?:\s*,?\s*(\d{4}))?"
 DATES = (
@@ -51,12 +56,7 @@ BASE_WORDS = re.compile(
     r"(?:\\text\s*\{)?\s*(\w+)\s*\}?\s*\)?\s*\}?",
     re.I,
 )
-CODED = re.compile(r"0([xb])([0-9A-Fa-f]+)", re.I)
 PHRASE = re.compile(r"[A-Za-z][\w ,.'&-]*")
-STATES = re.compile(
-    r"(?:or|and|but|if|is|are|was|were|not|no|to|than|when|unless|squared|cubed|factorial|by|plus|minus)\b"
-)
-"""Words behind a number that say something else about it than what is counted: "4 or more", "5 is wrong"."""
 ALL_REALS = {"all real numbers", "all real number", "all reals", "real numbers", "real number"}
 ARTICLE = re.compile(r"^(?:an?|the)\s+")
 OPTION = re.compile(
@@ -79,9 +79,14 @@ def fixed(text: str) -> Form | None:
     plain = unwrapped(text)
     if clock := CLOCK.fullmatch(plain):
         return Words(f"{int(clock[1])}:{clock[2] or '00'} {clock[3].lower()}m")
+    if hours := HOURS.fullmatch(plain):
+        return Clock(int(hours[1]), int(hours[2]))
+    if congruent := CONGRUENT.fullmatch(plain):
+        residue, modulus = int(congruent[1][:30]), int((congruent[2] or congruent[3])[:30])
+        return Words(f"{residue % modulus} mod {modulus}") if modulus else None
     if (date := _date(plain)) is not None:
         return date
-    if ordinal := ORDINAL.fullmatch(plain):
+    if (ordinal := ORDINAL.fullmatch(plain)) and (not ordinal[2] or is_known(ordinal[2])):
         return _ordinal(int(ordinal[1][:30]))
     if bound := OR_MORE.fullmatch(plain):
         return Words(f"{int(bound[1][:30])} or {bound[2]}")
@@ -89,8 +94,6 @@ def fixed(text: str) -> Form | None:
         return value(Fraction(int(share[1][:30]), int(share[2][:30])))
     if ratio := RATIO.fullmatch(plain):
         return Ratio((ex.number(int(ratio[1][:30])), ex.number(int(ratio[2][:30]))))
-    if code := CODED.fullmatch(plain):
-        return Based(code[2].upper().lstrip("0") or "0", 16 if code[1] in "xX" else 2)
     if (base := BASE_WORDS.fullmatch(text)) and (known := base_of(base[2])):
         return Based(base[1].upper().lstrip("0") or "0", known)
     return None
@@ -166,6 +169,8 @@ def worded(text: str, read: Reader, structure: Reader) -> Form | None:
     marked = inner is not text
     if re.fullmatch(r"[A-Za-z](?:\s*-\s*[A-Za-z])+", inner):
         return structure(inner.replace(" ", "")) if marked else None
+    if lettered := LETTERED.fullmatch(inner):
+        return Choice(lettered[1], read(lettered[2]))
     if option := OPTION.fullmatch(text) or OPTION.fullmatch(inner):
         return Choice(option[1].upper())
     if choice := re.fullmatch(r"\(?\s*([A-Z])\s*\)", inner):
@@ -180,6 +185,7 @@ def worded(text: str, read: Reader, structure: Reader) -> Form | None:
             return structure(inner)
         return None
     plain = " ".join(re.sub(r"[.!?\"']", "", inner).casefold().split())
+    plain = SAYS.sub("", plain)
     plain = ARTICLE.sub("", plain) if not plain.startswith(("a half", "a third", "a quarter")) else plain
     if not plain or not re.search(r"[a-z]", plain):
         return None
@@ -200,17 +206,21 @@ def worded(text: str, read: Reader, structure: Reader) -> Form | None:
         return _ordinal(ORDINALS[plain])
     if (counted := _counted(plain)) is not None:
         return counted
-    return _plain_words(inner.removesuffix(" only"), _singular(plain.removesuffix(" only")), marked=marked)
+    return _plain_words(inner.removesuffix(" only"), _one_phrase(plain.removesuffix(" only")), marked=marked)
 
 
-def _counted(plain: str) -> Quantity | None:
-    """Read "two lines": a number in words and what is counted; None for other words."""
-    words = plain.split()
+def _counted(plain: str) -> Form | None:
+    """Read "two lines", "half a dozen": a number in words and what is counted; None for other words."""
+    words = ["half", *plain.split()[2:]] if re.match(r"half an? ", plain) else plain.split()
     for size in range(min(len(words) - 1, 6), 0, -1):
-        number, rest = number_word(" ".join(words[:size])), " ".join(words[size:])
-        if number is not None and words[size - 1] != "and" and not STATES.match(rest):
-            base, scale = unit(rest)
-            return None if base == "percent" else Quantity(value(number), rest, base, scale)
+        head, rest = words[:size], " ".join(words[size:])
+        number = Fraction(1, 2) if head == ["half"] else number_word(" ".join(head))
+        if number is None or head[-1] == "and" or not is_known(rest):
+            continue
+        if rest in SCALES:
+            return value(number * SCALES[rest])
+        base, scale = unit(rest)
+        return None if base == "percent" else Quantity(value(number), rest, base, scale)
     return None
 
 
@@ -225,18 +235,26 @@ def _plain_words(inner: str, plain: str, *, marked: bool) -> Form | None:
     if marked:
         if len(run) == 1:
             return Choice(run) if run.isupper() else Value(ex.symbol(run)) if run.isascii() else Words(plain)
-        return Words(plain, ex.mul(*map(ex.symbol, run)) if len(run) <= 3 and letters else None)
+        if not letters or is_word(run) or len(run) > (8 if run.isupper() else 3):
+            return Words(plain)
+        return Words(plain, ex.symbol(run) if run.isupper() and len(run) > 2 else ex.mul(*map(ex.symbol, run)))
     if run.isalpha() and len(run) <= 3 and run == inner and is_word(run):
         return Words(plain)
     if len(run) == 1 or " " not in inner.strip() and _command_name(run):
         return None
-    if len(run) <= 3 and letters or not run.isalpha() and "-" in run and len(run) <= 5:
+    if len(run) <= 3 and letters and not is_word(run) or not run.isalpha() and "-" in run and len(run) <= 5:
         return None
     if letters and len(run) <= 6 and all(token.kind == "symbol" for token in tokenize(inner)):
         return None
     if "-" in run and all(len(part) <= 3 for part in re.split(r"[-\s]+", inner)):
         return None
     return Words(plain)
+
+
+def _one_phrase(plain: str) -> str:
+    """A phrase in the spelling that stands for all of its meaning."""
+    one = _singular(plain)
+    return SAME.get(one, one)
 
 
 def _singular(plain: str) -> str:
@@ -256,6 +274,18 @@ def phrase(text: str) -> Form | None:
     if not PHRASE.fullmatch(inner) or not any(is_word(run) for run in re.findall(r"[A-Za-z]{3,}", inner)):
         return None
     return Words(" ".join(re.sub(r"[^\w &-]", " ", inner).casefold().split()))
+
+
+LETTERED = re.compile(r"([A-J])\s*[:.)]\s+((?=.*[A-Za-z]{3})\S.*)", re.S)
+SAYS = re.compile(r"^(?:there (?:is|are|exists?)|it is|this is|they are)\s+", re.I)
+SAME = {
+    "does not exist": "dne",
+    "doesnt exist": "dne",
+    "infinitely many solution": "infinitely many",
+    "infinitely many real solution": "infinitely many",
+    "infinite solution": "infinitely many",
+}
+"""Phrases of one meaning, in the singular."""
 
 
 def choice(text: str, read: Reader) -> Form | None:

@@ -21,6 +21,7 @@ import mpmath  # noqa: F401  (here, so that no task waits for it)
 from ttstudy.answers import algebra
 from ttstudy.answers.keys import keys_of
 from ttstudy.answers.reference import value
+from ttstudy.answers.showing import canonical
 
 
 class Worker:
@@ -29,6 +30,12 @@ class Worker:
     def __init__(self, source: BinaryIO, sink: BinaryIO, seconds: float) -> None:
         """Serve `source` and `sink`, with `seconds` of processor time for a task."""
         self.source, self.sink, self.seconds = source, sink, seconds
+        self.works: dict[str, Callable[[str], Any]] = {
+            "keys": self.keys,
+            "forms": canonical,
+            "reference": self.reference,
+            "verify": self.verify,
+        }
 
     def send(self, message: dict[str, Any]) -> None:
         """Write one line."""
@@ -42,11 +49,7 @@ class Worker:
             self.own_limit()
             try:
                 task = json.loads(line)
-                result = (
-                    [self.keys(answer) for answer in task["answers"]]
-                    if task["op"] == "keys"
-                    else self.reference(task["text"])
-                )
+                result = [self.works[task["op"]](text) for text in task["answers"]]
                 message = {"result": result}
             except MemoryError:
                 message = {"failed": "memory"}
@@ -60,18 +63,22 @@ class Worker:
         signal.setitimer(signal.ITIMER_PROF, seconds or self.seconds + 2)
 
     def keys(self, answer: str) -> list[Any]:
-        """Exact key and sorted loose keys of an answer."""
+        """Exact key, sorted loose keys and canonical form of an answer."""
         keys = keys_of(answer, numeric=True, fallback=self.slow(algebra.strict_key, "math_verify"))
-        return [keys.exact, sorted(keys.loose)]
+        return [keys.exact, sorted(keys.loose), canonical(answer)]
 
     def reference(self, text: str) -> str:
         """Value of a text as the reference grader reads it."""
         return value(text, self.slow(algebra.reference_key, "latex2sympy2_extended"))
 
-    def slow(self, work: Callable[[str], str | None], name: str) -> Callable[[str], str | None]:
+    def verify(self, pair: str) -> bool:
+        """What Math-Verify says of a gold answer and an answer."""
+        return bool(self.slow(algebra.verified, "math_verify")(pair))
+
+    def slow(self, work: Callable[[str], Any], name: str) -> Callable[[str], Any]:
         """Work that needs a heavy module, which is imported while the parent's clock stands still."""
 
-        def ready(text: str) -> str | None:
+        def ready(text: str) -> Any:
             if name not in sys.modules:
                 self.send({"loading": True})
                 self.own_limit(120)

@@ -67,9 +67,9 @@ def sources(layout: Layout, cell: Cell, grader: str) -> Sources:
     return Sources(samples=samples, searches=searched, **single)
 
 
-def other_grader(study: Study) -> str:
-    """The grader that is not the study's."""
-    return next(grader for grader in GRADERS if grader != study.grader)
+def other_graders(study: Study) -> list[str]:
+    """The graders that are not the study's."""
+    return [grader for grader in GRADERS if grader != study.grader]
 
 
 @remembered
@@ -227,20 +227,20 @@ def headline_spec(layout: Layout) -> HeadlineSpec:
 
 @remembered
 def graders_spec(layout: Layout) -> GradersSpec:
-    """Spec of the comparison of graders: what both graded, and the files behind each cell under the other."""
+    """Spec of the comparison of graders: what both graded, and the files behind each cell under each other one."""
     study = layout.study
     compared = []
     for cell in cells.cells(study):
-        used, other = (sources(layout, cell, grader) for grader in (study.grader, other_grader(study)))
-        graded = [
-            Graded(**what, grades=one, other=two)
-            for (what, one), (_, two) in zip(_graded(used), _graded(other), strict=True)
-        ]
-        budgets = study.budgets_for(cell.policy)
-        compared.append(GradedCell(graded=graded, sources=other, budgets=budgets, **cell._asdict()))
+        used, budgets = sources(layout, cell, study.grader), study.budgets_for(cell.policy)
+        for other in other_graders(study):
+            theirs = sources(layout, cell, other)
+            graded = [
+                Graded(**what, grades=one, other=two)
+                for (what, one), (_, two) in zip(_graded(used), _graded(theirs), strict=True)
+            ]
+            compared.append(GradedCell(other=other, graded=graded, sources=theirs, budgets=budgets, **cell._asdict()))
     return GradersSpec(
         grader=study.grader,
-        other=other_grader(study),
         seed=study.seed,
         beam_width=study.search.beam_width,
         benchmarks={name: benchmark_spec(layout, name).file() for name in sorted(study.benchmarks)},

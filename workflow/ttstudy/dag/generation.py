@@ -196,6 +196,7 @@ def grades_spec(layout: Layout, run: Run) -> GradeSpec:
         code=fingerprint.code("grade"),
         graders=GRADERS,
         extraction=layout.study.extraction,
+        unfinished=layout.study.unfinished_thinking,
         benchmark=benchmark_spec(layout, run.cell.benchmark).file(),
         responses=made.file(),
         cache=f"{layout.study.results}/cache",

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from ttstudy.answers.gold import gold
 from ttstudy.data.rows import KeyTwiceError, json_value, odd_id, same_id
 from ttstudy.errors import StudyError
 from ttstudy.study.benchmarks import Benchmark, agrees
@@ -91,15 +92,28 @@ def read_file(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
                 f"{path}: no column {theirs[column]!r} (it has: {known}); map it with `columns: {{{column}: ...}}`"
             )
     texts = [
-        {column: _text(row.get(theirs[column]), column, f"{path}: {where}") for column in COLUMNS}
+        {column: _text(_field(row, theirs[column], column), column, f"{path}: {where}") for column in COLUMNS}
         for where, row in rows
     ]
+    for (where, _), row in zip(rows, texts, strict=True):
+        try:
+            row["answer"] = gold(str(row["answer"]))
+        except ValueError as error:
+            raise StudyError(f"{path}: {where}: answer {error}") from None
     seen: dict[str, str] = {}
     for (where, _), row in zip(rows, texts, strict=True):
         first = seen.setdefault(same_id(str(row["problem_id"])), where)
         if first != where:
             raise StudyError(f"{path}: {where}: problem_id {row['problem_id']!r} is there twice (first in {first})")
     return pd.DataFrame(texts, columns=list(COLUMNS), dtype=object)
+
+
+def _field(row: Mapping[str, Any], name: str, column: str) -> Any:
+    """A value of a row; answers in a list are one text with commas."""
+    value = row.get(name)
+    if column == "answer" and isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(str, value))
+    return value
 
 
 def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:

@@ -20,7 +20,8 @@ COLUMNS = {
     "steps:texts prompt_tokens:count? response_tokens:count? logprob:float? finish:finish",
     "responses": _RESPONSES,
     "search_responses": _RESPONSES + " tree:count step_scores:numbers",
-    "grades": "problem_id:str sample:count answer:str? canonical:str? correct:bool status:status",
+    "grades": "problem_id:str sample:count answer:str? found:str? place:count? canonical:str? correct:bool "
+    "status:status",
     "scores": "problem_id:str sample:count step_scores:numbers prm_tokens:count?",
     "nodes": "problem_id:str tree:count node:count parent:int depth:count text:str tokens:count score:float? "
     "kept:bool finish:node_finish",
@@ -63,7 +64,8 @@ COLUMNS = {
     "efficiency": "benchmark:str policy:str prm:str problems:count value:amount kind:str peak:amount reached:amount? "
     "low:amount high:amount at_least:share never_reached:share",
     "explorer": "benchmark:str policy:str prm:str method:method budget:int problem_id:str problem:str gold:str "
-    "sample:count response:str steps:texts step_scores:numbers answer:str? correct:bool finish:finish",
+    "sample:count response:str steps:texts step_scores:numbers answer:str? found:str? place:count? correct:bool "
+    "finish:finish",
     "trees": "benchmark:str policy:str prm:str method:method budget:int problem_id:str tree:count node:count "
     "parent:int depth:count text:str tokens:count score:float? kept:bool finish:node_finish",
     "plan": "benchmark:str policy:str prm:str method:str budget:int jobs:count jobs_done:count responses:count "
@@ -71,9 +73,9 @@ COLUMNS = {
     "speed_from:str",
     "graders": "benchmark:str policy:str source:source prm:str budget:int grader:str other:str responses:count "
     "differ:count only_grader:count only_other:count timed_out:count other_timed_out:count",
-    "grader_accuracy": _CELL + " problems:count accuracy:share other:share changed:count difference:float",
-    "grader_answers": "benchmark:str policy:str problem_id:str gold:str answer:str? other_answer:str? correct:bool "
-    "other_correct:bool responses:count",
+    "grader_accuracy": _CELL + " against:str problems:count accuracy:share other:share changed:count difference:float",
+    "grader_answers": "benchmark:str policy:str against:str problem_id:str gold:str answer:str? other_answer:str? "
+    "correct:bool other_correct:bool responses:count",
     "labels": "problem_id:str sample:count first_error:int lengths:numbers",
     "labelled": "problem_id:str sample:count policy:str problem:str steps:texts first_error:int",
     "diagnostics": "benchmark:str policy:str prm:str flaw:flaw value:float low:float high:float count:count",
@@ -147,8 +149,8 @@ KEYS: dict[str, list[str]] = {
     "prm_effect": ["benchmark", "policy", "prm", "method", "budget"],
     "votes": ["benchmark", "policy", "prm", "method", "budget"],
     "training": ["model"],
-    "graders": ["benchmark", "policy", "source", "prm", "budget"],
-    "grader_accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote"],
+    "graders": ["benchmark", "policy", "source", "prm", "budget", "other"],
+    "grader_accuracy": ["benchmark", "policy", "against", "prm", "method", "budget", "score", "vote"],
     "labels": ["problem_id", "sample"],
     "labelled": ["problem_id", "sample"],
     "diagnostics": ["benchmark", "policy", "prm", "flaw"],

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ttstudy.answers.gold import gold
 from ttstudy.data.prompts import split_steps
 from ttstudy.data.rows import KeyTwiceError, json_value, odd_id, same_id
 from ttstudy.errors import StudyError
@@ -101,6 +102,10 @@ def _row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[flo
     for name, value in zip(REQUIRED, (problem_id, problem, answer), strict=False):
         if not value.strip():
             raise BrokenRow(f"{name} is empty")
+    try:
+        answer = gold(answer)
+    except ValueError as error:
+        raise BrokenRow(f"answer {error}") from None
     if reason := odd_id(problem_id):
         raise BrokenRow(f"problem_id {reason}")
     greedy = content.get("greedy")

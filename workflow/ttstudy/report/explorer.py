@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ttstudy.answers.extraction import KINDS
 from ttstudy.kinds.methods import METHODS, SEARCHES
 from ttstudy.kinds.scores import SCORES
 from ttstudy.report.cells import pack
@@ -93,9 +94,18 @@ def _response(row: dict[str, Any]) -> dict[str, Any]:
         "scores": scores,
         "score": {name: round(float(score.of(known)), 6) for name, score in SCORES.items()} if known else {},
         "answer": None if _absent(row.get("answer")) else _text(row["answer"]),
+        "why": _why(row),
         "correct": not _absent(row["correct"]) and bool(row["correct"]),
         "finish": _text(row.get("finish")),
     }
+
+
+def _why(row: dict[str, Any]) -> str:
+    """Why this text is the answer, and where it stands; "" where that is not known."""
+    kind = _text(row.get("found"))
+    if not kind:
+        return ""
+    return f"{KINDS.get(kind, kind)}, from character {int(row['place']) + 1:,}"
 
 
 def _list(value: Any) -> list[Any]:

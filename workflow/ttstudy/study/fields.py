@@ -43,9 +43,9 @@ else:
     Score = Literal[tuple(SCORES)]
     JudgedVote = Literal[tuple(name for name, vote in VOTES.items() if vote.judged == "prm")]
     """A vote that goes by the scores of a PRM."""
-Grader = Literal["strict", "reference"]
 Thinking = Literal["template", "open", "none"]
 """Whether the prompt begins a reasoning model's thoughts: as its chat template has it, always, or never."""
+Grader = Literal["strict", "reference", "math-verify"]
 GRADERS: tuple[str, ...] = get_args(Grader)
 
 

@@ -72,8 +72,14 @@ class Study(Section):
     first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")
     score: Score = Field(default="last", validate_default=True, description="PRM score of the headline numbers")
     vote: JudgedVote = Field(default="prm_vote", validate_default=True, description="vote of the headline numbers")
-    grader: Grader = Field(default="strict", description="grader of all accuracies; the report compares both")
-    extraction: Literal["boxed", "conclusion", "last_number"] = "boxed"
+    grader: Grader = Field(default="strict", description="grader of all accuracies; the report compares all three")
+    extraction: Literal["conclusion", "boxed", "last_number"] = Field(
+        default="conclusion",
+        description="only a marked answer (`boxed`), else what the last sentence concludes, or the last number",
+    )
+    unfinished_thinking: bool = Field(
+        default=False, description="an answer in thinking that never ended counts; without it there is none"
+    )
     search: Search = Search()
     difficulty: Difficulty = Difficulty()
     max_gpu_hours: float | None = Field(

@@ -130,7 +130,7 @@ class TrainingSpec(Coded):
 
 
 class Graded(Record):
-    """What an accuracy rests on: grades by the study's grader and by the other one, block by block."""
+    """What an accuracy rests on: grades by the study's grader and by another one, block by block."""
 
     source: str
     prm: str
@@ -140,21 +140,21 @@ class Graded(Record):
 
 
 class GradedCell(Record):
-    """One (benchmark, policy) under both graders; `sources` are those of the other one."""
+    """One (benchmark, policy) under the study's grader and another; `sources` are those of the other one."""
 
     benchmark: str
     policy: str
+    other: str
     graded: list[Graded]
     sources: Sources
     budgets: Budgets
 
 
 class GradersSpec(Coded):
-    """Where two graders differ."""
+    """Where the study's grader and each other one differ."""
 
     step = "graders"
     grader: str
-    other: str
     seed: int
     beam_width: int
     benchmarks: dict[str, File]

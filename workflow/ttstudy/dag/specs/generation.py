@@ -161,6 +161,8 @@ class GradeSpec(Coded):
     step = "grade"
     graders: tuple[str, ...]
     extraction: str
+    unfinished: bool = False
+    """Whether an answer in thinking that never ended counts."""
     benchmark: File
     responses: File
     cache: Annotated[str, FREE]
