@@ -132,7 +132,9 @@ def test_every_rule_model_and_prm_format_of_a_shipped_study_is_rehearsed(name, t
     study = load(ROOT / f"workflow/studies/{name}.yaml")
     made = shrunk.shrink(Layout(study, ROOT), tmp_path, 2)
     small = from_mapping(made.study)
-    assert {rule for rule in sampled.by_rule(open_layout(study, ROOT))} == set(sampled.by_rule(open_layout(small)))
+    # Jobs of minutes are not shared out, so nothing joins them: the page says that those rules were not run.
+    whole = {rule for rule in sampled.by_rule(open_layout(study, ROOT)) if not rule.startswith("join_")}
+    assert whole == set(sampled.by_rule(open_layout(small)))
     assert list(small.policies) == list(study.policies) and list(small.prms) == list(study.prms)
     named = {f"policies.{each}" for each in study.policies} | {f"prms.{each}" for each in study.prms}
     assert named <= set(made.replaced)
