@@ -24,9 +24,7 @@ def step(spec: SampleSpec, log_path: Path | None) -> None:
     label = f"sample {output.parent.parent.name} {output.parent.name}/{output.stem}"
     clock = steps.stopwatch()
     with steps.log(log_path) as log, bar(label, len(problems) * len(samples), log) as progress:
-        with steps.opening(folder):
-            engine = open_policy(folder, spec.engine, steps.seats(spec, policy=folder)[0])
-        steps.runs(policy=engine.running)
+        engine = steps.policy(spec, folder, steps.seats(spec, policy=folder)[0], open_policy)
         before = [0, 0]
 
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:

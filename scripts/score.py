@@ -31,9 +31,7 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
     label = f"score {output.parent.name}/{output.stem}"
     clock = steps.stopwatch()
     with steps.log(log_path) as log, bar(label, len(responses), log) as progress:
-        with steps.opening(folder):
-            model = open_prm(folder, spec.judge, steps.seats(spec, prm=folder)[1])
-        steps.runs(prm=model.running)
+        model = steps.prm(spec, folder, steps.seats(spec, prm=folder)[1], open_prm)
         done = 0
 
         @cache  # many samples of a pool are the same response

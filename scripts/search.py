@@ -1,6 +1,7 @@
 """Search with a PRM: beam search or DVTS at one budget, all problems of a block together."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -27,11 +28,8 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
     clock = steps.stopwatch()
     with steps.log(log_path) as log, bar(label, len(problems), log) as progress:
         seat, apart = steps.seats(spec, policy, prm)
-        with steps.opening(policy):
-            engine = open_policy(policy, spec.engine, seat)
-        with steps.opening(prm):
-            reward_model = open_prm(prm, spec.judge, apart, apart=True)
-        steps.runs(policy=engine.running, prm=reward_model.running)
+        engine = steps.policy(spec, policy, seat, open_policy)
+        reward_model = steps.prm(spec, prm, apart, partial(open_prm, apart=True))
         done = tokens = 0
 
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:

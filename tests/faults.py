@@ -144,11 +144,11 @@ def processes_of(session: int) -> dict[int, bytes]:
 class Run:
     """A run in a session of its own, which can be killed whole or in part."""
 
-    def __init__(self, root: Path, config: Path, **variables: str) -> None:
+    def __init__(self, root: Path, config: Path, cores: int = CORES, **variables: str) -> None:
         """Start it."""
         self.root = root
         self.process = subprocess.Popen(
-            command(config, cores=CORES),
+            command(config, cores=cores),
             cwd=root,
             env=environment() | variables,
             stdin=subprocess.DEVNULL,

@@ -16,7 +16,7 @@ from ttstudy.dag.layout import fetched, jobs, maker, makes, open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.data import revisions
 from ttstudy.kinds.methods import SEARCHES
-from ttstudy.run import preflight, rerun
+from ttstudy.run import preflight, rerun, workers
 from ttstudy.run.runlock import hold_results
 from ttstudy.run.telling import told
 from ttstudy.study import from_mapping, read_yaml, with_base
@@ -153,6 +153,14 @@ onstart:
     else:
         Path(layout.folder).mkdir(parents=True, exist_ok=True)
         Path(f"{layout.folder}/plan.json").write_text(study.model_dump_json(exclude_unset=True))
+
+
+onsuccess:
+    workers.end()
+
+
+onerror:
+    workers.end()
 
 
 report: "../../reports/captions/workflow.rst"

@@ -13,6 +13,7 @@ SCRIPTS = str(Path(workflow.basedir) / "scripts")
 library, python = Path(workflow.basedir) / "workflow", Path(sys.executable).parent
 os.environ.update(
     SCRIPTS=SCRIPTS,
+    TTSTUDY_OWNER=str(os.getpid()),  # workers end with the process that started their jobs
     PYTHONPATH=os.pathsep.join([str(library), *filter(None, [os.environ.get("PYTHONPATH")])]),
     PATH=os.pathsep.join([str(python), os.environ.get("PATH", os.defpath)]),
 )

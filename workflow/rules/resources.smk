@@ -7,7 +7,7 @@ import os
 from functools import cache
 
 from snakemake.resources import Resources
-from ttstudy.run import admission, demand, gpus, simulation
+from ttstudy.run import admission, demand, gpus, scheduling, simulation
 from ttstudy.run.placing import PLANNED, Places, site_gpu
 from ttstudy.run.telling import told
 
@@ -84,4 +84,5 @@ def refuse_what_no_gpu_holds(here):
 
 
 if workflow.is_main_process:
+    scheduling.install(layout)
     told(lambda: refuse_what_no_gpu_holds(here=False))

@@ -69,6 +69,11 @@ def begin(spec: Spec, root: Path = Path()) -> None:
     _running[:] = [(spec, inputs(spec, there.get))]
 
 
+def end() -> None:
+    """What this process writes from now on is no spec's."""
+    _running.clear()
+
+
 def look_again(spec: Spec) -> None:
     """StudyError where a file or checkpoint that was given is not the one that the run was planned with."""
     for path, planned in spec.outside.items():

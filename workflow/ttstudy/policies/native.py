@@ -89,6 +89,9 @@ class NativeEngine(Chatting):
         self.context = min(longest, context or longest)
         self.running = Running("transformers", named(device), dtype)
 
+    def forget(self) -> None:
+        """Nothing is kept between calls."""
+
     @torch.inference_mode()
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Draw one completion per request, in their order.

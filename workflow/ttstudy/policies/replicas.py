@@ -93,6 +93,11 @@ class Replicas(Chatting):
                     done[number] = completion
         return [completion for completion in done if completion is not None]
 
+    def forget(self) -> None:
+        """See `VllmEngine.forget`."""
+        for _, connection in self._workers:
+            self._send(connection, None)
+
     def close(self) -> None:
         """End the copies."""
         for process, connection in self._workers:
@@ -145,6 +150,9 @@ def _work(
         connection.send((engine.name, engine.parameters, engine.context, engine.vocabulary, engine.running))
         while True:
             requests = connection.recv()
+            if requests is None:
+                engine.forget()
+                continue
             connection.send(engine.generate(requests, lambda *counts: connection.send(counts)))
     except EOFError:
         return

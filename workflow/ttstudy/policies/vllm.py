@@ -218,6 +218,10 @@ class VllmEngine(Chatting):
             peaks=tuple(-sum(each) / len(each) for each in likeliest) if request.sampling.likeliest else None,
         )
 
+    def forget(self) -> None:
+        """Empty the prefix cache: a job that finds the model loaded draws as in a process of its own."""
+        self._llm.reset_prefix_cache()
+
     def close(self) -> None:
         """Give back the memory of the model; the engine is of no further use."""
         llm, self._llm = self._llm, None

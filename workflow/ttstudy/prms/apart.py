@@ -48,6 +48,10 @@ class Apart:
         """See `ScoringEngine.run_last`."""
         return self._ask("run_last", groups)
 
+    def forget(self) -> None:
+        """See `ScoringEngine.forget`."""
+        self._ask("forget")
+
     def close(self) -> None:
         """End the process."""
         process, self._process = self._process, None
@@ -62,9 +66,9 @@ class Apart:
         if getattr(self, "_process", None) is not None:
             self.close()
 
-    def _ask(self, method: str, items: Sequence[Any]) -> list[list[float]]:
+    def _ask(self, method: str, *items: Sequence[Any]) -> list[list[float]]:
         try:
-            self._here.send((method, list(items)))
+            self._here.send((method, [list(each) for each in items]))
         except (BrokenPipeError, ConnectionError):
             self._receive()
         scores: list[list[float]]
@@ -102,7 +106,7 @@ def _work(connection: Connection, parent: int, visible: str, folder: Path, optio
         connection.send((engine.parameters, engine.context, engine.running))
         while True:
             method, items = connection.recv()
-            connection.send((getattr(engine, method)(items), engine.tokens))
+            connection.send((getattr(engine, method)(*items), engine.tokens))
     except EOFError:
         return
     except (StudyError, ValueError) as error:

@@ -40,6 +40,9 @@ class ScoringEngine(Protocol):
     def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
         """Score at the end of each candidate of each group, common tokens run once."""
 
+    def forget(self) -> None:
+        """Empty caches, and count from 0 again. An engine without it is loaded anew for every job."""
+
 
 def in_batches(
     batch: Sequence[Encoded], budget: int, score: Callable[[list[Encoded]], list[float]]

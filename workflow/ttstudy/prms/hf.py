@@ -62,6 +62,10 @@ class TransformersScoring:
         self.tokens = 0
         self.running = Running("transformers", named(device), str(dtype).removeprefix("torch."))
 
+    def forget(self) -> None:
+        """See `ScoringEngine.forget`."""
+        self.tokens = 0
+
     @torch.inference_mode()
     def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
         """Score at each position of each sequence, in order, one pass per sequence."""

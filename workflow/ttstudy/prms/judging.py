@@ -40,6 +40,9 @@ class Engine(PolicyEngine, Protocol):
 
     chat: ChatTokenizer
 
+    def forget(self) -> None:
+        """See `ttstudy.policies.vllm.VllmEngine.forget`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -150,6 +153,13 @@ class JudgeScorer:
     def context(self) -> int:
         """Largest number of tokens, read and generated."""
         return self.engine.context
+
+    def forget(self) -> None:
+        """Be as one that has just been opened; see `StepScorer.forget`."""
+        self.tokens = self.tokens_reencoded = self._remembered = 0
+        self._answers.clear()
+        self._counts = {}
+        self.engine.forget()
 
     def counts(self, problem: str, steps: Sequence[str]) -> dict[str, float]:
         """Of a solution of the last `score_batch`: tokens that judging it took, and verdicts that could not be read.

@@ -37,14 +37,20 @@ class NativeScoring:
         self.backbone, self.head, self.batch_tokens = backbone, head, batch_tokens
         self.parameters = backbone.parameters + sum(weight.numel() for weight in head.weights.values())
         self.context = backbone.config.context
-        self.tokens = 0
+        self.tokens: int
         self.running = Running("transformers", named(str(backbone.device)), str(backbone.dtype).removeprefix("torch."))
-        layout = backbone.config
+        self._capacity = int(cache_mib * 2**20) // backbone.bytes_per_token
+        self.forget()
+
+    def forget(self) -> None:
+        """See `ScoringEngine.forget`."""
+        backbone, layout = self.backbone, self.backbone.config
+        self.tokens = 0
         self._states = PrefixStates(
             layout.layers,
             layout.kv_heads,
             layout.head_dim,
-            capacity=int(cache_mib * 2**20) // backbone.bytes_per_token,
+            capacity=self._capacity,
             device=backbone.device,
             dtype=backbone.dtype,
         )

@@ -83,6 +83,11 @@ class StepScorer:
         """What it runs on."""
         return self.engine.running
 
+    def forget(self) -> None:
+        """Be as one that has just been opened: a job that finds it loaded counts as in a process of its own."""
+        self.tokens_reencoded = 0
+        self.engine.forget()
+
     def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
         """Ids and score positions; ValueError for no steps or a blank step."""
         return self.format.encode(problem, steps)

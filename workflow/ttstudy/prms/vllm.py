@@ -137,6 +137,12 @@ class VllmScoring:
         last = [torch.atleast_2d(rows)[-1, self.pooling.column].item() for rows in pooled]
         return [[last[places[(*group.ids, *suffix)]] for suffix in group.suffixes] for group in groups]
 
+    def forget(self) -> None:
+        """See `ScoringEngine.forget`."""
+        self.tokens = 0
+        if self._open is not None:
+            self._open[1].reset_prefix_cache()
+
     def close(self) -> None:
         """Give the model's memory back."""
         if self._open is not None:

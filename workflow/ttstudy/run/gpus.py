@@ -9,13 +9,16 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ttstudy.errors import StudyError
 
 ASKED = "TTSTUDY_GPUS"
 """Environment variable with the number of GPUs that a job was given."""
+SIMULATED = "TTSTUDY_SIMULATED_GPUS"
+"""Environment variable with the folder of a simulated box (`ttstudy.run.simulation`); not set: GPUs are real."""
 _held: list[int] = []
 
 
@@ -34,13 +37,36 @@ def visible(environment: Mapping[str, str] = os.environ) -> list[str]:
     return found.stdout.split() if found.returncode == 0 else []
 
 
-def take(count: int, environment: Mapping[str, str] = os.environ, folder: Path | None = None) -> str | None:
+class Taken(NamedTuple):
+    """GPUs that are held."""
+
+    devices: str | None
+    """Value for CUDA_VISIBLE_DEVICES: "" for a job that asks for none, and None to leave it as it is: where there are
+    no GPUs and none is asked for, or where Slurm has given this job just what it asks for."""
+    locks: tuple[int, ...] = ()
+    """Open files: whoever has them, by exec or by inheritance, holds the GPUs."""
+
+
+def take(
+    count: int,
+    environment: Mapping[str, str] = os.environ,
+    folder: Path | None = None,
+    waiting: Callable[[], None] = lambda: None,
+) -> str | None:
     """Wait for `count` GPUs and hold them as long as this process, or what it becomes by exec, lives.
 
-    Returns the value for CUDA_VISIBLE_DEVICES: "" for a job that asks for none, and None to leave it as it is: where
-    there are no GPUs and none is asked for, or where Slurm has given this job just what it asks for. StudyError where
-    there are too few: nothing runs on a CPU that was given a GPU.
+    Returns `Taken.devices`; calls `waiting` now and then before. StudyError where there are too few: nothing runs on a
+    CPU that was given a GPU.
     """
+    while (taken := attempt(count, environment, folder)) is None:
+        waiting()
+        time.sleep(random.uniform(0.2, 0.6))
+    _held.extend(taken.locks)
+    return taken.devices
+
+
+def attempt(count: int, environment: Mapping[str, str] = os.environ, folder: Path | None = None) -> Taken | None:
+    """`count` GPUs if so many are free; see `take`."""
     devices = visible(environment)
     if count > len(devices):
         raise StudyError(
@@ -49,15 +75,14 @@ def take(count: int, environment: Mapping[str, str] = os.environ, folder: Path |
             "vllm.tensor_parallel or, for the CPU, `device: cpu` with engine transformers"
         )
     if not devices or (len(devices) == count and "SLURM_JOB_ID" in environment):
-        return None
+        return Taken(None)
     folder = folder or Path(tempfile.gettempdir()) / f"ttstudy-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    while (got := _try(count, devices, folder)) is None:
-        time.sleep(random.uniform(0.2, 0.6))
-    return ",".join(got)
+    locks = _try(count, devices, folder)
+    return None if locks is None else Taken(",".join(locks), tuple(locks.values()))
 
 
-def _try(count: int, devices: Sequence[str], folder: Path) -> list[str] | None:
+def _try(count: int, devices: Sequence[str], folder: Path) -> dict[str, int] | None:
     """Lock `count` of the devices, or none of them."""
     locks: dict[str, int] = {}
     for device in devices:
@@ -77,5 +102,4 @@ def _try(count: int, devices: Sequence[str], folder: Path) -> list[str] | None:
         return None
     for descriptor in locks.values():
         os.set_inheritable(descriptor, True)
-    _held.extend(locks.values())
-    return list(locks)
+    return locks

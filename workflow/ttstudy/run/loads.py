@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from ttstudy.dag.layout import Job
 from ttstudy.dag.specs.records import Spec
-
-MODELS = ("policy", "engine", "judge")
-"""Fields of a spec that tell the models that its step opens, and what opens them."""
-
-
-def models(spec: Mapping[str, Any]) -> str | None:
-    """What tells the models of a spec, as its file has it, from all others; None of a step that opens none."""
-    opened = {name: spec[name] for name in MODELS if name in spec}
-    return json.dumps(opened, sort_keys=True) if "engine" in opened or "judge" in opened else None
+from ttstudy.run.workers import MODELS, models
 
 
 def of_spec(spec: Spec) -> str | None:
-    """`models` of a typed spec."""
+    """What tells the models of a spec from all others (`ttstudy.run.workers.models`); None where it opens none."""
     if not {"engine", "judge"} & set(type(spec).model_fields):
         return None
     return models(spec.model_dump(mode="json", include=set(MODELS)))

@@ -8,11 +8,12 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from ttstudy.dag import fingerprint
@@ -20,6 +21,7 @@ from ttstudy.dag.fingerprint import ROOT
 from ttstudy.dag.stamps import MARKERS
 
 if TYPE_CHECKING:
+    from ttstudy.dag.specs.records import Spec
     from ttstudy.models.devices import Running
 
 RUN = "TTSTUDY_RUN"
@@ -84,31 +86,46 @@ def beside(product: Path) -> Path:
     return product.with_name(f".{product.name}.job.json")
 
 
-def record(
-    product: Path,
-    seconds: float,
-    amounts: Mapping[str, int],
-    engines: Iterable[str] = (),
-    running: Mapping[str, Running] = MappingProxyType({}),
-) -> None:
-    """Leave what this process took, with which libraries, and what its models ran on, beside its output.
+@dataclass
+class Took:
+    """What a job's record tells beside its result."""
+
+    amounts: dict[str, int] = field(default_factory=dict)
+    """What it used beside time, such as `tokens`."""
+    running: dict[str, Running] = field(default_factory=dict)
+    """What its models, `policy` and `prm`, ran on."""
+    loads: dict[str, float | None] = field(default_factory=dict)
+    """Seconds that loading each of them took; None of one that an earlier job of the same process had loaded."""
+    began: float = field(default_factory=time.monotonic)
+
+
+_counted = 0.0
+"""CPU seconds of this process that an earlier job's record has."""
+
+
+def record(spec: Spec, took: Took, engines: Iterable[str] = ()) -> None:
+    """Leave what a job took, with which libraries, and what its models ran on, beside its output.
 
     A job that was killed and went on counts its last process. `engines`: as in `libraries`.
     """
+    global _counted
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    total = sum(item.ru_utime + item.ru_stime for item in used)
+    cpu, _counted = total - _counted, total
     torch = sys.modules.get("torch")
     devices = [torch.cuda.get_device_name()] if torch is not None and torch.cuda.is_initialized() else []
     content = {
-        "step": Path(sys.argv[0]).stem,
+        "step": spec.step,
         "run": os.environ.get(RUN, ""),
-        "seconds": round(seconds, 2),
-        "cpu_seconds": round(sum(item.ru_utime + item.ru_stime for item in used), 2),
+        "seconds": round(time.monotonic() - took.began, 2),
+        "cpu_seconds": round(cpu, 2),
         "peak_bytes": max(item.ru_maxrss for item in used) * (1 if sys.platform == "darwin" else 1024),
         "hardware": ", ".join([*devices, hardware()]),
         "libraries": libraries(engines),
-        "engines": {name: item._asdict() for name, item in running.items()},
-    } | dict(amounts)
-    path = beside(product)
+        "engines": {name: item._asdict() for name, item in took.running.items()},
+        "loads": took.loads,
+    } | took.amounts
+    path = beside(Path(spec.product))
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
     os.replace(temporary, path)

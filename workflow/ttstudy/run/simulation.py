@@ -15,8 +15,7 @@ from typing import NamedTuple
 from ttstudy.dag.specs import files as specs
 from ttstudy.run import gpus, provenance
 
-FOLDER = "TTSTUDY_SIMULATED_GPUS"
-"""Environment variable with the folder of a simulated box; not set: the GPUs are real."""
+FOLDER = gpus.SIMULATED
 _BOX, _HELD = "box.json", "held.jsonl"
 
 

@@ -14,34 +14,45 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Protocol, TypeVar
 
 import pandas as pd
 
 from ttstudy.dag import contents, stamps
 from ttstudy.dag.specs import files as specs
-from ttstudy.dag.specs.generation import Drawing, ScoreSpec, SearchSpec
+from ttstudy.dag.specs.generation import Drawing, Engine, Judge, ScoreSpec, SearchSpec
 from ttstudy.dag.specs.records import File, Spec
 from ttstudy.data import tables
 from ttstudy.errors import StudyError, sentence
 from ttstudy.models import environment
 from ttstudy.models.budget import Seat
 from ttstudy.models.devices import Running
-from ttstudy.run import devices, gpus, placing, provenance, scratch
+from ttstudy.run import devices, gpus, kept, placing, provenance, scratch
 from ttstudy.run.telling import told
 
 Item = TypeVar("Item")
 Kind = TypeVar("Kind", bound=Spec)
 
 
-_amounts: dict[str, int] = {}
+class _Running(Protocol):
+    @property
+    def running(self) -> Running: ...
+
+
+Model = TypeVar("Model", bound=_Running)
+
+
+_job: ContextVar[provenance.Took] = ContextVar("_job")
+"""What the running job's record will tell; a worker runs one job after another."""
 
 
 def took(**amounts: int) -> None:
     """Note what the job used beside time, such as `tokens`; the reader of its record sums them."""
+    noted = _job.get().amounts
     for name, amount in amounts.items():
-        _amounts[name] = _amounts.get(name, 0) + int(amount)
+        noted[name] = noted.get(name, 0) + int(amount)
 
 
 def enter(spec: Spec) -> None:
@@ -56,12 +67,35 @@ def seats(spec: Spec, policy: Path | None = None, prm: Path | None = None) -> tu
     return (None, None) if placed is None else (placed.policy, placed.prm)
 
 
-_running: dict[str, Running] = {}
+def policy(
+    spec: Drawing, folder: Path, seat: Seat | None, opens: Callable[[Path, Engine, Seat | None], Model]
+) -> Model:
+    """The job's policy, as `opens` opens it; a worker may have it loaded from an earlier job."""
+    what = ("policy", str(folder), _content(spec.policy), spec.engine.model_dump_json(), seat)
+    return _model(what, folder, lambda: opens(folder, spec.engine, seat))
 
 
-def runs(**models: Running) -> None:
-    """Note what the job's models, `policy` or `prm`, really run on: its record tells it."""
-    _running.update(models)
+def prm(
+    spec: ScoreSpec | SearchSpec, folder: Path, seat: Seat | None, opens: Callable[[Path, Judge, Seat | None], Model]
+) -> Model:
+    """The job's PRM; see `policy`."""
+    content, judge = _content(spec.judge.checkpoint), spec.judge.model_dump_json()
+    what = ("prm", str(folder), content, judge, seat and (seat, spec.step))  # on GPUs a search may have it apart
+    return _model(what, folder, lambda: opens(folder, spec.judge, seat))
+
+
+def _model(what: tuple[object, ...], folder: Path, opens: Callable[[], Model]) -> Model:
+    """The job's record tells what the model runs on, and how long loading it took."""
+    with opening(folder):
+        model: Model = kept.opened(what, opens, _job.get().loads)
+    _job.get().running[str(what[0])] = model.running
+    return model
+
+
+def _content(checkpoint: File) -> str:
+    """What is in a checkpoint: a model that was trained or fetched again may be another under the same name."""
+    stamp = None if checkpoint.given else stamps.of(Path(checkpoint.path))
+    return checkpoint.digest if stamp is None else stamp.text()
 
 
 def main(kind: type[Kind], step: Callable[[Kind, Path | None], None]) -> None:
@@ -74,22 +108,32 @@ def main(kind: type[Kind], step: Callable[[Kind, Path | None], None]) -> None:
     parser.add_argument("--spec", required=True, type=Path, help="file in results/specs: all that decides the output")
     parser.add_argument("--log", type=Path, help="file for progress lines")
     args = parser.parse_args()
-    clock = time.monotonic()
+    run(kind, step, args.spec, args.log)
 
-    def run() -> None:
-        spec = specs.read(args.spec, kind)
-        contents.remember(args.spec.parent.parent.parent)
+
+def run(kind: type[Kind], step: Callable[[Kind, Path | None], None], path: Path, log: Path | None) -> None:
+    """Run a step on the spec in a file; see `main`. A worker comes here once for every job."""
+    taken = provenance.Took()
+    token = _job.set(taken)
+
+    def whole() -> None:
+        spec = specs.read(path, kind)
+        contents.remember(path.parent.parent.parent)
         stamps.begin(spec)
-        step(spec, args.log)
+        step(spec, log)
         try:
             stamps.look_again(spec)
         except StudyError:
-            for path in spec.outputs.values():  # made from nobody knows what
-                Path(path).unlink(missing_ok=True)
+            for output in spec.outputs.values():  # made from nobody knows what
+                Path(output).unlink(missing_ok=True)
             raise
-        provenance.record(Path(spec.product), time.monotonic() - clock, _amounts, _engines(spec), _running)
+        provenance.record(spec, taken, _engines(spec))
 
-    told(run, args.log)
+    try:
+        told(whole, log)
+    finally:
+        stamps.end()
+        _job.reset(token)
 
 
 def folder(checkpoint: File) -> Path:
