@@ -85,7 +85,7 @@ class StepScorer:
 
     def forget(self) -> None:
         """Be as one that has just been opened: a job that finds it loaded counts as in a process of its own."""
-        self.tokens_reencoded = 0
+        self.tokens_reencoded, self._overlong = 0, {}
         self.engine.forget()
 
     def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
