@@ -9,6 +9,14 @@ from ttstudy.dag.layout import Job
 from ttstudy.dag.specs.records import Spec
 from ttstudy.run.workers import MODELS, models
 
+RULES = ("sample", "score", "score_labelled", "search")
+"""Rules whose jobs open models."""
+
+
+def of_job(job: Job) -> str | None:
+    """What tells the models that a job opens from all others; None where it opens none."""
+    return of_spec(job.spec) if job.rule in RULES else None
+
 
 def of_spec(spec: Spec) -> str | None:
     """What tells the models of a spec from all others (`ttstudy.run.workers.models`); None where it opens none."""
@@ -34,7 +42,7 @@ def expected(jobs: Iterable[Job]) -> Loads:
     sets: dict[str, int] = {}
     apart = 0
     for job in jobs:
-        if (key := of_spec(job.spec)) is not None:
+        if (key := of_job(job)) is not None:
             sets[key] = ("engine" in type(job.spec).model_fields) + ("judge" in type(job.spec).model_fields)
             apart += sets[key]
     return Loads(len(sets), sum(sets.values()), apart)

@@ -36,7 +36,7 @@ def known(layout: Layout) -> dict[str, Known]:
     sizes: dict[str, float] = {}
     for job in jobs(layout):
         told = type(job.spec).model_fields
-        if (models := loads.of_spec(job.spec)) is not None:
+        if (models := loads.of_job(job)) is not None:
             if models not in sizes:
                 names = [model.key.partition(".")[2] for model in devices.models(job.spec)]
                 sizes[models] = sum(demand.billions(layout.study, name, layout.root) for name in names)
