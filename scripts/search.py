@@ -29,7 +29,8 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
     with steps.log(log_path) as log, bar(label, len(problems), log) as progress:
         seat, apart = steps.seats(spec, policy, prm)
         engine = steps.policy(spec, policy, seat, open_policy)
-        reward_model = steps.prm(spec, prm, apart, partial(open_prm, apart=True))
+        patched = bool(spec.engine.options.get("batch_invariant"))
+        reward_model = steps.prm(spec, prm, apart, partial(open_prm, apart=True, patched=patched))
         done = tokens = 0
 
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:

@@ -16,10 +16,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ttstudy import prms
+from ttstudy.dag.specs.generation import Judge
 from ttstudy.errors import StudyError
+from ttstudy.kinds.formats import FORMATS
+from ttstudy.models.budget import Seat
 from ttstudy.models.checkpoint import Checkpoint, convert
 from ttstudy.prms import open_reward_model
 from ttstudy.prms.backbone import Backbone, Segment
+from ttstudy.study.prms import Verdicts
 
 from .conftest import ROOT
 from .rewards_checkpoints import LAYOUTS, PROBLEMS, TEXTS, Shelf, make
@@ -130,7 +135,7 @@ def test_scores_are_the_same_bits_whatever_the_batch_the_order_and_the_way(shelf
     assert once == [opened(shelf.folder(name), name).score(*each) for each in solutions[:12]] + once[12:]
     assert once[::-1] == opened(shelf.folder(name), name, batch_tokens=300).score_batch(solutions[::-1])
     for cache_mib in (64, 0.05, 0):
-        model = opened(shelf.folder(name), name, cache_mib=cache_mib)
+        model = opened(shelf.folder(name), name, prefix_cache_gib=cache_mib / 1024)
         for depth in range(8):
             deep = [
                 (p, steps, scores) for (p, steps), scores in zip(solutions, once, strict=True) if len(steps) > depth
@@ -154,8 +159,9 @@ def test_scores_are_the_same_bits_for_one_thread_and_two(shelf: Shelf) -> None:
     assert scores[0] == scores[1]
 
 
-def test_search_runs_only_the_new_tokens(shelf: Shelf) -> None:
-    model = opened(shelf.folder("qwen"), "qwen")
+@pytest.mark.parametrize("backbone", ["light", "transformers"])
+def test_search_runs_only_the_new_tokens(shelf: Shelf, backbone: str) -> None:
+    model = opened(shelf.folder("qwen"), "qwen", backbone=backbone)
     problem, steps = "What is 3*6+5?", PROBLEMS["What is 3*6+5?"]
     lengths = [len(model.encode(problem, steps[: k + 1]).ids) for k in range(3)]
     stem = len(model.format.stem(problem))
@@ -176,6 +182,35 @@ def test_search_runs_only_the_new_tokens(shelf: Shelf) -> None:
     assert model.tokens == before + new - stem  # the problem is known
 
 
+@pytest.mark.parametrize("backbone", ["light", "transformers"])
+@pytest.mark.parametrize("gib", [1.0, 1e-9])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_search_scores_as_whole_solutions_do(shelf: Shelf, name: str, backbone: str, gib: float) -> None:
+    """Longer than the window of the layout that has one; and where the cache holds nothing."""
+    model = opened(shelf.folder(name), name, backbone=backbone, prefix_cache_gib=gib)
+    whole = opened(shelf.folder(name), name)
+    problem, steps = "What is 3*6+5?", ["First, 3*6=18, so we have 18+5 and more of it." * 2, *["Then 18+5=23."] * 3]
+    for depth in range(4):
+        candidates = [steps[depth], f"No, {steps[depth]}", steps[depth]]
+        found = model.score_last(problem, steps[:depth], candidates)
+        expected = [whole.score(problem, [*steps[:depth], each])[-1] for each in candidates]
+        assert gap(found, expected) < CLOSE and found[0] == found[2]
+
+
+@pytest.mark.parametrize("backbone", ["light", "transformers"])
+def test_what_siblings_begin_with_is_run_once(shelf: Shelf, backbone: str) -> None:
+    """RLHFlow's next turn, for instance, which follows the last score."""
+    model = opened(shelf.folder("rlhflow"), "rlhflow", backbone=backbone)
+    problem, first, others = "What is 3*6+5?", "First, 18.", ["Then 23.", "So it is 23.", "5 - 3 = 2."]
+    model.score_last(problem, [], [first])
+    before, ids = model.tokens, [model.encode(problem, [first, other]).ids for other in others]
+    model.score_last(problem, [first], others)
+    known = len(model.encode(problem, [first]).ids)
+    shared = len(os.path.commonprefix(ids)) - known
+    assert shared >= FORMATS["rlhflow"].between
+    assert model.tokens - before == shared + sum(len(each) - known - shared for each in ids)
+
+
 def test_equal_solutions_are_run_once(shelf: Shelf) -> None:
     model = opened(shelf.folder("qwen"), "qwen")
     problem, steps = "What is 3*6+5?", PROBLEMS["What is 3*6+5?"]
@@ -186,7 +221,7 @@ def test_equal_solutions_are_run_once(shelf: Shelf) -> None:
 
 
 def test_the_prefix_cache_stays_within_its_memory(shelf: Shelf) -> None:
-    model = opened(shelf.folder("qwen"), "qwen", cache_mib=0.25)
+    model = opened(shelf.folder("qwen"), "qwen", prefix_cache_gib=0.25 / 1024)
     states = model.engine._states
     for problem, steps in long_solutions(40, steps=6, words=10):
         for depth in range(len(steps)):
@@ -426,3 +461,28 @@ def test_a_hub_model_opens_by_name_from_a_downloaded_snapshot(shelf: Shelf, tmp_
         run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
         assert run.returncode == 0, run.stderr
         assert run.stdout.strip() == repr(opened(shelf.folder(layout), layout).score("What is 1+1?", ["It is 2."]))
+
+
+def test_a_prm_apart_scores_with_torchs_own_kernels_whatever_an_engine_put_in_their_place(shelf: Shelf) -> None:
+    command = [sys.executable, ROOT / "tests/patched_kernels.py", shelf.folder("qwen")]
+    path = os.pathsep.join([str(ROOT / "workflow"), str(ROOT)])
+    run = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr[-3000:]
+    found = json.loads(run.stdout)
+    assert found["apart"] == found["before"] != found["here"]
+    assert found["siblings"] == [found["before"][0][-1]] and found["tokens"][0] > found["tokens"][1] > 0
+
+
+def test_beside_a_batch_invariant_policy_a_prm_on_a_gpu_runs_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: dict = {}
+    monkeypatch.setattr(prms, "open_reward_model", lambda path, **options: asked.update(options))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    judge = Judge(checkpoint={"path": "prm/config.json", "digest": "x"})
+    seat = Seat((1,), 0.4, 8.0)
+    prms.open_prm("prm", judge, seat, apart=True, patched=False)
+    assert asked["device"] == "cuda:1" and "visible" not in asked
+    prms.open_prm("prm", judge, seat, apart=True, patched=True)
+    assert (asked["device"], asked["visible"], asked["prefix_cache_gib"]) == ("cuda:0", "5", 8.0)
+    writes = judge.model_copy(update={"verdicts": Verdicts()})
+    with pytest.raises(StudyError, match="leave batch_invariant out"):
+        prms.open_prm("prm", writes, seat, apart=True, patched=True)

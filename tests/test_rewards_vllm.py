@@ -21,6 +21,8 @@ from ttstudy.prms import open_reward_model
 from ttstudy.study.models import PRM_OPTIONS
 
 NAMES = ["math_shepherd", "rlhflow", "skywork-1.5b", "qwen"]
+BLOCK = 32
+"""Tokens of a block of vLLM's CPU build as it is opened here."""
 HOSTILE_SOLUTION = ("\n".join(HOSTILE), HOSTILE)
 
 
@@ -43,7 +45,7 @@ def scored(vllm: Path, shelf: Shelf, tmp_path_factory) -> dict:
             "folder": str(shelf.folder(name)),
             "format": LAYOUTS[name].format,
             "solutions": [*shelf.solutions, HOSTILE_SOLUTION],
-            "siblings": siblings(shelf) if name in ("rlhflow", "qwen") else [],
+            "siblings": siblings(shelf),
             # As in a search on GPUs, one has a process of its own: the same scores.
             "visible": "" if name == "rlhflow" else None,
         }
@@ -69,11 +71,21 @@ def test_vllm_gives_the_scores_of_the_other_engine(scored, shelf, name):
     assert "longer than its context" in found["mistake"]
 
 
-@pytest.mark.parametrize("name", ["rlhflow", "qwen"])
+@pytest.mark.parametrize("name", NAMES)
 def test_siblings_on_vllm_score_as_whole_solutions_do(scored, shelf, name):
     ours = open_reward_model(shelf.folder(name), format=LAYOUTS[name].format, device="cpu")
     for got, wanted in zip(scored[name]["last"], ours.score_last_batch(siblings(shelf)), strict=True):
         assert gap(got, wanted) < CLOSE and got[0] == got[2]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_search_on_vllm_reads_what_is_in_no_whole_block_and_counts_it(scored, shelf, name):
+    encoder = open_reward_model(shelf.folder(name), format=LAYOUTS[name].format, device="cpu")
+    for (problem, prefix, candidates), (first, second) in zip(siblings(shelf), scored[name]["reads"], strict=True):
+        lengths = [len(encoder.encode(problem, [*prefix, each]).ids) for each in dict.fromkeys(candidates)]
+        # Asked again, all that is in a block before a candidate's last token is known.
+        assert second == sum(length - (length - 1) // BLOCK * BLOCK for length in lengths)
+        assert second <= first <= sum(lengths)
 
 
 @pytest.mark.parametrize("overflow", ["score", "windows"])

@@ -18,7 +18,8 @@ def main(work: Path, output: Path) -> None:
         )
         scores = model.score_batch([tuple(each) for each in asked["solutions"]])
         single = model.score(*asked["solutions"][0])
-        last = model.score_last_batch([tuple(each) for each in asked["siblings"]]) if asked["siblings"] else []
+        reads = [[_read(model, each) for _ in range(2)] for each in asked["siblings"]]
+        last = model.score_last_batch([tuple(each) for each in asked["siblings"]])
         counted = [model.parameters, model.tokens, model.tokens_reencoded]
         try:
             mistake = str(model.score("1 " * 5000, ["x"]))
@@ -26,7 +27,15 @@ def main(work: Path, output: Path) -> None:
             mistake = str(error)
         model.engine.close()
         found[name] = {"scores": scores, "single": single, "last": last, "counted": counted, "mistake": mistake}
+        found[name]["reads"] = reads
     output.write_text(json.dumps(found))
+
+
+def _read(model, siblings) -> int:
+    """Tokens that are read to score them."""
+    before = model.tokens
+    model.score_last(*siblings)
+    return model.tokens - before
 
 
 if __name__ == "__main__":

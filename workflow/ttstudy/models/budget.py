@@ -30,7 +30,7 @@ LARGEST, USUAL = 0.95, 0.9
 CONTEXT, COMMUNICATION, GRAPHS = 0.6, 1.0, 1.0
 """GiB of a process's CUDA context; of NCCL beside it where GPUs work together; of vLLM's CUDA graphs. ASSUMED."""
 PREFIXES = 8.0
-"""GiB that a PRM's prefix cache asks for in a search: 1.03 tokens are read per token drawn, with half a GiB 2.4."""
+"""GiB that a PRM's prefix cache asks for where it shares a device (`reports/benchmarks/prm_reads.md`)."""
 CACHES = 4.0
 """GiB of caches below which an engine takes more of its device, and two engines do not share one. ASSUMED."""
 WIDTHS = (1, 2, 4, 8, 16, 32, 64)
@@ -230,7 +230,8 @@ def _alone(load: Load, gpu: Gpu, first: int) -> Seat:
     enough = USUAL * gpu.gib - load.fixed(gpu) >= max(load.least_cache(), load.kv_gib or 0, CACHES)
     share = load.share or (USUAL if enough else LARGEST)
     room = share * gpu.gib - load.fixed(gpu)
-    cache = load.kv_gib or (room if load.engine == "vllm" else min(PREFIXES, room))
+    # Our own engine's pool grows, and what it leaves behind may not be used again: half of the room is its own.
+    cache = load.kv_gib or (room if load.engine == "vllm" else max(min(PREFIXES, room), room / 2))
     return Seat(tuple(range(first, first + load.gpus)), share, cache, load.sequences)
 
 

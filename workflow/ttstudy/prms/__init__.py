@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ttstudy.errors import StudyError
 from ttstudy.kinds.engines import ENGINES, LOCAL_PRMS
 from ttstudy.kinds.formats import FORMATS, VerdictFormat
 from ttstudy.kinds.registry import named
@@ -47,7 +48,6 @@ def open_reward_model(
     device: str = "auto",
     dtype: str | None = None,
     batch_tokens: int | None = None,
-    cache_mib: float = 512,
     overflow: Overflow = "score",
     backbone: Literal["auto", "light", "transformers"] = "auto",
     visible: str | None = None,
@@ -67,11 +67,10 @@ def open_reward_model(
         device: `auto` is the last GPU, where there is one.
         dtype: `float32`, `bfloat16` or `float16`; by default float32 on a CPU and the checkpoint's on a GPU.
         batch_tokens: tokens of one forward pass.
-        cache_mib: memory (MiB) for states of prefixes that search comes back to.
         overflow: what becomes of a solution longer than the model's context (see `ttstudy.prms.scorer`).
         backbone: `light` is our own forward pass (Llama, Mistral, Qwen2), `transformers` is AutoModel, `auto` the
             first that can run the checkpoint. For engine `transformers`.
-        visible: CUDA_VISIBLE_DEVICES of a process of its own, for engine `vllm`; None: in this process.
+        visible: CUDA_VISIBLE_DEVICES of a process of its own; None: in this process.
         options: of the engine; of `vllm` see `ttstudy.prms.vllm.VllmScoring`. `max_model_len`, tokens of the
             longest solution, is by default the model's context.
 
@@ -103,7 +102,7 @@ def open_reward_model(
         text = known.options if known and known.format == format else {}
     encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **text)
     opening = Opening(
-        checkpoint, format, encoder, cache, device, dtype, batch_tokens, cache_mib, backbone, visible, text
+        checkpoint, format, encoder, cache, device, dtype, batch_tokens, backbone, visible, text
     )
     scoring: ScoringEngine = named(LOCAL_PRMS[engine].opens)(opening, **options)
     checkpoint.close()
@@ -121,14 +120,15 @@ class Opening:
     device: str
     dtype: str | None
     batch_tokens: int | None
-    cache_mib: float
     backbone: str
     visible: str | None
     text: Mapping[str, Any]
 
 
-def open_native(opening: Opening) -> ScoringEngine:
+def open_native(opening: Opening, prefix_cache_gib: float | None = None) -> ScoringEngine:
     """Scoring on our own forward pass, or on AutoModel where the checkpoint is of another family."""
+    if opening.visible is not None:
+        return _apart(opening, "transformers", {"prefix_cache_gib": prefix_cache_gib})
     import torch
 
     from ttstudy.models.network import dtype_of
@@ -143,8 +143,18 @@ def open_native(opening: Opening) -> ScoringEngine:
     budget = opening.batch_tokens or BATCH_TOKENS.get(kind, BATCH_TOKENS["cpu"])
     head = heads.load_head(opening.format, opening.encoder, checkpoint, device)
     if _known_backbone(checkpoint, head.keys, opening.backbone):
-        return NativeScoring(Backbone(checkpoint, device, precision), head, budget, opening.cache_mib)
-    return TransformersScoring(checkpoint, head, head.keys, device, precision, budget)
+        return NativeScoring(Backbone(checkpoint, device, precision), head, budget, prefix_cache_gib)
+    return TransformersScoring(checkpoint, head, head.keys, device, precision, budget, prefix_cache_gib)
+
+
+def _apart(opening: Opening, engine: str, options: Mapping[str, Any]) -> ScoringEngine:
+    """The same in a process of its own."""
+    from ttstudy.prms.apart import Apart
+
+    assert opening.visible is not None
+    names = ["format", "dtype", "cache", "text", "device", "batch_tokens", "backbone"]
+    known = {name: getattr(opening, name) for name in names}
+    return Apart(opening.visible, opening.checkpoint.folder, {"engine": engine} | known | dict(options))
 
 
 def visible_to(numbers: Sequence[int]) -> str:
@@ -168,10 +178,7 @@ def open_vllm(opening: Opening, **options: Any) -> ScoringEngine:
     if opening.backbone != "auto":
         raise ValueError("backbone is an option of engine transformers; leave it out with engine vllm.")
     if opening.visible is not None:
-        from ttstudy.prms.apart import Apart
-
-        known = {"format": opening.format, "dtype": opening.dtype, "cache": opening.cache, "text": opening.text}
-        return Apart(opening.visible, opening.checkpoint.folder, known | options)
+        return _apart(opening, "vllm", options)
     from ttstudy.models.network import dtype_of
     from ttstudy.prms import heads
     from ttstudy.prms.vllm import VllmScoring, on_cpu
@@ -181,7 +188,7 @@ def open_vllm(opening: Opening, **options: Any) -> ScoringEngine:
     _known_backbone(checkpoint, head.keys, "auto")
     dtype = opening.dtype or ("float32" if on_cpu() else checkpoint.dtype or "bfloat16")
     dtype_of(dtype)
-    return VllmScoring(checkpoint, opening.format, opening.encoder, dtype, opening.cache, **options)
+    return VllmScoring(checkpoint, opening.format, dtype, opening.cache, **options)
 
 
 def _writer(
@@ -191,6 +198,9 @@ def _writer(
     from ttstudy.policies.opening import open_engine
     from ttstudy.prms.vllm import on_cpu
 
+    serving = ENGINES[engine].policies
+    assert serving is not None, engine
+    options = {name: value for name, value in options.items() if name in serving.options}
     own = options.get("max_model_len")
     longest = own if own and own < (checkpoint.config.get("max_position_embeddings") or 2**31) else None
     if ENGINES[engine].devices:
@@ -201,19 +211,28 @@ def _writer(
 
 
 def open_prm(
-    path: str | Path, judge: Judge, seat: Seat | None = None, apart: bool = False
+    path: str | Path, judge: Judge, seat: Seat | None = None, apart: bool = False, patched: bool = False
 ) -> StepScorer | JudgeScorer:
     """The PRM that a step's spec asks for, whose checkpoint's folder is `path`.
 
     `seat`: its GPUs and its share of them, where it has some; what it says changes no result. `apart`: another engine
-    runs in this process, so one that finds its GPUs itself gets a process of its own.
+    runs in this process, so one that finds its GPUs itself gets a process of its own. `patched`: the other one has put
+    kernels of its own in torch's place on GPUs (vLLM's batch_invariant), so any PRM on a GPU gets one: its scores are
+    those of a scoring step.
     """
+    if patched and judge.verdicts is not None and seat is not None:
+        raise StudyError(
+            "vllm.batch_invariant: it changes torch's kernels for the whole job, and a PRM that writes its verdicts "
+            "would run in it; leave batch_invariant out, or search with a PRM of another format"
+        )
     options = judge.options
     if judge.device == "cpu":
         options["device"] = "cpu"
     elif seat is not None and ENGINES[judge.engine].devices:
-        options |= {"device": f"cuda:{seat.devices[0]}", "cache_mib": seat.cache_gib * 1024}
-    elif seat is not None:
+        options |= {"device": f"cuda:{seat.devices[0]}", "prefix_cache_gib": seat.cache_gib}
+        if patched:
+            options |= {"device": "cuda:0", "visible": visible_to(seat.devices)}
+    elif seat is not None and not ENGINES[judge.engine].remote:
         options["gpu_memory_utilization"] = seat.share
         if apart and judge.verdicts is None:
             options["visible"] = visible_to(seat.devices)

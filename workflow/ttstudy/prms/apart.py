@@ -1,4 +1,4 @@
-"""A PRM's vLLM in a process of its own: with GPUs of its own beside a policy's, and nothing that the policy's set."""
+"""A PRM in a process of its own: with GPUs of its own beside a policy's, and nothing that the policy's engine set."""
 
 from __future__ import annotations
 
@@ -24,12 +24,14 @@ class Apart:
     Args:
         visible: CUDA_VISIBLE_DEVICES of its process.
         folder: the PRM's checkpoint.
-        options: of `ttstudy.prms.open_reward_model`, engine vllm.
+        options: of `ttstudy.prms.open_reward_model`, `engine` among them.
     """
 
     def __init__(self, visible: str, folder: Path, options: Mapping[str, Any]) -> None:
         """Start the process; StudyError as from the engine."""
         self.path, self.tokens = folder, 0
+        on_vllm = options["engine"] == "vllm"
+        self._cache = "vllm.kv_cache_gib, vllm.max_model_len" if on_vllm else "transformers.prefix_cache_gib"
         context = multiprocessing.get_context("spawn")
         self._here, there = context.Pipe()
         self._process: Any = context.Process(target=_work, args=(there, os.getpid(), visible, folder, dict(options)))
@@ -81,8 +83,8 @@ class Apart:
         except (EOFError, ConnectionError):
             self.close()
             raise StudyError(
-                f"{self.path}: the process of this PRM was killed, most likely for want of memory; lower "
-                "vllm.kv_cache_gib or vllm.max_model_len of the PRM"
+                f"{self.path}: the process of this PRM was killed, most likely for want of memory; lower the memory "
+                f"of its cache ({self._cache})"
             ) from None
         if isinstance(answer, Exception):
             self.close()
@@ -102,7 +104,7 @@ def _work(connection: Connection, parent: int, visible: str, folder: Path, optio
     try:
         from ttstudy.prms import open_reward_model
 
-        engine: Any = open_reward_model(folder, engine="vllm", **options).engine
+        engine: Any = open_reward_model(folder, **options).engine
         connection.send((engine.parameters, engine.context, engine.running))
         while True:
             method, items = connection.recv()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ttstudy.kinds.formats import Encoded
+from ttstudy.models import memory
 from ttstudy.models.devices import Running, named
 from ttstudy.prms import heads
 from ttstudy.prms.backbone import Backbone, Segment
@@ -15,12 +16,16 @@ from ttstudy.prms.states import Node, PrefixStates, cut, key_of
 
 @dataclass(slots=True)
 class _New:
-    """A sequence to be run after a known prefix, for those who asked for its score."""
+    """A sequence to be run after a known prefix, for those who asked for its score.
+
+    `cuts`: lengths in `ids` of beginnings that are remembered by themselves, too.
+    """
 
     key: bytes
     parent: bytes | None
     ids: list[int]
     asked: list[tuple[int, int]] = field(default_factory=list)
+    cuts: Sequence[int] = ()
 
 
 class NativeScoring:
@@ -29,17 +34,18 @@ class NativeScoring:
     Args:
         backbone, head: on the same device.
         batch_tokens: tokens of one forward pass (a longer sequence goes alone).
-        cache_mib: memory for states of prefixes that search may come back to.
+        cache_gib: memory for states of prefixes that search may come back to; None: by what is free.
     """
 
-    def __init__(self, backbone: Backbone, head: heads.Head, batch_tokens: int, cache_mib: float) -> None:
+    def __init__(self, backbone: Backbone, head: heads.Head, batch_tokens: int, cache_gib: float | None) -> None:
         """Start with no prefix known."""
         self.backbone, self.head, self.batch_tokens = backbone, head, batch_tokens
         self.parameters = backbone.parameters + sum(weight.numel() for weight in head.weights.values())
         self.context = backbone.config.context
         self.tokens: int
         self.running = Running("transformers", named(str(backbone.device)), str(backbone.dtype).removeprefix("torch."))
-        self._capacity = int(cache_mib * 2**20) // backbone.bytes_per_token
+        gib = memory.for_prefixes(str(backbone.device)) if cache_gib is None else cache_gib
+        self._capacity = int(gib * 2**30) // backbone.bytes_per_token
         self.forget()
 
     def forget(self) -> None:
@@ -96,7 +102,8 @@ class NativeScoring:
                 continue
             known = [length for length in group.cuts if self._states.get(cut(key, length)) is not None]
             start = known[-1] if known else 0
-            new.append(_New(key, cut(key, start) if start else None, group.ids[start:]))
+            cuts = [length - start for length in group.cuts if start < length < len(group.ids)]
+            new.append(_New(key, cut(key, start) if start else None, group.ids[start:], cuts=cuts))
         self._run_new(new, scored=False)
 
     def _run_new(self, new: list[_New], scored: bool) -> list[float]:
@@ -117,7 +124,7 @@ class NativeScoring:
             score = scores[number] if scored else None
             known: Node | None = self._states.get(one.key)
             if known is None:
-                self._states.put(one.key, one.parent, slots, score)
+                self._states.put_in_pieces(one.key, one.parent, slots, one.cuts, score)
             else:  # it had been run as a prefix, without a score
                 known.score = score
                 self._states.release(slots)

@@ -45,6 +45,10 @@ class _Piece:
         return zip(self.steps, scores[len(scores) - len(self.steps) :], strict=True)
 
 
+SHARED = 4
+"""Tokens after their prefix that siblings must begin with alike for these to be run once, in a pass of their own."""
+
+
 class StepScorer:
     """The RewardModel of every format and engine (see `ttstudy.prms.protocol`).
 
@@ -179,6 +183,10 @@ class StepScorer:
         stem = _common(self.format.stem(problem), [each.ids for each in encoded])
         if 0 < stem < (cuts[0] if cuts else len(first.ids)):
             cuts.insert(0, stem)
+        distinct = [list(ids) for ids in {tuple(each.ids) for each in encoded}]
+        shared = _common(first.ids, distinct) if len(distinct) > 1 else 0
+        if shared - (cuts[-1] if cuts else 0) >= SHARED:
+            cuts.append(shared)
         end = cuts[-1] if cuts else 0
         return Siblings(first.ids[:end], cuts, [each.ids[end:] for each in encoded])
 

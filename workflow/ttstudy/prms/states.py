@@ -46,7 +46,7 @@ class PrefixStates:
         self, layers: int, heads: int, size: int, capacity: int, device: torch.device, dtype: torch.dtype
     ) -> None:
         """Make an empty pool; it grows with what is written."""
-        self.capacity = capacity
+        self.capacity, self.layers = capacity, layers
         self._pools = [[torch.zeros(0, heads, size, device=device, dtype=dtype) for _ in "kv"] for _ in range(layers)]
         self._free = np.empty(0, dtype=np.int64)
         self._nodes: OrderedDict[bytes, Node] = OrderedDict()
@@ -99,6 +99,19 @@ class PrefixStates:
         self._nodes[key] = Node(parent, slots, len(new), score)
         self.get(key)
         return self._nodes[key]
+
+    def put_in_pieces(
+        self, key: bytes, parent: bytes | None, new: np.ndarray, cuts: Sequence[int], score: float | None = None
+    ) -> None:
+        """`put`, with a prefix of its own at each length in `cuts` of what is new."""
+        before = len(self._nodes[parent].slots) if parent is not None else 0
+        last = 0
+        for length in cuts:
+            beginning = cut(key, before + length)
+            if beginning not in self._nodes:
+                self.put(beginning, parent, new[last:length])
+                parent, last = beginning, length
+        self.put(key, parent, new[last:], score)
 
     def trim(self) -> None:
         """Forget prefixes, the least recently used first, until `capacity` tokens are left."""

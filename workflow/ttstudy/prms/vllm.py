@@ -3,8 +3,8 @@
 How a format is pooled stands in its file (`ttstudy.kinds.formats`): by vLLM's own class, by a class that vLLM has under
 other names, or, for a head of two tokens, by one row, good less bad, without logits of the vocabulary.
 
-vLLM gives every token's score only without its prefix cache. `run_last` reads the cache (task classify) for the
-two-token heads; for the others vLLM has no such task and every candidate is encoded whole.
+Every token is pooled (task token_classify). Of what stands in the prefix cache vLLM has no rows, so `run` does not read
+the cache, as is vLLM's own rule for the task; `run_last` wants the last row alone and reads it, request by request.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from ttstudy.models.environment import ENVIRONMENT
 from ttstudy.models.padding import pad_heads, padded_size
 from ttstudy.policies.vllm import failure, hush
 from ttstudy.prms.engine import Siblings
-from ttstudy.prms.formats import Format
 
 _CPU_CACHE = 1 << 28
+_TASK = "token_classify"
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json")
 
 
@@ -58,7 +58,7 @@ class VllmScoring:
 
     Args:
         checkpoint: its `.bin` files are converted already.
-        form, encoder: the format's name and the format; ValueError where vLLM cannot score in it.
+        form: the format's name; ValueError where vLLM cannot score in it.
         dtype: of the backbone; heads run in fp32.
         cache: folder for weights re-packaged under other names, written once.
         max_model_len: tokens of the longest solution that is expected, by default the model's context; for a longer
@@ -70,7 +70,6 @@ class VllmScoring:
         self,
         checkpoint: Checkpoint,
         form: str,
-        encoder: Format,
         dtype: str,
         cache: str | Path | None = None,
         max_model_len: int | None = None,
@@ -85,8 +84,8 @@ class VllmScoring:
         pooling = known.vllm if isinstance(known, HeadFormat) else None
         if pooling is None:
             raise ValueError(f"PRM engine vllm: cannot score in the format {form}; use engine transformers.")
-        self.pooling, self.encoder, self.dtype = pooling, encoder, dtype
-        self.parameters = _parameters(checkpoint) + 2 * checkpoint.config["hidden_size"] * bool(pooling.two_tokens)
+        self.pooling, self.dtype = pooling, dtype
+        self.parameters = weights_of(checkpoint) + 2 * checkpoint.config["hidden_size"] * bool(pooling.two_tokens)
         self.context = int(checkpoint.config.get("max_position_embeddings") or 2**31)
         self.longest = max_model_len or self.context
         self.tokens = 0
@@ -111,66 +110,71 @@ class VllmScoring:
             self._options["block_size"] = 32
         if self._cpu and (size := padded_size(checkpoint.config, self.path)):
             self._folder = pad_heads(self._folder, root / "padded", size)
-        self._open: tuple[str, Any] | None = None
+        self._open: Any = None
 
     def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
         """Score at each position of each sequence, in order, one pass per sequence."""
-        data = self._encode("token_classify", [each.ids for each in batch])
+        data = self._encode([each.ids for each in batch], cached=False)
         column = self.pooling.column
-        if not self.pooling.at_tag:
-            return [rows[each.positions, column].tolist() for rows, each in zip(data, batch, strict=True)]
-        scores = []
-        for rows, each in zip(data, batch, strict=True):
-            if len(rows) != len(each.positions):
-                raise ValueError(f"vLLM found {len(rows)} step tags where the format set {len(each.positions)}.")
-            scores.append(rows[:, column].tolist())
-        return scores
+        return [rows[each.positions, column].tolist() for rows, each in zip(data, batch, strict=True)]
 
     def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
-        """Score at the end of each candidate of each group; equal candidates are run once."""
+        """Score at the end of each candidate of each group; equal candidates are run once.
+
+        What they begin with is read from vLLM's cache, but for the tokens after its last whole block.
+        """
         places: dict[tuple[int, ...], int] = {}
         for group in groups:
             for suffix in group.suffixes:
                 places.setdefault((*group.ids, *suffix), len(places))
-        task = "classify" if self.pooling.two_tokens else "token_classify"
-        pooled = self._encode(task, [list(ids) for ids in places])
-        last = [torch.atleast_2d(rows)[-1, self.pooling.column].item() for rows in pooled]
+        pooled = self._encode([list(ids) for ids in places], cached=True)
+        last = [rows[-1, self.pooling.column].item() for rows in pooled]
         return [[last[places[(*group.ids, *suffix)]] for suffix in group.suffixes] for group in groups]
 
     def forget(self) -> None:
         """See `ScoringEngine.forget`."""
         self.tokens = 0
         if self._open is not None:
-            self._open[1].reset_prefix_cache()
+            self._open.reset_prefix_cache()
 
     def close(self) -> None:
         """Give the model's memory back."""
         if self._open is not None:
-            core = getattr(self._open[1].llm_engine, "engine_core", None)
+            core = getattr(self._open.llm_engine, "engine_core", None)
             if core is not None and hasattr(core, "shutdown"):
                 core.shutdown()
             self._open = None
             gc.collect()
 
-    def _encode(self, task: str, prompts: Sequence[list[int]]) -> list[torch.Tensor]:
-        """What vLLM's pooler gives for each prompt, in fp32."""
+    def _encode(self, prompts: Sequence[list[int]], cached: bool) -> list[torch.Tensor]:
+        """What vLLM's pooler gives for each token of each prompt, in fp32; where `cached`, for each that is run."""
         if not prompts:
             return []
         if (length := max(map(len, prompts))) > self.longest:
             self.close()  # opened anew: one long solution ends no job
             self.longest = max(length, 2 * self.longest)
-        if self._open is None or self._open[0] != task:
-            self.close()
-            self._open = (task, self._load(task))
+        from vllm import PoolingParams
+
+        if self._open is None:
+            self._open = self._load()
         requests = [{"prompt_token_ids": ids} for ids in prompts]
+        asked = [PoolingParams(task=_TASK, skip_reading_prefix_cache=not cached) for _ in prompts]
         try:
-            outputs = self._open[1].encode(requests, pooling_task=task, use_tqdm=False)
+            outputs = self._open.encode(requests, asked, pooling_task=_TASK, use_tqdm=False)
         except Exception as error:  # vLLM raises anything here
             raise self._failure(error) from error
-        self.tokens += sum(len(each.prompt_token_ids) - (each.num_cached_tokens or 0) for each in outputs)
-        return [each.outputs.data.float().cpu() for each in outputs]
+        found = [each.outputs.data.float().cpu() for each in outputs]
+        for rows, each, ids in zip(found, outputs, prompts, strict=True):
+            known = each.num_cached_tokens or 0
+            if len(rows) != len(ids) - known or (known and not cached):
+                raise StudyError(
+                    f"vLLM gave {len(rows)} rows for {len(ids)} tokens, {known} of them cached: this version of vLLM "
+                    "pools otherwise; use the one that `make vllm` installs, or engine transformers"
+                )
+            self.tokens += len(rows)
+        return found
 
-    def _load(self, task: str) -> Any:
+    def _load(self) -> Any:
         from vllm import LLM
         from vllm.config import PoolerConfig
 
@@ -178,13 +182,10 @@ class VllmScoring:
         changes: dict[str, Any] = {}
         if self.longest > self.context:
             changes["max_position_embeddings"] = self.longest  # vLLM has rotary tables for so many positions only
-        options: dict[str, Any] = {"pooler_config": PoolerConfig(task=task), **self._options}
+        options: dict[str, Any] = dict(self._options)
         if self.pooling.two_tokens:
             changes |= {"classifier_from_token": list(self.pooling.two_tokens), "method": "from_2_way_softmax"}
             options["convert"] = "classify"
-        elif self.pooling.at_tag:
-            tagged: Any = self.encoder  # such a format's encoder has a `tag`
-            options["pooler_config"] = PoolerConfig(task=task, tok_pooling_type="STEP", step_tag_id=tagged.tag)
         try:
             return LLM(
                 str(self._folder),
@@ -194,7 +195,8 @@ class VllmScoring:
                 max_num_batched_tokens=max(self.longest, 16384),
                 hf_overrides=changes,
                 enable_chunked_prefill=False,
-                enable_prefix_caching=task == "classify",
+                enable_prefix_caching=True,
+                pooler_config=PoolerConfig(task=_TASK, tok_pooling_type="ALL"),
                 trust_remote_code=False,
                 load_format="safetensors",
                 use_tqdm_on_load=False,
@@ -209,7 +211,7 @@ class VllmScoring:
         return failure(error, f"PRM {self.path.name}", self.path, "vllm.max_model_len")
 
 
-def _parameters(checkpoint: Checkpoint) -> int:
+def weights_of(checkpoint: Checkpoint) -> int:
     """Weights of backbone and head, counted as by the other engines: none of the vocabulary's head."""
     total = 0
     for file in checkpoint.files:
@@ -224,11 +226,12 @@ def _laid_out(checkpoint: Checkpoint, folder: Path) -> Path:
     """The checkpoint's configuration, weights and tokenizer, and nothing else that lies beside them."""
     folder.mkdir(parents=True)
     checkpoint.link(folder)
-    _link_tokenizer(checkpoint.folder, folder)
+    link_tokenizer(checkpoint.folder, folder)
     return folder
 
 
-def _link_tokenizer(source: Path, folder: Path) -> None:
+def link_tokenizer(source: Path, folder: Path) -> None:
+    """Link a checkpoint's tokenizer into a folder."""
     for name in _TOKENIZER:
         if (source / name).is_file():
             (folder / name).symlink_to((source / name).resolve())
@@ -259,7 +262,7 @@ def repackaged(
     index = {"metadata": {}, "weight_map": where}
     (partial / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
     told = {key: value for key, value in checkpoint.config.items() if key != "auto_map"} | dict(config)
-    _link_tokenizer(checkpoint.folder, partial)
+    link_tokenizer(checkpoint.folder, partial)
     (partial / "config.json").write_text(json.dumps(told), encoding="utf-8")
     try:
         partial.replace(folder)

@@ -45,7 +45,7 @@ def _known(options: Mapping[str, Any], shape: Architecture) -> dict[str, Any]:
         "sequences": options.get("max_num_seqs"),
         "eager": options.get("enforce_eager", False),
         "share": None if share == _SHARE else share,
-        "kv_gib": options.get("kv_cache_gib"),
+        "kv_gib": options.get("kv_cache_gib") or options.get("prefix_cache_gib"),
     }
 
 
@@ -180,14 +180,15 @@ def seats(spec: Spec, policy: Path | None, prm: Path | None) -> Placement | None
     drawn: Load | None = None
     read: Load | None = None
     on_gpu = isinstance(spec, Drawing) and (not ENGINES[spec.engine.kind].devices or spec.engine.device == "cuda")
-    if policy is not None and isinstance(spec, Drawing) and on_gpu:
+    if policy is not None and isinstance(spec, Drawing) and on_gpu and not ENGINES[spec.engine.kind].remote:
         if (shape := facts.shape_of(None, policy)) is None:
             return None
         drawn = of_policy(devices.models(spec)[0].key, spec.engine, shape)
-    if prm is not None and isinstance(spec, ScoreSpec | SearchSpec) and spec.judge.device != "cpu":
+    judge = spec.judge if isinstance(spec, ScoreSpec | SearchSpec) else None
+    if prm is not None and judge is not None and judge.device != "cpu" and not ENGINES[judge.engine].remote:
         if (shape := facts.shape_of(None, prm)) is None:
             return None
-        form = spec.judge.format or format_of(origin(prm) or prm.name, read_config(prm))
+        form = judge.format or format_of(origin(prm) or prm.name, read_config(prm))
         numbers = facts.numbers_of(None, prm)
-        read = of_prm(devices.models(spec)[-1].key, spec.judge, form, shape, numbers)
+        read = of_prm(devices.models(spec)[-1].key, judge, form, shape, numbers)
     return _placed(gpu, drawn, read, count) if drawn or read else None

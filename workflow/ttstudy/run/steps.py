@@ -80,7 +80,9 @@ def prm(
 ) -> Model:
     """The job's PRM; see `policy`."""
     content, judge = _content(spec.judge.checkpoint), spec.judge.model_dump_json()
-    what = ("prm", str(folder), content, judge, seat and (seat, spec.step))  # on GPUs a search may have it apart
+    # On GPUs a search may have it apart; beside a policy that changes torch's kernels it always has.
+    beside = isinstance(spec, SearchSpec) and bool(spec.engine.options.get("batch_invariant"))
+    what = ("prm", str(folder), content, judge, seat and (seat, spec.step, beside))
     return _model(what, folder, lambda: opens(folder, spec.judge, seat))
 
 

@@ -23,6 +23,8 @@ class Option:
     most: float | None = None
     free: bool = False
     """It changes no result, and may differ from run to run."""
+    required: bool = False
+    """A model on the engine must say it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,9 @@ class Serving:
     options: Mapping[str, Option] = field(default_factory=dict)
     gpus: Callable[[Mapping[str, Any], str], int] = lambda options, device: 0
     """GPUs that a job takes, by the options and the device; 0: none, or (of a PRM) by its size."""
+    block: int = 1
+    """Tokens that its cache of prefixes keeps together: what of a prefix is in no whole block, each candidate of a
+    search reads again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,8 @@ class Engine:
     """Heeds `device` of a policy; otherwise it finds its GPUs itself."""
     vllm_environment: bool = False
     """A step with it goes on in vLLM's environment, where that is another than this (`ttstudy.models.environment`)."""
+    remote: bool = False
+    """It runs on machines of its own: a job takes no GPU and loads no weights."""
     hottest: float | None = None
     """The highest temperature that it takes; None: any."""
     no_search: str = ""

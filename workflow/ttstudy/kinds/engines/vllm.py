@@ -40,5 +40,6 @@ ENGINE = Engine(
         options=_SHARED
         | {"max_model_len": Option(type=int | None, default=None, least=16, free=True, about=_LENGTH)},
         gpus=lambda options, device: int(options["tensor_parallel"]),
+        block=16,  # vLLM 0.32, config/cache.py; no attention on GPUs has smaller ones. Of the CPU build: 32
     ),
 )

@@ -138,7 +138,7 @@ class TwoWay(Head):
 class Pooling:
     """How vLLM's pooling engine, which runs no code of a checkpoint, gives a format's scores.
 
-    It pools the row of a classifier, or two rows of the vocabulary made one, at every token; or at a step's tag alone.
+    It pools the row of a classifier, or two rows of the vocabulary made one, at every token.
     """
 
     two_tokens: tuple[str, str] | None = None
@@ -147,8 +147,6 @@ class Pooling:
     """Names of head tensors in a class that vLLM has itself, where the format's own is none; `config` names it."""
     config: Mapping[str, Any] = field(default_factory=dict)
     """What config.json says beside the renamed tensors."""
-    at_tag: bool = False
-    """Whether vLLM's class gives a row at each `tag` of the encoder and nowhere else."""
     column: int = 0
     """Of the score in a row."""
 
@@ -189,6 +187,10 @@ class HeadFormat(PRMFormat):
     head: type[Head]
     vllm: Pooling | None = None
     """None: vLLM cannot score in it."""
+    markup: int = 1
+    """Tokens that it writes around each step."""
+    between: int = 0
+    """Of those that it writes before a step, how many follow the last one's score: siblings share them."""
 
     @property
     def options(self) -> list[str]:

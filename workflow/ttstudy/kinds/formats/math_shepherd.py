@@ -44,4 +44,5 @@ MATH_SHEPHERD = HeadFormat(
     encoder=MathShepherd,
     head=TwoWay,
     vllm=Pooling(two_tokens=("▁-", "▁+")),
+    markup=2,
 )

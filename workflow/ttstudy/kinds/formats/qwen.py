@@ -81,5 +81,5 @@ QWEN = HeadFormat(
     },
     encoder=Qwen,
     head=Mlp,
-    vllm=Pooling(at_tag=True, column=1),  # vLLM's own class
+    vllm=Pooling(column=1),  # vLLM's own class
 )

@@ -59,4 +59,6 @@ RLHFLOW = HeadFormat(
     encoder=RLHFlow,
     head=TwoWay,
     vllm=Pooling(two_tokens=("-", "+")),
+    markup=11,  # of Llama 3.1's template
+    between=6,
 )
