@@ -33,14 +33,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(python: Path, checkpoint: Path, log: Path):
-    """Port of `vllm serve` on a checkpoint, as the model `mini`, with a key."""
+def serve(python: Path, checkpoint: Path, log: Path, *options: str):
+    """Port of `vllm serve` on a checkpoint, as the model `mini`, with a key; `options` of the command go before."""
     port = free_port()
     command = [
         python, "-m", "vllm.entrypoints.openai.api_server", "--model", checkpoint, "--served-model-name", "mini",
         "--host", "127.0.0.1", "--port", str(port), "--api-key", KEY, "--dtype", "float32", "--enforce-eager",
         "--block-size", "32", "--no-enable-chunked-prefill", "--max-num-batched-tokens", "16384",
-        "--generation-config", "vllm", "--disable-uvicorn-access-log",
+        "--generation-config", "vllm", "--disable-uvicorn-access-log", *options,
     ]  # fmt: skip
     with log.open("wb") as stream:
         server = subprocess.Popen(command, env=environment() | SETTINGS, stdout=stream, stderr=stream)

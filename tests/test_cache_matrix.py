@@ -166,6 +166,8 @@ OF_SMOKE = {
     "TrainedPRM.overflow": (_set(*_PRM, "overflow", to="cut"), JUDGED),
     "TrainedPRM.engine": (_set(*_PRM, "engine", to="vllm"), JUDGED),
     "TrainedPRM.policies": (_set(*_PRM, "policies", to=["smoke-40k", "smoke-8k"]), PAGE),
+    "TrainedPRM.transformers": (_set(*_PRM, "transformers", to={"prefix_cache_gib": 1.0}), PAGE),
+    "TransformersPRMOptions.prefix_cache_gib": (_set(*_PRM, "transformers", "prefix_cache_gib", to=2.0), PAGE),
 }  # fmt: skip
 """By `Class.key` of the schema: a change of the smoke study, and the rules that it touches."""
 
@@ -196,6 +198,26 @@ OF_VLLM = {
     },
     "TrainedPolicy.vllm": (_set(*_POLICY, "vllm", to={"tensor_parallel": 4}), f"sample {DRAWN} {SEARCHED}"),
     "TrainedPRM.vllm": (_set(*_PRM, "vllm", to={"tensor_parallel": 4}), JUDGED),
+}  # fmt: skip
+
+_SERVER = {"engine": "served", "served": {"url": "http://host:8000"}}
+
+
+def _on_server(config: dict) -> None:
+    config["policies"]["smoke-8k"] |= copy.deepcopy(_SERVER)
+    config["prms"]["smoke-good"] |= copy.deepcopy(_SERVER)
+
+
+OF_SERVER = {
+    **{
+        f"{section}.{key}": (_set(*model, "served", key, to=value), PAGE)
+        for key, value in {"url": "$SERVER", "model": "other", "key_variable": "KEY", "concurrency": 8,
+                           "timeout_s": 9.0, "attempts": 2}.items()
+        for section, model in (("ServedOptions", _POLICY), ("ServedPRMOptions", _PRM))
+    },
+    "ServedOptions.max_model_len": (_set(*_POLICY, "served", "max_model_len", to=64), f"sample {DRAWN} {SEARCHED}"),
+    "TrainedPolicy.served": (_set(*_POLICY, "served", "max_model_len", to=32), f"sample {DRAWN} {SEARCHED}"),
+    "TrainedPRM.served": (_set(*_PRM, "served", "concurrency", to=9), PAGE),
 }  # fmt: skip
 
 OF_GROWN = {
@@ -310,6 +332,10 @@ OF_GIVEN = {
     "HubPolicy.revision": (_set(*_HUB, "revision", to="1" * 40), f"fetch_model training {_DRAWN} {_SEARCHED}"),
     "HubPolicy.checksums": (_set(*_HUB, "checksums", to={"config.json": "0" * 64}), PAGE),
     "HubPolicy.sampling": (_set(*_HUB, "sampling", to={"search": {"top_k": 3}}), _SEARCHED),
+    "CheckpointPolicy.served": (_set(*_OWN, to={"source": "checkpoint", "path": "policy"} | _SERVER),
+                                f"{_DRAWN} {_SEARCHED}"),
+    "HubPolicy.served": (_set(*_HUB, to={"source": "hub", "id": "owner/policy", "revision": _COMMIT} | _SERVER),
+                         f"{_DRAWN} {_SEARCHED}"),
     "HubPolicy.vllm": (_set(*_HUB, "vllm", to={"tensor_parallel": 2}), f"{_DRAWN} {_SEARCHED}"),
     **{
         f"OpenAIPolicy.{key}": (_set(*_FAR, key, to=value), _ASKED)
@@ -352,6 +378,13 @@ OF_GIVEN = {
     "HubPRM.revision": (_set("prms", "hub-prm", "revision", to="1" * 40), f"fetch_model training {_JUDGED}"),
     "HubPRM.checksums": (_set("prms", "hub-prm", "checksums", to={"config.json": "0" * 64}), PAGE),
     "HubPRM.verdicts": (_set("prms", "hub-writer", "verdicts", to={"samples": 3}), _JUDGED),
+    "CheckpointPRM.served": (_set("prms", "folder-prm", to={"source": "checkpoint", "path": "prm"} | _SERVER), _JUDGED),
+    "CheckpointPRM.transformers": (_set("prms", "folder-prm", "transformers", to={"prefix_cache_gib": 1.0}), PAGE),
+    "HubPRM.served": (_set("prms", "hub-prm", to={"source": "hub", "id": "owner/prm", "revision": _COMMIT,
+                                                  "format": "qwen"} | _SERVER), _JUDGED),
+    "HubPRM.transformers": (_set("prms", "hub-prm", to={"source": "hub", "id": "owner/prm", "revision": _COMMIT,
+                                                        "format": "qwen", "transformers": {"prefix_cache_gib": 1.0}}),
+                            _JUDGED),
     "HubPRM.vllm": (_set("prms", "hub-prm", "vllm", to={"tensor_parallel": 2}), _JUDGED),
     **{
         f"Verdicts.{key}": (_set("prms", "hub-writer", "verdicts", to={key: value}), _JUDGED)
@@ -391,6 +424,14 @@ def test_a_key_of_vllm_touches(key, tmp_path):
     assert touched(config, change, tmp_path) == set(expected.split())
 
 
+@pytest.mark.parametrize("key", OF_SERVER)
+def test_a_key_of_a_server_touches(key, tmp_path):
+    change, expected = OF_SERVER[key]
+    config = smoke()
+    _on_server(config)
+    assert touched(config, change, tmp_path) == set(expected.split())
+
+
 @pytest.mark.parametrize("key", OF_GROWN)
 def test_a_key_of_what_is_off_by_default_touches(key, tmp_path):
     change, expected = OF_GROWN[key]
@@ -408,7 +449,7 @@ def test_a_key_of_models_and_data_from_elsewhere_touches(key, tmp_path):
 def test_every_key_of_the_schema_has_a_row():
     keys = {f"Study.{key}" for key in SCHEMA["properties"]}
     keys |= {f"{name}.{key}" for name, section in SCHEMA["$defs"].items() for key in section.get("properties", {})}
-    rows = OF_SMOKE.keys() | OF_VLLM.keys() | OF_GROWN.keys() | OF_GIVEN.keys()
+    rows = OF_SMOKE.keys() | OF_VLLM.keys() | OF_SERVER.keys() | OF_GROWN.keys() | OF_GIVEN.keys()
     assert keys - rows - NO_VALUE == set() and rows <= keys
 
 

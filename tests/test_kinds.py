@@ -122,7 +122,7 @@ def test_a_method_that_no_one_would_run_is_refused(change, said):
         ("methods/cot", "kinds/methods: no file is a method that draws one greedy answer (cot.py)"),
         ("votes/prm_vote", "error: workflow/studies/smoke.yaml: vote: input should be 'prm_max' (got 'prm_vote')"),
         ("votes/majority", "budgets: majority has no vote, since no file of kinds/votes is judged as it is"),
-        ("engines/transformers", "policies.smoke-8k.engine: input should be 'vllm' (got 'transformers')"),
+        ("engines/transformers", "policies.smoke-8k.engine: input should be 'served' or 'vllm' (got 'transformers')"),
     ],
 )
 def test_a_study_that_needs_a_file_that_was_taken_away_is_told_so_before_it_runs(gone, said, clone, tmp_path):

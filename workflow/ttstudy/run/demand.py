@@ -73,13 +73,22 @@ def of_job(
     names = {"policy": policy, "prm": prm}
     sizes = {kind: billions(study, name, root) for kind, name in names.items() if name is not None}
     on_gpu = {kind: size for kind, size in sizes.items() if wants_gpu(study, str(names[kind]), size)}
+    held = {kind: 0.0 if elsewhere(study, str(names[kind])) else size for kind, size in sizes.items()}
+    memory = of_models(**held, rows=rows).memory_gb
     told = [gpus_of_engine(study, str(names[kind])) for kind in on_gpu]
     if places is not None and on_gpu:
         # What does not fit is refused elsewhere, in words.
         with suppress(StudyError):
             if (placed := places.of(*(names[kind] if kind in on_gpu else None for kind in names))) is not None:
-                return of_models(**sizes, rows=rows)._replace(gpus=placed.gpus)
-    return of_models(**sizes, rows=rows)._replace(gpus=max([of_models(**on_gpu, rows=rows).gpus, *told]))
+                return of_models(**sizes, rows=rows)._replace(gpus=placed.gpus, memory_gb=memory)
+    gpus = max([of_models(**on_gpu, rows=rows).gpus, *told])
+    return of_models(**sizes, rows=rows)._replace(gpus=gpus, memory_gb=memory)
+
+
+def elsewhere(study: Study, name: str) -> bool:
+    """Whether a model runs on a server of its own, and costs a job neither a GPU nor memory."""
+    settings = study.policies.get(name) or study.prms[name]
+    return isinstance(settings, OnEngine) and ENGINES[settings.engine].remote
 
 
 def wants_gpu(study: Study, name: str, size: float) -> bool:
@@ -91,6 +100,8 @@ def wants_gpu(study: Study, name: str, size: float) -> bool:
     if not isinstance(settings, OnEngine):
         return False
     engine = ENGINES[settings.engine]
+    if engine.remote:
+        return False
     if engine.vllm_environment:
         return size > TINY or gpus_of_engine(study, name) > 1 or not environment.cpu_build()
     if not engine.devices:  # it says so itself

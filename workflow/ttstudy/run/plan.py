@@ -360,6 +360,9 @@ def _priced(places: Places, settings: Mapping[str, Any], row: Row) -> Row:
         ("policy", policy, row["policy_tokens"], "drawing"),
         ("prm", prm, row["prm_tokens"], "drawing" if row.get("writes") else "reading"),
     ):
+        if name is not None and demand.elsewhere(study, name):
+            sources.add("a server elsewhere")
+            continue
         if name is None or wanted.gpus == 0:
             continue
         own = demand.of_job(study, **{kind: name}, rows=settings, root=layout.root, places=places).gpus

@@ -84,6 +84,9 @@ class OnEngine(Section):
                 raise ValueError(
                     f"has options under `{name}`, but its engine is {self.engine}; add `engine: {name}`"
                 )
+        for key, option in self.servings[self.engine].options.items():
+            if option.required and self.options[key] is None:
+                raise ValueError(f"`{self.engine}.{key}` is missing: engine {self.engine} needs the {option.about}")
         if (source := getattr(self, "source", None)) and source not in (known := ENGINES[self.engine].sources):
             raise ValueError(f"engine {self.engine} runs models of source {', '.join(known)}, not {source}")
         return self
