@@ -186,6 +186,14 @@ def test_made_up_problems_have_the_columns_that_the_study_names(tmp_path):
     assert made.variables == {"TTSTUDY_REHEARSAL_ENDPOINT": shrunk.ENDPOINT, "SOME_KEY": shrunk.DUMMY}
 
 
+def test_our_own_engine_stands_in_for_a_running_server(tmp_path):
+    served = {"prm": {**HUB["prms"]["prm"], "engine": "served", "served": {"url": "$WHERE"}}}
+    layout = of(HUB | {"prms": served})
+    made = shrunk.shrink(layout, tmp_path, 2)
+    assert from_mapping(made.study).prms["prm"].engine == "transformers"
+    assert "set WHERE: the address of the server of prm" in list(faults.before(layout.study, "x.yaml"))
+
+
 def test_made_up_recorded_responses_serve_the_shipped_study(tmp_path, monkeypatch):
     monkeypatch.delenv("TTSTUDY_RECORDED", raising=False)
     study = load(ROOT / "workflow/studies/recorded.yaml")

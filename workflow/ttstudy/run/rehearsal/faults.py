@@ -83,6 +83,10 @@ def before(study: Study, file: str) -> Iterator[str]:
                 variables.setdefault(policy.base_url[1:], f"the address of the endpoint of policies.{name}")
             if policy.key_variable is not None:
                 variables.setdefault(policy.key_variable, f"the key of the endpoint of policies.{name}")
+    for name, item in (*study.policies.items(), *study.prms.items()):
+        url = item.options.get("url") if isinstance(item, OnEngine) else None
+        if url and VARIABLE.fullmatch(url):
+            variables.setdefault(url[1:], f"the address of the server of {name}")
     for path in recording.paths(study):
         if VARIABLE.fullmatch(path):
             variables.setdefault(path[1:], "the file of recorded responses")

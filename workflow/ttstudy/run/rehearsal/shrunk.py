@@ -245,8 +245,8 @@ def _stand_in(layout: Layout, found: Shrunk, folder: Path, name: str, form: str 
 
 
 def _on_cpu(settings: OnEngine, entry: dict[str, Any], group: str) -> None:
-    """Our own engine on the CPU in the place of vLLM; any other engine as it is."""
-    if ENGINES[settings.engine].vllm_environment:
+    """Our own engine on the CPU in the place of vLLM and of servers; any other engine as it is."""
+    if ENGINES[settings.engine].vllm_environment or ENGINES[settings.engine].remote:
         entry.pop(settings.engine, None)
         entry["engine"] = "transformers"
     if entry.get("engine", "transformers") == "transformers":

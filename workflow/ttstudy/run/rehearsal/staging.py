@@ -290,10 +290,13 @@ def _errors(folder: Path) -> list[str]:
 def _engines(study: Study, told: Mapping[str, Any]) -> Iterator[str]:
     """Which engine stood in for which."""
     names = [*study.policies, *study.prms]
-    meant = [name for name in names if (engine := study.engine_of(name)) is not None and engine.vllm_environment]
+    engines = [engine for name in names if (engine := study.engine_of(name)) is not None and engine.local]
+    if served := sum(engine.remote for engine in engines):
+        yield f"Our own engine stood in for running servers with {served} models."
+    meant = sum(engine.vllm_environment for engine in engines)
     if not meant:
         return
-    yield f"Our own engine stood in for vLLM with {len(meant)} models."
+    yield f"Our own engine stood in for vLLM with {meant} models."
     if "vllm" in told:
         some = told["vllm"]
         yield (
