@@ -64,7 +64,7 @@ def finished(tmp_path_factory) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (root / "study.yaml").exists():
             copy_repository(root)
-            output = snakemake(root, write(root, smoke(), "running.yaml"))
+            output = snakemake(root, write(root, smoke(), "running.yaml"), by="conftest.py::finished")
             assert "(100%) done" in output
             (root / "running.yaml").rename(root / "study.yaml")
     return root

@@ -8,13 +8,17 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import yaml
 
+from tests import reached
 from ttstudy.dag import contents
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.specs.records import File, Spec
+from ttstudy.data import revisions
+from ttstudy.errors import StudyError
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("Snakefile", "config.yaml", "workflow", "scripts", "reports", "envs")
@@ -73,9 +77,19 @@ def environment() -> dict[str, str]:
 
 
 def snakemake(
-    root: Path, config: Path, *arguments: str, cores: int = 2, ok: bool = True, env: dict[str, str] | None = None
+    root: Path,
+    config: Path,
+    *arguments: str,
+    cores: int = 2,
+    ok: bool = True,
+    env: dict[str, str] | None = None,
+    by: str | None = None,
 ) -> str:
-    """Output of a run in `root`; with `ok`, the run must succeed, else it must fail."""
+    """Output of a run in `root`; with `ok`, the run must succeed, else it must fail.
+
+    What a run that ends in its report reaches of the schema is noted (`tests.reached`), of `by` or the current test.
+    """
+    started = time.time()
     run = subprocess.run(
         command(config, *arguments, cores=cores),
         cwd=root,
@@ -88,9 +102,22 @@ def snakemake(
     )
     if ok:
         assert run.returncode == 0, run.stdout[-6000:]
+        if not {"--dry-run", "-n"} & set(arguments):
+            _note(root, root / config, started, by)
     else:
         assert run.returncode != 0, run.stdout[-6000:]
     return run.stdout
+
+
+def _note(root: Path, config: Path, started: float, by: str | None) -> None:
+    """Note what a run reached that made its report now."""
+    try:
+        study = revisions.load(config)
+    except StudyError:  # of a copy of the repository that has kinds which are not here
+        return
+    report = root / study.results / "studies" / study.study / "report.html"
+    if report.exists() and report.stat().st_mtime >= started:
+        reached.note(study, by, based="base" in yaml.safe_load(config.read_text()))
 
 
 def planned(root: Path, config: Path, *arguments: str) -> dict[str, int]:
