@@ -9,10 +9,12 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from ttstudy.dag.layout import open_layout
+from ttstudy.dag import shards, todo
+from ttstudy.dag.layout import Layout, jobs, open_layout
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
-from ttstudy.run import demand, plan
+from ttstudy.models.resources import table as resources
+from ttstudy.run import loads, plan, speeds
 from ttstudy.run.placing import Places
 from ttstudy.run.telling import told
 from ttstudy.study import from_mapping
@@ -38,17 +40,22 @@ def main() -> None:
 
     def reckon() -> None:
         layout = open_layout(from_mapping(json.loads(args.study.read_text(encoding="utf-8"))))
-        places = plan.site_places(layout)
-        frame = plan.plan(layout, places=places)
+        places, known = plan.site_places(layout), plan.measured(layout)
+        frame = plan.plan(layout, places, known)
         tables.write("plan", frame, args.output)
         frame.to_csv(args.output.with_suffix(".csv"), index=False, lineterminator="\n")
-        show(frame, args.output)
-        seat(places)
+        show(frame, args.output, speeds.words(known))
+        refused = seat(places)
+        if frame["gpus"].any():
+            break_down(frame)
+            console().print("\n".join(sums(layout, frame)), highlight=False, soft_wrap=True)
+        if refused:
+            raise StudyError("\n".join(["these jobs cannot run as the study has them:", *refused]))
 
     told(reckon)
 
 
-def show(frame: pd.DataFrame, output: Path) -> None:
+def show(frame: pd.DataFrame, output: Path, measured: list[str]) -> None:
     """Every row where they are few, else sums over N, benchmarks, PRMs; then the total and what it rests on."""
     if frame.empty:
         print(f"No step of this study calls a model: there is nothing to plan. Table: {output}")
@@ -69,9 +76,7 @@ def show(frame: pd.DataFrame, output: Path) -> None:
     for row in rows.to_dict("records"):
         words = ("" if row[key] in ("none", 0) else str(row[key]) for key in keys)
         table.add_row(*words, *(_number(key, row[key]) for key in NUMBERS.values()))
-    console = Console(width=None if Console().is_terminal else 180)
-    console.print(table)
-    speed = demand.table()["speed"]
+    console().print(table)
     tokens_from, speed_from = (
         ", ".join(sorted(set(frame[name]) - {"none", "definition"})) for name in ("tokens_from", "speed_from")
     )
@@ -79,21 +84,89 @@ def show(frame: pd.DataFrame, output: Path) -> None:
     lines = [
         *([f"Sums over {', '.join(over)}; GPUs: the most of one job."] if over else []),
         *([f"Tokens from: {tokens_from}."] if tokens_from else []),
-        f"Speed: {speed_from} (assumed: {speed['drawing']:.0%} of {speed['peak_tflops']} TFLOP/s drawing, "
-        f"{speed['reading']:.0%} reading; put what you measure into workflow/resources.yaml)."
-        if speed_from
-        else "No GPU is asked for.",
+        *([f"Speed: {speed_from}."] if speed_from else []),
+        *([_assumed(frame)] if "assumed" in speed_from else []),
+        *measured,
         f"{int(sums['jobs_done'])} of {int(sums['jobs'] + sums['jobs_done'])} jobs that call or make a model are done. "
         f"Whole table: {output}",
     ]
-    console.print("\n".join(lines), highlight=False, soft_wrap=True)
+    console().print("\n".join(lines), highlight=False, soft_wrap=True)
 
 
-def seat(places: Places) -> None:
-    """Where the models of each kind of job sit; StudyError for what does not fit, a sentence each."""
+def _assumed(frame: pd.DataFrame) -> str:
+    """What is assumed of speeds that nobody measured."""
+    speed, words = resources()["speed"], []
+    if frame["gpu_hours"].any():
+        share = f"{speed['drawing']:.0%} drawing, {speed['reading']:.0%} reading"
+        words.append(f"of a GPU's {speed['peak_tflops']} TFLOP/s {share}")
+    if frame["cpu_hours"].any():
+        share = f"{speed['cpu_tflops']['drawing']:g} drawing, {speed['cpu_tflops']['reading']:g} reading"
+        words.append(f"TFLOP/s of a CPU core {share}")
+    return f"Assumed: {'; '.join(words)}. Put what you measure into workflow/resources.yaml, under speed.measured."
+
+
+STAGES = {"draw": "drawing", "score": "scoring", "search": "searching"}
+
+
+def break_down(frame: pd.DataFrame) -> None:
+    """GPU-hours by policy, by PRM, and in all, for each stage."""
+    frame = frame.assign(stage=[plan.stage(row) for row in frame.to_dict("records")])
+    table = Table(title="GPU-hours by model and stage", title_justify="left")
+    for name in ("model", *STAGES.values(), "all"):
+        table.add_column(name, justify="left" if name == "model" else "right")
+    for group, words in (("policy", "policy"), ("prm", "PRM")):
+        for name, mine in frame[frame[group] != "none"].groupby(group, sort=False):
+            if mine["gpu_hours"].sum():
+                table.add_row(f"{words} {name}", *_hours(mine))
+    table.add_row("every job once", *_hours(frame), style="bold")
+    console().print(table)
+
+
+def _hours(frame: pd.DataFrame) -> list[str]:
+    found = [frame.loc[frame["stage"] == stage, "gpu_hours"].sum() for stage in STAGES]
+    return [f"{hours:,.1f}" for hours in (*found, sum(found))]
+
+
+def sums(layout: Layout, frame: pd.DataFrame) -> list[str]:
+    """The longest job, loads of models, idle GPUs, and days on 8 and on 64 GPUs, a line each."""
+    longest = frame.loc[frame["hours"].idxmax()]
+    names = [str(longest[name]) for name in ("benchmark", "policy", "prm", "method") if longest[name] != "none"]
+    parts = sum(1 for item in jobs(layout) if shards.of(item.spec) is not None)
+    found = loads.expected(item.job for item in todo.left(layout))
+    load = resources()["loading"]
+    lines = [
+        f"Longest job: {longest['hours']:.1f} h, {' '.join(names)}, N = {longest['budget']}; longer ones than "
+        f"max_job_hours ({layout.study.max_job_hours:g}) are shared out by problems ({parts} shards).",
+        f"Loads: {found.apart:,} models where every job loads its own, {found.models:,} where one worker serves all "
+        f"jobs with the same models. A load is assumed to take {load['seconds']:g} s and its weights at "
+        f"{load['gb_per_second']:g} GB/s; the hours here have every job load its own.",
+    ]
+    if idle := frame["idle_hours"].sum():
+        lines.append(
+            f"Idle: {idle:,.0f} of the GPU-hours, where policy and PRM of a search have GPUs of their own and wait for "
+            "each other."
+        )
+    for gpus in (8, 64):
+        days = plan.days(frame, gpus)
+        busy = "" if not days else f" ({frame['gpu_hours'].sum() / (24 * days * gpus):.0%} of them at work)"
+        lines.append(
+            f"On {gpus} GPUs: a job wants more than there are."
+            if days is None
+            else f"On {gpus} GPUs: {days:,.1f} days, every job on as many as it wants, the longest first{busy}."
+        )
+    return lines
+
+
+def console() -> Console:
+    """Where the plan is printed: as wide as the terminal, or wide enough."""
+    return Console(width=None if Console().is_terminal else 180)
+
+
+def seat(places: Places) -> list[str]:
+    """Show where the models of each kind of job sit; what does not fit, a sentence each."""
     rows, refused = plan.placed(places)
     if not rows:
-        return
+        return []
     alike: dict[tuple[str, str, int, str], list[dict[str, Any]]] = {}
     for row in rows:  # policies that sit alike with a PRM are one row
         alike.setdefault((row["step"], row["prm"], row["gpus"], row["where"]), []).append(row)
@@ -106,10 +179,8 @@ def seat(places: Places) -> None:
     for (step, prm, gpus, where), same in alike.items():
         policies = ", ".join(row["policy"] for row in same)
         table.add_row(step, policies, prm, str(sum(row["jobs"] for row in same)), str(gpus or "?"), where)
-    console = Console(width=None if Console().is_terminal else 180)
-    console.print(table)
-    if refused:
-        raise StudyError("\n".join(["these jobs cannot run as the study has them:", *refused]))
+    console().print(table)
+    return refused
 
 
 NUMBERS = {
@@ -119,6 +190,7 @@ NUMBERS = {
     "PRM tokens": "prm_tokens",
     "GPUs": "gpus",
     "GPU-hours": "gpu_hours",
+    "CPU-hours": "cpu_hours",
     "FLOPs": "flops",
     "disk": "disk_gb",
 }
@@ -131,7 +203,7 @@ def _number(key: str, value: float) -> str:
         return f"{value:.1e}" if value else "0"
     if key in ("policy_tokens", "prm_tokens") and value >= 1e7:
         return f"{value / 1e6:,.0f} M"
-    return f"{value:,.1f}" if key == "gpu_hours" else f"{value:,.0f}"
+    return f"{value:,.1f}" if key in ("gpu_hours", "cpu_hours") else f"{value:,.0f}"
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from ttstudy.dag.specs.generation import SampleSpec
 from ttstudy.data import tables
 from ttstudy.policies.opening import open_policy
 from ttstudy.policies.sampling import draw
-from ttstudy.run import steps
+from ttstudy.run import sharing, steps
 from ttstudy.run.progress import bar
 
 RESPONSES_PER_PART = int(os.environ.get("TTSTUDY_RESPONSES_PER_PART", 8192))
@@ -18,7 +18,9 @@ RESPONSES_PER_PART = int(os.environ.get("TTSTUDY_RESPONSES_PER_PART", 8192))
 def step(spec: SampleSpec, log_path: Path | None) -> None:
     """Draw for blocks of problems, saving each; a killed run goes on from the last block."""
     steps.enter(spec)
-    problems = tables.of("benchmark", spec.benchmark)
+    problems = sharing.share(spec, tables.of("benchmark", spec.benchmark))
+    if sharing.idle(spec, problems):
+        return
     samples = range(spec.block[0], spec.block[1] + 1)
     output, folder = Path(spec.outputs["output"]), steps.folder(spec.policy)
     label = f"sample {output.parent.parent.name} {output.parent.name}/{output.stem}"

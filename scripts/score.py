@@ -10,7 +10,7 @@ from ttstudy.dag.specs.generation import ScoreSpec
 from ttstudy.data import tables
 from ttstudy.prms import open_prm
 from ttstudy.prms.protocol import check_scores
-from ttstudy.run import steps
+from ttstudy.run import sharing, steps
 from ttstudy.run.progress import bar
 
 RESPONSES_PER_PART, JUDGED_PER_PART = 8192, 512
@@ -27,6 +27,9 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
     else:
         responses = tables.of("labelled", spec.responses, [*columns, "problem"])
         problems = responses.groupby("problem_id")["problem"].first()
+    responses = sharing.share(spec, responses)
+    if sharing.idle(spec, responses):
+        return
     output, folder = Path(spec.outputs["output"]), steps.folder(spec.judge.checkpoint)
     label = f"score {output.parent.name}/{output.stem}"
     clock = steps.stopwatch()

@@ -13,7 +13,7 @@ from ttstudy.methods.options import Options
 from ttstudy.methods.run import run
 from ttstudy.policies.opening import open_policy
 from ttstudy.prms import open_prm
-from ttstudy.run import steps
+from ttstudy.run import sharing, steps
 from ttstudy.run.progress import bar
 
 
@@ -21,10 +21,12 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
     """Search block by block, saving each; a killed run goes on from the last block."""
     steps.enter(spec)
     options = Options.of(spec.method, spec.budget, spec.options, spec.sampling)
-    problems = tables.of("benchmark", spec.benchmark)
+    problems = sharing.share(spec, tables.of("benchmark", spec.benchmark))
+    if sharing.idle(spec, problems):
+        return
     output = Path(spec.outputs["answers"])
     policy, prm = steps.folder(spec.policy), steps.folder(spec.judge.checkpoint)
-    label = f"{spec.method} N={spec.budget} {output.parent.name}"
+    label = f"{spec.method} N={spec.budget} {output.parent.name}/{output.stem}"
     clock = steps.stopwatch()
     with steps.log(log_path) as log, bar(label, len(problems), log) as progress:
         seat, apart = steps.seats(spec, policy, prm)

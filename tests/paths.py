@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from ttstudy.dag import analysis
+from ttstudy.dag import analysis, shards
 from ttstudy.dag.cells import Cell, PoolBlock, Search
-from ttstudy.dag.layout import Layout, jobs
+from ttstudy.dag.layout import Job, Layout, jobs
 from ttstudy.dag.places import parent
 from ttstudy.dag.specs.analysis import Sources
 from ttstudy.dag.specs.records import Spec
 
-DRAWN = ("sample", "ask", "recorded_responses")
-SCORED = ("score", "recorded_scores")
+DRAWN = ("sample", "join_sample", "ask", "recorded_responses")
+SCORED = ("score", "join_score", "recorded_scores")
+SEARCHED = ("search", "join_search")
+
+
+def whole(layout: Layout) -> list[Job]:
+    """The jobs of a study but for the shards of long ones."""
+    return [job for job in jobs(layout) if not shards.of(job.spec)]
 
 
 def blocks(layout: Layout, benchmark: str, policy: str, pool: str, rules=DRAWN) -> list[Spec]:
     """Specs of a pool's blocks; of their grades or scores, by the rules that make them."""
-    found = [job for job in jobs(layout) if isinstance(job.of, PoolBlock) and job.rule in rules]
+    found = [job for job in whole(layout) if isinstance(job.of, PoolBlock) and job.rule in rules]
     return [job.spec for job in found if (*job.of.cell, job.of.pool) == (benchmark, policy, pool)]
 
 
@@ -34,14 +40,14 @@ def graded(layout: Layout, benchmark: str, policy: str, pool: str) -> Spec:
 
 def scores(layout: Layout, benchmark: str, policy: str, prm: str, pool: str = "samples") -> str:
     """Path of a PRM's scores of a pool's first block."""
-    found = [job for job in jobs(layout) if job.rule in SCORED and job.prm == prm and isinstance(job.of, PoolBlock)]
+    found = [job for job in whole(layout) if job.rule in SCORED and job.prm == prm and isinstance(job.of, PoolBlock)]
     return next(job.spec.product for job in found if (*job.of.cell, job.of.pool) == (benchmark, policy, pool))
 
 
 def searches(layout: Layout, benchmark: str, policy: str, prm: str, method: str) -> dict[int, Spec]:
     """Specs of the searches with a PRM by budget."""
     wanted = (benchmark, policy, prm, method)
-    found = [job for job in jobs(layout) if isinstance(job.of, Search) and job.rule == "search"]
+    found = [job for job in whole(layout) if isinstance(job.of, Search) and job.rule in SEARCHED]
     return {job.of.budget: job.spec for job in found if (*job.of.cell, job.of.prm, job.of.method) == wanted}
 
 

@@ -36,8 +36,8 @@ STUDIES = {name: load(ROOT / f"workflow/studies/{name}.yaml") for name in ("pape
 
 @pytest.fixture(scope="module")
 def paper():
-    """The layout of paper.yaml and its kinds of jobs."""
-    layout = open_layout(STUDIES["paper"], ROOT)
+    """The layout of paper.yaml, no job shared out, and its kinds of jobs."""
+    layout = open_layout(STUDIES["paper"].model_copy(update={"max_job_hours": 1e6}), ROOT)
     return layout, admission.kinds(layout, jobs(layout))
 
 
@@ -406,7 +406,11 @@ def test_the_profile_finds_the_boxs_gpus_and_a_demand_over_them_is_an_error_befo
     run = subprocess.run(line, cwd=ROOT, env=env, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert run.returncode == 1
     (sentence,) = [text for text in run.stderr.splitlines() if text.startswith("error: ")]
-    assert sentence.startswith("error: 296 of 1288 jobs on GPUs cannot run") and "this run may use 1" in sentence
+    layout = open_layout(STUDIES["paper"], ROOT)
+    wanted = admission.kinds(layout, jobs(layout))
+    refused = sum(one.jobs for one, _ in admission.refusals(Places(layout, Gpu.sold_with(80), most=1), wanted))
+    count = f"{refused} of {sum(one.jobs for one in wanted)}"
+    assert sentence.startswith(f"error: {count} jobs on GPUs cannot run") and "this run may use 1" in sentence
 
 
 # -- small faults ------------------------------------------------------------------------------------------------

@@ -88,6 +88,7 @@ OF_SMOKE = {
     "Study.first_block": (_set("first_block", to=4), f"sample {POOL}"),
     "Study.grader": (_set("grader", to="reference"), f"difficulty diagnostics {CELLS}"),
     "Study.max_gpu_hours": (_set("max_gpu_hours", to=1.0), PAGE),
+    "Study.max_job_hours": (_set("max_job_hours", to=1.0), PAGE),
     "Study.miniature": (_set("miniature", "task", "tilt", to=-0.4), EVERY),
     "Study.pairs": (_set("pairs", to={"smoke-good": ["smoke-8k"]}), f"diagnostics {CELLS}"),
     "Study.pilot_samples": (_set("pilot_samples", to=4), f"sample {PILOT}"),
@@ -252,6 +253,7 @@ def given(folder: Path) -> dict:
         (folder / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
     return {
         "study": "given",
+        "max_job_hours": 1e6,  # no job is shared out, however slow its engine is thought to be
         "benchmarks": {
             "mine": {"source": "file", "path": "mine.jsonl"},
             "hub": {"source": "hub", "id": "owner/data", "revision": _COMMIT},

@@ -19,8 +19,10 @@ from tests.test_study import small
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.specs.records import File
 from ttstudy.errors import StudyError
+from ttstudy.models import resources
+from ttstudy.models.facts import billions_of_name
 from ttstudy.run import demand, gpus, scratch, steps
-from ttstudy.run.demand import Demand, Site, billions_of_name, of_models, slurm
+from ttstudy.run.demand import Demand, Site, of_models, slurm
 
 
 @pytest.mark.parametrize(
@@ -93,11 +95,11 @@ RESOURCES = {
 
 @pytest.mark.parametrize(("change", "words"), RESOURCES.values(), ids=RESOURCES.keys())
 def test_a_bad_table_of_resources_is_named_by_file_and_key(tmp_path, change, words):
-    content = yaml.safe_load(demand.TABLE.read_text())
+    content = yaml.safe_load(resources.TABLE.read_text())
     change(content)
     (tmp_path / "resources.yaml").write_text(yaml.safe_dump(content))
     with pytest.raises(StudyError, match=f"resources.yaml: {words}"):
-        demand.table(tmp_path / "resources.yaml")
+        resources.table(tmp_path / "resources.yaml")
 
 
 # -- GPUs of one box -------------------------------------------------------------------------------------------

@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="module")
 def paper():
-    return open_layout(load(ROOT / "workflow/studies/paper.yaml"), ROOT)
+    study = load(ROOT / "workflow/studies/paper.yaml")
+    return open_layout(study.model_copy(update={"max_job_hours": 1e6}), ROOT)  # no job shared out
 
 
 def test_the_paper_loads_a_model_2002_times_where_each_job_does_and_92_sets_where_workers_keep_them(paper):

@@ -14,7 +14,7 @@ import pytest
 from tests import paths
 from tests.studies import ROOT
 from ttstudy.dag.cells import cells
-from ttstudy.dag.layout import jobs, open_layout
+from ttstudy.dag.layout import open_layout
 from ttstudy.data import benchmarks, published, tables
 from ttstudy.data.revisions import load
 from ttstudy.kinds.formats import FORMATS
@@ -39,7 +39,7 @@ def test_the_grid_is_the_papers_and_needs_no_network_to_be_planned(paper):
     scaled = [name for name in study.policies if name not in study.references]
     assert (len(scaled), len(study.references), len(study.prms)) == (12, 9, 7)
     assert study.budgets.pool == 256 and study.budgets_for("Llama-3.2-1B-Instruct").pool == 512
-    ran = Counter(job.rule for job in jobs(paper))
+    ran = Counter(job.spec.step for job in paths.whole(paper))
     instruct = [name for name in scaled if "Distill" not in name]
     # Beam search at each budget, DVTS at the largest, for every PRM, on both benchmarks; one budget more for the 1B.
     assert ran["search"] == 2 * 7 * (len(instruct) * (4 + 1) + 1)
@@ -52,9 +52,9 @@ def test_the_papers_own_choices_draw_the_same_responses_and_search_and_grade_oth
     """All but the distillates', whose thoughts the official code does not begin."""
     other = open_layout(STUDIES["paper-reference"], ROOT)
 
-    def made(layout, rule):
-        runs = {job.of: job.spec.product for job in jobs(layout) if job.rule == rule}
-        return {run: product for run, product in runs.items() if "Distill" not in run.cell.policy}
+    def made(layout, step):
+        runs = {(job.of, job.prm): job.spec.product for job in paths.whole(layout) if job.spec.step == step}
+        return {run: product for run, product in runs.items() if "Distill" not in run[0].cell.policy}
 
     assert made(paper, "sample") == made(other, "sample") and made(paper, "score").keys() == made(other, "score").keys()
     ours, theirs = made(paper, "search"), made(other, "search")

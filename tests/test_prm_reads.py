@@ -9,9 +9,9 @@ import pytest
 from tests.rewards_checkpoints import LAYOUTS, Shelf
 from ttstudy.methods.options import Options
 from ttstudy.methods.run import run
-from ttstudy.models import memory
+from ttstudy.models import memory, reads
 from ttstudy.policies.protocol import Completion
-from ttstudy.prms import open_reward_model, reads
+from ttstudy.prms import open_reward_model
 
 WORDS = "the sum of first ten odd numbers is so we have then add it and know that x y".split()
 NAMES = ["math_shepherd", "rlhflow", "skywork-1.5b", "qwen"]

@@ -112,7 +112,7 @@ def test_every_rule_tells_its_step_a_spec_and_a_log_and_nothing_else():
     for path in sorted((ROOT / "workflow/rules").glob("*.smk")):
         found += re.findall(r'"\$SCRIPTS/(\w+)\.py"(?! \{resources)([^\n\']*)', path.read_text())
     told = {step: arguments.strip() for step, arguments in found}
-    apart = {"plan", "where"}  # they take the study itself
+    apart = {"plan", "where", "join"}  # they take the study itself; the last, the specs of what it joins as well
     assert set(KINDS) <= set(told) and set(told) - apart <= set(KINDS)
     assert {told.pop(step) for step in KINDS if step != "compare"} == {"--spec {params.spec:q} --log {log:q}"}
     assert told["compare"] == "--spec {params.spec:q}"

@@ -201,7 +201,7 @@ def main() -> None:
 
 def table_rows(form: str, name: str, found: dict) -> list[str]:
     """A line of the table per N: tokens read per drawn one."""
-    from ttstudy.prms import reads
+    from ttstudy.models import reads
 
     lines = []
     for number, row in enumerate(found["after"]):
@@ -229,7 +229,7 @@ def page(lines: list[str], args: argparse.Namespace) -> str:
 Tokens that went through the PRM per token that the policy drew; beam search, M = 4, {args.problems} problems of about
 {PROBLEM} tokens searched together, steps of about 40 tokens, 6.7 to a solution (as 200 recorded responses of a 7B
 policy have them). *least*: each token of problem, steps and what the format writes around them once. *planned*:
-`ttstudy.prms.reads`, by which `make plan` reckons, and how far it is off. The light engine's cache holds what fits
+`ttstudy.models.reads`, by which `make plan` reckons, and how far it is off. The light engine's cache holds what fits
 into 0.5 GiB (before) and 8 GiB (after: the least that a PRM of 7 or 8B has on a GPU of 80 GB) of a published PRM's.
 vLLM's CPU build has blocks of 32 tokens. On GPUs they have 16: the same searches are counted so; the count by 32 is
 what the engine itself tells.

@@ -13,6 +13,7 @@ from ttstudy.dag import places, todo
 from ttstudy.dag.cells import POOLS
 from ttstudy.dag.generation import gradings
 from ttstudy.dag.layout import fetched, jobs, maker, makes, open_layout
+from ttstudy.dag.shards import discard
 from ttstudy.dag.specs import files as specs
 from ttstudy.data import revisions
 from ttstudy.kinds.methods import SEARCHES
@@ -61,6 +62,7 @@ wildcard_constraints:
     model="[A-Za-z0-9._-]+",
     labelled="|".join(map(re.escape, study.labelled)) or "none",
     solutions="[0-9a-f]{8}",
+    shard=places.ANY_SHARD,
 
 
 def one_of(names):
@@ -76,6 +78,18 @@ def policies_of(rule):
 def prms_of(rule):
     """Wildcard constraint: the PRMs of this rule's jobs."""
     return one_of([job.prm for job in jobs(layout) if job.rule == rule])
+
+
+def joined(rule):
+    """Wildcard constraint of `benchmark`: in paths of the results that shards of this rule's jobs are joined to."""
+    paths = [job.spec.product for job in jobs(layout) if job.rule == f"join_{rule}"]
+    within = [re.escape(places.beside(path, "").removeprefix(f"{study.results}/")) for path in paths]
+    return f"(?={'|'.join(within)})(?:{one_of(study.benchmarks)})" if within else one_of(())
+
+
+def whole_or_shard(pattern):
+    """The pattern of a result that a job makes all of, or a shard of it."""
+    return places.shard(pattern, "{shard}")
 
 
 def of_any(place, **known):
@@ -107,6 +121,23 @@ def needs(output):
         return [file.path for file in job.spec.inputs if file.path not in gone]
 
     return paths
+
+
+def shards(output):
+    """What a job that joins shards reads, as an input function for its first output; nothing where it is done."""
+
+    def paths(wildcards):
+        job = maker(layout, output.format(**dict(wildcards.items())))
+        if standing and standing.stands(job.spec.product):
+            return []
+        return [path for shard in job.shards for path in shard.outputs.values()]
+
+    return paths
+
+
+def shard_specs(wildcards, output):
+    """Paths of the specs of the shards that a job joins."""
+    return [specs.place(study.results, shard) for shard in maker(layout, output[0]).shards]
 
 
 def spec(wildcards, output):
@@ -142,6 +173,9 @@ def ready():
     refuse_above_the_limit()
     refuse_what_no_gpu_holds(here=True)
     hold_results(study.results)
+    for job in jobs(layout):
+        if job.shards and standing.stands(job.spec.product):
+            discard(job.shards)
     for job in jobs(layout):
         specs.write(job.spec, specs.place(study.results, job.spec))
 

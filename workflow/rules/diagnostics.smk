@@ -47,7 +47,7 @@ rule score_labelled:
     conda:
         lambda w: scoring_environment(w.prm)
     resources:
-        **asked("prm"),
+        **asked("prm", LABELLED_SCORES),
     params:
         spec=spec,
     shell:

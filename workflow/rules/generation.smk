@@ -6,6 +6,10 @@ OUTPUTS: results/benchmarks/NAME-SPEC.parquet, results/BENCHMARK/POLICY/POOL-SPE
 
 PROBLEMS = of_any(places.BENCHMARK)
 BLOCK = of_any(places.RESPONSES)
+DRAWN = whole_or_shard(BLOCK)
+
+
+ruleorder: join_sample > sample
 
 
 rule benchmark:
@@ -25,24 +29,43 @@ rule benchmark:
 
 rule sample:
     input:
-        needs(BLOCK),
+        needs(DRAWN),
     output:
-        BLOCK,
+        DRAWN,
     log:
-        f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
+        f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}{{shard}}.log",
     wildcard_constraints:
         policy=policies_of("sample"),
     priority: 50
     conda:
         "../../envs/generate.yaml"
     resources:
-        **asked("policy"),
+        **asked("policy", DRAWN),
     params:
         spec=spec,
     shell:
         """
         python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/sample.py" --spec {params.spec:q} --log {log:q}
         """
+
+
+rule join_sample:
+    input:
+        shards(BLOCK),
+    output:
+        BLOCK,
+    log:
+        f"{study.results}/logs/sample/{{benchmark}}/{{policy}}/{{pool}}-{{spec}}/{{first}}-{{last}}.log",
+    wildcard_constraints:
+        benchmark=joined("sample"),
+    priority: 60
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        spec=spec,
+        shards=shard_specs,
+    shell:
+        'python "$SCRIPTS/join.py" --spec {params.spec:q} --log {log:q} {params.shards:q}'
 
 
 rule ask:

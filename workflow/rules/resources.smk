@@ -22,20 +22,25 @@ os.environ[PLANNED] = f"{gpu_places.gpu.name}:{gpu_places.gpu.gib}"
 WITHOUT_MODELS = ("light", "training")
 
 
-def asked(step):
-    """Resources of a step: of its models (`policy`, `prm`, `policy+prm`), `light` or `training`; more each attempt."""
+def asked(step, output=None):
+    """Resources of a step: of its models (`policy`, `prm`, `policy+prm`), `light` or `training`; more each attempt.
+
+    `output`: pattern of its first output, by which its job, and so its hours, are known.
+    """
 
     def one(key):
-        return lambda wildcards, attempt: demand.slurm(_demand(step, wildcards), site, attempt)[key]
+        return lambda wildcards, attempt: demand.slurm(_demand(step, wildcards, output), site, attempt)[key]
 
     of_models = () if step in WITHOUT_MODELS else demand.OF_MODELS
     return {key: one(key) for key in (*demand.RESOURCES, *of_models)}
 
 
-def _demand(step, wildcards):
+def _demand(step, wildcards, output):
     if step in WITHOUT_MODELS:
         return demand.of_step(step)
-    return of_models(**{kind: wildcards[kind] for kind in step.split("+")})
+    found = of_models(**{kind: wildcards[kind] for kind in step.split("+")})
+    job = maker(layout, output.format(**dict(wildcards.items())))
+    return found._replace(hours=demand.planned_hours(layout, job) or found.hours)
 
 
 @cache

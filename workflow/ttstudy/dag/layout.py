@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ttstudy.dag import cells, contents
+from ttstudy.dag import cells, contents, shards
 from ttstudy.dag.analysis import CELL_STEPS
 from ttstudy.dag.cells import Cell, Run, Search
 from ttstudy.dag.context import Layout, remembered
@@ -45,6 +45,8 @@ class Job(NamedTuple):
     """What it draws, grades, scores or labels; a cell that it computes with; a model, benchmark or labelled set."""
     prm: str = ""
     """The PRM that it scores with."""
+    shards: tuple[Spec, ...] = ()
+    """The shards that it joins; () where it makes its results by itself (`ttstudy.dag.shards`)."""
 
     @property
     def cell(self) -> Cell | None:
@@ -78,7 +80,8 @@ def jobs(layout: Layout) -> list[Job]:
     for item in _behind(layout):
         found.setdefault(item.spec.product, item)
     behind = list(found.values())
-    return [*behind, Job("report", report_spec(layout, [item.spec for item in behind]))]
+    whole = [item.spec for item in behind if shards.of(item.spec) is None]
+    return [*behind, Job("report", report_spec(layout, whole))]
 
 
 def _behind(layout: Layout) -> Iterator[Job]:
@@ -89,7 +92,8 @@ def _behind(layout: Layout) -> Iterator[Job]:
     for cell in grid:
         for block in cells.pool_blocks(study, cell):
             yield from _of_run(layout, block)
-            yield from (_of_spec(scores_spec(layout, block, prm), block, prm) for prm in block.scored)
+            for prm in block.scored:
+                yield from _whole_or_shards(layout, scores_spec(layout, block, prm), block, prm)
     for cell in grid:
         for search in cells.searches(study, cell):
             yield from _of_run(layout, search)
@@ -122,8 +126,15 @@ def _given(layout: Layout) -> Iterator[Job]:
 
 def _of_run(layout: Layout, run: Run) -> Iterator[Job]:
     """A run, and the grading of what it gives."""
-    yield _of_spec(run_spec(layout, run), run)
+    yield from _whole_or_shards(layout, run_spec(layout, run), run)
     yield Job("grade_search" if isinstance(run, Search) else "grade", grades_spec(layout, run), run)
+
+
+def _whole_or_shards(layout: Layout, spec: Spec, run: Run, prm: str = "") -> Iterator[Job]:
+    """The job of a spec; where it is too long for one, its shards and what joins them."""
+    parts = shards.shards(layout, spec, run, prm)
+    yield from (Job(spec.step, part, run, prm) for part in parts)
+    yield Job(f"join_{spec.step}" if parts else spec.step, spec, run, prm, parts)
 
 
 def _of_spec(spec: Spec, of: Run | Cell | str = "", prm: str = "") -> Job:
@@ -146,8 +157,8 @@ def _makers(layout: Layout) -> dict[str, Job]:
 
 
 def makes(layout: Layout, path: str) -> bool:
-    """Whether a job of this study makes the file at this path."""
-    return path in _makers(layout)
+    """Whether a job of this study makes the file at this path, and it stays: a shard goes when it is joined."""
+    return path in _makers(layout) and shards.of(_makers(layout)[path].spec) is None
 
 
 def maker(layout: Layout, path: str) -> Job:

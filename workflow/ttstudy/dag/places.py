@@ -36,6 +36,12 @@ PROVENANCE = "{folder}/provenance.json"
 LABELS = "labels.parquet"
 GRADES = "{grader}-{extraction}.parquet"
 
+# Of a result that several jobs make, each some of it: their parts lie in a folder named after the whole.
+SHARDS = ".shards"
+SHARD = SHARDS + "/{number}-of-{count}"
+ANY_SHARD = r"(\.shards/[0-9]+-of-[0-9]+)?"
+"""Regular expression of what comes between the name and the ending of a result, or of a shard of it."""
+
 DIGITS = "[0-9]{4,9}"
 """Regular expression of a number in a path."""
 
@@ -48,6 +54,13 @@ def number(count: int) -> str:
 def beside(path: str, ending: str) -> str:
     """Path, or pattern, of what lies beside a table of responses or a search's answers: `ending` in place of theirs."""
     return f"{path.removesuffix('.parquet').removesuffix('.answers')}.{ending}"
+
+
+def shard(path: str, part: str) -> str:
+    """Path, or pattern, of one shard's part of a result, or of what lies beside it: `part` is `SHARD` filled in."""
+    folder, _, name = path.rpartition("/")
+    stem, _, ending = name.partition(".")
+    return f"{folder}/{stem}{part}.{ending}"
 
 
 def parent(path: str) -> str:

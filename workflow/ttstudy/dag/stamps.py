@@ -74,6 +74,11 @@ def end() -> None:
     _running.clear()
 
 
+def begin_as(spec: Spec, read: str) -> None:
+    """What this process writes from now on is this spec's, made from what `read` (a stamp's `inputs`) tells."""
+    _running[:] = [(spec, read)]
+
+
 def look_again(spec: Spec) -> None:
     """StudyError where a file or checkpoint that was given is not the one that the run was planned with."""
     for path, planned in spec.outside.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from functools import cached_property
 from typing import NamedTuple
 
 from ttstudy.dag import stamps
@@ -52,6 +53,13 @@ class Standing:
         self._stamped = _stamps(layout)
         self._found = {job.spec.product: self._look(job) for job in self._jobs}
         self._before = {job.spec.product: _before(layout, job) for job in self._jobs}
+        for job in self._jobs:
+            parts = [shard.product for shard in job.shards]
+            if parts and self._found[job.spec.product] is None:
+                # What is joined needs no shard: one that a killed run left behind says nothing.
+                self._found |= dict.fromkeys(parts, Why.MISSING)
+            elif parts:
+                self._before[job.spec.product] = parts  # to join is to read nothing else
         self._steady = {job.spec.product for job in self._jobs if job.rule in STEADY}
 
     def _look(self, job: Job) -> Why | None:
@@ -87,9 +95,17 @@ class Standing:
                 dirty[product] = Why.BEFORE.value
         return dirty
 
+    def stands(self, product: str) -> bool:
+        """Whether a product is there as it should be: nothing is asked of what it was made from."""
+        return self._found[product] is None and product not in self._dirty
+
+    @cached_property
+    def _dirty(self) -> dict[str, str]:
+        return self.dirty()
+
     def spared(self) -> dict[str, set[str]]:
         """Inputs that are gone and that nothing asks for: by product that is as it should be and was made from them."""
-        dirty = self.dirty()
+        dirty = self._dirty
         gone = {product for product in self._steady if self._found[product] is Why.MISSING and product not in dirty}
         return {
             product: lost
@@ -132,7 +148,8 @@ def _stamps(layout: Layout) -> dict[str, Stamp]:
 
 def _before(layout: Layout, job: Job) -> list[str]:
     """Products of the jobs whose results a job reads."""
-    return list({maker(layout, file.path).spec.product for file in job.spec.inputs if not file.given})
+    read = {maker(layout, file.path).spec.product for file in job.spec.inputs if not file.given}
+    return [*read, *(shard.product for shard in job.shards)]
 
 
 def _reached(before: dict[str, list[str]], wanted: Sequence[str]) -> set[str]:

@@ -69,8 +69,8 @@ COLUMNS = {
     "trees": "benchmark:str policy:str prm:str method:method budget:int problem_id:str tree:count node:count "
     "parent:int depth:count text:str tokens:count score:float? kept:bool finish:node_finish",
     "plan": "benchmark:str policy:str prm:str method:str budget:int jobs:count jobs_done:count responses:count "
-    "policy_tokens:amount prm_tokens:amount gpus:count gpu_hours:amount flops:amount disk_gb:amount tokens_from:str "
-    "speed_from:str",
+    "policy_tokens:amount prm_tokens:amount gpus:count hours:amount gpu_hours:amount "
+    "idle_hours:amount cpu_hours:amount flops:amount disk_gb:amount tokens_from:str speed_from:str",
     "graders": "benchmark:str policy:str source:source prm:str budget:int grader:str other:str responses:count "
     "differ:count only_grader:count only_other:count timed_out:count other_timed_out:count",
     "grader_accuracy": _CELL + " against:str problems:count accuracy:share other:share changed:count difference:float",

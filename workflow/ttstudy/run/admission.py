@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ttstudy.dag import hours
 from ttstudy.dag.layout import Job, Layout
 from ttstudy.dag.specs.generation import Drawing, ScoreSpec
 from ttstudy.errors import StudyError
@@ -36,11 +37,11 @@ def kinds(layout: Layout, jobs: Iterable[Job]) -> list[Wanted]:
 
     def on_gpu(name: str | None) -> str | None:
         if name is not None and name not in known:
-            known[name] = demand.wants_gpu(layout.study, name, demand.billions(layout.study, name, layout.root))
+            known[name] = demand.wants_gpu(layout.study, name, hours.billions(layout.study, name, layout.root))
         return name if name is not None and known[name] else None
 
     for job in jobs:
-        if isinstance(job.spec, Drawing | ScoreSpec):
+        if isinstance(job.spec, Drawing | ScoreSpec) and not job.shards:
             names = dict(model.key.split(".", 1) for model in devices.models(job.spec))
             policy, prm = (on_gpu(names.get(group)) for group in ("policies", "prms"))
             if policy or prm:

@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ttstudy.dag import fingerprint, places, todo
+from ttstudy.dag import fingerprint, places, shards, todo
 from ttstudy.dag.layout import Layout, jobs, makes, open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.todo import Left, Why
@@ -27,6 +27,7 @@ _ONE, _SEVERAL = 0, 1
 WORK = {
     "models": ("model to train, copy or fetch", "models to train, copy or fetch"),
     "data": ("table of problems or recorded responses to make", "tables of problems or recorded responses to make"),
+    "shard": ("part of a long job to run", "parts of long jobs to run"),
     "draw": ("block of responses to draw", "blocks of responses to draw"),
     "search": ("search to run", "searches to run"),
     "score": ("block to score", "blocks to score"),
@@ -39,8 +40,9 @@ WORK = {
 _STAGE = {
     **dict.fromkeys(("train_policy", "train_reward_model", "fetch_model"), "models"),
     **dict.fromkeys(("benchmark", "recorded", "labelled"), "data"),
-    **dict.fromkeys(("sample", "ask", "recorded_responses"), "draw"),
-    **dict.fromkeys(("score", "score_labelled", "recorded_scores"), "score"),
+    **dict.fromkeys(("sample", "ask", "recorded_responses", "join_sample"), "draw"),
+    **dict.fromkeys(("score", "score_labelled", "recorded_scores", "join_score"), "score"),
+    "join_search": "search",
     **dict.fromkeys(("grade", "grade_search"), "grade"),
     **{name: name for name in ("search", "label", "report")},
 }
@@ -58,6 +60,7 @@ def summary(layout: Layout) -> str:
     left, every = todo.left(layout, [path for path in within if makes(layout, path)]), jobs(layout)
     report = every[-1].spec.outputs
     if not left:
+        every = [job for job in every if not shards.of(job.spec)]
         return f"Nothing to do: {len(every)} jobs are done. Report: {report['report']}"
     first = f"To do: {len(left)} of {len(every)} jobs: {_work(left)}."
     causes = _causes(layout, left)
@@ -69,7 +72,9 @@ def summary(layout: Layout) -> str:
 
 def _work(left: Iterable[Left]) -> str:
     """Jobs by stage, in words."""
-    counts = Counter(_STAGE.get(item.job.rule, "analysis") for item in left)
+    counts = Counter(
+        "shard" if shards.of(item.job.spec) else _STAGE.get(item.job.rule, "analysis") for item in left
+    )
     words = [
         name[_ONE] if stage == "report" else f"{counts[stage]} {name[_ONE if counts[stage] == 1 else _SEVERAL]}"
         for stage, name in WORK.items()

@@ -7,26 +7,25 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ttstudy.dag import hours, shards
+from ttstudy.dag.cells import Run
+from ttstudy.dag.hours import billions, elsewhere, on_gpu, told_gpus
+from ttstudy.dag.layout import Job, Layout
 from ttstudy.errors import StudyError
-from ttstudy.kinds.engines import ENGINES, WEIGHTS
+from ttstudy.kinds.engines import ENGINES
 from ttstudy.models import environment
-from ttstudy.models.checkpoint import parameters
-from ttstudy.models.facts import TINY, billions_of_name
-from ttstudy.run.machine_files import ResourcesFile, SiteFile, checked
+from ttstudy.models.resources import checked, models_row, table
+from ttstudy.run.machine_files import SiteFile
 from ttstudy.run.placing import Places
 from ttstudy.study import Study, read_yaml
 from ttstudy.study.models import OnEngine
 
-TABLE = Path(__file__).resolve().parents[2] / "resources.yaml"
 SITE = Path(__file__).resolve().parents[2] / "profiles" / "slurm" / "site.yaml"
-ASSUMED_BILLIONS = 8.0
-"""Size of a model of which neither the study nor its name says one."""
 
 
 class Demand(NamedTuple):
@@ -37,19 +36,11 @@ class Demand(NamedTuple):
     hours: float
 
 
-@cache
-def table(path: Path = TABLE) -> Mapping[str, Any]:
-    """The table of demands; StudyError names the file and the key of whatever cannot be in it."""
-    content = read_yaml(path)
-    checked(ResourcesFile, content, path)
-    return content
-
-
 def of_models(policy: float | None = None, prm: float | None = None, rows: Mapping[str, Any] | None = None) -> Demand:
     """Demand of a job with a policy, a PRM or both, by their parameters in billions (None: not part of the job)."""
     rows = table() if rows is None else rows
-    policy_row = None if policy is None else _row("policies", policy, rows["policies"])
-    prm_row = None if prm is None else _row("prms", prm, rows["prms"])
+    policy_row = None if policy is None else models_row("policies", policy, rows)
+    prm_row = None if prm is None else models_row("prms", prm, rows)
     found = [row for row in (policy_row, prm_row) if row is not None]
     gpus = sum(row["gpus"] for row in found)
     share = rows["share_a_gpu"]
@@ -75,7 +66,7 @@ def of_job(
     on_gpu = {kind: size for kind, size in sizes.items() if wants_gpu(study, str(names[kind]), size)}
     held = {kind: 0.0 if elsewhere(study, str(names[kind])) else size for kind, size in sizes.items()}
     memory = of_models(**held, rows=rows).memory_gb
-    told = [gpus_of_engine(study, str(names[kind])) for kind in on_gpu]
+    told = [told_gpus(study, str(names[kind])) for kind in on_gpu]
     if places is not None and on_gpu:
         # What does not fit is refused elsewhere, in words.
         with suppress(StudyError):
@@ -85,70 +76,30 @@ def of_job(
     return of_models(**sizes, rows=rows)._replace(gpus=gpus, memory_gb=memory)
 
 
-def elsewhere(study: Study, name: str) -> bool:
-    """Whether a model runs on a server of its own, and costs a job neither a GPU nor memory."""
-    settings = study.policies.get(name) or study.prms[name]
-    return isinstance(settings, OnEngine) and ENGINES[settings.engine].remote
-
-
 def wants_gpu(study: Study, name: str, size: float) -> bool:
-    """Whether a model of so many billions of parameters is run on GPUs: by its engine, its `device` and its size.
-
-    vLLM's CPU build runs the miniature and its like; a larger model never goes there unasked.
-    """
+    """Whether a model of so many billions of parameters is run on GPUs: as it is meant to, or by the vLLM here."""
     settings = study.policies.get(name) or study.prms[name]
-    if not isinstance(settings, OnEngine):
-        return False
-    engine = ENGINES[settings.engine]
-    if engine.remote:
-        return False
-    if engine.vllm_environment:
-        return size > TINY or gpus_of_engine(study, name) > 1 or not environment.cpu_build()
-    if not engine.devices:  # it says so itself
-        return int(getattr(settings, "gpus", 0)) > 0
-    device: str | None = settings.device
-    return device == "cuda" or (device is None and size > TINY)
+    in_vllm = isinstance(settings, OnEngine) and ENGINES[settings.engine].vllm_environment
+    return on_gpu(study, name, size) or (in_vllm and not environment.cpu_build())
 
 
-def gpus_of_engine(study: Study, name: str) -> int:
-    """GPUs that the engine of a model on GPUs is told to take, with several copies or shares for instance."""
-    return max(1, int(getattr(study.policies.get(name) or study.prms[name], "gpus", 1)))
+SPARE = 1.5
+"""Hours asked for of each that is planned: no job ends for being a little slower than assumed."""
+
+
+def planned_hours(layout: Layout, job: Job) -> float | None:
+    """Hours to ask for a job by what is assumed of its models, in whole half hours; None where that tells nothing."""
+    if not isinstance(job.of, Run):
+        return None
+    opened, busy = hours.of_run(layout, job.of, job.prm)
+    planned = opened + busy / (shards.of(job.spec) or (0, 1))[1]
+    return math.ceil(2 * SPARE * planned) / 2 if planned > 1 / 60 else None
 
 
 def of_step(step: str) -> Demand:
     """Demand of a step without GPUs: `light` or `training`."""
     row = table()[step]
     return Demand(0, row["memory_gb"], row["hours"])
-
-
-def _row(kind: str, billions: float, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    for row in rows:
-        if billions <= row["size"]:
-            return row
-    raise StudyError(f"workflow/resources.yaml: no row of {kind} holds {billions:g} billion parameters; add one")
-
-
-def billions(study: Study, name: str, root: Path = Path()) -> float:
-    """Size of a policy or PRM in billions of parameters: given, counted in its folder, told by its name, or assumed.
-
-    0 for a model that needs no machine of ours: the miniature's, an endpoint, recorded responses.
-    """
-    settings = study.policies.get(name) or study.prms[name]
-    if settings.source not in WEIGHTS:
-        return 0.0
-    if (given := getattr(settings, "parameters", None)) is not None:
-        return float(given) / 1e9
-    if settings.source == "checkpoint":
-        return _counted(root / settings.path)
-    if settings.source != "hub":
-        return 0.0
-    told = billions_of_name(settings.id)
-    return ASSUMED_BILLIONS if told is None else told
-
-
-@cache
-def _counted(folder: Path) -> float:
-    return parameters(folder) / 1e9
 
 
 # -- a site's Slurm -------------------------------------------------------------------------------------------
@@ -184,9 +135,9 @@ def read_site(path: Path | str | None = None) -> Site:
 
 def slurm(demand: Demand, site: Site, attempt: int = 1) -> dict[str, Any]:
     """Resources of a demand in Snakemake's words; those that grow with the attempt are memory and time."""
-    hours = demand.hours * attempt
+    wanted = demand.hours * attempt
     if site.longest_hours is not None:
-        hours = min(hours, site.longest_hours)
+        wanted = min(wanted, site.longest_hours)
     partition = site.gpu_partition if demand.gpus else site.cpu_partition
     return {
         "gpu": demand.gpus,
@@ -194,7 +145,7 @@ def slurm(demand: Demand, site: Site, attempt: int = 1) -> dict[str, Any]:
         "nodes": max(1, math.ceil(demand.gpus / site.gpus_per_node)),
         "cpus_per_gpu": site.cpus_per_gpu,
         "mem_mb": int(demand.memory_gb * 1000 * attempt),
-        "runtime": max(1, round(hours * 60)),
+        "runtime": max(1, round(wanted * 60)),
         "slurm_partition": partition or "",
         "slurm_account": site.account or "",
         "gpu_model": (site.gpu_model or "") if demand.gpus else "",

@@ -26,7 +26,8 @@ def models(spec: Spec) -> list[Asked]:
         found.append(Asked(f"policies.{spec.seeds[2]}", spec.engine.kind, spec.engine.device))
     if isinstance(spec, ScoreSpec | SearchSpec):
         parts = spec.product.split("/")
-        at = -2 if isinstance(spec, SearchSpec) else parts.index("scores") + 1 if "scores" in parts[:-1] else None
+        search = -2 if spec.shard is None else -3
+        at = search if isinstance(spec, SearchSpec) else parts.index("scores") + 1 if "scores" in parts[:-1] else None
         name = "" if at is None else parts[at].removesuffix(".parquet").rpartition("-")[0]
         # A step may be run by hand, with its output anywhere.
         found.append(Asked(f"prms.{name or 'PRM'}", spec.judge.engine, spec.judge.device))

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from ttstudy.dag import hours
 from ttstudy.dag.layout import Layout, open_layout
 from ttstudy.data import revisions
 from ttstudy.errors import StudyError
@@ -139,7 +140,7 @@ def _keys(study: Study) -> Iterator[Line]:
 def _gpus(layout: Layout) -> Iterator[Line]:
     """Models that want a GPU, beside what is seen."""
     names = [*layout.study.policies, *layout.study.prms]
-    sizes = {name: demand.billions(layout.study, name, layout.root) for name in names}
+    sizes = {name: hours.billions(layout.study, name, layout.root) for name in names}
     wanting = [name for name, size in sizes.items() if demand.wants_gpu(layout.study, name, size)]
     if not wanting:
         yield Line("GPUs", "ok", "none of its models wants one")

@@ -9,7 +9,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.metadata import packages_distributions, version
@@ -125,7 +125,12 @@ def record(spec: Spec, took: Took, engines: Iterable[str] = ()) -> None:
         "engines": {name: item._asdict() for name, item in took.running.items()},
         "loads": took.loads,
     } | took.amounts
-    path = beside(Path(spec.product))
+    write(Path(spec.product), content)
+
+
+def write(product: Path, content: Mapping[str, Any]) -> None:
+    """Leave a record beside a job's output, whole or not at all."""
+    path = beside(product)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
     os.replace(temporary, path)

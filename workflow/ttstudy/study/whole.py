@@ -85,6 +85,9 @@ class Study(Section):
     max_gpu_hours: float | None = Field(
         default=None, ge=0, description="a run whose plan (`snakemake plan`) needs more does not start"
     )
+    max_job_hours: float = Field(
+        default=12, gt=0, description="what is planned for longer is shared out by problems; changes no result"
+    )
     miniature: Miniature = Miniature()
 
     @model_validator(mode="after")

@@ -75,6 +75,12 @@ def read(path: str | Path, kind: type[Kind]) -> Kind:
     return checked(found, path, kind)
 
 
+def read_any(path: str | Path) -> Spec:
+    """The spec in a file, of whatever kind it is; StudyError as for `read`."""
+    found = content(path)
+    return checked(found, path, KINDS[found["step"]])
+
+
 def checked(found: dict[str, Any], path: str | Path, kind: type[Kind]) -> Kind:
     """The spec that a file's content is; StudyError where it does not fit its kind, or its digest does not fit it."""
     try:

@@ -14,6 +14,9 @@ from ttstudy.study.policies import Endpoint
 from ttstudy.study.prms import Format, Overflow, Verdicts
 from ttstudy.study.sampling import SamplingSettings, TokenConfidence
 
+Shard = Annotated[tuple[int, int] | None, OWN]
+"""Which part of a job's work, counted from 0, of how many equal ones; None: all of it. See `ttstudy.dag.shards`."""
+
 
 class _Engine(Record):
     """What runs a policy; with a section of options for each engine that has some."""
@@ -51,6 +54,7 @@ class Drawing(Versioned):
     prompt: str
     thinking: Thinking = "template"
     sampling: SamplingSettings
+    shard: Shard = None
 
 
 class SampleSpec(Drawing):
@@ -131,6 +135,7 @@ class ScoreSpec(Versioned):
     judge: Judge
     responses: Annotated[File, OWN]
     benchmark: Annotated[File | None, OWN] = None
+    shard: Shard = None
 
 
 class RecordedScoresSpec(Versioned):

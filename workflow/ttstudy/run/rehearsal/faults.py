@@ -14,8 +14,8 @@ from ttstudy.data import revisions
 from ttstudy.data.prompts import FAMILIES
 from ttstudy.errors import StudyError
 from ttstudy.kinds.engines import ENGINES
-from ttstudy.models import environment, facts
-from ttstudy.run import demand, plan, preflight
+from ttstudy.models import environment, facts, resources
+from ttstudy.run import plan, preflight
 from ttstudy.run.placing import Places
 from ttstudy.run.rehearsal import recording
 from ttstudy.study import (
@@ -164,7 +164,7 @@ def _prompt(layout: Layout, name: str) -> int:
     settings = layout.study.policies[name]
     family = FAMILIES[getattr(settings, "prompt", "plain")]
     letters = len(family.system or "") + len(family.after)
-    per_token = float(demand.table()["expected"]["characters_per_token"])
+    per_token = float(resources.table()["expected"]["characters_per_token"])
     longest = 0
     for benchmark in layout.study.benchmarks.values():
         if isinstance(benchmark, MiniatureBenchmark):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ttstudy.dag import shards
 from ttstudy.dag.layout import Layout, jobs
 from ttstudy.kinds.methods import BUDGETED
 from ttstudy.study import Study
@@ -73,8 +74,8 @@ def _small(budgets: Budgets, width: int, two: bool) -> dict[str, list[int]]:
 
 
 def by_rule(layout: Layout) -> Counter[str]:
-    """Jobs of a study by rule."""
-    return Counter(job.rule for job in jobs(layout))
+    """Jobs of a study by rule; one that is shared out is one, since so few problems share nothing out."""
+    return Counter(job.rule.removeprefix("join_") for job in jobs(layout) if not shards.of(job.spec))
 
 
 def left_out(study: Study, taken: Sampled) -> Iterable[str]:

@@ -1,0 +1,29 @@
+"""Join what the shards of a long job made into the tables of the job, as if it had been one."""
+
+import argparse
+from pathlib import Path
+
+from ttstudy.dag import contents
+from ttstudy.dag.specs import files as specs
+from ttstudy.run import sharing
+from ttstudy.run.telling import told
+
+
+def main() -> None:
+    """Read the specs of the job and of its shards, and join."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--spec", required=True, type=Path, help="file in results/specs: the job that was shared out")
+    parser.add_argument("--log", type=Path, help="file for what goes wrong")
+    parser.add_argument("shards", nargs="+", type=Path, help="files in results/specs: its shards, in order")
+    args = parser.parse_args()
+
+    def join() -> None:
+        contents.remember(args.spec.parent.parent.parent)
+        spec, *parts = (specs.read_any(path) for path in (args.spec, *args.shards))
+        sharing.join(spec, parts)
+
+    told(join, args.log)
+
+
+if __name__ == "__main__":
+    main()
