@@ -95,7 +95,8 @@ def show(frame: pd.DataFrame, output: Path, measured: list[str]) -> None:
 
 def _assumed(frame: pd.DataFrame) -> str:
     """What is assumed of speeds that nobody measured."""
-    speed, words = resources()["speed"], []
+    speed = resources()["speed"]
+    words: list[str] = []
     if frame["gpu_hours"].any():
         share = f"{speed['drawing']:.0%} drawing, {speed['reading']:.0%} reading"
         words.append(f"of a GPU's {speed['peak_tflops']} TFLOP/s {share}")

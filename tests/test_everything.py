@@ -152,6 +152,7 @@ def everything() -> dict:
         "grader": "reference",
         "extraction": "conclusion",
         "max_gpu_hours": 1000,
+        "max_job_hours": 1000.0,
     }  # fmt: skip
 
 

@@ -12,8 +12,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ttstudy.dag import hours
 from ttstudy.dag.layout import Job, Layout, jobs
-from ttstudy.run import demand, devices, loads
+from ttstudy.run import devices, loads
 
 GPU = "gpu"
 READING = 0.1
@@ -39,7 +40,7 @@ def known(layout: Layout) -> dict[str, Known]:
         if (models := loads.of_job(job)) is not None:
             if models not in sizes:
                 names = [model.key.partition(".")[2] for model in devices.models(job.spec)]
-                sizes[models] = sum(demand.billions(layout.study, name, layout.root) for name in names)
+                sizes[models] = sum(hours.billions(layout.study, name, layout.root) for name in names)
             share = 1 if "engine" in told else READING
             found[job.spec.product] = Known(models, _responses(job) * sizes[models] * share)
     return found
