@@ -163,7 +163,7 @@ def cross_fitted(effect: float) -> World:
         truth, values, extra = [], [], []
         for k in range(studies):
             grid, worth = strategies(problems, THETAS, effect, rng)
-            fitted, chosen = strategy.cross_fit(grid.values, grid.levels, seed=k)
+            fitted, chosen, _ = strategy.cross_fit(grid.values, grid.levels, repeats=20, seed=k)
             truth.append(float((chosen @ worth).mean()))
             values.append(fitted)
             extra.append(strategy.choice_variance(grid.values, grid.levels, fitted, seed=k))
@@ -178,7 +178,7 @@ def optimism(effect: float) -> World:
 
     def world(problems: int, studies: int, rng: np.random.Generator) -> Covered:
         found = [
-            strategy.optimism_of(strategies(problems, THETAS, effect, rng)[0], seed=k)[2:] for k in range(studies)
+            strategy.optimism_of(strategies(problems, THETAS, effect, rng)[0], seed=k)[2:5] for k in range(studies)
         ]
         gap, low, high = np.array(found).T
         return _against(gap.mean(), low, high)
@@ -314,7 +314,7 @@ def bias(problems: int, thetas: int, studies: int, effect: float = 0.0, repeats:
         grid, worth = strategies(problems, thetas, effect, rng)
         luck = float(grid.values.mean() - worth.mean())
         best, taken = strategy.naive(grid)
-        fitted, chosen = strategy.cross_fit(grid.values, grid.levels, repeats=repeats, seed=k)
+        fitted, chosen, _ = strategy.cross_fit(grid.values, grid.levels, repeats=repeats, seed=k)
         errors.append((best.mean() - (taken @ worth).mean() - luck, fitted.mean() - (chosen @ worth).mean() - luck))
     table = 100 * np.array(errors)
     return Bias(*table.mean(axis=0).tolist(), float(table[:, 1].std(ddof=1) / studies**0.5))

@@ -18,6 +18,11 @@ THETA = ["method", "score", "vote"]
 _VOTES = {name: place for place, name in enumerate(VOTES)}
 _SCORES = {name: place for place, name in enumerate(["none", *SCORES])}
 _ROUNDING = 1e-9
+ERROR = 0.003
+"""Repeats of cross-fitting go on until the mean is known to this, at 95 %: 0.3 points."""
+AT_ONCE = 40
+MOST = 4000
+"""Repeats at a time, and at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,9 @@ def _rank(theta: tuple[str, str, str]) -> tuple[int, int, int]:
     return CHOSEN.index(method), _VOTES.get(vote, len(_VOTES)), _SCORES.get(score, len(_SCORES))
 
 
-def folds_of(groups: np.ndarray, folds: int, repeats: int, seed: int) -> np.ndarray:
-    """Fold of each problem in each repeat, balanced within groups: [repeats, P]."""
-    rng = np.random.default_rng([seed, len(groups)])
+def folds_of(groups: np.ndarray, folds: int, repeats: int, seed: int, part: int = 0) -> np.ndarray:
+    """Fold of each problem in each repeat, balanced within groups: [repeats, P]; each `part` has others."""
+    rng = np.random.default_rng([seed, len(groups), part])
     result = np.zeros((repeats, len(groups)), dtype=np.int64)
     for group in sorted(set(groups)):
         rows = np.flatnonzero(groups == group)
@@ -89,29 +94,72 @@ def folds_of(groups: np.ndarray, folds: int, repeats: int, seed: int) -> np.ndar
     return result
 
 
+class Crossed(NamedTuple):
+    """A cross-fitted choice: value on each problem [P], how often each theta was chosen for it [P, T], and its error.
+
+    `error` is the half-width of the 95 % interval that the random folds leave to the mean value.
+    """
+
+    values: np.ndarray
+    chosen: np.ndarray
+    error: float
+
+
 def cross_fit(
-    values: np.ndarray, groups: np.ndarray, folds: int = 5, repeats: int = 20, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+    values: np.ndarray,
+    groups: np.ndarray,
+    folds: int = 5,
+    repeats: int | None = None,
+    seed: int = 0,
+    allowed: np.ndarray | None = None,
+) -> Crossed:
     """Held-out value of the chosen theta on each problem, and how often each theta was chosen for it.
 
     `values` is [P, T]; the choice is made within `groups` [P] on the other folds, or on the other folds of
-    all groups where those hold none of the group's own problems. Returns [P] (mean over repeats) and [P,
-    T].
+    all groups where those hold none of the group's own problems. Folds are drawn anew `repeats` times, by default until
+    the mean is known to `ERROR`. `allowed` [P, T] tells the thetas that may be chosen, the same within a group.
     """
-    problems, thetas = values.shape
-    expected, chosen = np.zeros(problems), np.zeros((problems, thetas))
-    fold_of = folds_of(groups, folds, repeats, seed)
+    expected, chosen = np.zeros(len(values)), np.zeros(values.shape)
+    means: list[float] = []
+    error = np.inf
+    while len(means) < (repeats or MOST) and (repeats is not None or error > ERROR):
+        count = min(AT_ONCE, (repeats or MOST) - len(means))
+        fold_of = folds_of(groups, folds, count, seed, part=len(means))
+        means += _held_out(values, groups, fold_of, folds, allowed, expected, chosen)
+        error = 1.96 * float(np.std(means, ddof=1)) / len(means) ** 0.5 if len(means) > 1 else np.inf
+    return Crossed(expected / len(means), chosen / len(means), error)
+
+
+def _held_out(
+    values: np.ndarray,
+    groups: np.ndarray,
+    fold_of: np.ndarray,
+    folds: int,
+    allowed: np.ndarray | None,
+    expected: np.ndarray,
+    chosen: np.ndarray,
+) -> list[float]:
+    """Add each repeat's values to `expected` and choices to `chosen`; the mean value of each repeat."""
     held = fold_of[:, None, :] == np.arange(folds)[:, None]  # [repeats, folds, P]
     everywhere = _means(~held, values)
+    total = np.zeros(len(fold_of))
     for group in sorted(set(groups)):
         rows = np.flatnonzero(groups == group)
         train = ~held[:, :, rows]
         means = np.where(train.any(axis=2)[:, :, None], _means(train, values[rows]), everywhere)
-        best = (means >= means.max(axis=2, keepdims=True) - _ROUNDING).argmax(axis=2)
-        used = np.take_along_axis(best, fold_of[:, rows], axis=1)  # [repeats, rows]
-        expected[rows] = values[rows, used].mean(axis=0)
-        np.add.at(chosen, (np.broadcast_to(rows, used.shape), used), 1 / repeats)
-    return expected, chosen
+        if allowed is not None:
+            means = np.where(allowed[rows[0]], means, -np.inf)
+        used = np.take_along_axis(_first(means), fold_of[:, rows], axis=1)  # [repeats, rows]
+        found = values[rows, used]
+        expected[rows] += found.sum(axis=0)
+        total += found.sum(axis=1)
+        np.add.at(chosen, (np.broadcast_to(rows, used.shape), used), 1.0)
+    return [float(mean) for mean in total / len(values)]
+
+
+def _first(means: np.ndarray) -> np.ndarray:
+    """First of the largest along the last axis; means that differ by rounding are equal."""
+    return np.asarray((means >= means.max(axis=-1, keepdims=True) - _ROUNDING).argmax(axis=-1))
 
 
 def _means(chosen: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -143,7 +191,7 @@ def resampled(
             for fold in range(folds):
                 test = fold_of == fold
                 if test.any():
-                    chosen = ((w * ~test) @ v).argmax(axis=1)
+                    chosen = _first((w * ~test) @ v)
                     fitted += ((w * test) @ v)[np.arange(resamples), chosen] / repeats
     return best / len(values), fitted / len(values)
 
@@ -169,22 +217,22 @@ def choice_variance(
 
 
 class Fitted(NamedTuple):
-    """A cross-fitted choice: value on each problem, how often each theta was chosen for it, variance that it adds."""
+    """A cross-fitted choice with the variance that it adds (`choice_variance`); the rest is as in `Crossed`."""
 
     values: np.ndarray
     chosen: np.ndarray
     extra: float
+    error: float = 0.0
 
 
-def compute_optimal(
-    values: np.ndarray, groups: np.ndarray, seed: int = 0, folds: int = 5, repeats: int = 20
-) -> Fitted:
+def compute_optimal(values: np.ndarray, groups: np.ndarray, seed: int = 0) -> Fitted:
     """The compute-optimal strategy of a grid: chosen within `groups` on other problems than those that it is judged on.
 
     `values` [P, T] and `groups` [P] as in `cross_fit`; this is what TTS means (see `ttstudy.analysis.definitions`).
     """
-    fitted, chosen = cross_fit(values, groups, folds, repeats, seed)
-    return Fitted(fitted, chosen, choice_variance(values, groups, fitted, seed=seed))
+    found = cross_fit(values, groups, seed=seed)
+    extra = choice_variance(values, groups, found.values, seed=seed)
+    return Fitted(found.values, found.chosen, extra, found.error)
 
 
 def unseen(drawn: np.ndarray, fitted: np.ndarray) -> float:
@@ -194,16 +242,11 @@ def unseen(drawn: np.ndarray, fitted: np.ndarray) -> float:
     return max(0.0, float(drawn.var(ddof=1)) - float(fitted.var(ddof=1)) / len(fitted)) / 2
 
 
-def _argmax(means: np.ndarray) -> int:
-    """First of the largest; means that differ by rounding are equal."""
-    return int((means >= means.max() - _ROUNDING).argmax())
-
-
 def naive(grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Value of each level's best theta on the problems it was chosen on; returns as `cross_fit`."""
+    """Value of each level's best theta on the problems it was chosen on, and which that was: [P], [P, T]."""
     expected, chosen = np.zeros(len(grid.values)), np.zeros(grid.values.shape)
     for level in sorted(set(grid.levels)):
         rows = grid.levels == level
-        best = _argmax(grid.values[rows].mean(axis=0))
+        best = int(_first(grid.values[rows].mean(axis=0)))
         expected[rows], chosen[rows, best] = grid.values[rows, best], 1.0
     return expected, chosen

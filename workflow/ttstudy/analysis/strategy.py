@@ -12,6 +12,8 @@ problems it was chosen on, which is too high: the maximum over many noisy means.
   They publish no score or vote; those are cross-fitted within the rule's method.
 - `predicted` cross-fits over levels that were predicted without labels: what a deployment could do.
 
+Folds are drawn anew until the cross-fitted accuracy is known to 0.3 points (`choice.ERROR`).
+
 Ties go to the simpler theta: majority, best-of-N, DVTS, beam search; votes before maxima.
 """
 
@@ -27,6 +29,7 @@ from ttstudy.analysis import statistics
 from ttstudy.analysis.adaptive import ADAPTIVE, allocate, early_stopping, spread, stopping
 from ttstudy.analysis.choice import (
     THETA,
+    Crossed,
     Fitted,
     Grid,
     choice_variance,
@@ -67,14 +70,12 @@ __all__ = [
 ]
 
 CELL = ["benchmark", "policy", "prm", "budget"]
-COLUMNS = [*CELL, "level", "selection", *THETA, "problems", "accuracy", "low", "high"]
+COLUMNS = [*CELL, "level", "selection", *THETA, "problems", "accuracy", "low", "high", "error"]
 
 
 def select(
     outcomes: pd.DataFrame,
     seed: int = 0,
-    repeats: int = 20,
-    folds: int = 5,
     parameters: Mapping[str, float] | None = None,
     confidence: float = statistics.CONFIDENCE,
     resamples: int = statistics.RESAMPLES,
@@ -84,19 +85,21 @@ def select(
     Columns: `COLUMNS`. `parameters` gives the policies' sizes, for the authors' rule (see
     `on_paper_scale`); a policy that it lacks has no author_rule rows, nor has a cell where the rule's
     method was not run. method, score and vote are "mixed" where folds or levels differ. The interval of a
-    choice on other problems counts the spread of the choice too; that of `naive` is given its choice.
+    choice on other problems counts the spread of the choice too; that of `naive` is given its choice. `error` is what
+    the random folds leave open of the accuracy over all problems (`choice.Crossed`).
     """
     sizes = on_paper_scale(parameters or {}, set(outcomes["policy"]))
     rows = []
     for grid in grids(outcomes):
         found = {
             "naive": Fitted(*naive(grid), 0.0),
-            "cross_fitted": compute_optimal(grid.values, grid.levels, seed, folds, repeats),
+            "cross_fitted": compute_optimal(grid.values, grid.levels, seed),
         }
         size = sizes.get(str(grid.cell["policy"]))
-        ruled = None if size is None else author_rule(grid, size, folds, repeats, seed)
+        ruled = None if size is None else author_rule(grid, size, seed)
         if size is not None and ruled is not None:
-            found["author_rule"] = Fitted(*ruled, author_variance(grid, size, ruled[0], seed))
+            extra = author_variance(grid, size, ruled.values, seed)
+            found["author_rule"] = Fitted(ruled.values, ruled.chosen, extra, ruled.error)
         rows += _rows(grid, found, confidence, resamples, seed)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -125,6 +128,7 @@ def _rows(
                 | {"level": level, "selection": selection, "problems": int(mask.sum())}
                 | dict(zip(THETA, names, strict=True))
                 | {"accuracy": float(part[:, k].mean()), "low": float(low[k]), "high": float(high[k])}
+                | {"error": choice.error if level == "all" else np.nan}
             )
     return rows
 
@@ -138,8 +142,6 @@ def predicted(
     outcomes: pd.DataFrame,
     levels: pd.DataFrame,
     seed: int = 0,
-    repeats: int = 20,
-    folds: int = 5,
     confidence: float = statistics.CONFIDENCE,
     resamples: int = statistics.RESAMPLES,
 ) -> pd.DataFrame:
@@ -153,12 +155,16 @@ def predicted(
         named = levels_of(levels, grid.cell).reindex(grid.problem_ids)
         if named.isna().any():
             raise ValueError(f"problem {named.index[named.isna()][0]} has no predicted level")
-        choice = compute_optimal(grid.values, named.to_numpy(dtype=object), seed, folds, repeats)
+        choice = compute_optimal(grid.values, named.to_numpy(dtype=object), seed)
         rows += _rows(grid, {"predicted": choice}, confidence, resamples, seed)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 # -- the authors' rule ---------------------------------------------------------------------------------------
+
+
+UP_TO_32B = 33e9
+"""Parameters of the largest model that is called 32B: Qwen2.5-32B has 32.76 billion, the next size is 70B."""
 
 
 def author_method(benchmark: str, policy: str, parameters: float, level: str) -> str:
@@ -174,7 +180,7 @@ def author_method(benchmark: str, policy: str, parameters: float, level: str) ->
         return "dvts" if parameters < 14e9 else "best_of_n"
     if parameters < 7e9:
         return "beam_search"
-    if parameters <= 32.5e9:  # Qwen2.5-32B has 32.5 billion
+    if parameters <= UP_TO_32B:
         return "beam_search" if level == "hard" else "dvts"
     return "best_of_n"
 
@@ -200,24 +206,10 @@ def on_paper_scale(parameters: Mapping[str, float], policies: set[str]) -> dict[
     return onto_paper_scale(known) if known and max(known.values()) < 1e8 else known
 
 
-def author_rule(
-    grid: Grid, parameters: float, folds: int = 5, repeats: int = 20, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray] | None:
-    """Value on each problem of the rule's method, its score and vote cross-fitted; returns as `cross_fit`.
-
-    None where the rule's method was not run.
-    """
+def author_rule(grid: Grid, parameters: float, seed: int = 0) -> Crossed | None:
+    """The rule's method, its score and vote cross-fitted; None where the rule's method was not run."""
     allowed = _ruled(grid, parameters)
-    if allowed is None:
-        return None
-    expected, chosen = np.zeros(len(grid.values)), np.zeros(grid.values.shape)
-    for level in sorted(set(grid.levels)):
-        rows = np.flatnonzero(grid.levels == level)
-        columns = np.flatnonzero(allowed[rows[0]])
-        part = grid.values[np.ix_(rows, columns)]
-        expected[rows], used = cross_fit(part, grid.levels[rows], folds, repeats, seed)
-        chosen[np.ix_(rows, columns)] = used
-    return expected, chosen
+    return None if allowed is None else cross_fit(grid.values, grid.levels, seed=seed, allowed=allowed)
 
 
 def author_variance(grid: Grid, parameters: float, fitted: np.ndarray, seed: int = 0) -> float:
@@ -233,7 +225,7 @@ def author_gap(grid: Grid, parameters: float, seed: int = 0) -> tuple[np.ndarray
     ruled, allowed = author_rule(grid, parameters, seed=seed), _ruled(grid, parameters)
     if ruled is None:
         return None
-    gap = ruled[0] - cross_fit(grid.values, grid.levels, seed=seed)[0]
+    gap = ruled.values - cross_fit(grid.values, grid.levels, seed=seed).values
     either = [resampled(grid.values, grid.levels, 5, 3, 200, seed, only)[1] for only in (allowed, None)]
     return gap, unseen(either[0] - either[1], gap)
 
@@ -254,66 +246,63 @@ def _ruled(grid: Grid, parameters: float) -> np.ndarray | None:
 
 
 def optimism(
-    outcomes: pd.DataFrame,
-    seed: int = 0,
-    repeats: int = 10,
-    folds: int = 5,
-    resamples: int = 200,
-    confidence: float = statistics.CONFIDENCE,
+    outcomes: pd.DataFrame, seed: int = 0, resamples: int = 200, confidence: float = statistics.CONFIDENCE
 ) -> pd.DataFrame:
     """How much the naive choice promises above the cross-fitted one, per (benchmark, policy, prm, budget).
 
-    Columns: benchmark, policy, prm, budget, problems, thetas, naive, cross_fitted, optimism, low, high. The
+    Columns: benchmark, policy, prm, budget, problems, thetas, naive, cross_fitted, optimism, low, high, learning_loss,
+    error. The cross-fitted accuracy is that of the strategy table: the same function, repeats and rule for ties. The
     interval is for the optimism that such a choice has on average over sets of so many problems. It is
     normal, with the standard error of the whole procedure (both choices made anew) over resampled problems;
     copies of a problem stay in one fold. A resample tells as much as half as many distinct problems would,
     and a gap that is made of noise alone grows with the noise: the resampled error is sqrt(2) too large, and
     is divided by that (reports/benchmarks/intervals.md shows the coverage).
+
+    `learning_loss` is the part of it that is no false promise: what the choice is worth less for being learned from
+    four fifths of so few problems. It is told by what it loses when learned from half of them, since a loss falls as
+    1 / n: 5/3 of the difference (reports/benchmarks/choice.md sets it beside the truth). By chance it may be negative.
     """
     rows = []
     for grid in grids(outcomes):
-        gap = optimism_of(grid, seed, repeats, folds, resamples, confidence)
+        gap = optimism_of(grid, seed, resamples, confidence)
         rows.append(grid.cell | {"problems": len(grid.values), "thetas": len(grid.thetas)} | gap._asdict())
-    columns = [*CELL, "problems", "thetas", "naive", "cross_fitted", "optimism", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=[*CELL, "problems", "thetas", *Optimism._fields])
 
 
 class Optimism(NamedTuple):
-    """Accuracy of the naive choice, of the cross-fitted one, and their difference with its interval."""
+    """Accuracy of the naive choice, of the cross-fitted one, and their difference with its interval and its parts."""
 
     naive: float
     cross_fitted: float
     optimism: float
     low: float
     high: float
+    learning_loss: float
+    error: float
+    """Monte-Carlo error of `cross_fitted`, as in the strategy table."""
 
 
 def optimism_of(
-    grid: Grid,
-    seed: int = 0,
-    repeats: int = 10,
-    folds: int = 5,
-    resamples: int = 200,
-    confidence: float = statistics.CONFIDENCE,
+    grid: Grid, seed: int = 0, resamples: int = 200, confidence: float = statistics.CONFIDENCE
 ) -> Optimism:
     """Optimism of one cell, see `optimism`."""
     from scipy.special import ndtri
 
     best = float(naive(grid)[0].mean())
-    fitted = float(cross_fit(grid.values, grid.levels, folds, repeats, seed)[0].mean())
-    naive_drawn, fitted_drawn = resampled(grid.values, grid.levels, folds, max(1, repeats // 2), resamples, seed)
+    found = cross_fit(grid.values, grid.levels, seed=seed)
+    fitted = float(found.values.mean())
+    halves = float(cross_fit(grid.values, grid.levels, folds=2, seed=seed).values.mean())
+    naive_drawn, fitted_drawn = resampled(grid.values, grid.levels, 5, 5, resamples, seed)
     error = float((naive_drawn - fitted_drawn).std(ddof=1)) / 2**0.5
     half = float(ndtri(0.5 + confidence / 2)) * error
     gap = round(best - fitted, 12)
-    return Optimism(best, fitted, gap, gap - half, gap + half)
+    return Optimism(best, fitted, gap, gap - half, gap + half, (fitted - halves) * 5 / 3, found.error)
 
 
 # -- efficiency ----------------------------------------------------------------------------------------------
 
 
-def efficiency(
-    outcomes: pd.DataFrame, seed: int = 0, repeats: int = 20, folds: int = 5, resamples: int = 1000
-) -> pd.DataFrame:
+def efficiency(outcomes: pd.DataFrame, seed: int = 0, resamples: int = 1000) -> pd.DataFrame:
     """Efficiency gain of the cross-fitted strategy over majority voting, per (benchmark, policy, prm).
 
     By the authors' rule (see `flops.efficiency_gain`); only where both were run at two budgets or more. Columns:
@@ -324,7 +313,7 @@ def efficiency(
     plain = outcomes[outcomes["method"] == "majority"]
     fitted: dict[tuple[object, ...], dict[int, pd.Series]] = {}
     for grid in grids(outcomes):
-        value = cross_fit(grid.values, grid.levels, folds, repeats, seed)[0]
+        value = cross_fit(grid.values, grid.levels, seed=seed).values
         key = tuple(grid.cell[name] for name in ("benchmark", "policy", "prm"))
         fitted.setdefault(key, {})[int(str(grid.cell["budget"]))] = pd.Series(value, index=grid.problem_ids)
     for (benchmark, policy, prm), curves in fitted.items():

@@ -10,6 +10,10 @@ from math import comb, lgamma
 
 import numpy as np
 
+ERROR = 0.001
+"""Subsets are drawn until the standard error of a mean over problems is below this: 0.1 points."""
+_MOST, _AT_ONCE = 2**15, 2**10
+"""Subsets of a problem at most, and at a time."""
 _ROUNDING = 1e-9
 """Relative difference below which two sums of scores are the same sum, added in another order."""
 
@@ -138,7 +142,7 @@ class Subsets:
     permutation. `rows` is [subsets, units]; budget k has the rows from starts[k], sizes[k] of them.
     """
 
-    def __init__(self, units: int, budgets: Sequence[int], permutations: int, seed: int) -> None:
+    def __init__(self, units: int, budgets: Sequence[int], permutations: int, seed: int | Sequence[int]) -> None:
         """Draw the permutations from `seed`."""
         rank = np.random.default_rng(seed).random((permutations, units)).argsort(axis=1).argsort(axis=1)
         blocks = []
@@ -155,6 +159,8 @@ class Subsets:
         self.rows = np.concatenate(blocks) if blocks else np.zeros((0, units))
         self.sizes = np.array([len(block) for block in blocks], dtype=np.int64)
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
+        self.whole = np.array([comb(units, n) <= max(permutations, units) for n in budgets], dtype=bool)
+        """Whether these are all subsets, for each budget."""
 
 
 # -- any vote ------------------------------------------------------------------------------------------------
@@ -205,6 +211,11 @@ class Responses:
     unit: np.ndarray | None
     """Tree of each response [P, M]; None: each is a unit of its own."""
     units: int
+
+    def of(self, rows: np.ndarray) -> Responses:
+        """Those of some problems."""
+        scores, unit = (None if part is None else part[rows] for part in (self.scores, self.unit))
+        return Responses(self.correct[rows], self.answer_class[rows], scores, unit, self.units)
 
     def answers(self) -> Iterator[tuple[int, np.ndarray, Answers]]:
         """Each problem that can be right: its row, the share of each class that is correct, and its answers."""
@@ -277,3 +288,33 @@ def estimated(
         won = (winners @ worth) / np.maximum(winners.sum(axis=1), 1)
         result[i] = np.add.reduceat(won, subsets.starts) / subsets.sizes
     return result
+
+
+def settled(
+    responses: Responses,
+    weights: Callable[[Answers, np.ndarray], np.ndarray],
+    budgets: Sequence[int],
+    permutations: int,
+    seed: int,
+    error: float = ERROR,
+) -> np.ndarray:
+    """Expected correctness of a vote by its weights, [P, budgets], of as many subsets as its error takes.
+
+    More are drawn, of the problems that some subsets solve and others do not, until the standard error of each budget's
+    mean over the problems is below `error`. No value varies more than one of 0 or 1 with its mean: that bounds it.
+    """
+    first = Subsets(responses.units, budgets, permutations, seed)
+    values = estimated(responses, weights, first)
+    drawn = np.where(first.whole, np.inf, float(permutations)) * np.ones_like(values)
+    while True:
+        errors = np.sqrt((values * (1 - values) / drawn).sum(axis=0)) / max(len(values), 1)
+        left = np.flatnonzero(errors > error)
+        if not len(left) or drawn[:, left].min() >= _MOST:
+            return values
+        rows = np.flatnonzero(((values[:, left] > 0) & (values[:, left] < 1)).any(axis=1))
+        known = float(drawn[np.ix_(rows, left)].min())
+        more = Subsets(responses.units, [budgets[k] for k in left], int(min(known, _AT_ONCE)), [seed, int(known)])
+        found, place = estimated(responses.of(rows), weights, more), np.ix_(rows, left)
+        share = np.where(more.whole, 1.0, more.sizes / (drawn[place] + more.sizes))
+        values[place] = (1 - share) * values[place] + share * found
+        drawn[place] += np.where(more.whole, np.inf, more.sizes)

@@ -2,8 +2,10 @@
 
 Each value is the expected correctness over the random choice of N responses out of the pool, without
 replacement: exact where the vote has a closed form (`ttstudy.kinds.votes`; coverage, too), otherwise the mean
-over prefixes of a fixed set of permutations that all votes, scores and budgets share, or over all subsets where
-those are fewer.
+over prefixes of permutations that all votes, scores and budgets share, or over all subsets where those are fewer.
+Of permutations there are as many as it takes to know the mean over the problems to a standard error of 0.1 points
+(`estimators.settled`). No closed form is known for votes weighted by scores: the sums of a class have as many values
+as it has subsets.
 
 Rules, the same everywhere:
 - An answer class is a set of equivalent answers. A response without an answer is in no class: it never
@@ -26,7 +28,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from ttstudy.kinds.estimators import Responses, Subsets, coverage, estimated
+from ttstudy.kinds.estimators import Responses, coverage, settled
 from ttstudy.kinds.votes import VOTES
 from ttstudy.methods.pool import NO_STEPS, Pool, aggregate, aggregate_all, rectangles
 
@@ -89,7 +91,6 @@ def _voted(
     """Value of each vote on each problem when `drawn[k]` responses, or trees, are drawn, by (k, score, vote)."""
     units, unit = (pool.correct.shape[1], None) if trees is None else (trees, pool.tree)
     table: dict[tuple[int, str, str], np.ndarray] = {}
-    subsets: Subsets | None = None
     for name in votes:
         vote = VOTES[name]
         for how, scores in {"none": None}.items() if vote.judged == "none" else pool.scores.items():
@@ -98,8 +99,7 @@ def _voted(
             if found is None:
                 if vote.weights is None:
                     raise ValueError(f"the vote {name} has no closed form here and gives no weights")
-                subsets = subsets or Subsets(units, drawn, permutations, seed)
-                found = estimated(responses, vote.weights, subsets)
+                found = settled(responses, vote.weights, drawn, permutations, seed)
             table |= {(k, how, name): found[:, k] for k in range(len(drawn))}
     return table
 
