@@ -17,7 +17,7 @@ def step(spec: ClaimsSpec, _log: Path | None) -> None:
     """Read the study's tables and the published numbers; write the verdicts."""
     found = {name: tables.of(name, file) for name, file in spec.tables.items()}
     found["published"] = pd.read_csv(PUBLISHED)
-    tables.write("claims", claims.verdicts(found, seed=spec.seed), spec.outputs["claims"])
+    tables.write("claims", claims.verdicts(found, seed=spec.seed, primary=spec.primary), spec.outputs["claims"])
 
 
 if __name__ == "__main__":

@@ -63,6 +63,12 @@ def world(
     out["outcomes"] = cells.explode(["problem_id", "level", "value"], ignore_index=True)
     frames = {name: pd.DataFrame(out[name], columns=columns.split()) for name, columns in TABLES.items()}
     frames["outcomes"]["value"] = frames["outcomes"]["value"].astype(float)
+    told = frames["claims"]
+    drawn, ran = told["low"].notna(), told["verdict"] != "not run"
+    role = np.select([told["claim"] == 1, drawn, ran], ["primary", "exploratory", "exact"], "none")
+    p = np.where(drawn, 0.03, np.nan)
+    more = {"role": role, "unit": np.where(drawn, "problems", ""), "p": p}
+    frames["claims"] = told.assign(**more, p_holm=np.where(role == "primary", p, np.nan))
     return frames | headlines(frames)
 
 
@@ -74,7 +80,8 @@ def headlines(frames: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 def judged(pairs: pd.DataFrame) -> pd.DataFrame:
     """Rows of a headline table of other numbers, with what is said of them."""
-    return pairs.assign(won=won(pairs), ahead=pairs["alone"] > pairs["cot"])
+    pairs = pairs.assign(ahead=pairs["alone"] > pairs["cot"])
+    return pairs.assign(won=won(pairs))
 
 
 def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budgets, explored, depth, words) -> None:
@@ -142,11 +149,12 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
                 push = (0.62 + max(0.0, 0.32 - 0.14 * rank)) * worth * np.log2(budget) * 0.55
                 chance = np.clip(1 / (1 + np.exp(-(np.log(share / (1 - share)) + push))) - loss, 0, 1)
                 row = (chosen, "last", "prm_vote", n, *_interval(chance))
-                out["strategy"].append((benchmark, policy, prm, budget, "all", name, *row))
+                out["strategy"].append((benchmark, policy, prm, budget, "all", name, *row, 0.002))
             spread = rng.normal(0.02, 0.01)
             naive = out["strategy"][-3][9]
             low, high = spread - 0.02, spread + 0.02
-            out["optimism"].append((benchmark, policy, prm, budget, n, 19, naive, naive - spread, spread, low, high))
+            row = (naive, naive - spread, spread, low, high, 0.4 * spread, 0.002)
+            out["optimism"].append((benchmark, policy, prm, budget, n, 19, *row))
     more, less = (int(number) for number in rng.integers(0, 9, 2))
     row = ("strict", "reference", n * 256, more + less, less, more, 0, 1)
     out["graders"].append((benchmark, policy, "samples", "none", 256, *row))
@@ -239,10 +247,10 @@ TABLES = {
     "ledger": f"{_CELL} problems prompt_tokens response_tokens discarded_tokens prm_tokens prm_tokens_reencoded "
     "policy_parameters prm_parameters flops_policy flops_prompt flops_prm flops_total flops_paper "
     "flops_attention",
-    "strategy": "benchmark policy prm budget level selection method score vote problems accuracy low high",
+    "strategy": "benchmark policy prm budget level selection method score vote problems accuracy low high error",
     "training": "model kind parameters tokens flops cpu_seconds loss auc",
     "claims": "claim title source verdict published ours low high text needs",
-    "optimism": "benchmark policy prm budget problems thetas naive cross_fitted optimism low high",
+    "optimism": "benchmark policy prm budget problems thetas naive cross_fitted optimism low high learning_loss error",
     "predicted": "benchmark policy prm problem_id agreement trust predicted level true_level misbinned",
     "adaptive": "benchmark policy prm method score vote scheme budget problems spent accuracy fixed difference low "
     "high",
@@ -268,7 +276,7 @@ CLAIM_ROWS = [
         1,
         "A small policy with TTS beats a much larger one",
         "A, T3",
-        "holds",
+        "supported",
         "72.2 % vs 71.4 %",
         "+8.0 points",
         0.012,
@@ -280,7 +288,7 @@ CLAIM_ROWS = [
         5,
         "Search is better for small policies, best-of-N for large",
         "F7",
-        "not significant",
+        "undecided",
         None,
         "rho = -0.6",
         -1.0,
@@ -292,7 +300,7 @@ CLAIM_ROWS = [
         6,
         "Weak PRMs favour best-of-N",
         "F4, F5",
-        "fails",
+        "contradicted",
         None,
         "3 of 4",
         None,
@@ -304,7 +312,7 @@ CLAIM_ROWS = [
         11,
         "The size gap grows by 487 %",
         "A",
-        "holds",
+        "supported",
         "487.0 %",
         "487.0 %",
         None,
@@ -316,7 +324,7 @@ CLAIM_ROWS = [
         14,
         "Total compute falls 100 to 1000 times",
         "T4",
-        "fails",
+        "contradicted",
         "100-1000 x",
         "78.8 x",
         None,
@@ -328,7 +336,7 @@ CLAIM_ROWS = [
         34,
         "Difficulty decides the method",
         "P 4.3",
-        "holds",
+        "supported",
         None,
         "3 of 3 levels",
         None,
@@ -340,7 +348,7 @@ CLAIM_ROWS = [
         8,
         "0.5B beats GPT-4o",
         "T3",
-        "not significant",
+        "undecided",
         "76.4 % > 74.6 %",
         "+1.8 points",
         -3.5,

@@ -94,6 +94,7 @@ OF_SMOKE = {
     "Study.pilot_samples": (_set("pilot_samples", to=4), f"sample {PILOT}"),
     "Study.policies": (_add_policy, f"train_policy training sample {DRAWN} {SEARCHED}"),
     "Study.prms": (_add_prm, _NEW_PRM),
+    "Study.primary_claims": (_set("primary_claims", to=[5, 45]), TESTED),
     "Study.published": (_set("published", to=["rStar-Math-7B"]), PAGE),
     "Study.question": (_set("question", to="Why?"), PAGE),
     "Study.references": (_set("references", to=["smoke-40k"]), f"difficulty diagnostics {CELLS}"),

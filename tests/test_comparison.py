@@ -122,7 +122,7 @@ def test_only_problems_with_the_same_text_are_paired_and_the_rest_is_told(studie
     here = outcomes[(outcomes["problem_id"] != ids[1]) & (outcomes["prm"] != "prm-ood")]
     accuracy = base.tables["accuracy"][base.tables["accuracy"]["prm"] != "prm-ood"]
     ledger = base.tables["ledger"].assign(flops_total=base.tables["ledger"]["flops_total"] * 2)
-    claims = base.tables["claims"].assign(verdict=["fails", *base.tables["claims"]["verdict"][1:]])
+    claims = base.tables["claims"].assign(verdict=["contradicted", *base.tables["claims"]["verdict"][1:]])
     tables = {"outcomes": here, "accuracy": accuracy, "ledger": ledger, "claims": claims}
     other = comparison.Finished("other", tables, known)
     found = comparison.tables(base, [other])
@@ -132,7 +132,7 @@ def test_only_problems_with_the_same_text_are_paired_and_the_rest_is_told(studie
     assert set(found["cells"]["problems"]) == {78}
     assert set(found["unshared"]["prm"]) == {"prm-ood"} and set(found["unshared"]["side"]) == {"base"}
     assert found["costs"]["ratio"].tolist() == pytest.approx([2.0] * len(found["costs"])) and len(found["costs"])
-    assert found["verdicts"][["claim", "before", "after"]].to_numpy().tolist() == [[1, "holds", "fails"]]
+    assert found["verdicts"][["claim", "before", "after"]].to_numpy().tolist() == [[1, "supported", "contradicted"]]
 
 
 def test_sides_are_found_by_folder_results_folder_and_name_and_told_apart(tmp_path):

@@ -103,7 +103,7 @@ def test_an_engine_draws_what_its_options_say(added):
 
 def test_a_claim_has_a_card_that_leads_to_the_section_with_its_evidence(added):
     row = read(added, "claims").set_index("claim").loc[901]
-    assert (row["verdict"], row["text"]) == ("holds", "The study has 3 policies.")
+    assert (row["verdict"], row["text"]) == ("supported", "The study has 3 policies.")
     card = re.search(r'<li[^>]* id="claim-901">(.*?)</li>', page(added), re.DOTALL)[1]
     assert "Several policies were run" in card and 'href="#most-n"' in card
     section = page(added).split('<section id="most-n"')[1].split("</section>")[0]

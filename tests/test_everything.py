@@ -145,6 +145,7 @@ def everything() -> dict:
         },
         "difficulty": {"scheme": "quantile", "label_free": "prm"},
         "published": ["GPT-4o"],
+        "primary_claims": [5, 45],
         "pilot_samples": 2,
         "first_block": 2,
         "score": "min",

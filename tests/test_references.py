@@ -65,6 +65,11 @@ def test_a_published_model_that_is_not_known_is_named_before_anything_runs(tmp_p
         preflight.check(layout_of(config, tmp_path))
 
 
+def test_a_primary_claim_that_there_is_not_is_named_before_anything_runs(tmp_path):
+    with pytest.raises(StudyError, match="primary_claims: 46: there is no such claim; name some of 1, 2, 3, "):
+        preflight.check(layout_of(study(primary_claims=[3, 46]), tmp_path))
+
+
 @pytest.mark.parametrize("change", [{}, {"prms": {}, "budgets": {"majority": [2, 8]}}], ids=["with PRMs", "without"])
 def test_a_study_with_references_runs_to_its_report(clone, change):
     # A run, not a layout: `adaptive` once ended such studies, the paper's among them, after everything was drawn.

@@ -22,12 +22,12 @@ import report_world
 from report_browser import Browser, find
 
 from ttstudy import report
-from ttstudy.analysis import strategy
+from ttstudy.analysis import definitions, strategy
 from ttstudy.data import published
 from ttstudy.report import answer, cells, explorer, paper, views
 from ttstudy.report.blocks import Results
 from ttstudy.report.figures.style import LOOKS
-from ttstudy.report.section import Passage
+from ttstudy.report.section import Given, Passage
 from ttstudy.report.sections import SECTIONS
 from ttstudy.vocabulary import HEADLINE_TABLES
 
@@ -248,7 +248,8 @@ def test_levels_best_methods_costs_optimism_graders_and_audit_are_those_of_their
     assert len(shown) == len(parts)
     np.testing.assert_array_equal(shown["flops_total"], shown["flops_total_source"])
     key = ["policy", "prm", "budget"]
-    same(page.table("optimism-0-data"), world["optimism"], key, ["naive", "cross_fitted", "optimism", "low", "high"])
+    same(page.table("optimism-0-data"), world["optimism"], key,
+         ["naive", "cross_fitted", "optimism", "low", "high", "learning_loss", "error"])  # fmt: skip
     amounts = ["responses", "differ", "only_other", "only_grader"]
     summed = world["graders"].groupby("policy")[amounts].sum().reset_index()
     same(page.table("graders-data"), summed, ["policy"], amounts)
@@ -380,7 +381,7 @@ def test_published_accuracies_are_shown_as_published_and_ours_as_ours(world):
 CHECKED = set(
     "headline claims cot scaling matrix gains prms levels matched best votes flops ledger optimism adaptive "
     "predicted training counts overlong graders graders-effect graders-answers prm-skill diagnostics calibration "
-    "failures audit versions steps checksums".split()
+    "failures audit unlike versions steps checksums".split()
 )
 
 
@@ -455,14 +456,42 @@ def test_the_answer_says_what_the_comparisons_say(world):
         assert (
             answer.answers(study, frame)[0]
             .sentences[0]
-            .startswith("No small policy with test-time scaling (TTS) beats")
+            .startswith("Test-time scaling (TTS) takes no small policy past a larger one beyond chance here")
         )
     assert f"3 of {len(pairs)} pairs" in answer.answers(study, won)[0].sentences[1]
     # A small policy that was ahead with one answer already has overcome nothing with TTS.
     led = answer.answers(study, said(won.assign(alone=0.65)))[0]
-    assert led.numbers[0].value == "none" and "unless it was ahead before" in led.sentences[0]
-    assert "3 of 3 pairs" in led.sentences[1] and "in 3 of which the smaller one’s own" in led.sentences[1]
+    assert led.numbers[0].value == "none" and "takes no small policy past" in led.sentences[0]
+    assert "0 of 3 pairs" in led.sentences[1] and "not counting 3 in which the smaller one’s own" in led.sentences[1]
     assert "no result" in answer.answers(study, lost[:0])[0].sentences[0]
+
+
+@pytest.mark.parametrize("larger", [True, False], ids=["against a larger policy", "alone"])
+def test_no_prm_is_credited_where_the_method_that_was_chosen_uses_none(world, larger):
+    study = views.StudyTables(world)
+    matrix = views.matrix(study).assign(method="majority", difference=0.05, low=0.01, high=0.09, p_holm=0.2)
+    matrix = matrix if larger else matrix[matrix["policy"] == matrix["larger"]]
+    voted = " ".join(answer.answers(study, report_world.judged(matrix))[0].sentences)
+    assert "prm-good" not in voted and "majority voting at N = 16, which uses no PRM" in voted
+    guided = report_world.judged(matrix.assign(method="dvts"))
+    assert "with prm-good" in " ".join(answer.answers(study, guided)[0].sentences)
+    told = SECTIONS["small-large"].tell(Given(report_world.judged(matrix), Results.of(study), {}))
+    assert "a vote without a PRM" in told.finding
+
+
+def test_the_report_says_how_a_verdict_comes_about_and_never_that_a_claim_holds(built):
+    html = built.read_text(encoding="utf-8")
+    text = re.sub(r"<[^>]+>", " ", re.sub(r"<script.*?</script>|<style.*?</style>", " ", html, flags=re.DOTALL))
+    assert not re.search(r"\bholds?\b|not significant", text)
+    assert definitions.RULE in " ".join(text.split()) and "1 is primary: named before the run" in text
+
+
+def test_where_unlike_is_compared_with_unlike_is_told_with_its_source(page):
+    numbers = pd.read_csv(report.PUBLISHED, keep_default_na=False)
+    wanted = numbers[numbers["unlike"] != ""]
+    shown = page.table("unlike-data")
+    assert len(shown) == len(wanted) > 3 and shown["unlike"].tolist() == wanted["unlike"].tolist()
+    assert shown["source"].tolist() == wanted["source"].tolist()
 
 
 def test_the_page_loads_nothing_and_lets_only_its_own_script_and_style_run(page, built):

@@ -62,7 +62,7 @@ def cells(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> 
     """Every cell that baseline and candidate have in common, over the problems they have in common.
 
     Columns: candidate, CELL, problems, before, after (accuracies of these problems), difference (after - before), low,
-    high (95 %, paired bootstrap over problems), p (sign-flip test), p_holm, verdict (worse | better | unclear | equal),
+    high (95 %, Tango's score interval), p (sign-flip test), p_holm, verdict (worse | better | unclear | equal),
     headline (whether the baseline's headline rule made it).
     """
     parts = [

@@ -25,20 +25,28 @@ TTS = (
 )
 """In the words of the report and of README.md."""
 WIN = (
-    "A pair is won where the 95 % interval of the difference lies above zero and p stays below 0.05 after Holm's "
-    "correction over all pairs of a smaller and a larger policy of one PRM"
+    "A pair is won where the smaller policy's own single answer is not ahead already, the 95 % interval of the "
+    "difference lies above zero, and p stays below 0.05 after Holm's correction over all pairs of one PRM"
 )
 """In the words of the report and of README.md."""
 SIGNIFICANT = 0.05
 """A p value below this is no chance."""
+MARGIN = 0.05
+"""A difference of accuracies whose whole interval lies within this of zero is none that matters: equivalent."""
+RULE = (
+    "A claim says that something is above zero: it is supported where the 95 % interval lies above zero and p below "
+    f"{SIGNIFICANT}, contradicted where the interval lies below zero (and p too), equivalent where that of a "
+    f"difference of accuracies lies within {100 * MARGIN:g} points of zero, and undecided else"
+)
+"""In the words of the report and of README.md."""
 CURVES = tuple(name for name in METHODS if name in CHOSEN)
 """Methods that draw N candidates and choose among them, in the order in which they are shown."""
 CELL = ["benchmark", "policy", "prm", "method", "budget"]
 
 
 def won(pairs: pd.DataFrame) -> pd.Series:
-    """Which rows with low and p_holm are a win; one without p_holm, a policy against itself, is none."""
-    return (pairs["low"] > 0) & (pairs["p_holm"] < SIGNIFICANT)
+    """Which rows with ahead, low and p_holm are a win; one without p_holm, a policy against itself, is none."""
+    return ~pairs["ahead"] & (pairs["low"] > 0) & (pairs["p_holm"] < SIGNIFICANT)
 
 
 def tts(strategy: pd.DataFrame) -> pd.DataFrame:

@@ -39,6 +39,7 @@ def claims_spec(layout: Layout) -> ClaimsSpec:
         seed=layout.study.seed,
         published=fingerprint.files("reports/published.csv"),
         tables={name: tables[name] for name in STUDY_TABLES},
+        primary=sorted(set(layout.study.primary_claims)),
         **of_study(layout, "claims"),
     )
 

@@ -35,7 +35,7 @@ COLUMNS = {
     "policy_parameters:count? prm_parameters:count? flops_policy:amount? flops_prompt:amount? flops_prm:amount? "
     "flops_total:amount? flops_paper:amount? flops_attention:amount?",
     "strategy": "benchmark:str policy:str prm:str budget:int level:level_or_all selection:str method:str score:str "
-    "vote:str problems:count accuracy:share low:share high:share",
+    "vote:str problems:count accuracy:share low:share high:share error:share?",
     "headline": "benchmark:str prm:str reference:bool policy:str larger:str ratio:amount? method:method budget:int "
     "problems:count alone:share? tts:share cot:share difference:float low:float high:float p:share p_holm:share? "
     "ahead:bool won:bool tts_flops:amount? cot_flops:amount?",
@@ -54,8 +54,8 @@ COLUMNS = {
     "prm_effect": _CELL + " problems:count accuracy:share low:share high:share cot:share? gain:float?",
     "votes": "benchmark:str policy:str prm:str method:method budget:int majority:share? range:share",
     "training": "model:str kind:str parameters:count? tokens:amount? flops:amount? loss:float? auc:float?",
-    "claims": "claim:int title:str source:str verdict:verdict published:str? ours:str? low:float? high:float? "
-    "text:str needs:str?",
+    "claims": "claim:int title:str source:str verdict:verdict role:role unit:str p:share? p_holm:share? published:str? "
+    "ours:str? low:float? high:float? text:str needs:str?",
     "optimism": "benchmark:str policy:str prm:str budget:int",
     "predicted": "benchmark:str policy:str prm:str problem_id:str agreement:share trust:share predicted:share "
     "level:level true_level:level misbinned:share",
@@ -122,7 +122,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "flaw": tuple(FLAWS),
     "cause": CAUSES,
     "match": ("budget", "flops"),
-    "verdict": ("holds", "not significant", "fails", "not run"),
+    "verdict": ("supported", "contradicted", "equivalent", "undecided", "not run"),
+    "role": ("primary", "exploratory", "exact", "none"),
 }
 REGISTERED = ("method", "score", "vote")
 """Of these, what there is follows from the files of `ttstudy.kinds`; a study that others made may have more."""

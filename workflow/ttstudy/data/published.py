@@ -29,7 +29,11 @@ def check(models: Sequence[str]) -> None:
 
 
 def accuracies(models: Sequence[str]) -> pd.DataFrame:
-    """Published accuracies (shares in [0, 1]) of models: model, benchmark, method, where, accuracy."""
+    """Published accuracies (shares in [0, 1]) of models, with where they come from.
+
+    Columns: model, benchmark, method, where, accuracy, version (of the model), estimate (pass@1, cons@k ...), samples
+    (of each problem) and origin (who measured it); the last four are empty where nobody says.
+    """
     import pandas as pd
 
     rows = [row for row in _rows() if row["policy"] in models]
@@ -40,5 +44,7 @@ def accuracies(models: Sequence[str]) -> pd.DataFrame:
             "method": [row["method"] for row in rows],
             "where": [row["where"] for row in rows],
             "accuracy": [float(row["value"]) / 100 for row in rows],
+            **{name: [row[name] for row in rows] for name in ("version", "estimate", "samples")},
+            "origin": [row["source"] for row in rows],
         }
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from ttstudy.analysis.definitions import RULE
 from ttstudy.kinds.methods import GREEDY, METHODS
 from ttstudy.report import answer, cards, downloads, explorer, headline, page, paper, sections, views
 from ttstudy.report.blocks import Results
@@ -75,11 +76,13 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         headline=top,
         claims=cards.cards(study.table("claims"), anchors),
         verdicts=cards.in_words(study.table("claims")),
+        rule=RULE,
         anchors=anchors,
         sections=body,
         contents=sections.contents(body),
         audit=cards.tables(study.table("claims")),
         beside=paper.statement(study, pd.read_csv(PUBLISHED)),
+        unlike=paper.unlike(pd.read_csv(PUBLISHED)),
         explorer=samples,
         words=explorer.WORDS,
         start=_start(study, results.matrix),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ttstudy.kinds.methods import METHODS
 from ttstudy.report import cards, views
 from ttstudy.report.blocks import in_words
 from ttstudy.report.cells import exponent, si
@@ -63,14 +64,13 @@ def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> A
     own = here[here["policy"] == here["larger"]].set_index("policy", drop=False)
     pairs = here[here["policy"] != here["larger"]]
     won = pairs[pairs["won"].astype(bool)]
-    overtaken = won[~won["ahead"]]  # TTS overcomes no gap where the smaller one was ahead already
     numbers, count = [], _count(won, pairs, one)
-    if len(overtaken):
-        top = overtaken.sort_values(["ratio", "difference"], ascending=False).iloc[0]
+    if len(won):
+        top = won.sort_values(["ratio", "difference"], ascending=False).iloc[0]
         first = (
             f"With test-time scaling (TTS) a small policy beats one up to {times(top['ratio'])} its size: on "
-            f"{benchmark}, {top['policy']} ({si(study.parameters.get(top['policy'], 0))} parameters) with {prm} gets "
-            f"{percent(top['tts'])} right, where one {one} of {top['larger']} gets {percent(top['cot'])}, "
+            f"{benchmark}, {top['policy']} ({si(study.parameters.get(top['policy'], 0))} parameters){_guided(top)} "
+            f"gets {percent(top['tts'])} right, where one {one} of {top['larger']} gets {percent(top['cot'])}, "
             f"a difference of {points(top['difference'], top['low'], top['high'])}."
         )
         if top["policy"] in own.index:
@@ -79,16 +79,11 @@ def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> A
     elif len(pairs):
         behind = pairs[~pairs["ahead"]]
         top = (behind if len(behind) else pairs).sort_values("difference", ascending=False).iloc[0]
-        opening = (
-            "No small policy with test-time scaling (TTS) beats a larger one beyond chance here"
-            if not len(won)
-            else "Test-time scaling (TTS) takes no small policy past a larger one beyond chance, "
-            "unless it was ahead before"
-        )
         first = (
-            f"{opening}: on {benchmark}, the nearest is {top['policy']} with {prm}, {percent(top['tts'])} right, "
-            f"against {percent(top['cot'])} of one {one} of {top['larger']} ({times(top['ratio'])} its size), a "
-            f"difference of {points(top['difference'], top['low'], top['high'])}."
+            f"Test-time scaling (TTS) takes no small policy past a larger one beyond chance here: on {benchmark}, the "
+            f"nearest is {top['policy']}{_guided(top)}, {percent(top['tts'])} right, against {percent(top['cot'])} of "
+            f"one {one} of {top['larger']} ({times(top['ratio'])} its size), a difference of "
+            f"{points(top['difference'], top['low'], top['high'])}."
         )
         if top["policy"] in own.index:
             first += f" Its own {one} gets {percent(own.loc[top['policy'], 'cot'])}."
@@ -96,7 +91,7 @@ def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> A
     else:
         top = own.sort_values("difference", ascending=False).iloc[0]
         first = (
-            f"On {benchmark} there is no larger policy to compare with; test-time scaling (TTS) with {prm} takes "
+            f"On {benchmark} there is no larger policy to compare with; test-time scaling (TTS){_guided(top)} takes "
             f"{top['policy']} from {percent(top['cot'])} right with one {one} to {percent(top['tts'])}, a difference "
             f"of {points(top['difference'], top['low'], top['high'])}."
         )
@@ -105,7 +100,7 @@ def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> A
 
 
 def _more_numbers(study: views.StudyTables, own: pd.DataFrame, top: pd.Series) -> Iterator[KeyNumber]:
-    """What TTS adds to a policy, what the answer's comparison costs, and how many claims hold."""
+    """What TTS adds to a policy, what the answer's comparison costs, and how many claims are supported."""
     short, one = study.one
     if len(own):
         best = own.sort_values("difference", ascending=False).iloc[0]
@@ -119,25 +114,26 @@ def _more_numbers(study: views.StudyTables, own: pd.DataFrame, top: pd.Series) -
     if len(claims):
         counts = cards.counted(claims)
         tested = sum(counts[verdict] for verdict in cards.MARKS)
-        label = f"of {tested} claims tested here hold; {counts['published']} rest on published numbers alone"
-        yield KeyNumber(str(counts["holds"]), label, "claims")
+        label = f"of {tested} claims tested here are supported, {counts['contradicted']} contradicted; "
+        label += f"{counts['published']} rest on published numbers alone"
+        yield KeyNumber(str(counts["supported"]), label, "claims")
 
 
 def _count(won: pd.DataFrame, pairs: pd.DataFrame, one: str) -> str:
-    """How many pairs are won, and in how many of them the smaller policy was ahead without TTS."""
+    """How many pairs are won, and in how many nothing was left to win: the smaller policy is ahead without TTS."""
     if not len(pairs):
         return ""
     verb = "is" if len(won) == 1 else "are"
     text = f"{len(won)} of {len(pairs)} pairs of a smaller with a larger policy {verb} won (Holm-corrected)"
-    ahead = won[won["ahead"]]
-    if len(ahead) == len(won) == 1:
-        pair = won.iloc[0]
+    ahead = pairs[pairs["ahead"].astype(bool)]
+    if len(ahead) == 1:
+        pair = ahead.iloc[0]
         text += (
-            f", {pair['policy']} against {pair['larger']}, where the smaller one’s own {one} is ahead already "
-            f"({percent(pair['alone'])} against {percent(pair['cot'])})"
+            f", not counting {pair['policy']} against {pair['larger']}, where the smaller one’s own {one} is ahead "
+            f"already ({percent(pair['alone'])} against {percent(pair['cot'])})"
         )
     elif len(ahead):
-        text += f", in {len(ahead)} of which the smaller one’s own {one} is ahead already"
+        text += f", not counting {len(ahead)} in which the smaller one’s own {one} is ahead already"
     return text + "."
 
 
@@ -164,4 +160,10 @@ def _cost(top: pd.Series, count: str, one: str) -> str:
 
 
 def _method(top: pd.Series) -> str:
-    return f"mostly {in_words(top['method'])} at N = {int(top['budget'])}"
+    text = f"mostly {in_words(top['method'])} at N = {int(top['budget'])}"
+    return text if _guided(top) else f"{text}, which uses no PRM,"
+
+
+def _guided(top: pd.Series) -> str:
+    """The PRM that is to be credited: none where the method that was chosen most often uses none."""
+    return f" with {top['prm']}" if METHODS[top["method"]].judged == "prm" else ""

@@ -13,7 +13,7 @@ from ttstudy.kinds.methods import METHODS
 from ttstudy.report.cells import Column, Table
 from ttstudy.report.figures.style import LOOKS
 
-MARKS = {"holds": "✓", "not significant": "≈", "fails": "✗"}
+MARKS = {"supported": "✓", "contradicted": "✗", "equivalent": "＝", "undecided": "≈"}
 """Sign of each verdict of a claim that was tested, in the order in which they are counted."""
 
 
@@ -37,13 +37,17 @@ def in_words(frame: pd.DataFrame) -> str:
     tested = sum(counts.get(verdict, 0) for verdict in MARKS)
     if not tested:
         return ""
-    parts = [f"{counts['holds']} hold{'s' * (counts['holds'] == 1)}"]
-    parts.append(f"{counts['not significant']} {'is' if counts['not significant'] == 1 else 'are'} not significant")
-    parts.append(f"{counts['fails']} fail{'s' * (counts['fails'] == 1)}")
-    return (
-        f"Of {tested} claims tested on this study’s own models, {parts[0]}, {parts[1]} (the order is as claimed, but "
-        f"may be chance) and {parts[2]}."
-    )
+    parts = [f"{counts[verdict]} {'is' if counts[verdict] == 1 else 'are'} {verdict}" for verdict in MARKS]
+    text = f"Of {tested} claims tested on this study’s own models, {', '.join(parts[:-1])} and {parts[-1]}."
+    primary = int((frame["role"] == "primary").sum())
+    if primary:
+        text += (
+            f" {primary} {'is' if primary == 1 else 'are'} primary: named before the run, and corrected together "
+            "(Holm). The others are exploratory, each tested at 5 % of its own."
+        )
+    else:
+        text += " No claim was named before the run: all are exploratory, each tested at 5 % of its own."
+    return text
 
 
 def cards(frame: pd.DataFrame, anchors: Collection[str]) -> dict[str, list[dict[str, Any]]]:
@@ -94,6 +98,8 @@ def _written(value: Any) -> str | None:
 
 _COLUMNS = [
     Column("claim", "Claim", "plain"), Column("title", "What it says"), Column("verdict", "Verdict", facet=True),
+    Column("role", "Role", facet=True), Column("unit", "Drawn by chance"), Column("p", "p", "p"),
+    Column("p_holm", "p, Holm", "p"),
     Column("published", "Published"), Column("ours", "Ours"), Column("low", "95 % low", "number"),
     Column("high", "95 % high", "number"), Column("text", "Finding"), Column("source", "Source"),
     Column("needs", "Needs"),

@@ -213,7 +213,7 @@ def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
         shown = wide.sort_values([f"p_holm_{i}" for i in range(len(names))], kind="stable")
     table = Table("cells-data", "All shared cells, the clearest first", columns, named(shown))
     method = (
-        "Problems are paired; intervals are BCa bootstraps over problems (Student’s below 60), p is a sign-flip "
+        "Problems are paired; intervals are Tango’s score intervals, p is a sign-flip "
         "test, bounded by Hoeffding’s inequality where 10,000 flips are too few, and corrected by Holm over every cell "
         "in which any problem moved."
     )

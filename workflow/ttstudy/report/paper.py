@@ -19,6 +19,8 @@ _COLUMNS = [
     Column("published", "Published, %", "percent"), Column("ours", "Ours, %", "percent"),
     Column("low", "95 % low", "percent"), Column("high", "95 % high", "percent"),
     Column("difference", "Ours less published, points", "points"), Column("inside", "Published within ours", "flag"),
+    Column("version", "Version"), Column("estimate", "Estimate"), Column("samples", "Samples"),
+    Column("source", "Measured by"),
 ]  # fmt: skip
 _METHODS = {
     "cot": LOOKS[GREEDY].label,
@@ -33,7 +35,7 @@ def beside(study: views.StudyTables, published: pd.DataFrame) -> pd.DataFrame:
 
     `published` is reports/published.csv. TTS is the cross-fitted strategy with the reference PRM; where the paper names
     no N, the study's largest stands. Columns: where, benchmark, policy, method, budget, published, ours, low, high,
-    difference, inside (whether the published number lies within our interval).
+    difference, inside (whether the published number lies within our interval), version, estimate, samples, source.
     """
     wanted = published[
         (published["quantity"] == "accuracy") & published["where"].isin(TABLES) & published["method"].isin(_METHODS)
@@ -64,6 +66,7 @@ def beside(study: views.StudyTables, published: pd.DataFrame) -> pd.DataFrame:
             "method": _METHODS[row.method], "budget": int(best["budget"]), "published": share,
             "ours": best["accuracy"], "low": best["low"], "high": best["high"],
             "difference": best["accuracy"] - share, "inside": bool(best["low"] <= share <= best["high"]),
+            **{name: _text(getattr(row, name)) for name in ("version", "estimate", "samples", "source")},
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -79,3 +82,26 @@ def statement(study: views.StudyTables, published: pd.DataFrame) -> tuple[str, T
         "of their own, which the paper does not give."
     )
     return sentence, Table("beside-data", "Published accuracies beside ours", _COLUMNS, frame)
+
+
+_UNLIKE = [
+    Column("where", "In the paper", facet=True), Column("benchmark", "Benchmark"), Column("policy", "Model"),
+    Column("share", "Accuracy, %", "percent"), Column("version", "Version"), Column("estimate", "Estimate"),
+    Column("samples", "Samples"), Column("source", "Measured by"), Column("unlike", "Why it is unlike"),
+]  # fmt: skip
+
+
+def unlike(published: pd.DataFrame) -> Table | None:
+    """The published accuracies that stand beside ones of another version, or of another estimate."""
+    rows = published[published["unlike"].map(_text) != ""]
+    if not len(rows):
+        return None
+    names = ["version", "estimate", "samples", "source", "unlike"]
+    texts = {name: rows[name].map(_text) for name in names}
+    caption = "Where the paper compares unlike with unlike"
+    return Table("unlike-data", caption, _UNLIKE, rows.assign(**texts, share=rows["value"].astype(float) / 100))
+
+
+def _text(value: object) -> str:
+    """A cell of the published numbers as text, empty where it is missing."""
+    return value if isinstance(value, str) else "" if pd.isna(value) else f"{value:.15g}"

@@ -68,8 +68,16 @@ def looks(layout: Layout) -> Iterator[Callable[[], None]]:
     yield from (partial(_benchmark, layout, name) for name in study.benchmarks)
     yield from (partial(_labelled, layout, name) for name in study.labelled)
     yield lambda: published.check(study.published)
+    yield lambda: _primary(study)
     yield from (partial(_policy, layout, name) for name in study.policies)
     yield from (partial(_prm, layout, name) for name in study.prms)
+
+
+def _primary(study: Study) -> None:
+    if study.primary_claims:
+        from ttstudy.analysis.claims import check_primary  # pandas: only where claims are named
+
+        check_primary(study.primary_claims)
 
 
 def _task(options: Mapping[str, Any], place: str) -> None:

@@ -67,6 +67,10 @@ class Study(Section):
         default_factory=list,
         description="models of reports/published.csv whose published accuracies the report shows beside ours",
     )
+    primary_claims: list[Annotated[int, Field(ge=1, le=9999)]] = Field(
+        default_factory=list,
+        description="claims fixed before the run: one family, corrected together; all others are exploratory",
+    )
     sampling: Sampling = Sampling()
     pilot_samples: int = Field(default=16, ge=1, le=1_000_000, description="responses per problem for difficulty alone")
     first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")

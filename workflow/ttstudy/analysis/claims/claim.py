@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
+
+from ttstudy.analysis.claims.verdict import Judged, Verdict
+from ttstudy.analysis.statistics import Paired
 
 if TYPE_CHECKING:
     from ttstudy.analysis.claims.evidence import Evidence
     from ttstudy.analysis.claims.published import Published
-
-
-Verdict = Literal["fails", "not significant", "holds", "not run"]
-"""What a check finds, the weakest first."""
 
 
 class Missing(Exception):
@@ -21,7 +20,11 @@ class Missing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Outcome of one check. `low` and `high` bound `ours`, in the unit that `ours` is written in."""
+    """Outcome of one check. `low` and `high` bound `ours`, in the unit that `ours` is written in.
+
+    `unit` is what chance draws, and would draw anew: "problems", "PRMs", "policies"; empty where it draws nothing, as
+    in a sum that is recomputed. `p` is that of the verdict (see `verdict.Judged`).
+    """
 
     verdict: Verdict
     text: str
@@ -29,6 +32,8 @@ class Finding:
     ours: str | None = None
     low: float | None = None
     high: float | None = None
+    p: float | None = None
+    unit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +69,17 @@ class Claim:
         return "tested" if self.study is not None and needs is None else "published"
 
 
-def weakest(verdicts: Iterable[Verdict]) -> Verdict:
-    """The weakest of the verdicts of checks that ran; `not run` of none."""
-    return min(verdicts, key=get_args(Verdict).index, default="not run")
+def on_problems(
+    judged: Judged, text: str, published: str | None, ours: str, bounds: Paired, scale: float = 100
+) -> Finding:
+    """Finding on what is drawn anew with the problems; `bounds`, times `scale`, are those of `ours`."""
+    low, high = scale * bounds.low, scale * bounds.high
+    return Finding(judged.verdict, text, published, ours, low, high, judged.p, "problems")
 
 
-def judge(estimate: float, low: float) -> Verdict:
-    """Verdict on a quantity that the claim says is above 0, by the lower end of its interval."""
-    if estimate <= 0:
-        return "fails"
-    return "holds" if low > 0 else "not significant"
+def recomputed(good: bool, text: str, published: str | None = None, ours: str | None = None) -> Finding:
+    """Finding of a sum that is done again: chance plays no part in it."""
+    return Finding("supported" if good else "contradicted", text, published, ours)
 
 
 def points(value: float) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
-from ttstudy.analysis.claims.claim import Finding, Missing, Verdict, judge, points
+from ttstudy.analysis.claims.claim import Finding, Missing, on_problems, points
 from ttstudy.analysis.claims.evidence import Cell, Evidence, average, less
+from ttstudy.analysis.claims.verdict import Judged, every, judge, turned
 from ttstudy.analysis.statistics import Paired
 from ttstudy.kinds.methods import PAPER_SEARCHES
 
@@ -21,15 +22,12 @@ GUIDED = ("best_of_n", *PAPER_SEARCHES)
 
 def finding_above_zero(paired: Paired, text: str, published: str | None = None) -> Finding:
     """Finding on a difference that the claim says is above 0."""
-    verdict = judge(paired.difference, paired.low)
-    return Finding(verdict, text, published, points(paired.difference), 100 * paired.low, 100 * paired.high)
+    return on_problems(judge(paired), text, published, points(paired.difference), paired)
 
 
-def opposite_signs(up: Paired, down: Paired, apart: Paired) -> Verdict:
+def opposite_signs(up: Paired, down: Paired, apart: Paired) -> Judged:
     """Verdict on a claim that one difference is above 0 and another below; `apart` is the first less the second."""
-    if up.difference <= 0 or down.difference >= 0:
-        return "fails"
-    return "holds" if up.low > 0 > down.high and apart.low > 0 else "not significant"
+    return every([judge(up), judge(turned(down)), judge(apart)])
 
 
 def search_lead(study: Evidence, policy: str, prm: str) -> pd.Series:

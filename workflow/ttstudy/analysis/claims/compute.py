@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from ttstudy.analysis import flops
-from ttstudy.analysis.claims.claim import Claim, Finding, Missing
+from ttstudy.analysis.claims.claim import Claim, Finding, Missing, recomputed
 from ttstudy.analysis.claims.evidence import Evidence
 from ttstudy.analysis.claims.published import Published
+from ttstudy.analysis.claims.verdict import Verdict, above, every, judge, known, turned
+from ttstudy.analysis.definitions import MARGIN
+from ttstudy.analysis.statistics import Paired
 
 TRAINED = {
     "Llama-3.2-3B-Instruct": (3e9, 9e12),
@@ -53,8 +57,8 @@ def compute_table(published: Published) -> Finding:
     active = r1._replace(active=R1_ACTIVE).total / distilled.total
     true = [model._replace(parameters=CHECKPOINTS[name]).total for name, model in models.items()]
     good = worst <= 0.005 and all(low <= total <= high for total in totals)
-    return Finding(
-        "holds" if good else "fails",
+    return recomputed(
+        good,
         f"6ND gives the training FLOPs within {100 * worst:.1f} %; the total ratios are {totals[0]:.1f}x and "
         f"{totals[1]:.1f}x, the inference ratios {inferences[0]:.2f}x and {inferences[1]:.2f}x; one PRM pass "
         f"over the first pair's tokens makes its inference ratio {with_prm[0]:.2f}x (7B) or "
@@ -66,15 +70,19 @@ def compute_table(published: Published) -> Finding:
 
 
 def total_compute(study: Evidence) -> Finding:
-    """All compute of a small policy with TTS against that of a larger one whose CoT it matches.
+    """All compute of a small policy with TTS against that of a larger one whose CoT it comes up to.
 
-    It holds where the smaller policy is ahead beyond chance, too.
+    Up to it comes a policy whose interval ends less than `MARGIN` below the larger one's CoT; it may yet where the
+    interval only reaches zero.
     """
     ledger, trained = study.table("ledger"), study.table("training").set_index("model")["flops"].astype(float).dropna()
     ledger = ledger[ledger["benchmark"] == study.benchmark]
-    matched = study.contests[study.contests["difference"] >= 0]
+    pairs = study.contests
+    level, unclear = pairs[pairs["low"] > -MARGIN], pairs[(pairs["low"] <= -MARGIN) & (pairs["high"] >= 0)]
+    matched = level if len(level) else unclear
     if matched.empty:
-        return Finding("fails", "no policy with TTS matches the CoT of a larger one", "100x to 1000x", "none")
+        text = "every policy with TTS is behind the CoT of each larger one beyond chance"
+        return Finding("contradicted", text, "100x to 1000x", "none", p=float(pairs["p"].max()), unit="problems")
     known = matched[matched["policy"].isin(trained.index) & matched["larger"].isin(trained.index)]
     if known.empty:
         raise Missing(f"pretraining tokens of {matched['policy'].iloc[0]} and {matched['larger'].iloc[0]}")
@@ -95,14 +103,29 @@ def total_compute(study: Evidence) -> Finding:
     small = trained[small_name] + float(dearest["training"]) + float(dearest["flops_total"])
     inference = float(cot["flops_total"].iloc[0]) / float(dearest["flops_total"])
     ratio = large / small
+    least = known_margin(pair)
+    sizes = unclear.loc[unclear["ratio"] > pair["ratio"]]
+    if len(level) and ratio >= 100:
+        verdict: Verdict = "supported"
+    else:
+        # a pair of a larger ratio that may yet come level could still be cheaper by as much
+        verdict = "contradicted" if ratio < 100 and (sizes.empty or not len(level)) else "undecided"
     return Finding(
-        "fails" if ratio < 100 else "holds" if pair["won"] else "not significant",
-        f"in this study {small_name} with TTS (N = {budget}) against {large_name}: total compute "
-        f"{ratio:.3g}x with the PRM's training and every pass counted, {plain:.3g}x by the paper's "
-        f"convention; inference {inference:.3g}x",
+        verdict,
+        f"in this study {small_name} with TTS (N = {budget}) "
+        + ("comes up to" if len(level) else "may or may not come up to")
+        + f" {large_name}: total compute {ratio:.3g}x with the PRM's training and every pass counted, {plain:.3g}x by "
+        f"the paper's convention; inference {inference:.3g}x",
         "100x to 1000x",
         f"{ratio:.3g}x",
+        p=least if len(level) else float(pairs["p"].max()),
+        unit="problems",
     )
+
+
+def known_margin(pair: pd.Series) -> float:
+    """p value of a pair's difference being no more than `MARGIN` below zero."""
+    return above(Paired(*pair[["difference", "low", "high", "p"]]), -MARGIN).p
 
 
 CLAIM_14 = Claim(
@@ -122,6 +145,8 @@ def token_ratio(
     """Ratio of the tokens that beam search generates under two named PRMs at equal N."""
 
     def check(study: Evidence) -> Finding:
+        from scipy.special import stdtrit
+
         table = study.table("ledger")
         table = table[(table["method"] == "beam_search") & table["prm"].isin([costly, frugal])]
         pivot = table.pivot_table(
@@ -130,16 +155,20 @@ def token_ratio(
         pivot = pivot.reindex(columns=[costly, frugal]).dropna()
         if pivot.empty:
             raise Missing(f"beam search with {costly} and {frugal} at equal N")
-        ratios = pivot[costly] / pivot[frugal]
-        ratio = float(np.exp(np.log(ratios).mean()))
-        return Finding(
-            "holds" if low <= ratio <= high else "fails",
-            f"beam search generates {ratio:.2f}x the tokens under {costly} (mean of {len(ratios)} cells)",
-            wanted,
-            f"{ratio:.2f}x",
-            float(ratios.min()),
-            float(ratios.max()),
-        )
+        logs = np.log(pivot[costly] / pivot[frugal]).groupby(level=["benchmark", "policy"]).mean()
+        ratio, units = float(np.exp(logs.mean())), len(logs)
+        text = f"beam search generates {ratio:.2f}x the tokens under {costly} (mean of {units} policies on a benchmark)"
+        ours = f"{ratio:.2f}x"
+        if units < 2:
+            return Finding("undecided", text + ", of which one tells no spread", wanted, ours, p=1.0, unit="policies")
+        half = float(stdtrit(units - 1, 0.975) * logs.std(ddof=1) / units**0.5)
+        middle = float(logs.mean())
+        seen = known(middle, middle - half, middle + half)
+        ends = [above(seen, float(np.log(low)))]
+        ends += [turned(above(seen, float(np.log(high))))] if np.isfinite(high) else []
+        judged = every([judge(end, None) for end in ends])
+        bounds = float(np.exp(seen.low)), float(np.exp(seen.high))
+        return Finding(judged.verdict, text, wanted, ours, *bounds, judged.p, "policies")
 
     return check
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
-from ttstudy.analysis.claims.claim import Claim, Finding, Missing, judge, percent, points
+from ttstudy.analysis.claims.claim import Claim, Finding, Missing, on_problems, percent, points
 from ttstudy.analysis.claims.common import RESAMPLES, finding_above_zero, mean_over
 from ttstudy.analysis.claims.evidence import Evidence, less
+from ttstudy.analysis.claims.verdict import judge, known
 
 
 def coverage_outgrows_tts(study: Evidence) -> Finding:
@@ -61,9 +62,8 @@ def harder_benchmark_recovers_less(study: Evidence) -> Finding:
     low, high = np.quantile(drawn[0] - drawn[1], [0.025, 0.975])
     gap = found[0] - found[1]
     text = f"recovered: {percent(found[0])} of the room on MATH-500, {percent(found[1])} on AIME24"
-    return Finding(
-        judge(gap, low), text, "less on AIME24", points(gap), 100 * min(low, gap), 100 * max(high, gap)
-    )
+    seen = known(gap, min(float(low), gap), max(float(high), gap))
+    return on_problems(judge(seen, None), text, "less on AIME24", points(gap), seen)
 
 
 def _recovered(study: Evidence) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ttstudy.analysis import statistics, strategy
+from ttstudy.analysis import difficulty, statistics, strategy
 from ttstudy.analysis.choice import compute_optimal
 from ttstudy.analysis.claims.claim import Missing
 from ttstudy.analysis.claims.published import Published
@@ -206,6 +206,20 @@ class Evidence:
             levels = pd.Series(grids[0].levels, index=grids[0].problem_ids).reindex(table.index)
             self._values[key] = self._fit(table.to_numpy(), levels.to_numpy(dtype=object), table.index)
         return self._values[key], budget
+
+    def chosen_within(self, policy: str, pass_at_1: pd.Series, thirds: bool = False) -> pd.Series:
+        """TTS at the largest budget, mean over PRMs, chosen within absolute levels of Pass@1 or within its thirds."""
+        budget = max((cell.budget for cell in self.grids if cell.policy == policy), default=0)
+        columns = []
+        for cell, grid in self.grids.items():
+            shares = pass_at_1.reindex(grid.problem_ids).to_numpy(dtype=float)
+            if (cell.policy, cell.budget) == (policy, budget) and np.isfinite(shares).all():
+                cuts = [difficulty.thirds(shares)] if thirds else []
+                groups = np.asarray(difficulty.level_of(shares, *cuts), dtype=object)
+                columns.append(self._fit(grid.values, groups, grid.problem_ids))
+        if not columns:
+            raise Missing(f"TTS of {policy} on problems of known difficulty")
+        return average(columns)
 
     def _fit(self, values: np.ndarray, groups: np.ndarray, problem_ids: Sequence[str]) -> pd.Series:
         """Cross-fitted values; what the choice adds to the variance of their mean is kept beside them."""

@@ -6,18 +6,20 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from ttstudy.analysis.claims.claim import Claim, Finding, Missing, Verdict, judge, points
+from ttstudy.analysis.claims.claim import Claim, Finding, Missing, on_problems, points
 from ttstudy.analysis.claims.common import mean_over
 from ttstudy.analysis.claims.evidence import Cell, Evidence, less
+from ttstudy.analysis.claims.verdict import every, judge, known, most, turned
 from ttstudy.kinds.methods import PAPER_SEARCHES
 
 LABELS = "steps labelled right or wrong, scored by the PRMs (table diagnostics)"
 
 
 def flaw(name: str, least: float, what: str) -> Callable[[Evidence], Finding]:
-    """A PRM flaw in the diagnostics table: every PRM's rate, and whether one is clearly above `least`.
+    """A PRM flaw in the diagnostics table: every PRM's rate, and whether most PRMs are clearly above `least`.
 
-    Over all policies of each benchmark, where the table has such rows.
+    Over all policies of each benchmark, where the table has such rows. What the claim speaks of are PRMs: they are
+    counted, so that one bad PRM (or two that are bad on purpose) do not make it, nor one good PRM unmake it.
     """
 
     def check(study: Evidence) -> Finding:
@@ -29,19 +31,23 @@ def flaw(name: str, least: float, what: str) -> Callable[[Evidence], Finding]:
             raise Missing(f"{name} in the diagnostics table (step labels)")
         rows = rows.sort_values("value", kind="stable")
         worst: pd.Series = rows.iloc[-1]
-        clear = int((rows["low"] > least).sum())
-        verdict: Verdict = "holds" if clear else "not significant" if worst["value"] > least else "fails"
+        ends = rows[["value", "low", "high"]].to_numpy(dtype=float) - least
+        seen = [judge(known(*end.tolist()), None) for end in ends]
+        clear = sum(one.verdict == "supported" for one in seen)
+        judged = most(seen)
         where = f" on {worst['benchmark']}" if "benchmark" in rows and rows["benchmark"].nunique() > 1 else ""
         of = "PRMs" if not where else "pairs of a PRM and labelled problems"
         each = ", ".join(f"{row.prm} {row.value:.3f}" for row in rows.itertuples()) if not where else ""
         return Finding(
-            verdict,
+            judged.verdict,
             f"{what}: highest {worst['value']:.3f} ({worst['prm']}{where}), clearly above {least:g} for {clear} of "
-            f"{len(rows)} {of}" + (f" ({each})" if each else ""),
+            f"{len(rows)} {of}, where the claim needs most" + (f" ({each})" if each else ""),
             f"above {least:g}",
             f"{worst['value']:.3f} ({worst['prm']})",
             float(worst["low"]),
             float(worst["high"]),
+            judged.p,
+            "PRMs",
         )
 
     return check
@@ -98,17 +104,12 @@ def flaws_hurt_search(study: Evidence) -> Finding:
     searched = mean_over(study.shared_policies, lambda policy: loss(policy, PAPER_SEARCHES))
     sampled = mean_over(study.shared_policies, lambda policy: loss(policy, ["best_of_n"]))
     gap = study.compare(searched, sampled)
-    alone = study.compare(searched)
-    verdict: Verdict = judge(alone.difference, alone.low)
-    if verdict == "holds" and not gap.low > 0:
-        verdict = "not significant" if gap.difference > 0 else "fails"
+    judged = every([judge(study.compare(searched)), judge(gap)])
     text = (
         f"from {prms[0]} to {prms[-1]} search changes by {points(-searched.mean())}, best-of-N by "
         f"{points(-sampled.mean())}; search less best-of-N is {points(-gap.difference)}"
     )
-    return Finding(
-        verdict, text, "flaws distort search", f"{points(-gap.difference)}", -100 * gap.high, -100 * gap.low
-    )
+    return on_problems(judged, text, "flaws distort search", f"{points(-gap.difference)}", turned(gap))
 
 
 CLAIM_22 = Claim(

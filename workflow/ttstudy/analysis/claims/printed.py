@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ttstudy.analysis.claims.claim import Claim, Finding
+from ttstudy.analysis.claims.claim import Claim, Finding, recomputed
 from ttstudy.analysis.claims.published import HALF_UNIT, PROBLEMS, Published, billions
 
 
@@ -12,8 +12,8 @@ def size_range(published: Published) -> Finding:
     names = set(published.table["prm"]) - {""}
     prms = [size for size in map(billions, sorted(names)) if size]
     found = (min(policies), max(policies), min(prms), max(prms))
-    return Finding(
-        "holds" if found == (0.5, 72.0, 1.5, 72.0) else "fails",
+    return recomputed(
+        found == (0.5, 72.0, 1.5, 72.0),
         f"the models named have {found[0]:g}B to {found[1]:g}B (policies) and "
         f"{found[2]:g}B to {found[3]:g}B (PRMs)",
         "0.5B to 72B, 1.5B to 72B",
@@ -37,6 +37,10 @@ CLAIM_23 = Claim(
 )
 
 
+PLACES = ("Table 3", "Table 5", "Table 6", "Figure 1")
+"""Where the paper gives accuracies of named models."""
+
+
 def averages(published: Published) -> Finding:
     """Each printed average is the mean of its two cells."""
     wrong, checked = [], 0
@@ -53,7 +57,7 @@ def averages(published: Published) -> Finding:
                 name = row.policy + (f" with the {row.prm}" if row.prm else "")
                 wrong.append(f"{where}, {name}: {row.value:.1f} printed, {mean:.2f} computed")
     text = "; ".join(wrong) if wrong else f"all {checked} averages are the means of their cells"
-    return Finding("fails" if wrong else "holds", text, f"{checked} averages", f"{len(wrong)} wrong")
+    return recomputed(not wrong, text, f"{checked} averages", f"{len(wrong)} wrong")
 
 
 CLAIM_42 = Claim(
@@ -69,7 +73,7 @@ def agreement(published: Published) -> Finding:
     """The same cell has the same number wherever it is printed."""
     rows = published.rows(quantity="accuracy")
     rows = rows[
-        rows["where"].isin(["Table 3", "Table 5", "Table 6", "Figure 1"]) & (rows["benchmark"] != "mean")
+        rows["where"].isin(PLACES) & (rows["benchmark"] != "mean")
     ]
     # Table 3's extra budget and Table 6's two PRMs are cells of their own
     rows = rows[(rows["budget"].isin(["", "1"])) & (rows["prm"] == "")]
@@ -83,9 +87,7 @@ def agreement(published: Published) -> Finding:
             shown = ", ".join(f"{w} {x:.1f}" for w, x in zip(part["where"], part["value"], strict=True))
             clashes.append(f"{policy} on {benchmark}: {shown}")
     text = "; ".join(clashes) if clashes else f"all {compared} cells that are printed twice agree"
-    return Finding(
-        "fails" if clashes else "holds", text, f"{compared} cells", f"{len(clashes)} in disagreement"
-    )
+    return recomputed(not clashes, text, f"{compared} cells", f"{len(clashes)} in disagreement")
 
 
 CLAIM_43 = Claim(
@@ -100,7 +102,7 @@ CLAIM_43 = Claim(
 def single_runs(published: Published) -> Finding:
     """The authors' own accuracies are whole numbers of problems, as one run gives them."""
     rows = published.rows(quantity="accuracy")
-    rows = rows[rows["benchmark"].isin(list(PROBLEMS)) & (rows["where"] != "Table 2")]
+    rows = rows[rows["benchmark"].isin(list(PROBLEMS)) & rows["where"].isin(PLACES)]
     odd_own, odd_reference = [], set()
     for row in rows.itertuples():
         n = PROBLEMS[row.benchmark]
@@ -114,8 +116,8 @@ def single_runs(published: Published) -> Finding:
     )
     if odd_own:
         text = f"not a whole number of problems: {odd_own[0]}"
-    return Finding(
-        "fails" if odd_own else "holds",
+    return recomputed(
+        not odd_own,
         f"{text}; borrowed or averaged: {', '.join(sorted(odd_reference))}",
         None,
         f"{len(odd_own)} of the authors', {len(odd_reference)} of the references",

@@ -7,11 +7,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from ttstudy.analysis.claims.claim import Claim, Finding, Missing, Verdict, judge, percent, points
+from ttstudy.analysis.claims.claim import Claim, Finding, Missing, on_problems, percent, points, recomputed
 from ttstudy.analysis.claims.common import GUIDED, finding_above_zero, mean_over, resampled, spearman
 from ttstudy.analysis.claims.evidence import Cell, Evidence, less
-from ttstudy.analysis.claims.published import Published, counts
-from ttstudy.analysis.definitions import SIGNIFICANT
+from ttstudy.analysis.claims.published import Published, counts, on_counts
+from ttstudy.analysis.claims.verdict import judge, ranks_agree, turned
+from ttstudy.analysis.statistics import Paired
 
 
 def falls_with_n(published: Published) -> Finding:
@@ -19,15 +20,12 @@ def falls_with_n(published: Published) -> Finding:
     late = published.accuracy("Table 3", "Llama-3.2-1B-Instruct", "AIME24", "512")
     early = published.accuracy("Table 3", "Llama-3.2-1B-Instruct", "AIME24")
     c = counts(late, early, "AIME24")
-    verdict: Verdict = "fails" if late >= early else "holds" if c.p < SIGNIFICANT else "not significant"
-    return Finding(
-        verdict,
+    return on_counts(
+        counts(early, late, "AIME24").judged,
         f"AIME24 goes from {early:.1f} % to {late:.1f} % at N = 512, {c.b} to {c.a} of {c.problems} problems "
         f"(p = {c.p:.2g})",
         f"{early:.1f} % to {late:.1f} %",
-        f"{c.difference:+.1f} points",
-        c.low,
-        c.high,
+        c,
     )
 
 
@@ -50,13 +48,12 @@ def over_optimisation(study: Evidence) -> Finding:
     falls = {prm: mean_over(study.shared_policies, partial(fall, prm=prm)) for prm in prms}
     gap = study.compare(falls[prms[-1]])
     shown = ", ".join(f"{points(-falls[prm].mean())} with {prm}" for prm in prms)
-    return Finding(
-        judge(gap.difference, gap.low),
+    return on_problems(
+        judge(gap),
         f"from the smallest to the largest N, PRM-Max of best-of-N changes by {shown}",
         "accuracy falls at N = 512",
         f"{points(-gap.difference)} with {prms[-1]}",
-        -100 * gap.high,
-        -100 * gap.low,
+        turned(gap),
     )
 
 
@@ -89,8 +86,8 @@ def voting_sensitivity(published: Published) -> Finding:
     skywork, qwen = spans
     good = min(gaps[skywork]) > 0 and spans[skywork] > spans[qwen] and max(map(abs, gaps[qwen])) <= 0.4
     shown = {prm: ", ".join(f"{gap:+.1f}" for gap in gaps[prm]) for prm in gaps}
-    return Finding(
-        "holds" if good else "fails",
+    return recomputed(
+        good,
         f"seven rules span {spans[skywork]:.1f} points with Skywork-7B and {spans[qwen]:.1f} with Qwen-7B; "
         f"vote minus max is {shown[skywork]} and {shown[qwen]} (min, last, avg)",
         f"{spans[skywork]:.1f} against {spans[qwen]:.1f} points",
@@ -126,7 +123,10 @@ CLAIM_30 = Claim(
 
 
 def accuracy_follows_prm(study: Evidence) -> Finding:
-    """TTS accuracy rises with the PRM's skill; rank correlation above 0.7."""
+    """TTS accuracy rises with the PRM's skill.
+
+    What the claim speaks of are PRMs: their order is tested against all others (exactly), and over problems too.
+    """
     prms = study.graded_prms(3)
 
     def value(policy: str, prm: str) -> pd.Series:
@@ -140,15 +140,18 @@ def accuracy_follows_prm(study: Evidence) -> Finding:
     estimate, low, high = resampled(
         [pd.concat(columns, axis=1)], lambda accuracy: spearman(skill, accuracy), study.seed
     )
-    verdict: Verdict = "fails" if estimate <= 0.7 else "holds" if low > 0 else "not significant"
+    chance = ranks_agree(np.array([column.mean() for column in columns]), skill, spearman)
+    judged = judge(Paired(estimate, low, high, chance), None)
     shown = ", ".join(f"{c.name} (AUC {study.quality[str(c.name)]:.3f}) {percent(c.mean())}" for c in columns)
     return Finding(
-        verdict,
-        f"rank correlation {estimate:+.2f}: {shown}",
+        judged.verdict,
+        f"rank correlation {estimate:+.2f}, p = {chance:.2g} over {len(prms)} PRMs: {shown}",
         "7.66 ln(skill) + 44.31",
         f"{estimate:+.2f}",
         low,
         high,
+        judged.p,
+        "PRMs",
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics
-from ttstudy.analysis.claims.claim import Finding, Missing, Verdict
-from ttstudy.analysis.definitions import SIGNIFICANT
+from ttstudy.analysis.claims.claim import Finding, Missing
+from ttstudy.analysis.claims.verdict import Judged, every, judge
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "reports" / "published.csv"
 """The numbers that the paper, its figures, its authors and the article state; one row each."""
@@ -78,6 +78,17 @@ class Counts(NamedTuple):
     low: float
     high: float
 
+    @property
+    def judged(self) -> Judged:
+        """Verdict on a claim that the first accuracy is above the second."""
+        return judge(statistics.Paired(self.difference / 100, self.low / 100, self.high / 100, self.p))
+
+
+def on_counts(judged: Judged, text: str, published: str | None, shown: Counts) -> Finding:
+    """Finding on published counts of problems; `shown` is the difference that stands for it."""
+    ours = f"{shown.difference:+.1f} points"
+    return Finding(judged.verdict, text, published, ours, shown.low, shown.high, judged.p, "problems")
+
 
 def counts(a: float, b: float, benchmark: str) -> Counts:
     """Fisher's test and Newcombe's interval (points) of two percentages on one benchmark."""
@@ -110,6 +121,7 @@ class Side(NamedTuple):
         wanted = {key: text for key, text in (("prm", self.prm), ("method", self.method)) if text}
         return published.accuracy(self.where, self.policy, benchmark, self.budget, **wanted)
 
+
 Check = Callable[[Published], Finding]
 
 
@@ -126,27 +138,14 @@ def versus(*contests: tuple[Side, Side, str], remark: str = "") -> Check:
             f"problems (p = {c.p:.2g})"
             for left, right, benchmark, c in results
         ]
-        verdict = verdict_of([(left, right, c) for left, right, _, c in results])
-        first = results[0]
-        return Finding(
-            verdict,
+        return on_counts(
+            every([c.judged for *_, c in results]),
             "; ".join(texts) + remark,
             ", ".join(f"{left:.1f} % > {right:.1f} %" for left, right, _, _ in results),
-            f"{first[3].difference:+.1f} points",
-            first[3].low,
-            first[3].high,
+            results[0][3],
         )
 
     return check
-
-
-def verdict_of(results: Sequence[tuple[float, float, Counts]]) -> Verdict:
-    """Verdict on contests (left, right, their counts) all of which the claim says the left one wins."""
-    if any(left < right for left, right, _ in results):
-        return "fails"
-    if any(left == right or c.p >= SIGNIFICANT for left, right, c in results):
-        return "not significant"
-    return "holds"
 
 
 def billions(name: str) -> float:

@@ -1,8 +1,7 @@
 """Claims on which method is best, for which policy, PRM and level.
 
-Differences are between values on the same problems; a claim whose order holds but whose interval covers
-zero is "not significant". The contrasts are the smallest and largest policies, and the best and worst PRMs
-by step AUC.
+Differences are between values on the same problems. The contrasts are the smallest and largest policies, and the best
+and worst PRMs by step AUC: these models as they are, so what is drawn by chance are problems.
 """
 
 from __future__ import annotations
@@ -15,10 +14,12 @@ import numpy as np
 import pandas as pd
 
 from ttstudy.analysis import statistics, strategy
-from ttstudy.analysis.claims.claim import Claim, Finding, Missing, Verdict, points, weakest
+from ttstudy.analysis.claims.claim import Claim, Finding, Missing, on_problems, points, recomputed
 from ttstudy.analysis.claims.common import GUIDED, mean_over, opposite_signs, search_lead, spearman
 from ttstudy.analysis.claims.evidence import Cell, Evidence, average, less
-from ttstudy.analysis.definitions import SIGNIFICANT
+from ttstudy.analysis.claims.verdict import Judged, above, every, judge
+from ttstudy.analysis.definitions import MARGIN, SIGNIFICANT
+from ttstudy.analysis.statistics import Paired
 from ttstudy.kinds.methods import PAPER_SEARCHES
 from ttstudy.vocabulary import LEVELS
 
@@ -32,12 +33,18 @@ class _Duel(NamedTuple):
     worse: str
     difference: float
     p: float
+    small: bool
+    """Whether the whole interval lies within `MARGIN` of zero."""
 
 
 def depends_on_all_three(study: Evidence) -> Finding:
-    """The best method changes with the policy, the PRM and the level, the other two held fixed."""
+    """The best method changes with the policy, the PRM and the level, the other two held fixed.
+
+    That no order is seen to turn round says nothing against it: contradicted it cannot be, only equivalent, where no
+    two methods differ by more than the margin anywhere.
+    """
     duels = _duels(study)
-    verdicts: list[Verdict] = []
+    axes: list[Judged] = []
     texts = []
     for axis, name in enumerate(("policy", "PRM", "difficulty")):
         moves = [
@@ -48,7 +55,8 @@ def depends_on_all_three(study: Evidence) -> Finding:
             and all((a[k] == b[k]) == (k != axis) for k in range(3))
         ]
         sure = [(a, b) for a, b in moves if a.p < SIGNIFICANT and b.p < SIGNIFICANT]
-        verdicts.append("holds" if sure else "not significant" if moves else "fails")
+        p = min((max(a.p, b.p) for a, b in moves), default=1.0)
+        axes.append(Judged("supported" if sure else "equivalent" if all(d.small for d in duels) else "undecided", p))
         shown = max(sure or moves, key=lambda pair: min(x.difference for x in pair), default=None)
         if shown is None:
             texts.append(f"{name}: no two cells prefer different methods")
@@ -56,13 +64,15 @@ def depends_on_all_three(study: Evidence) -> Finding:
             a, b = shown
             sense = "reversed beyond chance" if sure else "reversed within the noise"
             texts.append(f"{name}: {a.better} over {a.worse} at {a[axis]}, {sense} at {b[axis]}")
-    held = f"{verdicts.count('holds')} of 3"
-    return Finding(weakest(verdicts), "; ".join(texts), "the best method depends on all three", held)
+    seen = f"{sum(axis.verdict == 'supported' for axis in axes)} of 3"
+    judged = every(axes)
+    stated = "the best method depends on all three"
+    return Finding(judged.verdict, "; ".join(texts), stated, seen, p=judged.p, unit="problems")
 
 
 def _duels(study: Evidence) -> list[_Duel]:
-    """Every two method families in every (policy, PRM, level) cell; p adjusted (Holm) over all of them."""
-    found, raw = [], []
+    """Every two method families in every (policy, PRM, level) cell; p adjusted (Holm) over those that differ at all."""
+    found: list[_Duel] = []
     for policy in study.policies:
         for prm in sorted({cell.prm for cell in study.grids if cell.policy == policy}):
             try:
@@ -79,12 +89,14 @@ def _duels(study: Evidence) -> list[_Duel]:
                 for a, b in combinations(range(len(families)), 2):
                     gap = statistics.paired_difference(values[rows, a], values[rows, b], seed=study.seed)
                     better, worse = (families[a], families[b])[:: 1 if gap.difference > 0 else -1]
-                    if gap.difference != 0:
-                        found.append(_Duel(policy, prm, level, cell.budget, better, worse, abs(gap.difference), gap.p))
-                        raw.append(gap.p)
+                    small = -MARGIN < gap.low and gap.high < MARGIN
+                    lead = abs(gap.difference)
+                    found.append(_Duel(policy, prm, level, cell.budget, better, worse, lead, gap.p, small))
     if not found:
         raise Missing("two guided methods at one budget")
-    return [duel._replace(p=float(p)) for duel, p in zip(found, statistics.holm(raw), strict=True)]
+    apart = [k for k, duel in enumerate(found) if duel.difference]
+    adjusted = dict(zip(apart, statistics.holm([found[k].p for k in apart]).tolist(), strict=True))
+    return [duel._replace(p=adjusted.get(k, 1.0)) for k, duel in enumerate(found)]
 
 
 CLAIM_3 = Claim(
@@ -113,15 +125,13 @@ def search_helps_small(study: Evidence) -> Finding:
     rho = spearman(np.array([study.parameters[name] for name in names]), means)
     small, large = leads[names[0]], leads[names[-1]]
     gap = study.compare(small, large)
-    verdict = opposite_signs(study.compare(small), study.compare(large), gap) if rho < 0 else "fails"
+    judged = opposite_signs(study.compare(small), study.compare(large), gap)
     text = (
         f"with {prm} search leads best-of-N by {points(means[0])} for {names[0]} and {points(means[-1])} for "
         f"{names[-1]} (rank correlation with size {rho:+.2f})"
     )
     ours = f"{points(gap.difference)} between the two"
-    return Finding(
-        verdict, text, "search for small, best-of-N for large", ours, 100 * gap.low, 100 * gap.high
-    )
+    return on_problems(judged, text, "search for small, best-of-N for large", ours, gap)
 
 
 CLAIM_5 = Claim(
@@ -142,13 +152,13 @@ def search_needs_good_prm(study: Evidence) -> Finding:
         for prm in (prms[0], prms[-1])
     )
     gap = study.compare(good, bad)
-    verdict = opposite_signs(study.compare(good), study.compare(bad), gap)
+    judged = opposite_signs(study.compare(good), study.compare(bad), gap)
     text = (
         f"over the policies that all PRMs share, search leads best-of-N by {points(good.mean())} with {prms[0]} and "
         f"{points(bad.mean())} with {prms[-1]}"
     )
     ours = f"{points(gap.difference)} between the two"
-    return Finding(verdict, text, "the sign changes with the PRM", ours, 100 * gap.low, 100 * gap.high)
+    return on_problems(judged, text, "the sign changes with the PRM", ours, gap)
 
 
 CLAIM_6 = Claim(
@@ -173,8 +183,8 @@ def sampling_ignores_prm(study: Evidence) -> Finding:
         raise Missing("best-of-N and a search with at least two PRMs in the ledger")
     same, differ = int((sampled["nunique"] == 1).sum()), int((searched["nunique"] > 1).sum())
     good = same == len(sampled) and differ == len(searched)
-    return Finding(
-        "holds" if good else "fails",
+    return recomputed(
+        good,
         f"best-of-N spends the same tokens under every PRM in {same} of {len(sampled)} cells, search "
         f"different ones in {differ} of {len(searched)}",
         "sampling does not depend on the PRM, search does",
@@ -219,24 +229,28 @@ def difficulty_pattern(study: Evidence) -> Finding:
     if not gaps:
         raise Missing(f"best-of-N, beam search and DVTS with {prm} at one budget")
     worst = min(gaps, key=lambda gap: gap.difference)
-    # of so many comparisons some would be lost by chance alone
+    # of so many comparisons some would be lost by chance alone: `every` corrects for their number
+    found = [judge(gap) for gap in gaps]
+    judged = every(found)
     adjusted = statistics.holm([gap.p for gap in gaps])
-    lost = [name for name, gap, p in zip(names, gaps, adjusted, strict=True) if gap.high < 0 and p < SIGNIFICANT]
+    lost = [
+        name
+        for name, one, p in zip(names, found, adjusted, strict=True)
+        if one.verdict == "contradicted" and p < SIGNIFICANT
+    ]
     against = list(dict.fromkeys(lost))
-    verdict: Verdict = "fails" if against else "holds" if hits == cells and worst.low > 0 else "not significant"
     text = f"the paper's method is the best, or level with it, in {hits} of {cells} cells"
     text += (
-        f", and significantly worse than another in {', '.join(against)}"
+        f", and worse than another beyond chance in {', '.join(against)}"
         if against
-        else ", and nowhere clearly worse"
+        else ", and nowhere worse beyond chance"
     )
-    return Finding(
-        verdict,
+    return on_problems(
+        judged,
         text + " (sizes all below 0.1B are moved onto the paper's scale)",
         "best-of-N, DVTS or beam search by size and level",
         f"{hits} of {cells}; at worst {points(worst.difference)}",
-        100 * worst.low,
-        100 * worst.high,
+        worst,
     )
 
 
@@ -244,7 +258,7 @@ def _paper_pattern(parameters: float, level: str) -> str:
     """Best method that the paper finds (section 4.3)."""
     if parameters < 7e9:
         return "best_of_n" if level == "easy" else "beam_search"
-    if parameters <= 32.5e9:
+    if parameters <= strategy.UP_TO_32B:
         return "beam_search" if level == "hard" else "dvts"
     return "best_of_n"
 
@@ -277,15 +291,22 @@ def fixed_rule_suffices(study: Evidence) -> Finding:
     if not gaps:
         raise Missing(f"the methods of the authors' rule with {prm}")
     gap, optimism = study.compare(average(gaps)), average(promised).mean()
-    verdict: Verdict = "fails" if gap.high < 0 else "holds" if gap.low > 0 else "not significant"
+    judged = no_worse(gap)
     text = (
         f"with {prm} the rule by size is {points(gap.difference)} from the choice made on other problems; "
         f"the choice made on the same problems promises {points(optimism)} too much (sizes all below 0.1B "
         "are moved onto the paper's scale)"
     )
-    return Finding(
-        verdict, text, "the rule is compute-optimal", points(gap.difference), 100 * gap.low, 100 * gap.high
-    )
+    return on_problems(judged, text, "the rule is compute-optimal", points(gap.difference), gap)
+
+
+def no_worse(gap: Paired) -> Judged:
+    """Verdict on a claim that nothing is better: contradicted below zero, supported less than `MARGIN` below it."""
+    below = judge(gap, None)
+    if below.verdict == "contradicted":
+        return below
+    near = judge(above(gap, -MARGIN), None)
+    return near if near.verdict == "supported" else Judged("undecided", below.p)
 
 
 CLAIM_40 = Claim(

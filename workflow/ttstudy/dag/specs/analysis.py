@@ -223,12 +223,13 @@ class HeadlineSpec(Coded):
 
 
 class ClaimsSpec(Coded):
-    """Verdicts of the paper's claims; `published` is a digest of the published numbers."""
+    """Verdicts of the paper's claims; `published` is a digest of the published numbers, `primary` rises."""
 
     step = "claims"
     seed: int
     published: str
     tables: dict[str, File]
+    primary: list[int] = []
 
 
 class ReportSpec(Coded):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ttstudy.analysis.definitions import TTS, WIN
+from ttstudy.kinds.methods import METHODS
 from ttstudy.report.blocks import DIFFERENCE, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import MAYBE, ON_LIGHT, ONE, PHONE_SAFE, plain, wrapped
@@ -20,22 +21,27 @@ def _tell(given: Given) -> Told:
     prm = study.reference_prm
     here = frame[(frame["prm"] == prm) & (frame["policy"] != frame["larger"])]
     ahead = here[here["low"] > 0]
-    apart = here[here["won"]]
+    won = here[here["won"]]
     behind = int((here["high"] < 0).sum())
     finding = (
-        f"With {prm}, the smaller policy is ahead of the larger one's {one} in {len(ahead)} of "
-        f"{len(here)} pairs "
-        f"(intervals above zero), {len(apart)} of them after Holm's correction; it is behind in {behind}."
+        f"With {prm}, {len(won)} of {len(here)} pairs of a smaller policy with TTS and a larger one's {one} are won. "
+        f"The interval lies above zero in {len(ahead)}, below it in {behind}."
         if len(here)
         else "There are no two policies of different, known sizes to compare."
     )
     own = frame[(frame["prm"] == prm) & (frame["policy"] == frame["larger"])]
     before = int(ahead["ahead"].sum())
     if before:
-        finding += f" In {before} of the {len(ahead)} its own {one} is ahead already, without TTS."
+        finding += f" In {before} of the {len(ahead)} the smaller policy's own {one} is ahead already, without TTS."
     better = own[own["low"] > 0]
     if len(own):
         finding += f" Against its own {one}, TTS with {prm} is ahead for {len(better)} of {len(own)} policies."
+    alone = own[[METHODS[name].judged != "prm" for name in own["method"]]]
+    if len(alone):
+        finding += (
+            f" For {len(alone)} of {len(own)} policies the method chosen most often is a vote without a PRM: what they "
+            "gain is no PRM's."
+        )
     columns = [
         C("policy", "Policy with TTS", facet=True), PRM, C("larger", f"{short} of", facet=True),
         C("ratio", "Size ratio", "ratio"), C("tts", "TTS, %", "percent"), C("cot", f"{short}, %", "percent"),
@@ -50,7 +56,7 @@ def _tell(given: Given) -> Told:
     )  # fmt: skip
     method = (
         f"TTS is {TTS}, so a lucky choice does not count. "
-        "Differences are paired problem by problem (BCa bootstrap, sign-flip test). On the diagonal a policy "
+        "Differences are paired problem by problem (Tango's score interval, sign-flip test). On the diagonal a policy "
         f"meets its own {one}. "
         f"{WIN}. The figure shows {prm}, "
         f"{'the PRM with the best AUC on validation rollouts' if study.auc else 'the first PRM configured'}; "
