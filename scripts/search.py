@@ -1,24 +1,28 @@
-"""Search with a PRM: beam search or DVTS at one budget, all problems of a block together."""
+"""Search with a PRM: one method at one budget, all problems together, each at its own pace."""
 
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import astuple
 from functools import partial
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from ttstudy.dag.specs.generation import SearchSpec
 from ttstudy.data import tables
 from ttstudy.data.prompts import messages
 from ttstudy.methods.options import Options
-from ttstudy.methods.run import run
+from ttstudy.methods.pace import Watch
+from ttstudy.methods.run import ANSWER_COLUMNS, COUNTERS, NODE_COLUMNS, search
 from ttstudy.policies.opening import open_policy
 from ttstudy.prms import open_prm
 from ttstudy.run import sharing, steps
 from ttstudy.run.progress import bar
 
+CANDIDATES_PER_BLOCK = 1024
+"""Candidate solutions of the problems that are saved together, where the study does not say how many these are."""
+
 
 def step(spec: SearchSpec, log_path: Path | None) -> None:
-    """Search block by block, saving each; a killed run goes on from the last block."""
+    """Search, saving the problems that have ended block by block; a killed run goes on with the others."""
     steps.enter(spec)
     options = Options.of(spec.method, spec.budget, spec.options, spec.sampling)
     problems = sharing.share(spec, tables.of("benchmark", spec.benchmark))
@@ -33,33 +37,37 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
         engine = steps.policy(spec, policy, seat, open_policy)
         patched = bool(spec.engine.options.get("batch_invariant"))
         reward_model = steps.prm(spec, prm, apart, partial(open_prm, apart=True, patched=patched))
-        done = tokens = 0
+        watch = Watch()
 
-        def compute(rows: list[int]) -> dict[str, pd.DataFrame]:
-            nonlocal done, tokens
-            items = [
+        def work(rows: list[int]) -> Iterator[tuple[int, dict[str, list[tuple[Any, ...]]]]]:
+            done = len(problems) - len(rows)
+            items = (
                 (row.problem_id, row.problem, engine.encode_chat(messages(spec.prompt, row.problem, spec.thinking)))
                 for row in problems.iloc[rows].itertuples()
-            ]
-            result = run(
-                items, engine, reward_model, options, spec.seeds, lambda _depth, _open, n: progress(done, tokens + n)
             )
-            done += len(items)
-            tokens += result.counters.response_tokens
-            progress(done, tokens)
-            return {"answers": result.answers, "nodes": result.nodes, "cost": pd.DataFrame([asdict(result.counters)])}
+            told = search(
+                items, engine, reward_model, options, spec.seeds, lambda n, tokens: progress(done + n, tokens), watch
+            )
+            for place, found in told:
+                cost = [astuple(found.counters)]
+                yield rows[place], {"answers": found.answers, "nodes": found.nodes, "cost": cost}
 
-        frames = steps.in_parts(output, list(range(len(problems))), spec.options.problems_per_block, compute)
-        # Totals, so that the table does not tell how the problems were cut into blocks.
-        cost = frames["cost"].sum().to_frame().T.drop(columns=["engine_calls", "prm_calls"])
+        columns = {"answers": ANSWER_COLUMNS, "nodes": NODE_COLUMNS, "cost": COUNTERS}
+        block = spec.options.problems_per_block or max(1, CANDIDATES_PER_BLOCK // spec.budget)
+        frames = steps.as_they_end(output, len(problems), block, columns, work)
+        cost = frames["cost"].sum().to_frame().T
         tables.write("search_cost", cost, spec.outputs["cost"])
         tables.write("nodes", frames["nodes"], spec.outputs["nodes"])
         tables.write("search_responses", frames["answers"], output)
-        steps.took(tokens=cost["response_tokens"].sum())
+        steps.took(
+            tokens=cost["response_tokens"].sum(),
+            policy_idle_seconds=watch.policy_idle,
+            prm_idle_seconds=watch.prm_idle,
+        )
         steps.finish(output)
         if log is not None:
-            calls = frames["cost"][["engine_calls", "prm_calls"]].sum().to_dict()
-            print(f"{label}: {tokens:,} tokens drawn in {clock()}; {calls}", file=log)
+            idle = f"policy idle {watch.policy_idle:.1f} s, PRM idle {watch.prm_idle:.1f} s of {watch.seconds:.1f} s"
+            print(f"{label}: {watch.tokens:,} tokens drawn in {clock()}; {idle}", file=log)
             if over := int(cost["prm_overlong"].iloc[0]):
                 print(
                     f"{label}: {over:,} of {cost['prm_scored'].iloc[0]:,} candidates end past the PRM's context, "

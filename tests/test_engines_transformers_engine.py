@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.test_engines_checkpoint import make_checkpoint
+from ttstudy.models.network import Cache
 from ttstudy.policies import native as transformers_engine
 from ttstudy.policies.native import NativeEngine
 from ttstudy.policies.opening import open_engine
@@ -248,15 +249,15 @@ def test_the_cache_stays_within_its_bound(checkpoints: dict[str, Path]) -> None:
     engine = open_engine(checkpoints["deep"], cache_bytes=bound, context=128)
     assert isinstance(engine, NativeEngine) and engine.network is not None
     largest = 0
-    grow = transformers_engine.Cache.grow
+    grow = Cache.grow
 
-    def watched(cache: transformers_engine.Cache, length: int) -> None:
+    def watched(cache: Cache, length: int) -> None:
         nonlocal largest
         grow(cache, length)
         largest = max(largest, sum(t.nbytes for t in (*cache.keys, *cache.values)))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transformers_engine.Cache, "grow", watched)
+        patch.setattr(Cache, "grow", watched)
         done = engine.generate([Request(PROMPT, Sampling(1.3, max_tokens=500), seed=i) for i in range(64)])
     assert max(completion.tokens for completion in done) == 124
     assert bound / 2 < largest <= bound

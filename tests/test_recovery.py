@@ -26,7 +26,8 @@ def test_a_killed_step_goes_on_after_its_last_finished_part(finished, tmp_path, 
         spec = paths.blocks(layout, "sums", "smoke-40k", "samples")[0]
     else:
         spec = paths.searches(layout, "sums", "smoke-40k", "smoke-good", "beam_search")[8]
-        blocks = spec.options.model_copy(update={"problems_per_block": 2})
+        # One problem at a time, so that the parts do not all come at once.
+        blocks = spec.options.model_copy(update={"problems_per_block": 2, "max_live": spec.budget})
         spec = spec.model_copy(update={"options": blocks})
     made = list(spec.outputs.values())
     copies = [str(tmp_path / Path(path).name) for path in made]

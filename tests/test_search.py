@@ -290,13 +290,14 @@ def test_boxed_ends_a_path_only_where_asked():
 
 def test_problems_advance_together_and_finished_ones_leave():
     script = EARLY | TIES | CUT | BLANK
-    result = searched(script, max_depth=4)
+    prm = ScriptedPRM()
+    result = searched(script, prm, max_depth=4)
     for alone in (EARLY, TIES, CUT, BLANK):
         (name,) = [place for place in alone if "/" not in place]
         single = searched(alone, max_depth=4)
         assert answered(result, name) == answered(single, name)
         assert kept(result, name) == kept(single, name)
-    assert result.counters.engine_calls == result.counters.prm_calls == 4
+    assert prm.calls == 4
 
 
 def test_context_ends_a_path_that_has_no_room_for_another_token():
@@ -381,7 +382,7 @@ def test_batched_is_one_at_a_time_in_any_order_and_chunk(options):
         parts = [other[other["problem_id"] == problem_id] for problem_id, _, _ in PROBLEMS]
         pd.testing.assert_frame_equal(whole, pd.concat(parts, ignore_index=True))
     assert policy.calls <= options.max_depth * 3 < many.calls
-    assert many.largest == prm.largest == 5
+    assert many.largest == 5 >= prm.largest > 1
     assert len(set(policy.seeds)) == len(policy.seeds)
 
 
@@ -389,7 +390,7 @@ def test_batched_is_one_at_a_time_in_any_order_and_chunk(options):
 def test_counters_and_discarded_tokens_are_those_of_engine_prm_and_tree(options):
     result, policy, prm = draw(options)
     counters, nodes, answers = result.counters, result.nodes, result.answers
-    assert (counters.engine_calls, counters.prm_calls) == (policy.calls, prm.calls)
+    assert (counters.problems, counters.requests) == (len(PROBLEMS), len(nodes))
     assert (counters.response_tokens, counters.prompt_tokens) == (policy.tokens, policy.prompt_tokens)
     assert nodes["tokens"].sum() == policy.tokens and counters.prm_tokens == prm.tokens
     parent = nodes.set_index(["problem_id", "tree", "node"])["parent"].to_dict()

@@ -11,7 +11,7 @@ import pytest
 
 from ttstudy.kinds.methods import SEARCHES
 from ttstudy.methods.options import Options
-from ttstudy.methods.run import run
+from ttstudy.methods.run import run, search
 
 TOKENS = ["<pad>", "<s>", "</s>", "<unk>", "\n\n", "\n", " ", *"abcdefgh"]
 HIDDEN = 32
@@ -117,9 +117,20 @@ def test_blocks_of_problems_and_chunks_of_candidates_change_nothing(folders, met
         pd.testing.assert_frame_equal(frame, getattr(chunked, table), check_exact=True)
     assert {"open", "eos", "length", "depth"} <= set(whole.nodes["finish"])
     assert whole.nodes["score"].nunique() > 100
-    depths = whole.nodes.groupby("depth")["text"].any()  # where all steps are blank, none is scored
-    assert (whole.counters.engine_calls, whole.counters.prm_calls) == (len(depths), depths.sum())
     assert whole.counters.prm_tokens == prm.tokens < whole.counters.prm_tokens_reencoded
+
+
+@pytest.mark.parametrize("method", SEARCHES)
+@pytest.mark.parametrize("lookahead", [0, 2])
+def test_a_problem_costs_among_others_what_it_costs_alone(folders, method, lookahead):
+    options = Options(method=method, budget=16, max_step_tokens=12, max_depth=5, temperature=1.0, lookahead=lookahead)
+    engine, prm, problems = opened(folders)
+    together = dict(search(problems, engine, prm, options, SEED))
+    for place in (0, 5):
+        (number, alone), *_ = search(problems[place : place + 1], *opened(folders)[:2], options, SEED)
+        assert number == 0 and alone.counters == together[place].counters
+    assert sum(found.counters.prm_tokens for found in together.values()) == prm.tokens
+    assert sum(found.counters.prm_tokens_reencoded for found in together.values()) == prm.tokens_reencoded
 
 
 def test_scores_are_those_of_the_whole_solution(folders):

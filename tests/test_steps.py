@@ -61,6 +61,50 @@ def test_another_block_size_never_takes_one_part_for_another(tmp_path):
     assert frame["item"].tolist() == list(range(6))
 
 
+COLUMNS = {"squares": ["item_squared"], "names": ["name", "letters"]}
+
+
+def ending(calls: list[list[int]], order=lambda items: items, stop: int = 10**6):
+    """Work whose items end in another order, and which is killed after `stop` of them."""
+
+    def work(items: list[int]):
+        calls.append(items)
+        for place, item in enumerate(order(items)):
+            if place == stop:
+                raise KeyboardInterrupt
+            yield item, {"squares": [(item**2,)], "names": [(f"n{item}", ["a"] * item)] * 2}
+
+    return work
+
+
+def test_items_that_end_in_any_order_are_kept_as_they_end_and_joined_in_theirs(tmp_path):
+    output, calls = tmp_path / "out.parquet", []
+    backwards = ending(calls, lambda items: items[::-1], stop=5)
+    with pytest.raises(KeyboardInterrupt):
+        steps.as_they_end(output, 9, 2, COLUMNS, backwards)
+    for size in (3, 2):  # another block size goes on from the same parts; a finished step computes nothing
+        frames = steps.as_they_end(output, 9, size, COLUMNS, ending(calls))
+        assert calls == [[*range(9)], [0, 1, 2, 3, 4]]
+        assert frames["squares"]["item_squared"].tolist() == [item**2 for item in range(9)]
+        assert frames["names"].columns.tolist() == COLUMNS["names"]
+        assert frames["names"]["name"].tolist() == [f"n{item}" for item in range(9) for _ in range(2)]
+        assert [len(letters) for letters in frames["names"]["letters"][::2]] == [*range(9)]
+    steps.finish(output)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_part_of_what_ended_is_computed_again(tmp_path):
+    output, calls = tmp_path / "out.parquet", []
+    whole = steps.as_they_end(output, 6, 2, COLUMNS, ending(calls))
+    folder = tmp_path / ".out.parquet.parts"
+    (folder / "000001" / "squares.parquet").write_bytes(b"PAR1 broken")
+    (folder / ".000003.99.tmp").mkdir()
+    calls.clear()
+    again = steps.as_they_end(output, 6, 2, COLUMNS, ending(calls))
+    assert calls == [[2, 3]]
+    pd.testing.assert_frame_equal(whole["squares"], again["squares"])
+
+
 def test_a_step_that_meets_bad_data_ends_with_one_sentence(tmp_path):
     missing = given_file(tmp_path / "no.parquet")
     spec = GradeSpec(

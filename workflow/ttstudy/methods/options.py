@@ -114,7 +114,7 @@ class Options:
     """The method's own options; those left out have their defaults."""
 
     max_live: int = 4096
-    """Most candidates in one call of the engine or the PRM. Bounds memory and decides no step and no score.
+    """Most candidates that the engine, or the PRM, has at a time. Bounds memory and decides no step and no score.
 
     Where a PRM keeps too few of the prefixes that it has read (its cache overflows, or its engine has none), it
     decides how often one is read again, and so `Counters.prm_tokens`.

@@ -100,6 +100,12 @@ class Cache:
             self.keys[index] = F.pad(tensor, (0, extra))
             self.values[index] = F.pad(self.values[index], (0, 0, 0, extra))
 
+    def resize(self, rows: int) -> None:
+        """Have `rows` rows: new ones are empty, those beyond go."""
+        for side in (self.keys, self.values):
+            for index, tensor in enumerate(side):
+                side[index] = F.pad(tensor, (0, 0) * 3 + (0, max(0, rows - len(tensor))))[:rows].contiguous()
+
 
 def dtype_of(name: str | None) -> torch.dtype:
     """Torch type of weights by name (None is float32); ValueError for one that a backbone cannot have."""

@@ -12,7 +12,7 @@ from ttstudy.policies.protocol import Finish
 from ttstudy.policies.sampler import choose, sureness, uniforms
 
 if TYPE_CHECKING:
-    from ttstudy.policies.native import _Run
+    from ttstudy.policies.native import NativeStream
 
 
 class TransformersModel:
@@ -37,16 +37,12 @@ class TransformersModel:
         self.vocabulary = text.vocab_size
         self.context = getattr(text, "max_position_embeddings", None) or 2048
 
-    def generate(self, run: _Run) -> None:
-        """Draw every waiting request of a run, one after the other."""
-        for number in run.waiting():
-            self._one(run, number)
-
-    def _one(self, run: _Run, number: int) -> None:
-        request = run.requests[number]
+    def draw(self, stream: NativeStream, number: int) -> None:
+        """Draw one of a stream's requests to its end."""
+        request = stream.requests[number]
         sampling = request.sampling
-        limit, at_limit = run.limit(number)
-        stops = run.stops(sampling.stop) if sampling.stop else None
+        limit, at_limit = stream.limit(request)
+        stops = stream.stops(sampling.stop) if sampling.stop else None
         settings = (
             np.array([sampling.temperature]),
             np.array([sampling.top_k]),
@@ -68,13 +64,12 @@ class TransformersModel:
             token = int(chosen)
             ids.append(token)
             told.append([float(value) for value in (logprob, *sure)])
-            run.tokens += 1
-            run.report()
+            stream.tokens += 1
             feed = [token]
-            if token in run.engine.eos:
+            if token in stream.engine.eos:
                 finish = "eos"
             elif stops is not None and stops.may_end(np.array([token]))[0] and stops.ended(ids):
                 finish = "stop"
             elif len(ids) >= limit:
                 finish = at_limit
-        run.finish(number, ids, np.array(told), finish)
+        stream.finish(number, ids, np.array(told), finish)

@@ -8,14 +8,19 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from itertools import groupby
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 from ttstudy.errors import StudyError
 from ttstudy.models.chat import Chatting, ChatTokenizer
-from ttstudy.policies.protocol import Completion, Engine, Progress, Request
+from ttstudy.policies.protocol import Completion, Engine, Progress, Request, check
+from ttstudy.policies.stream import Stream, draw_all
+
+if TYPE_CHECKING:
+    from ttstudy.policies.vllm import VllmEngine
 
 
 def open_vllm(path: str | Path, name: str | None = None, *, data_parallel: int = 1, **options: Any) -> Engine:
@@ -62,41 +67,32 @@ class Replicas(Chatting):
                 process.start()
                 there.close()
                 self._workers.append((process, here))
-            answers = [self._receive(connection) for _, connection in self._workers]
+            answers = [self.receive(connection) for _, connection in self._workers]
         except BaseException:
             self.close()
             raise
-        self.name, self.parameters, self.context, self.vocabulary, self.running = answers[0]
+        self.name, self.parameters, self.context, self.vocabulary, self.running, shape = answers[0]
+        self.shape: tuple[int, int, float] = (shape[0] * count, shape[1] * count, shape[2])
+        """`places`, `ahead` and `slack` of all copies together; see `ttstudy.policies.stream.Stream`."""
 
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Draw one completion per request, in their order, a share on each copy."""
-        shares: list[list[int]] = [[] for _ in self._workers]
-        for group, (_, numbers) in enumerate(groupby(range(len(requests)), key=lambda i: requests[i].prompt)):
-            shares[group % len(shares)].extend(numbers)
-        waiting: dict[Any, list[int]] = {}  # by connection
-        for (_, connection), share in zip(self._workers, shares, strict=True):
-            if share:
-                self._send(connection, [requests[number] for number in share])
-                waiting[connection] = share
-        done: list[Completion | None] = [None] * len(requests)
-        counts: dict[Any, tuple[int, int]] = {}
-        while waiting:
-            for connection in wait(list(waiting)):
-                answer = self._receive(connection)
-                if isinstance(answer, tuple):
-                    counts[connection] = answer
-                    if progress is not None:
-                        finished, tokens = (sum(values) for values in zip(*counts.values(), strict=True))
-                        progress(finished, tokens)
-                    continue
-                for number, completion in zip(waiting.pop(connection), answer, strict=True):
-                    done[number] = completion
-        return [completion for completion in done if completion is not None]
+        check(requests, self.vocabulary)
+        return draw_all(self.stream(), requests, progress)
+
+    def stream(self) -> Stream:
+        """Requests in flight on the copies, which others may join; see `ttstudy.policies.stream`."""
+        return ReplicaStream(self)
+
+    @property
+    def copies(self) -> list[Connection]:
+        """A pipe to each copy."""
+        return [connection for _, connection in self._workers]
 
     def forget(self) -> None:
         """See `VllmEngine.forget`."""
         for _, connection in self._workers:
-            self._send(connection, None)
+            self.send(connection, None)
 
     def close(self) -> None:
         """End the copies."""
@@ -111,13 +107,15 @@ class Replicas(Chatting):
         """End the copies with the engine."""
         self.close()
 
-    def _send(self, connection: Connection, message: Any) -> None:
+    def send(self, connection: Connection, message: Any) -> None:
+        """Tell a copy; StudyError as from `receive`."""
         try:
             connection.send(message)
         except (BrokenPipeError, ConnectionError):
-            self._receive(connection)
+            self.receive(connection)
 
-    def _receive(self, connection: Any) -> Any:
+    def receive(self, connection: Any) -> Any:
+        """What a copy tells; StudyError where it was killed, what it raised where it failed."""
         try:
             answer = connection.recv()
         except (EOFError, ConnectionError):
@@ -132,10 +130,37 @@ class Replicas(Chatting):
         return answer
 
 
+class ReplicaStream:
+    """Requests in flight on copies; see `ttstudy.policies.stream.Stream`. A lane stays on the copy that it began on."""
+
+    def __init__(self, replicas: Replicas) -> None:
+        """Start with none."""
+        self.replicas, self.tokens = replicas, 0
+        self.places, self.ahead, self.slack = replicas.shape
+        self._flying: dict[Connection, int] = dict.fromkeys(replicas.copies, 0)
+        self._lanes: dict[int, Connection] = {}
+
+    def submit(self, jobs: Sequence[tuple[int, Request]], lane: int = 0) -> None:
+        """See `Stream.submit`."""
+        connection = self._lanes.setdefault(lane, min(self._flying, key=lambda copy: self._flying[copy]))
+        self._flying[connection] += len(jobs)
+        self.replicas.send(connection, list(jobs))
+
+    def poll(self) -> list[tuple[int, Completion]]:
+        """See `Stream.poll`: what copies have told by now, or within a hundredth of a second."""
+        found: list[tuple[int, Completion]] = []
+        for connection in wait([copy for copy, flying in self._flying.items() if flying], timeout=0.01):
+            ended = self.replicas.receive(connection)
+            self._flying[connection] -= len(ended)  # type: ignore[index]
+            found += ended
+        self.tokens += sum(completion.tokens for _, completion in found)
+        return found
+
+
 def _work(
     connection: Connection, parent: int, visible: str | None, path: Path, name: str | None, options: dict[str, Any]
 ) -> None:
-    """One copy: load, tell its shape, then answer lists of requests with lists of completions until the pipe ends."""
+    """One copy: load, tell its shape, then take requests and tell completions as they end, until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: a killed step leaves no copy behind
@@ -147,16 +172,39 @@ def _work(
         from ttstudy.policies.vllm import VllmEngine
 
         engine = VllmEngine(path, name, **options)
-        connection.send((engine.name, engine.parameters, engine.context, engine.vocabulary, engine.running))
-        while True:
-            requests = connection.recv()
-            if requests is None:
-                engine.forget()
-                continue
-            connection.send(engine.generate(requests, lambda *counts: connection.send(counts)))
-    except EOFError:
-        return
+        stream = engine.stream()
+        shape = (stream.places, stream.ahead, stream.slack)
+        connection.send((engine.name, engine.parameters, engine.context, engine.vocabulary, engine.running, shape))
+        _draw(connection, engine, stream)
     except (StudyError, ValueError) as error:
         connection.send(error)
     except Exception as error:  # anything else is told to the step, which ends with it
         connection.send(RuntimeError(f"a copy of {name or path} failed: {error}"))
+
+
+def _draw(connection: Connection, engine: VllmEngine, stream: Stream) -> None:
+    """Take requests and tell completions as they end, until the pipe ends. None between jobs: forget."""
+    asked: SimpleQueue[list[tuple[int, Request]] | EOFError | None] = SimpleQueue()
+
+    def listen() -> None:  # in a thread: two that only tell each other would wait for ever once the pipe is full
+        try:
+            while True:
+                asked.put(connection.recv())
+        except (EOFError, OSError):
+            asked.put(EOFError())
+
+    Thread(target=listen, daemon=True).start()
+    flying = 0
+    while True:
+        while not flying or not asked.empty():
+            jobs = asked.get()
+            if isinstance(jobs, EOFError):
+                return
+            if jobs is None:
+                engine.forget()
+                continue
+            stream.submit(jobs)
+            flying += len(jobs)
+        if ended := stream.poll():
+            connection.send(ended)
+            flying -= len(ended)

@@ -7,9 +7,9 @@ import logging
 import os
 import re
 import tempfile
-import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from ttstudy.models.devices import Running, named
 from ttstudy.models.environment import ENVIRONMENT
 from ttstudy.models.padding import pad_heads, padded_size
 from ttstudy.policies.protocol import Completion, Finish, Progress, Request, check
+from ttstudy.policies.stream import Stream, draw_all
 
 _CPU_CACHE = 1 << 30
 _CPU_BATCHED_TOKENS = 16384
@@ -93,6 +94,7 @@ class VllmEngine(Chatting):
         self.vocabulary = settings.get_vocab_size()
         self.context = settings.max_model_len
         self.running = Running("vllm", named("cpu" if on_cpu else "cuda", tensor_parallel), dtype)
+        self._names = count()
 
     def _platform(self, batch_invariant: bool) -> bool:
         """Import vLLM; whether it runs on a CPU."""
@@ -134,67 +136,99 @@ class VllmEngine(Chatting):
                 seed=0,
             )
         except Exception as error:  # vLLM raises anything here
-            raise self._failure(error) from error
+            raise self.failure(error) from error
 
-    def _failure(self, error: BaseException) -> StudyError:
+    def failure(self, error: BaseException) -> StudyError:
+        """What vLLM raised, in one sentence."""
         return failure(error, f"policy {self.name}", self.path, "vllm.max_model_len or vllm.max_num_seqs")
 
     def generate(self, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
         """Draw one completion per request, in their order; see `NativeEngine.generate`."""
+        check(requests, self.vocabulary)
+        return draw_all(self.stream(), requests, progress)
+
+    def stream(self) -> Stream:
+        """Requests in flight on this engine, which others may join; see `ttstudy.policies.stream`."""
+        return VllmStream(self, self._llm.llm_engine)
+
+    def next_name(self) -> str:
+        """A name that no other request of this engine has."""
+        return str(next(self._names))
+
+    def forget(self) -> None:
+        """Empty the prefix cache: a job that finds the model loaded draws as in a process of its own."""
+        self._llm.reset_prefix_cache()
+
+    def close(self) -> None:
+        """Give back the memory of the model; the engine is of no further use."""
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            llm.llm_engine.engine_core.shutdown()
+        self._folder.cleanup()
+        gc.collect()
+
+
+class VllmStream:
+    """Requests in flight on a `VllmEngine`; see `ttstudy.policies.stream.Stream`."""
+
+    def __init__(self, engine: VllmEngine, core: Any) -> None:
+        """Start with none."""
+        self.engine, self.tokens = engine, 0
+        self.places = core.vllm_config.scheduler_config.max_num_seqs
+        # A step costs much whatever its rows, and what a prompt begins with is cached: few rows are dear.
+        self.ahead, self.slack = 2 * self.places, 0.25
+        self._core = core
+        self._flying: dict[str, tuple[int, Request]] = {}  # by vLLM's name
+        self._ended: list[tuple[int, Completion]] = []
+
+    def submit(self, jobs: Sequence[tuple[int, Request]], lane: int = 0) -> None:
+        """See `Stream.submit`."""
+        for number, request in jobs:
+            if len(request.prompt) >= self.engine.context:
+                self._ended.append((number, Completion((), "", (), "context", len(request.prompt), peaks=())))
+                continue
+            name = self.engine.next_name()
+            self._flying[name] = (number, request)
+            try:
+                self._core.add_request(name, {"prompt_token_ids": list(request.prompt)}, self._settings(request))
+            except Exception as error:  # vLLM raises anything here
+                raise self.engine.failure(error) from error
+
+    def poll(self) -> list[tuple[int, Completion]]:
+        """See `Stream.poll`: one step of vLLM."""
+        if self._flying:
+            try:
+                outputs = [output for output in self._core.step() if output.finished]
+                if not outputs and not self._core.has_unfinished_requests():
+                    raise RuntimeError(f"vLLM lost {len(self._flying)} of its requests")
+                for output in outputs:
+                    number, request = self._flying.pop(output.request_id)
+                    self._ended.append((number, self._completion(request, output)))
+                    self.tokens += self._ended[-1][1].tokens
+            except Exception as error:  # vLLM raises anything here
+                raise self.engine.failure(error) from error
+        ended, self._ended = self._ended, []
+        return ended
+
+    def _settings(self, request: Request) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        check(requests, self.vocabulary)
-        done: list[Completion | None] = [None] * len(requests)
-        jobs: dict[str, tuple[dict[str, list[int]], Any]] = {}
-        for number, request in enumerate(requests):
-            room = self.context - len(request.prompt)
-            if room <= 0:
-                done[number] = Completion((), "", (), "context", len(request.prompt), peaks=())
-                continue
-            sampling = request.sampling
-            settings = SamplingParams(
-                temperature=sampling.temperature,
-                top_p=sampling.top_p,
-                top_k=sampling.top_k,
-                seed=request.seed & _SEEDS if sampling.temperature > 0 else None,
-                max_tokens=min(sampling.max_tokens, room),
-                stop=list(sampling.stop),
-                ignore_eos=True,
-                stop_token_ids=list(self.eos),  # so that an end of text is told from a stop text
-                detokenize=bool(sampling.stop),
-                logprobs=min(sampling.likeliest, self.vocabulary),
-                flat_logprobs=True,
-                output_kind=RequestOutputKind.FINAL_ONLY,
-            )
-            jobs[str(number)] = ({"prompt_token_ids": list(request.prompt)}, settings)
-        try:
-            for name, output in self._outputs(jobs, len(requests) - len(jobs), progress):
-                done[int(name)] = self._completion(requests[int(name)], output)
-        except Exception as error:  # vLLM raises anything here
-            raise self._failure(error) from error
-        return [completion for completion in done if completion is not None]
-
-    def _outputs(
-        self, jobs: dict[str, tuple[dict[str, list[int]], Any]], finished: int, progress: Progress | None
-    ) -> Iterator[tuple[str, Any]]:
-        """(name, output) of each job (prompt, settings), as they end."""
-        engine = self._llm.llm_engine
-        for name, job in jobs.items():
-            engine.add_request(name, *job)
-        waiting, tokens, told = set(jobs), 0, time.monotonic()
-        while engine.has_unfinished_requests():
-            for output in engine.step():
-                if output.finished:
-                    finished += 1
-                    tokens += len(output.outputs[0].token_ids)
-                    waiting.remove(output.request_id)
-                    yield output.request_id, output
-            if progress is not None and (not waiting or time.monotonic() - told >= 0.1):
-                told = time.monotonic()
-                progress(finished, tokens)
-        if waiting:
-            raise RuntimeError(f"vLLM lost {len(waiting)} of its requests")
+        sampling = request.sampling
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            seed=request.seed & _SEEDS if sampling.temperature > 0 else None,
+            max_tokens=min(sampling.max_tokens, self.engine.context - len(request.prompt)),
+            stop=list(sampling.stop),
+            ignore_eos=True,
+            stop_token_ids=list(self.engine.eos),  # so that an end of text is told from a stop text
+            detokenize=bool(sampling.stop),
+            logprobs=min(sampling.likeliest, self.engine.vocabulary),
+            flat_logprobs=True,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
 
     def _completion(self, request: Request, output: Any) -> Completion:
         drawn = output.outputs[0]
@@ -211,24 +245,12 @@ class VllmEngine(Chatting):
         likeliest = [flat.logprobs[start + 1 : end] for start, end in spans]
         return Completion(
             ids=ids,
-            text=self.chat.decode(ids[:-1] if finish == "eos" else ids),
+            text=self.engine.chat.decode(ids[:-1] if finish == "eos" else ids),
             logprobs=tuple(flat.logprobs[start] for start in flat.start_indices),
             finish=finish,
             prompt_tokens=len(request.prompt),
             peaks=tuple(-sum(each) / len(each) for each in likeliest) if request.sampling.likeliest else None,
         )
-
-    def forget(self) -> None:
-        """Empty the prefix cache: a job that finds the model loaded draws as in a process of its own."""
-        self._llm.reset_prefix_cache()
-
-    def close(self) -> None:
-        """Give back the memory of the model; the engine is of no further use."""
-        llm, self._llm = self._llm, None
-        if llm is not None:
-            llm.llm_engine.engine_core.shutdown()
-        self._folder.cleanup()
-        gc.collect()
 
 
 def hush() -> None:

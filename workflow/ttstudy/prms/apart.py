@@ -19,7 +19,7 @@ from ttstudy.prms.engine import Siblings
 
 
 class Apart:
-    """A scoring engine elsewhere; see `ttstudy.prms.engine.ScoringEngine`.
+    """A scoring engine elsewhere; see `ttstudy.prms.engine.ScoringEngine`. A thread may wait for it.
 
     Args:
         visible: CUDA_VISIBLE_DEVICES of its process.
@@ -29,7 +29,7 @@ class Apart:
 
     def __init__(self, visible: str, folder: Path, options: Mapping[str, Any]) -> None:
         """Start the process; StudyError as from the engine."""
-        self.path, self.tokens = folder, 0
+        self.path, self.tokens, self.apart = folder, 0, True
         on_vllm = options["engine"] == "vllm"
         self._cache = "vllm.kv_cache_gib, vllm.max_model_len" if on_vllm else "transformers.prefix_cache_gib"
         context = multiprocessing.get_context("spawn")

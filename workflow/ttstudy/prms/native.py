@@ -25,6 +25,7 @@ class _New:
     parent: bytes | None
     ids: list[int]
     asked: list[tuple[int, int]] = field(default_factory=list)
+    """(group, place in it) of those; the first pays."""
     cuts: Sequence[int] = ()
 
 
@@ -43,9 +44,13 @@ class NativeScoring:
         self.parameters = backbone.parameters + sum(weight.numel() for weight in head.weights.values())
         self.context = backbone.config.context
         self.tokens: int
+        # The first GPUs are the policy's (see `ttstudy.prms.open_reward_model`); a process has one CPU for both.
+        self.apart = backbone.device.type == "cuda" and bool(backbone.device.index)
+        self.taken: list[int] = []
+        """Tokens run for each group of the last `run_last`."""
         self.running = Running("transformers", named(str(backbone.device)), str(backbone.dtype).removeprefix("torch."))
         gib = memory.for_prefixes(str(backbone.device)) if cache_gib is None else cache_gib
-        self._capacity = int(gib * 2**30) // backbone.bytes_per_token
+        self.capacity = int(gib * 2**30) // backbone.bytes_per_token
         self.forget()
 
     def forget(self) -> None:
@@ -56,7 +61,7 @@ class NativeScoring:
             layout.layers,
             layout.kv_heads,
             layout.head_dim,
-            capacity=self._capacity,
+            capacity=self.capacity,
             device=backbone.device,
             dtype=backbone.dtype,
         )
@@ -74,11 +79,12 @@ class NativeScoring:
     def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
         """Score of each candidate of each group: only tokens whose states are not known are run."""
         scores = [[0.0] * len(group.suffixes) for group in groups]
+        self.taken = [0] * len(groups)
         order = sorted(range(len(groups)), key=lambda i: len(groups[i].ids))
         costs = [len(groups[i].ids) + sum(map(len, groups[i].suffixes)) for i in order]
         for chosen in batches(order, costs, self.batch_tokens):
             keys = {i: key_of(groups[i].ids) for i in chosen}
-            self._run_prefixes({keys[i]: groups[i] for i in chosen})
+            self._run_prefixes({keys[i]: i for i in chosen}, groups)
             new: dict[bytes, _New] = {}
             for i in chosen:
                 for j, suffix in enumerate(groups[i].suffixes):
@@ -94,16 +100,17 @@ class NativeScoring:
             self._states.trim()
         return scores
 
-    def _run_prefixes(self, groups: dict[bytes, Siblings]) -> None:
-        """Make the states of each group's common ids known."""
+    def _run_prefixes(self, chosen: dict[bytes, int], groups: Sequence[Siblings]) -> None:
+        """Make the states of the common ids of each chosen group known."""
         new = []
-        for key, group in groups.items():
+        for key, i in chosen.items():
+            group = groups[i]
             if self._states.get(key) is not None:
                 continue
             known = [length for length in group.cuts if self._states.get(cut(key, length)) is not None]
             start = known[-1] if known else 0
             cuts = [length - start for length in group.cuts if start < length < len(group.ids)]
-            new.append(_New(key, cut(key, start) if start else None, group.ids[start:], cuts=cuts))
+            new.append(_New(key, cut(key, start) if start else None, group.ids[start:], [(i, 0)], cuts))
         self._run_new(new, scored=False)
 
     def _run_new(self, new: list[_New], scored: bool) -> list[float]:
@@ -118,7 +125,9 @@ class NativeScoring:
             segments.append(Segment(one.ids, wanted, known=parent.slots if parent else (), slots=slots))
             places.append(slots)
         hidden = self.backbone(segments, self._states)
-        self.tokens += sum(len(one.ids) for one in new)
+        for one in new:
+            self.tokens += len(one.ids)
+            self.taken[one.asked[0][0]] += len(one.ids)
         scores = heads.score(self.head, hidden) if scored else []
         for number, (one, slots) in enumerate(zip(new, places, strict=True)):
             score = scores[number] if scored else None

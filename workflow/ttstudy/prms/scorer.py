@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import get_args
 
 from ttstudy.errors import StudyError
@@ -63,6 +64,8 @@ class StepScorer:
         if overflow not in get_args(Overflow):
             raise ValueError(f"overflow must be one of {', '.join(get_args(Overflow))}, not {overflow!r}.")
         self.name, self.format, self.engine, self.overflow = name, format, engine, overflow
+        self.taken: list[tuple[int, int]] = []
+        """Tokens run for each item of the last `score_last_batch`, and those of `tokens_reencoded`."""
         self.tokens_reencoded = 0
         """Tokens that a model would run which encodes every solution, and every candidate's prefix, anew."""
         self._overlong: dict[Solution, int] = {}
@@ -91,6 +94,16 @@ class StepScorer:
         """Be as one that has just been opened: a job that finds it loaded counts as in a process of its own."""
         self.tokens_reencoded, self._overlong = 0, {}
         self.engine.forget()
+
+    @property
+    def capacity(self) -> int | None:
+        """Tokens whose states it can keep for prefixes that come back; None where that is not known."""
+        return getattr(self.engine, "capacity", None)
+
+    @property
+    def apart(self) -> bool:
+        """Whether it has a process or a device of its own, so that a policy can draw while it scores."""
+        return getattr(self.engine, "apart", False)
 
     def encode(self, problem: str, steps: Sequence[str]) -> Encoded:
         """Ids and score positions; ValueError for no steps or a blank step."""
@@ -148,7 +161,9 @@ class StepScorer:
         self._overlong = {}
         groups: list[Siblings] = []
         places: list[list[tuple[int, int] | None]] = []
-        for problem, prefix, candidates in items:
+        items_of: list[int] = []  # the item of each group
+        reencoded = [0] * len(items)
+        for item, (problem, prefix, candidates) in enumerate(items):
             if isinstance(candidates, str):
                 raise ValueError("Candidates must be a list of texts, not one text.")
             whole: list[Encoded] = []
@@ -158,7 +173,7 @@ class StepScorer:
             for candidate in candidates:
                 steps = [*prefix, candidate]
                 encoded = self.encode(problem, steps)
-                self.tokens_reencoded += len(encoded.ids)
+                reencoded[item] += len(encoded.ids)
                 pieces = self._pieces(problem, steps, encoded)
                 if not pieces or pieces[-1].steps.stop < len(steps):
                     where.append(None)
@@ -170,7 +185,17 @@ class StepScorer:
                     groups.append(self._siblings(problem, [pieces[-1].encoded]))
             groups[group] = self._siblings(problem, whole)
             places.append(where)
+            items_of += [item] * (len(groups) - len(items_of))
+        self.tokens_reencoded += sum(reencoded)
+        before = self.tokens
         run = iter(self.engine.run_last([group for group in groups if group.suffixes]))
+        paying = [item for item, group in zip(items_of, groups, strict=True) if group.suffixes]
+        weights = [len(group.ids) + sum(map(len, group.suffixes)) for group in groups if group.suffixes]
+        taken = [0] * len(items)
+        shares = getattr(self.engine, "taken", None) or parted(self.tokens - before, weights)
+        for item, tokens in zip(paying, shares, strict=True):
+            taken[item] += tokens
+        self.taken = list(zip(taken, reencoded, strict=True))
         scores = [next(run) if group.suffixes else [] for group in groups]
         return [[0.0 if place is None else scores[place[0]][place[1]] for place in where] for where in places]
 
@@ -236,3 +261,9 @@ def _common(ids: Sequence[int], others: Sequence[Sequence[int]]) -> int:
         while list(ids[:length]) != list(other[:length]):
             length -= 1
     return length
+
+
+def parted(total: int, weights: Sequence[int]) -> list[int]:
+    """A whole number in whole parts, as near to the proportions of `weights` as can be; their sum is the number."""
+    ends = [total * share // max(1, sum(weights)) for share in accumulate(weights)]
+    return [end - start for start, end in zip([0, *ends], ends, strict=False)]

@@ -90,7 +90,7 @@ def beside(product: Path) -> Path:
 class Took:
     """What a job's record tells beside its result."""
 
-    amounts: dict[str, int] = field(default_factory=dict)
+    amounts: dict[str, float] = field(default_factory=dict)
     """What it used beside time, such as `tokens`."""
     running: dict[str, Running] = field(default_factory=dict)
     """What its models, `policy` and `prm`, ran on."""

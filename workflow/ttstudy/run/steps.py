@@ -7,12 +7,13 @@ No table depends on it, so times and hardware change no result.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -33,6 +34,8 @@ from ttstudy.run import devices, gpus, kept, placing, provenance, scratch
 from ttstudy.run.telling import told
 
 Item = TypeVar("Item")
+Rows = Mapping[str, Sequence[tuple[object, ...]]]
+"""Rows of frames by the frame's name."""
 Kind = TypeVar("Kind", bound=Spec)
 
 
@@ -48,11 +51,14 @@ _job: ContextVar[provenance.Took] = ContextVar("_job")
 """What the running job's record will tell; a worker runs one job after another."""
 
 
-def took(**amounts: int) -> None:
-    """Note what the job used beside time, such as `tokens`; the reader of its record sums them."""
+def took(**amounts: float) -> None:
+    """Note what the job used beside time, such as `tokens`; the reader of its record sums them.
+
+    Whole numbers but for seconds (`..._seconds`), which have two decimals.
+    """
     noted = _job.get().amounts
     for name, amount in amounts.items():
-        noted[name] = noted.get(name, 0) + int(amount)
+        noted[name] = noted.get(name, 0) + (round(float(amount), 2) if name.endswith("_seconds") else int(amount))
 
 
 def enter(spec: Spec) -> None:
@@ -201,6 +207,58 @@ def in_parts(
         for key, frame in frames.items():
             collected.setdefault(key, []).append(frame)
     return {key: pd.concat(frames, ignore_index=True) for key, frames in collected.items()}
+
+
+_ITEMS, _ITEM = "items", "item"
+
+
+def as_they_end(
+    output: Path,
+    count: int,
+    size: int,
+    columns: Mapping[str, Sequence[str]],
+    work: Callable[[list[int]], Iterable[tuple[int, Rows]]],
+) -> dict[str, pd.DataFrame]:
+    """Rows of frames for items 0 to `count` - 1, in their order; each `size` that ended are kept beside `output`.
+
+    Kept until `finish(output)`: a killed step finds them again, whichever they are, unless what it reads was made anew
+    since. A damaged part is computed again.
+
+    Args:
+        columns: of each frame, by its name.
+        work: gives (item, rows by frame) for each of the items that it is handed, as they end.
+    """
+    folder = _parts(output)
+    _own(folder)
+    parts, taken = [], set[int]()
+    for path in sorted(folder.iterdir()):
+        part = _read_part(path) if path.name.isdecimal() else None
+        if part is not None and taken.isdisjoint(items := set(part[_ITEMS][_ITEM])):
+            parts.append(part)
+            taken |= items
+    names = (f"{number:06d}" for number in itertools.count() if not (folder / f"{number:06d}").exists())
+    waiting: dict[int, Rows] = {}
+    rest = [item for item in range(count) if item not in taken]
+    for place, (item, rows) in enumerate(work(rest) if rest else (), 1):
+        waiting[item] = rows
+        if len(waiting) >= size or place == len(rest):
+            parts.append(_part_of(waiting, columns))
+            _write_part(folder / next(names), parts[-1])
+            waiting = {}
+    order = {key: pd.concat([part[key] for part in parts], ignore_index=True) for key in columns}
+    return {
+        key: frame.sort_values(_ITEM, kind="stable", ignore_index=True).drop(columns=_ITEM)
+        for key, frame in order.items()
+    }
+
+
+def _part_of(ended: Mapping[int, Rows], columns: Mapping[str, Sequence[str]]) -> dict[str, pd.DataFrame]:
+    """Frames of the items that ended, each row with its item, and the items."""
+    frames = {
+        key: pd.DataFrame([(item, *row) for item, rows in ended.items() for row in rows[key]], columns=[_ITEM, *names])
+        for key, names in columns.items()
+    }
+    return frames | {_ITEMS: pd.DataFrame({_ITEM: list(ended)})}
 
 
 def _own(folder: Path) -> None:

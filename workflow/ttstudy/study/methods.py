@@ -102,12 +102,16 @@ class _Search(Section):
         default=4096,
         ge=1,
         le=10**6,
-        description="most candidates in one model call: bounds memory, changes no node and no answer",
+        description="most candidates that are drawn and scored at a time: bounds memory, changes no node and no answer",
     )
-    problems_per_block: Annotated[int, FREE] = Field(
-        default=50, ge=1, le=10**6, description="problems searched, and saved, together"
+    problems_per_block: Annotated[int | None, FREE] = Field(
+        default=None,
+        ge=1,
+        le=10**6,
+        description="problems that have ended and are saved together: what a killed job loses, beside those under way. "
+        "null: as many as have 1024 candidate solutions. Every problem is searched at its own pace, so that this "
+        "decides neither speed nor any result",
     )
-
 
     def of(self, method: str) -> _Search:
         """The options that one method has: what it does not heed is at its default, and so decides nothing of it."""

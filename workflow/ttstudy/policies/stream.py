@@ -1,0 +1,76 @@
+"""Requests in flight: others may join while some are drawn, and each completion comes back as it ends."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Protocol, cast
+
+from ttstudy.policies.protocol import Completion, Engine, Progress, Request
+
+PLACES = 512
+"""Completions that an engine which does not say so is taken to draw together."""
+AHEAD = 8
+"""Requests in work for each of them that such an engine can use."""
+
+
+class Stream(Protocol):
+    """An engine at work. What is drawn is what `Engine.generate` draws, whatever joins when."""
+
+    places: int
+    """Completions that are drawn together: more in flight only wait."""
+    ahead: int
+    """Requests in work that it can use; more would only crowd its cache, and a PRM's."""
+    slack: float
+    """Share of the places in use that may fall empty before it is worth to stop for a PRM on the same device."""
+    tokens: int
+    """Tokens drawn so far; of completions that have not ended only where the engine tells."""
+
+    def submit(self, jobs: Sequence[tuple[int, Request]], lane: int = 0) -> None:
+        """Take requests, each with a number of the caller's. Those of one lane share their prompts' beginnings."""
+
+    def poll(self) -> list[tuple[int, Completion]]:
+        """Draw on a little; (number, completion) of what has ended since, in any order, or nothing yet."""
+
+
+class _Calls:
+    """The stream of an engine that has none: all that was submitted is drawn in one call."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine, self._jobs = engine, list[tuple[int, Request]]()
+        self.places, self.ahead, self.slack, self.tokens = PLACES, AHEAD * PLACES, 1.0, 0
+
+    def submit(self, jobs: Sequence[tuple[int, Request]], lane: int = 0) -> None:
+        """See `Stream.submit`."""
+        self._jobs += jobs
+
+    def poll(self) -> list[tuple[int, Completion]]:
+        """See `Stream.poll`."""
+        jobs, self._jobs = self._jobs, []
+        completions = self._engine.generate([request for _, request in jobs])
+        self.tokens += sum(completion.tokens for completion in completions)
+        return [(number, done) for (number, _), done in zip(jobs, completions, strict=True)]
+
+
+def stream_of(engine: Engine) -> Stream:
+    """The engine's own stream, or one made of its `generate`."""
+    own = getattr(engine, "stream", None)
+    return cast(Stream, own()) if own is not None else _Calls(engine)
+
+
+def draw_all(stream: Stream, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
+    """One completion per request, in their order; `progress` is told ten times a second at most, and at the end."""
+    done: list[Completion | None] = [None] * len(requests)
+    # Samples of one prompt are one lane.
+    for lane, (_, jobs) in enumerate(groupby(enumerate(requests), key=lambda job: job[1].prompt)):
+        stream.submit(list(jobs), lane)
+    finished, told = 0, time.monotonic()
+    while finished < len(requests):
+        for number, completion in stream.poll():
+            done[number] = completion
+            finished += 1
+        if progress is not None and (finished == len(requests) or time.monotonic() - told >= 0.1):
+            told = time.monotonic()
+            progress(finished, stream.tokens)
+    return [completion for completion in done if completion is not None]
