@@ -194,7 +194,7 @@ class Pace:
         while self._wanted:
             task = self._wanted[0][0]
             room = task.entry.grower.options.max_live - len(self._flying)
-            jobs = []
+            jobs: list[tuple[int, Request]] = []
             while self._wanted and self._wanted[0][0] is task and len(jobs) < room:
                 _, draws, place, request = self._wanted.popleft()
                 jobs.append((number := next(self._numbers), request))
