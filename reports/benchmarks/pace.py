@@ -135,6 +135,9 @@ class SimulatedPRM:
     def scoring(self) -> SimulatedPRM:
         return self
 
+    def overlong(self, problem: str, steps: Sequence[str]) -> int:
+        return 0
+
     def start(self, items: Sequence[Item]) -> None:
         dice = [random.Random(candidate) for _, _, candidates in items for candidate in candidates]
         tokens = sum(33 * each.lognormvariate(0, 0.55) for each in dice)

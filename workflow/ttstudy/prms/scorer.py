@@ -189,15 +189,20 @@ class StepScorer:
         self.tokens_reencoded += sum(reencoded)
         before = self.tokens
         run = iter(self.engine.run_last([group for group in groups if group.suffixes]))
-        paying = [item for item, group in zip(items_of, groups, strict=True) if group.suffixes]
-        weights = [len(group.ids) + sum(map(len, group.suffixes)) for group in groups if group.suffixes]
-        taken = [0] * len(items)
-        shares = getattr(self.engine, "taken", None) or parted(self.tokens - before, weights)
-        for item, tokens in zip(paying, shares, strict=True):
-            taken[item] += tokens
+        taken = self._taken(groups, items_of, self.tokens - before)
         self.taken = list(zip(taken, reencoded, strict=True))
         scores = [next(run) if group.suffixes else [] for group in groups]
         return [[0.0 if place is None else scores[place[0]][place[1]] for place in where] for where in places]
+
+    def _taken(self, groups: Sequence[Siblings], items: Sequence[int], total: int) -> list[int]:
+        """Tokens run for each item, of which each group has one; by the groups' lengths where no engine tells."""
+        run = [(item, group) for item, group in zip(items, groups, strict=True) if group.suffixes]
+        weights = [len(group.ids) + sum(map(len, group.suffixes)) for _, group in run]
+        taken = [0] * (items[-1] + 1 if items else 0)
+        shares = getattr(self.engine, "taken", None) or parted(total, weights)
+        for (item, _), tokens in zip(run, shares, strict=True):
+            taken[item] += tokens
+        return taken
 
     def _siblings(self, problem: str, encoded: Sequence[Encoded]) -> Siblings:
         """Candidates that share a prefix, cut where it ends."""
