@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -220,3 +221,24 @@ def test_the_page_of_a_comparison_works_offline_and_on_a_phone(run):
         assert browser.js("document.documentElement.scrollWidth") <= 390
         assert browser.js("typeof window.ran") == "undefined"
         assert browser.requests == [path.as_uri()] and browser.problems == []
+
+
+def test_each_methods_mean_difference_is_told_and_named_the_defects_cost_where_only_they_differ(studies):
+    base, worse = studies["base"], studies["worse"]
+    frame = comparison.tables(base, [worse])["methods"].set_index("method")
+    assert frame.loc["best_of_n", "difference"] < 0 and frame.loc["best_of_n", "high"] < 0
+    assert (frame.drop(index="best_of_n")["difference"] == 0).all()
+    outcomes = base.tables["outcomes"].query("method == 'best_of_n' and score == 'last' and vote == 'prm_vote'")
+    assert frame.loc["best_of_n", "before"] == pytest.approx(outcomes["value"].mean())
+    assert frame.loc["best_of_n", "cells"] == len(outcomes[comparison.CELL].drop_duplicates())
+
+    def titled(before: dict, after: dict) -> str:
+        sides = [replace(side, provenance=side.provenance | {"config": config})
+                 for side, config in ((base, before), (worse, after))]  # fmt: skip
+        found = comparison.tables(sides[0], sides[1:])
+        return page._methods(found["methods"], found["changes"], ["worse"]).title
+
+    plain = {"search": {"semantics": "default"}, "grader": "strict"}
+    assert titled(plain, {"search": {"semantics": "reference"}, "grader": "reference"}).endswith("defects cost")
+    for other in ({"grader": "reference"}, {"search": {"semantics": "reference"}, "seed": 1}):
+        assert titled(plain, plain | other) == "What it comes to, by method"

@@ -45,11 +45,12 @@ class Finished:
 
 
 def tables(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> dict[str, pd.DataFrame]:
-    """Every table of the comparison by name: cells, groups, costs, verdicts, changes, problems, unshared."""
+    """Every table of the comparison by name: cells, groups, methods, costs, verdicts, changes, problems, unshared."""
     compared = cells(baseline, candidates, seed)
     return {
         "cells": compared,
         "groups": groups(compared),
+        "methods": methods(baseline, candidates, seed),
         "costs": costs(baseline, candidates),
         "verdicts": verdicts(baseline, candidates),
         "changes": changes(baseline, candidates),
@@ -123,6 +124,42 @@ def _differences(after: pd.DataFrame, before: pd.DataFrame, seed: int) -> pd.Dat
         bound = 2 * np.exp(-(gaps.sum(axis=0) ** 2) / (2 * (gaps**2).sum(axis=0)))
         frame.loc[moved, "p"] = np.minimum(np.atleast_1d(gap.p), bound)
     return frame
+
+
+def methods(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> pd.DataFrame:
+    """What it comes to: each method's mean difference over its headline cells of a benchmark, of any policy, PRM and N.
+
+    Columns: candidate, benchmark, method, cells, problems, before, after, difference, low, high (paired by problem).
+    """
+    rows = []
+    for candidate in candidates:
+        sides = [_headline_outcomes(study, baseline.headline) for study in (baseline, candidate)]
+        for key in [key for key in sides[0] if key in sides[1]]:
+            before, after = sides[0][key], sides[1][key]
+            columns = before.columns.intersection(after.columns, sort=False)
+            ids = shared_problems(baseline, candidate, key[0], list(before.index), list(after.index))
+            b, a = (frame.reindex(index=ids, columns=columns) for frame in (before, after))
+            whole = (a.notna() & b.notna()).all(axis=1) if len(columns) else pd.Series(False, ids)
+            if not whole.any():
+                continue
+            b, a = b[whole].mean(axis=1).to_numpy(float), a[whole].mean(axis=1).to_numpy(float)
+            gap = statistics.paired_difference(a, b, seed=seed)
+            means = float(b.mean()), float(a.mean()), gap.difference, gap.low, gap.high
+            rows.append((candidate.name, *key, len(columns), len(a), *means))
+    names = "candidate benchmark method cells problems before after difference low high".split()
+    return pd.DataFrame(rows, columns=names)
+
+
+def _headline_outcomes(study: Finished, rule: tuple[str, str]) -> dict[tuple[str, str], pd.DataFrame]:
+    """By (benchmark, method): a row per problem, a column per cell that a headline rule (score, vote) made."""
+    outcomes = study.tables["outcomes"]
+    ruled = outcomes["score"].eq(rule[0]) & outcomes["vote"].eq(rule[1])
+    chosen = outcomes[ruled | (outcomes["prm"].eq("none") & outcomes["score"].eq("none"))]
+    keys = ["policy", "prm", "budget", "score", "vote"]
+    return {
+        (str(benchmark), str(method)): part.set_index(["problem_id", *keys])["value"].unstack(keys).sort_index()
+        for (benchmark, method), part in chosen.groupby(["benchmark", "method"], observed=True, sort=False)
+    }
 
 
 def shared_problems(

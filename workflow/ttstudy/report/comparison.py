@@ -48,6 +48,7 @@ def build(
         headline=Block(None, figure) if figure else None,
         moved=_moved(groups, names) if len(groups) else None,
         sections=[
+            _methods(found["methods"], found["changes"], names),
             _changes(found["changes"], baseline, candidates),
             _costs(found["costs"], names),
             _verdicts(found["verdicts"], names),
@@ -137,6 +138,40 @@ def _moved(groups: pd.DataFrame, names: Sequence[str]) -> Table:
     ]  # fmt: skip
     caption = "Groups of cells that moved beyond chance, the worst first, each by its clearest cell"
     return Table("moved-data", caption, columns, named(groups))
+
+
+OFFICIAL = {"search.semantics", "grader", "extraction", "thinking"}
+"""Settings by which a study follows the paper's official code: the last name of their path, or the whole."""
+
+
+def _methods(frame: pd.DataFrame, changed: pd.DataFrame, names: Sequence[str]) -> Passage:
+    """Each method's mean difference; where only the official code's choices differ, it is what these cost."""
+    settings = {str(name) for name in changed.loc[changed["kind"] == "config", "name"]}
+    official = {name for name in settings if OFFICIAL & {name, name.rpartition(".")[2]}}
+    alone = "search.semantics" in settings and all(name in official or name == "base" for name in settings)
+    title = "What the official code’s defects cost" if alone else "What it comes to, by method"
+    if not len(frame):
+        return Passage("methods", title, "No method has a headline number in both studies.")
+    told = [
+        f"{named(pd.DataFrame([row]))['method'].iloc[0]}{_of(row, names)}: "
+        f"{points(row['difference'], row['low'], row['high'])}"
+        for row in frame.loc[frame["difference"].abs().sort_values(ascending=False).index[:3]].to_dict("records")
+    ]
+    method = (
+        "The mean over a method’s cells with the headline score and vote: every policy, PRM and N, each with the same "
+        "weight. Intervals are over problems; policies and PRMs are taken as they are."
+    )
+    columns = [
+        *_candidate(names), METHOD, BENCHMARK, *_GAP[:2], *DIFFERENCE, C("cells", "Cells", "count"),
+        C("problems", "Problems", "count"),
+    ]  # fmt: skip
+    table = Table("methods-data", "Mean difference of each method over its headline cells", columns, named(frame))
+    return Passage("methods", title, f"{'. '.join(told)}.", [Block(table)], method)
+
+
+def _of(row: Mapping[str, object], names: Sequence[str]) -> str:
+    """Benchmark, and study where there are several, of a method's mean."""
+    return f" on {row['benchmark']}" + (f" ({row['candidate']})" if len(names) > 1 else "")
 
 
 def _changes(frame: pd.DataFrame, baseline: Finished, candidates: Sequence[Finished]) -> Passage:
