@@ -129,7 +129,8 @@ def test_the_engine_of_any_architecture_tells_the_same(checkpoint, engine):
 
 def spec(**changes):
     sampling = SamplingSettings(temperature=0.9, max_tokens=20)
-    values = {"sampling": sampling, "prompt": "plain", "seeds": (0, "b", "p"), "pool": "samples", "confidence": None}
+    asked = {"prompt": "plain", "thinking": "template", "sampling": sampling}
+    values = asked | {"seeds": (0, "b", "p"), "pool": "samples", "confidence": None}
     return SimpleNamespace(**values | changes)
 
 
