@@ -45,7 +45,7 @@ def word(version: str | None) -> str:
         )
     if too_old(version):
         return (
-            f"the NVIDIA driver here is {version}, and vLLM's GPU build wants {least} or newer (CUDA {CUDA}): update "
+            f"the NVIDIA driver here is {version}, and vLLM's GPU build wants {least} or newer (CUDA {CUDA}): renew "
             f"it, or set {ANY}=1 if vLLM is to run elsewhere or beside NVIDIA's cuda-compat"
         )
     return ""
