@@ -11,6 +11,7 @@ import pytest
 
 from ttstudy.kinds.methods import SEARCHES
 from ttstudy.methods.options import Options
+from ttstudy.methods.pace import Watch
 from ttstudy.methods.run import run, search
 
 TOKENS = ["<pad>", "<s>", "</s>", "<unk>", "\n\n", "\n", " ", *"abcdefgh"]
@@ -133,6 +134,31 @@ def test_a_problem_costs_among_others_what_it_costs_alone(folders, method, looka
     assert sum(found.counters.prm_tokens_reencoded for found in together.values()) == prm.tokens_reencoded
 
 
+@pytest.mark.parametrize("method", SEARCHES)
+def test_what_the_prm_reads_does_not_hang_on_whose_candidates_it_scores_together(folders, method):
+    options = Options(method=method, budget=16, max_step_tokens=12, max_depth=5, temperature=1.0)
+
+    class Hasty:
+        """The policy, which stops for the PRM whenever a candidate is ready."""
+
+        def __init__(self, engine) -> None:
+            self.engine = engine
+
+        def __getattr__(self, name: str):
+            return getattr(self.engine, name)
+
+        def stream(self):
+            stream = self.engine.stream()
+            stream.slack = 0.0
+            return stream
+
+    engine, prm, problems = opened(folders)
+    calm, hurried = Watch(), Watch()
+    patient = run(problems, engine, prm, options, seed=SEED, watch=calm)
+    hasty = run(problems, Hasty(engine), opened(folders)[1], options, seed=SEED, watch=hurried)
+    assert hasty.counters == patient.counters and hurried.prm_calls > calm.prm_calls
+
+
 def test_scores_are_those_of_the_whole_solution(folders):
     whole, prm = searched(folders, Options(method="beam_search", budget=16, max_step_tokens=12, max_depth=5))
     texts = dict(
@@ -143,3 +169,10 @@ def test_scores_are_those_of_the_whole_solution(folders):
     again = prm.score_batch(items)
     for given, scores in zip(answers["step_scores"][answers["steps"].map(len) > 0], again, strict=True):
         assert given == pytest.approx(scores, abs=1e-5)
+
+
+def test_what_several_paths_begin_with_is_read_once_whether_they_come_in_one_call_or_in_several(folders):
+    items = [("abc", ["a", "b"], ["c", "d"]), ("abc", ["a", "c"], ["d"])]
+    prm, other = opened(folders)[1], opened(folders)[1]
+    together = prm.score_last_batch(items)
+    assert together == [other.score_last_batch([item])[0] for item in items] and prm.tokens == other.tokens

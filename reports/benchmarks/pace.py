@@ -1,6 +1,6 @@
 """Trees at their own pace beside rounds: all trees draw one step, then all are scored, then all draw the next.
 
-    python reports/benchmarks/pace.py --policy FOLDER --prm FOLDER [--problems 50] [--budgets 4 16] [--repetitions 3]
+    python reports/benchmarks/pace.py --policy FOLDER --prm FOLDER [--problems 50 200] [--budgets 4 16]
 
 On a simulated clock (two devices, or one that policy and PRM share), then for real on the CPU engine and, where it is
 installed, on vLLM's CPU build. Writes pace.md beside this file.
@@ -20,13 +20,14 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
+import pandas as pd
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).resolve().parent
 LIBRARY = HERE.parents[1] / "workflow"
 sys.path.insert(0, str(LIBRARY))
 
 from ttstudy.methods.options import Options  # noqa: E402
-from ttstudy.methods.pace import Watch  # noqa: E402
 from ttstudy.methods.run import SearchResult, run  # noqa: E402
 from ttstudy.policies.protocol import Completion, Request  # noqa: E402
 from ttstudy.prms.turns import Item, Scored  # noqa: E402
@@ -96,7 +97,7 @@ class SimulatedStream:
 
     def __init__(self, policy: SimulatedPolicy) -> None:
         self.policy, self.places, self.tokens = policy, PLACES, 0
-        self.ahead, self.slack = 2 * PLACES, 0.25
+        self.ahead, self.slack = 2 * PLACES, 0.5
         self.queue: list[tuple[int, Completion]] = []
         self.rows: dict[int, tuple[Completion, int]] = {}  # with the step at which each ends
         self.steps = 0
@@ -173,7 +174,7 @@ def simulated(budget: int, runaway: float, token_s: float, apart: bool, rounds: 
 
 def simulations() -> Iterator[str]:
     """Rows of the table: hours in rounds and at trees' own pace, and how idle each device is."""
-    cases = itertools.product(("7B", "of equal work"), (True, False), (4, 16, 64), (0.0, 0.001, 0.005))
+    cases = itertools.product(("7B", "of equal work"), (True, False), (4, 16, 64), (0.0, 0.001))
     for kind, apart, budget, runaway in cases:
         token_s = TOKEN_S
         if kind != "7B":  # both would take as long, were neither to wait
@@ -205,9 +206,12 @@ class Unhurried:
         return getattr(self.engine, name)
 
 
-def same(one: SearchResult, other: SearchResult) -> bool:
-    """Whether two searches gave the same bits, and cost the same."""
-    return one.nodes.equals(other.nodes) and one.answers.equals(other.answers) and one.counters == other.counters
+def same(parts: Sequence[SearchResult], whole: SearchResult) -> bool:
+    """Whether searches of some problems each gave the bits of one of all of them."""
+    nodes, answers = (
+        pd.concat([getattr(part, table) for part in parts], ignore_index=True) for table in ("nodes", "answers")
+    )
+    return nodes.equals(whole.nodes) and answers.equals(whole.answers)
 
 
 def measured(args: argparse.Namespace) -> list[dict]:
@@ -218,25 +222,28 @@ def measured(args: argparse.Namespace) -> list[dict]:
     from ttstudy.prms import open_reward_model
 
     engine = open_engine(args.policy, args.engine)
-    problems = [
+    every = [
         (row.problem_id, row.problem, engine.encode_chat(messages("plain", row.problem)))
-        for row in task.problems(seed=7, split="test", count=args.problems)
+        for row in task.problems(seed=7, split="test", count=max(args.problems))
     ]
     rows = []
-    for method in ("beam_search", "dvts"):
-        for budget in args.budgets:
-            options = Options(method=method, budget=budget, max_step_tokens=60, max_depth=20)
-            found, seconds = {}, {"rounds": [], "pace": []}
-            for _ in range(args.repetitions):
-                for name, policy in (("rounds", Unhurried(engine)), ("pace", engine)):
-                    prm, watch = open_reward_model(args.prm), Watch()
-                    run(problems[:2], policy, prm, Options(method="beam_search", budget=4, max_step_tokens=8))
-                    start = time.process_time()
-                    found[name] = run(problems, policy, prm, options, ("benchmark",), watch=watch)
-                    seconds[name].append(time.process_time() - start)
-            tokens = found["pace"].counters.response_tokens
-            equal = same(found["rounds"], found["pace"])
-            rows.append({"method": method, "budget": budget, "tokens": tokens, "same": equal} | seconds)
+    for count, budget, method in itertools.product(args.problems, args.budgets, ("beam_search", "dvts")):
+        problems, options = every[:count], Options(method=method, budget=budget, max_step_tokens=60, max_depth=20)
+        found, seconds = {}, {"rounds": [], "pace": []}
+        for _ in range(args.repetitions):
+            for name, policy, block in (("rounds", Unhurried(engine), BLOCK), ("pace", engine, count)):
+                prm = open_reward_model(args.prm)
+                run(problems[:2], policy, prm, Options(method="beam_search", budget=4, max_step_tokens=8))
+                start = time.process_time()
+                blocks = [problems[first : first + block] for first in range(0, count, block)]
+                found[name] = [run(block, policy, prm, options, ("benchmark",)) for block in blocks]
+                seconds[name].append(time.process_time() - start)
+        (whole,), parts = found["pace"], found["rounds"]
+        rows.append(
+            {"problems": count, "method": method, "budget": budget, "tokens": whole.counters.response_tokens}
+            | {"same": same(parts, whole)}
+            | seconds
+        )
     return rows
 
 
@@ -248,7 +255,7 @@ def real(args: argparse.Namespace) -> Iterator[str]:
     for engine, python in pythons.items():
         if python is None:
             continue
-        given = ["--policy", args.policy, "--prm", args.prm, "--problems", args.problems, "--budgets", *args.budgets]
+        given = ["--policy", args.policy, "--prm", args.prm, "--problems", *args.problems, "--budgets", *args.budgets]
         line = [python, __file__, *given, "--repetitions", args.repetitions, "--engine", engine]
         env = ENVIRONMENT | os.environ | {"PYTHONPATH": str(LIBRARY)}
         told = subprocess.run([str(word) for word in line], env=env, check=True, capture_output=True, text=True).stdout
@@ -256,9 +263,9 @@ def real(args: argparse.Namespace) -> Iterator[str]:
             old, new = min(row["rounds"]), min(row["pace"])
             ratios = [before / after for before, after in zip(row["rounds"], row["pace"], strict=True)]
             yield (
-                f"| {engine} | {row['method']} | {row['budget']} | {row['tokens']:,} | {1e6 * old / row['tokens']:.0f} "
-                f"| {1e6 * new / row['tokens']:.0f} | {old / new:.2f}x | {min(ratios):.2f} to {max(ratios):.2f} "
-                f"| {'yes' if row['same'] else 'no'} |"
+                f"| {engine} | {row['problems']} | {row['method']} | {row['budget']} | {row['tokens']:,} "
+                f"| {1e6 * old / row['tokens']:.0f} | {1e6 * new / row['tokens']:.0f} | {old / new:.2f}x "
+                f"| {min(ratios):.2f} to {max(ratios):.2f} | {'yes' if row['same'] else 'no'} |"
             )
 
 
@@ -283,12 +290,12 @@ one with less work must wait for the other.
 
 ## For real
 
-{problems} problems of the miniature, policy {policy}, PRM {prm} on our own engine; CPU seconds of one process, one
-thread, the best of {repetitions} repetitions by turns. `pairs` are the ratios of neighbouring repetitions. `same bits`:
-nodes, answers and all costs.
+Problems of the miniature, policy {policy}, PRM {prm} on our own engine, both on one core; CPU seconds of one process,
+the best of {repetitions} repetitions by turns. Rounds are in blocks of {block}. `pairs` are the ratios of neighbouring
+repetitions. `same bits`: nodes and answers.
 
-| engine | method | N | tokens | us/token in rounds | us/token at own pace | speed-up | pairs | same bits |
-|---|---|--:|--:|--:|--:|--:|---|---|
+| engine | problems | method | N | tokens | us/token in rounds | us/token at own pace | speed-up | pairs | same bits |
+|---|--:|---|--:|--:|--:|--:|--:|---|---|
 {real}
 """
 
@@ -298,7 +305,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--policy", type=Path, required=True, help="checkpoint folder of a miniature policy")
     parser.add_argument("--prm", type=Path, required=True, help="checkpoint folder of a miniature PRM")
-    parser.add_argument("--problems", type=int, default=50)
+    parser.add_argument("--problems", type=int, nargs="+", default=[50, 200])
     parser.add_argument("--budgets", type=int, nargs="+", default=[4, 16])
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--engine", help="measure this one alone, and print JSON")
@@ -322,7 +329,6 @@ def main() -> None:
         **{"step": 1e3 * STEP_S, "row": 1e3 * ROW_S, "call": 1e3 * CALL_S, "token": 1e3 * TOKEN_S},
         **{"places": PLACES, "block": BLOCK},
         simulated="\n".join(simulations()),
-        problems=args.problems,
         repetitions=args.repetitions,
         real="\n".join(real(args)),
     )

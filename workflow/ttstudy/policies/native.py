@@ -123,7 +123,7 @@ class NativeStream:
         self._batch = None if engine.network is None else Batch(engine, engine.network, self)
         self.places = 1 if self._batch is None else engine.slots
         # A step costs by its rows, and a prompt is read anew by every request: whole rounds are the cheapest.
-        self.ahead, self.slack = AHEAD * engine.slots, 0.9
+        self.ahead, self.slack = AHEAD * engine.slots, 1.0
 
     def submit(self, jobs: Sequence[tuple[int, Request]], lane: int = 0) -> None:
         """See `Stream.submit`."""

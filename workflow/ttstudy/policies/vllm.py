@@ -176,7 +176,7 @@ class VllmStream:
         self.engine, self.tokens = engine, 0
         self.places = core.vllm_config.scheduler_config.max_num_seqs
         # A step costs much whatever its rows, and what a prompt begins with is cached: few rows are dear.
-        self.ahead, self.slack = 2 * self.places, 0.25
+        self.ahead, self.slack = 2 * self.places, 0.5
         self._core = core
         self._flying: dict[str, tuple[int, Request]] = {}  # by vLLM's name
         self._ended: list[tuple[int, Completion]] = []

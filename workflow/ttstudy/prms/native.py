@@ -101,17 +101,23 @@ class NativeScoring:
         return scores
 
     def _run_prefixes(self, chosen: dict[bytes, int], groups: Sequence[Siblings]) -> None:
-        """Make the states of the common ids of each chosen group known."""
-        new = []
-        for key, i in chosen.items():
-            group = groups[i]
-            if self._states.get(key) is not None:
-                continue
-            known = [length for length in group.cuts if self._states.get(cut(key, length)) is not None]
-            start = known[-1] if known else 0
-            cuts = [length - start for length in group.cuts if start < length < len(group.ids)]
-            new.append(_New(key, cut(key, start) if start else None, group.ids[start:], [(i, 0)], cuts))
-        self._run_new(new, scored=False)
+        """Make the states of the common ids of each chosen group known; what several begin with is run once."""
+        pending = [(key, i) for key, i in chosen.items() if self._states.get(key) is None]
+        while pending:
+            new, later, coming = [], [], set[bytes]()
+            for key, i in pending:
+                group = groups[i]
+                known = [length for length in group.cuts if self._states.get(cut(key, length)) is not None]
+                start = known[-1] if known else 0
+                pieces = {cut(key, length) for length in group.cuts if length > start}
+                if not pieces.isdisjoint(coming):
+                    later.append((key, i))  # once that has been run
+                    continue
+                coming |= pieces
+                cuts = [length - start for length in group.cuts if start < length < len(group.ids)]
+                new.append(_New(key, cut(key, start) if start else None, group.ids[start:], [(i, 0)], cuts))
+            self._run_new(new, scored=False)
+            pending = later
 
     def _run_new(self, new: list[_New], scored: bool) -> list[float]:
         """Run sequences and remember their states; their last tokens' scores where `scored`."""
