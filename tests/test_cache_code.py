@@ -67,7 +67,7 @@ def test_a_new_option_with_a_default_plans_nothing(clone):
 def test_plumbing_plans_nothing(clone):
     _replaced(clone, "workflow/ttstudy/errors.py", "make room and", "free some room and")
     _replaced(clone, "workflow/ttstudy/run/provenance.py", "timeout=20", "timeout=30")
-    _replaced(clone, "workflow/ttstudy/data/columns.py", "gpus:count gpu_hours", "gpus:amount gpu_hours")
+    _replaced(clone, "workflow/ttstudy/data/columns.py", "gpus:count hours", "gpus:amount hours")
     _replaced(clone, "workflow/ttstudy/run/steps.py", "wall, {", "wall time, {")
     # What a module that computes says of a mistake.
     _replaced(clone, "workflow/ttstudy/analysis/strategy.py", "has no predicted level", "lacks a predicted level")
@@ -169,6 +169,7 @@ def test_command_lines_stay_short_however_large_the_study(tmp_path):
             if "$SCRIPTS/" in line and ".py" in line:
                 # A path of a file, of a log, a number: nothing that grows with the study.
                 told = line.replace("{params.spec:q}", "").replace("{log:q}", "").replace("{resources.gpu}", "")
+                told = told.replace("{params.shards}", "")
                 assert "{" not in told.replace("{params.study:q}", "").replace("{params.output:q}", ""), line
     commands = {
         job.spec.product: f"python scripts/launch.py 8 python scripts/{job.spec.step}.py "

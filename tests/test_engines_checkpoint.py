@@ -131,7 +131,7 @@ def test_what_is_missing_is_said_with_the_path_and_what_to_do(tmp_path: Path) ->
     (path / "config.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"holds no config.json"):
         open_engine(path)
-    with pytest.raises(ValueError, match="no engine 'sglang'; supported: transformers"):
+    with pytest.raises(ValueError, match="no engine 'sglang'; supported: served, transformers"):
         open_engine(path, kind="sglang")
 
 

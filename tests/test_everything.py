@@ -159,7 +159,7 @@ def everything() -> dict:
         "score": "min",
         "vote": "prm_max",
         "grader": "reference",
-        "extraction": "conclusion",
+        "extraction": "last_number",
         "max_gpu_hours": 1000,
         "max_job_hours": 1000.0,
     }  # fmt: skip

@@ -102,8 +102,8 @@ def test_the_contracts_know_the_flaws_and_the_causes():
 @pytest.mark.parametrize(
     ("before", "after", "steps"),
     [
-        ('"over-criticism"', '"harshness"', {"report", "compare"}),
-        ("< HALF).astype", "<= HALF).astype", {"report", "compare", "diagnostics"}),
+        ('"over-criticism"', '"harshness"', {"report", "compare", "rehearse"}),
+        ("< HALF).astype", "<= HALF).astype", {"report", "compare", "rehearse", "diagnostics"}),
     ],
     ids=["words", "measure"],
 )

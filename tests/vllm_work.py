@@ -21,6 +21,7 @@ from ttstudy.policies.opening import open_engine
 from ttstudy.policies.protocol import Engine, Request, Sampling
 from ttstudy.policies.sampling import draw
 from ttstudy.policies.seeds import derive
+from ttstudy.policies.stream import Stream, draw_all
 from ttstudy.study.sampling import SamplingSettings
 
 PROBLEMS = ["3*6+27-14", "5+6*7-2+8-9*2", "12-3+4*5+7", "40-6*3", "2*3*4+5", "61-7-8-9"]
@@ -90,9 +91,29 @@ class Watched:
         return getattr(self.engine, name)
 
     def generate(self, requests, progress=None):
-        completions = self.engine.generate(requests, progress)
-        self.asked += [(list(r.prompt), list(c.ids)) for r, c in zip(requests, completions, strict=True)]
-        return completions
+        return draw_all(self.stream(), requests, progress)
+
+    def stream(self) -> WatchedStream:
+        return WatchedStream(self, self.engine.stream())
+
+
+class WatchedStream:
+    """A stream of a watched engine."""
+
+    def __init__(self, engine: Watched, stream: Stream) -> None:
+        self.engine, self.under, self.prompts = engine, stream, {}
+
+    def __getattr__(self, name: str):
+        return getattr(self.under, name)
+
+    def submit(self, jobs, lane=0):
+        self.prompts |= {number: list(request.prompt) for number, request in jobs}
+        self.under.submit(jobs, lane)
+
+    def poll(self):
+        ended = self.under.poll()
+        self.engine.asked += [(self.prompts[number], list(completion.ids)) for number, completion in ended]
+        return ended
 
 
 def stepwise(engine: Watched, rng: random.Random) -> dict:

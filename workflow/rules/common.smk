@@ -135,9 +135,9 @@ def shards(output):
     return paths
 
 
-def shard_specs(wildcards, output):
-    """Paths of the specs of the shards that a job joins."""
-    return [specs.place(study.results, shard) for shard in maker(layout, output[0]).shards]
+def shard_count(wildcards, output):
+    """How many shards a job joins."""
+    return len(maker(layout, output[0]).shards)
 
 
 def spec(wildcards, output):

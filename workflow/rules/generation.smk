@@ -63,9 +63,9 @@ rule join_sample:
         "../../envs/analyse.yaml"
     params:
         spec=spec,
-        shards=shard_specs,
+        shards=shard_count,
     shell:
-        'python "$SCRIPTS/join.py" --spec {params.spec:q} --log {log:q} {params.shards:q}'
+        'python "$SCRIPTS/join.py" --spec {params.spec:q} --shards {params.shards} --log {log:q}'
 
 
 rule ask:

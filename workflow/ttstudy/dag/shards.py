@@ -28,6 +28,11 @@ def shards(layout: Layout, spec: Spec, run: Run, prm: str = "") -> tuple[Spec, .
     """Specs of the jobs that share out the one that draws, scores (with `prm`) or searches; () where it is one job."""
     if not isinstance(spec, Sharded) or (count := _count(layout, run, prm)) == 1:
         return ()
+    return split(spec, count)
+
+
+def split(spec: Spec, count: int) -> tuple[Spec, ...]:
+    """Specs of so many shards of a job, in order."""
     found = []
     for number in range(count):
         part = places.SHARD.format(number=number + 1, count=count)
