@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,11 @@ from ttstudy.methods.run import run
 from ttstudy.models.checkpoint import Checkpoint
 from ttstudy.models.padding import pad_heads
 from ttstudy.policies.opening import open_engine, open_policy
+from ttstudy.policies.protocol import Request, Sampling
 from ttstudy.prms import open_prm, open_reward_model
 from ttstudy.prms.serving import command, served_folder
 from ttstudy.run import demand
+from ttstudy.run.rehearsal.loopback import running
 from ttstudy.study import from_mapping
 from ttstudy.study.models import POLICY_OPTIONS, PRM_OPTIONS
 
@@ -120,6 +123,51 @@ def test_a_server_that_is_down_or_serves_something_else_is_one_sentence(policy, 
     assert "a context of 256 tokens, not 1024" in said(max_model_len=1024)
     monkeypatch.delenv("SERVER")
     assert "the environment variable SERVER is not set" in said()
+
+
+class Odd(BaseHTTPRequestHandler):
+    """A server that lists a model and answers every request with the same text."""
+
+    answer: str
+
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.send({"/v1/models": '{"data": [{"id": "mini", "max_model_len": 256}]}'}.get(self.path, '{"version": "0"}'))
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send(self.answer)
+
+    def send(self, text: str) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+
+ODD = [
+    "", "{", "[]", "null", '"words"', "{}", '{"choices": null}', '{"choices": []}', '{"choices": [[]]}',
+    '{"choices": [{"text": "5", "finish_reason": "stop"}]}',
+    '{"choices": [{"token_ids": "5", "logprobs": {"token_logprobs": []}, "finish_reason": "length"}]}',
+    '{"choices": [{"token_ids": [5], "logprobs": {"token_logprobs": []}, "finish_reason": "length"}]}',
+    '{"choices": [{"token_ids": [5], "logprobs": null, "finish_reason": "length"}]}',
+    '{"choices": [{"token_ids": [5], "logprobs": {"token_logprobs": [-1]}, "finish_reason": "stop"}]}',
+    '{"data": [{"index": 0}]}', '{"data": [{"index": 0, "data": "é"}]}', '{"data": [{"index": 0, "data": "AAA="}]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ODD)
+def test_an_answer_of_another_shape_is_no_answer_and_one_sentence(shelf, answer):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Answering", (Odd,), {"answer": answer}))
+    with running(server):
+        options = {"url": f"http://127.0.0.1:{server.server_port}", "attempts": 1}
+        engine = open_engine(POLICY, "served", **options)
+        with pytest.raises(StudyError, match=r"^served\.url: no vLLM server answers .*run again$"):
+            engine.generate([Request((1, 9), Sampling(max_tokens=1))])
+        judge = open_reward_model(shelf.folder("qwen"), LAYOUTS["qwen"].format, "served", **options)
+        with pytest.raises(StudyError, match=r"^served\.url: no vLLM server answers .*run again$"):
+            judge.score_batch([("1+1", ["2"])])
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -21,16 +21,24 @@ TREES = 16
 
 
 @dataclass(slots=True)
-class Cost:
-    """What a problem cost, as the engine and the PRM counted it."""
+class Counters:
+    """What a problem, or a whole search, cost, as the engine and the PRM counted it."""
 
+    problems: int = 0
     requests: int = 0
     prompt_tokens: int = 0
+    """Prompts as sent, the steps so far included: one per request."""
     response_tokens: int = 0
+    """Tokens generated, kept or not."""
+    discarded_tokens: int = 0
+    """Those of them that are in no answer."""
     prm_tokens: int = 0
     prm_tokens_reencoded: int = 0
+    """What a PRM would run that encodes every candidate's prefix anew; 0 where the PRM does not count it."""
     prm_scored: int = 0
+    """Candidates, and steps ahead of them, that the PRM was asked about."""
     prm_overlong: int = 0
+    """Those of them that ended past its context."""
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +52,7 @@ class Entry:
     grower: Grower
     seed: Sequence[object]
     trees: list[Tree] = field(init=False)
-    cost: Cost = field(default_factory=Cost)
+    cost: Counters = field(default_factory=Counters)
     growing: int = 0
     """Trees that are not grown yet."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ttstudy.methods.growing import Grower
 from ttstudy.methods.options import Options
-from ttstudy.methods.pace import Entry, Pace, Watch
+from ttstudy.methods.pace import Counters, Entry, Pace, Watch
 from ttstudy.policies.protocol import Engine, begins
 from ttstudy.prms.protocol import RewardModel
 
@@ -25,27 +25,6 @@ Problem = tuple[str, str, Sequence[int]]
 
 Progress = Callable[[int, int], None]
 """Called now and then with (problems that have ended, tokens generated so far)."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What a search cost, as the engine and the PRM counted it."""
-
-    problems: int = 0
-    requests: int = 0
-    prompt_tokens: int = 0
-    """Prompts as sent, the steps so far included: one per request."""
-    response_tokens: int = 0
-    """Tokens generated, kept or not."""
-    discarded_tokens: int = 0
-    """Those of them that are in no answer."""
-    prm_tokens: int = 0
-    prm_tokens_reencoded: int = 0
-    """What a PRM would run that encodes every candidate's prefix anew; 0 where the PRM does not count it."""
-    prm_scored: int = 0
-    """Candidates, and steps ahead of them, that the PRM was asked about."""
-    prm_overlong: int = 0
-    """Those of them that ended past its context."""
 
 
 COUNTERS = [each.name for each in fields(Counters)]
@@ -188,6 +167,5 @@ def _found(entry: Entry, engine: Engine) -> Found:
                 )
             )
         returned_tokens += sum(returned.values())
-    cost = entry.cost
-    counters = Counters(1, discarded_tokens=cost.response_tokens - returned_tokens, **asdict(cost))
-    return Found(nodes, answers, counters)
+    cost = replace(entry.cost, problems=1, discarded_tokens=entry.cost.response_tokens - returned_tokens)
+    return Found(nodes, answers, cost)

@@ -25,6 +25,7 @@ import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from ttstudy.errors import StudyError, one_line
+from ttstudy.policies.asking import passes, side_by_side
 from ttstudy.policies.protocol import Finish, Progress, Sampling
 
 LARGEST_BODY = 64 * 2**20
@@ -36,7 +37,6 @@ MOST_TOKENS = 10**9
 LONGEST_WAIT = 3600.0
 """Seconds that a server may ask us to wait."""
 _SEEDS = (1 << 53) - 1  # numbers that every JSON reader keeps
-_PASSING = frozenset({408, 409, 425, 429})
 _TOO_LONG = re.compile(r"context.length.exceeded|maximum context length|maximum model length", re.IGNORECASE)
 _NO_CREDIT = re.compile(r"insufficient_quota|billing", re.IGNORECASE)
 _FINISH: dict[str, Finish] = {"stop": "eos", "length": "length"}
@@ -185,7 +185,6 @@ class _Asking:
         self._tokens = sum(answer.tokens or 0 for answer in journal.answers.values())
 
     async def run(self, jobs: Sequence[Job]) -> None:
-        queue = iter(jobs)
         headers = {} if self.key is None else {"Authorization": f"Bearer {self.key}"}
         count = min(self.endpoint.concurrency, len(jobs))
         limits = httpx2.Limits(max_connections=count, max_keepalive_connections=count)
@@ -194,21 +193,16 @@ class _Asking:
         async with httpx2.AsyncClient(
             headers=headers, limits=limits, timeout=timeout, follow_redirects=False
         ) as client:
-            tasks = [asyncio.create_task(self._worker(client, queue)) for _ in range(count)]
-            try:
-                await asyncio.gather(*tasks)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _worker(self, client: httpx2.AsyncClient, queue: Iterable[Job]) -> None:
-        for key, body in queue:
-            answer = await self._answer(client, body)
-            self.journal.keep(key, answer)
-            self._tokens += answer.tokens or 0
-            if self.progress is not None:
-                self.progress(len(self.journal.answers), self._tokens)
+            async def work(job: Job) -> None:
+                key, body = job
+                answer = await self._answer(client, body)
+                self.journal.keep(key, answer)
+                self._tokens += answer.tokens or 0
+                if self.progress is not None:
+                    self.progress(len(self.journal.answers), self._tokens)
+
+            await side_by_side(jobs, count, work)
 
     async def _answer(self, client: httpx2.AsyncClient, body: dict[str, Any]) -> Answer:
         backoff = wait_random_exponential(multiplier=0.5, max=60)
@@ -292,7 +286,7 @@ class _Asking:
             raise StudyError(f"{place}: the endpoint refuses {whose}, status {status}; correct it and run again")
         if status == 429 and _NO_CREDIT.search(told):
             raise StudyError(f"{place}: the endpoint says that the account has no credit left{said}")
-        if status in _PASSING or status >= 500:
+        if passes(status):
             wait = retry_after(headers)
             if wait and status in (429, 503):
                 self._next = max(self._next, time.monotonic() + wait)

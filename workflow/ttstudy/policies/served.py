@@ -58,16 +58,17 @@ class ServedEngine(Chatting):
         asked = [(request, room) for request, room in zip(requests, rooms, strict=True) if room > 0]
         finished, tokens = len(requests) - len(asked), 0
 
-        def done(answer: dict[str, Any]) -> None:
+        def read(number: int, answer: Any) -> Completion:
             nonlocal finished, tokens
-            finished, tokens = finished + 1, tokens + len(answer["choices"][0]["token_ids"])
+            completion = self._completion(asked[number][0], answer)
+            finished, tokens = finished + 1, tokens + completion.tokens
             if progress is not None:
                 progress(finished, tokens)
+            return completion
 
-        answers = iter(self.server.ask("/v1/completions", [self._body(*each) for each in asked], done))
+        completions = iter(self.server.ask("/v1/completions", [self._body(*each) for each in asked], read))
         return [
-            self._completion(request, next(answers)) if room > 0 else _full(request)
-            for request, room in zip(requests, rooms, strict=True)
+            next(completions) if room > 0 else _full(request) for request, room in zip(requests, rooms, strict=True)
         ]
 
     def _body(self, request: Request, room: int) -> dict[str, Any]:
@@ -88,9 +89,12 @@ class ServedEngine(Chatting):
         seeds = {"seed": request.seed & _SEEDS} if sampling.temperature > 0 else {}
         return body | seeds | _PLAIN
 
-    def _completion(self, request: Request, answer: dict[str, Any]) -> Completion:
+    def _completion(self, request: Request, answer: Any) -> Completion:
         choice = answer["choices"][0]
-        ids, told = tuple(choice["token_ids"]), choice["logprobs"]
+        ids, told = tuple(map(int, choice["token_ids"])), choice["logprobs"]
+        logprobs = tuple(map(float, told["token_logprobs"]))
+        if len(logprobs) != len(ids):
+            raise ValueError("another number of log-probabilities than of tokens")
         finish: Finish
         if choice["finish_reason"] == "stop":
             finish = "stop" if isinstance(choice["stop_reason"], str) else "eos"
@@ -103,7 +107,7 @@ class ServedEngine(Chatting):
         return Completion(
             ids=ids,
             text=self.chat.decode(ids[:-1] if finish == "eos" else ids),
-            logprobs=tuple(told["token_logprobs"]),
+            logprobs=logprobs,
             finish=finish,
             prompt_tokens=len(request.prompt),
             peaks=tuple(-sum(each) / len(each) for each in likeliest) if count else None,

@@ -11,19 +11,22 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from ttstudy.errors import StudyError, one_line
+from ttstudy.policies.asking import passes, side_by_side
 
-_PASSING = frozenset({408, 409, 425, 429})
 _CONNECT_S = 30.0
 _SHOWN = 300
 _BLOCK = re.compile(r'block_size="(\d+)"')
 _BROKEN = (httpx2.TransportError, httpx2.DecodingError, json.JSONDecodeError, UnicodeDecodeError)
 """What reading an answer raises where it is no whole one."""
+_OTHER_SHAPE = (LookupError, TypeError, ValueError, AttributeError)
+"""What taking an answer apart raises where it is none."""
+Read = TypeVar("Read")
 ADVICE = "see README, *Models that are served*"
 
 
@@ -76,38 +79,30 @@ class Server:
         found = _BLOCK.search(self._get("/metrics").text)
         return int(found[1]) if found else 16
 
-    def ask(
-        self, path: str, bodies: Sequence[dict[str, Any]], done: Callable[[dict[str, Any]], object] | None = None
-    ) -> list[dict[str, Any]]:
-        """Answers to requests, in their order; `done` is called with each as it comes."""
-        return asyncio.run(self._ask(path, bodies, done)) if bodies else []
+    def ask(self, path: str, bodies: Sequence[dict[str, Any]], read: Callable[[int, Any], Read]) -> list[Read]:
+        """What `read` makes of the answers to requests, given the request's place and the answer; in their order.
 
-    async def _ask(
-        self, path: str, bodies: Sequence[dict[str, Any]], done: Callable[[dict[str, Any]], object] | None
-    ) -> list[dict[str, Any]]:
-        answers: list[dict[str, Any]] = [{} for _ in bodies]
+        `read` is called as they come. What it cannot take apart is no whole answer, and is asked for again.
+        """
+        return asyncio.run(self._ask(path, bodies, read)) if bodies else []
+
+    async def _ask(self, path: str, bodies: Sequence[dict[str, Any]], read: Callable[[int, Any], Read]) -> list[Read]:
+        found: dict[int, Read] = {}
         count = min(self._concurrency, len(bodies))
-        queue = iter(range(len(bodies)))
         async with httpx2.AsyncClient(
             limits=httpx2.Limits(max_connections=count, max_keepalive_connections=count), **self._settings()
         ) as client:
 
-            async def work() -> None:
-                for number in queue:
-                    answers[number] = await self._answer(client, path, {"model": self.name, **bodies[number]})
-                    if done is not None:
-                        done(answers[number])
+            async def work(number: int) -> None:
+                body = {"model": self.name, **bodies[number]}
+                found[number] = await self._answer(client, path, body, lambda answer: read(number, answer))
 
-            tasks = [asyncio.create_task(work()) for _ in range(count)]
-            try:
-                await asyncio.gather(*tasks)
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-        return answers
+            await side_by_side(range(len(bodies)), count, work)
+        return [found[number] for number in range(len(bodies))]
 
-    async def _answer(self, client: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    async def _answer(
+        self, client: httpx2.AsyncClient, path: str, body: dict[str, Any], read: Callable[[Any], Read]
+    ) -> Read:
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(_PassingError),
@@ -121,9 +116,10 @@ class Server:
                         answer = self._checked(response, path).json()
                     except _BROKEN as error:
                         raise _PassingError(type(error).__name__) from None
-                    if not isinstance(answer, dict):
-                        raise _PassingError("an answer of another shape")
-                    return answer
+                    try:
+                        return read(answer)
+                    except _OTHER_SHAPE:
+                        raise _PassingError("an answer of another shape") from None
         except _PassingError as error:
             raise self._silent(error) from None
         raise AssertionError("unreachable")
@@ -158,7 +154,7 @@ class Server:
         told = " ".join(response.text.split())[:_SHOWN]
         if self._key:
             told = told.replace(self._key, "[key]")
-        if status in _PASSING or status >= 500:
+        if passes(status):
             raise _PassingError(f"status {status}: {told}")
         if status in (401, 403):
             raise StudyError(

@@ -8,7 +8,7 @@ it has sent before and a step more. A whole solution is asked for step by step: 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,24 +81,26 @@ class ServedScoring:
                 f"{self.server.context}; start it with a larger `--max-model-len`, or set the PRM's `overflow: cut`"
             )
         chunks = [distinct[start : start + _TOGETHER] for start in range(0, len(distinct), _TOGETHER)]
-        answers = self.server.ask("/pooling", [_body(chunk) for chunk in chunks])
-        states = [state for answer, chunk in zip(answers, chunks, strict=True) for state in self._states(answer, chunk)]
+        answers = self.server.ask(
+            "/pooling", [_body(chunk) for chunk in chunks], lambda number, answer: self._states(answer, chunks[number])
+        )
+        states = [state for each in answers for state in each]
         self.tokens += sum(map(self._new, distinct))
         return dict(zip(distinct, heads.score(self.head, torch.from_numpy(np.stack(states))), strict=True))
 
-    def _states(self, answer: dict[str, Any], chunk: Sequence[tuple[int, ...]]) -> Iterator[np.ndarray]:
-        rows = sorted(answer.get("data", []), key=lambda row: row["index"])
-        for row in rows:
-            state = np.frombuffer(base64.b64decode(row["data"]), dtype="<f4")
+    def _states(self, answer: Any, chunk: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+        rows = sorted(answer["data"], key=lambda row: row["index"])
+        states = [np.frombuffer(base64.b64decode(row["data"]), dtype="<f4") for row in rows]
+        for state in states:
             if state.shape != (self.hidden,):
                 raise StudyError(
                     f"The server at {self.server.url} gave {state.size} numbers where this PRM has hidden states of "
                     f"{self.hidden}: it serves another model, or pools otherwise; start it as `python -m "
                     "ttstudy.prms.serving FOLDER` says"
                 )
-            yield state
-        if len(rows) != len(chunk):
-            raise StudyError(f"The server at {self.server.url} gave {len(rows)} states for {len(chunk)} sequences")
+        if len(states) != len(chunk):
+            raise StudyError(f"The server at {self.server.url} gave {len(states)} states for {len(chunk)} sequences")
+        return states
 
     def _new(self, ids: tuple[int, ...]) -> int:
         """Tokens of a sequence that are in no block which was sent before; from now on its blocks are."""

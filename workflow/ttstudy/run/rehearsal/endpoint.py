@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 
+from ttstudy.run.rehearsal.loopback import running
 from ttstudy.run.rehearsal.standins import WORDS
 
 
@@ -75,10 +75,5 @@ def serving(answers: Sequence[str]) -> Iterator[Endpoint]:
     """A running endpoint."""
     server = Endpoint(("127.0.0.1", 0), _Handler)
     server.answers, server.asked = answers or ["0"], []
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()

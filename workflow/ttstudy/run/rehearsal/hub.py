@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from hashlib import sha1, sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
+
+from ttstudy.run.rehearsal.loopback import running
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 """Of every repository here; no real one has it."""
@@ -156,10 +157,5 @@ def serving(
     """A running hub with these repositories; `kind` and `handler`: one that behaves otherwise."""
     server = kind(("127.0.0.1", 0), handler)
     server.repositories, server.requests = repositories, []
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with running(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
