@@ -1,10 +1,12 @@
 """Tokens and FLOPs of every method at every budget, and how responses ended, for one benchmark and policy."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from ttstudy.analysis import flops, sizes, usage
+from ttstudy.analysis.prefixes import Samples, Trie
 from ttstudy.dag.specs.analysis import LedgerSpec
 from ttstudy.data import tables
 from ttstudy.run import steps
@@ -12,7 +14,8 @@ from ttstudy.run import steps
 RESPONSES = ["problem_id", "sample", "prompt_tokens", "response_tokens", "finish"]
 SCORES = ["problem_id", "sample", "prm_tokens", "prm_positions?", "overlong?"]
 STATUS = ["problem_id", "sample", "status"]
-NODES = ["problem_id", "tree", "node", "parent", "depth", "tokens"]
+NODES = ["problem_id", "tree", "node", "parent", "depth", "tokens", "text", "score"]
+SOLUTION = ["problem_id", "sample", "steps"]
 
 
 def step(spec: LedgerSpec, _log: Path | None) -> None:
@@ -21,6 +24,9 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
     parameters = {name: sizes.size(model) for name, model in spec.models.items()}
     shapes = {name: sizes.shape(model) for name, model in spec.models.items()}
     active = {n: m.active_parameters for n, m in spec.models.items() if m.active_parameters is not None}
+    problems = tables.of("benchmark", spec.problems, ["problem_id", "problem"])
+    lengths = problems.set_index("problem_id")["problem"].str.len().to_dict()
+    rates: dict[str, float] = {}
 
     rows, endings, overlong = [], [], []
     if sources.cot is not None:
@@ -33,7 +39,12 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
         scores = {
             prm: tables.joined("scores", [block.scores[prm] for block in blocks], SCORES) for prm in blocks[0].scores
         }
-        rows += usage.of_pool(pool, scores, budgets)
+        samples = None
+        if scores:
+            parts = (part for block in blocks for part in tables.parts(block.responses, SOLUTION))
+            samples = Samples.of(parts, lengths)
+            rates = {prm: samples.rate(table) for prm, table in scores.items()}
+        rows += usage.of_pool(pool, scores, budgets, samples)
         overlong += usage.overlong_of_pool(scores)
         size = len(pool) // max(1, pool["problem_id"].nunique())
         endings.append(usage.endings("majority", "none", size, pool, grades))
@@ -41,7 +52,8 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
         method, prm, budget = search.method, search.prm, search.budget
         cost = tables.of("search_cost", search.cost)
         nodes = tables.of("nodes", search.nodes, NODES)
-        rows += usage.of_search(method, prm, budget, cost, nodes, cot, budgets[method])
+        met = _met(nodes, cost, lengths, rates.get(prm))
+        rows += usage.of_search(method, prm, budget, cost, nodes, cot, budgets[method], met)
         overlong += usage.overlong_of_search(method, prm, budget, cost)
         answers = tables.of("search_responses", search.answers, RESPONSES)
         grades = tables.of("grades", search.grades, STATUS)
@@ -56,6 +68,15 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
     over = pd.DataFrame(overlong) if overlong else tables.empty("overlong")
     tables.write("overlong", over.assign(**names), spec.outputs["overlong"])
     tables.write("counts", pd.DataFrame(endings).assign(**names), spec.outputs["counts"])
+
+
+def _met(nodes: pd.DataFrame, cost: pd.DataFrame, lengths: Mapping[str, int], rate: float | None) -> usage.Met:
+    """What a search met; `rate` is that of the pool, where its PRM scored one: a prefix costs all methods the same."""
+    trie = Trie(lengths)
+    anew = trie.add_nodes(nodes)
+    if rate is None:
+        rate = float(cost["prm_tokens_reencoded"].iloc[0]) / anew if anew else 0.0
+    return usage.Met(trie.prefixes(), rate)
 
 
 if __name__ == "__main__":

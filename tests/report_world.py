@@ -111,6 +111,7 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
         out["ledger"].append(
             (benchmark, policy, prm, method, budget, n, n * 20.0, drawn, lost, scored, scored * 2.4, size, prm_size)
             + (*parts, sum(parts), parts[0], 0.04 * sum(parts))
+            + (sum(parts) + 1.4 * parts[2] + (budget - 1) * parts[1], parts[0] + parts[1] + 0.7 * parts[2])
         )
         got = n * (budget if method in ("cot", "majority", "best_of_n") else max(1, budget // 4))
         cut, none = rng.binomial(got, 0.02), rng.binomial(got, 0.05)
@@ -246,7 +247,7 @@ TABLES = {
     "accuracy": f"{_CELL} score vote level problems accuracy low high",
     "ledger": f"{_CELL} problems prompt_tokens response_tokens discarded_tokens prm_tokens prm_tokens_reencoded "
     "policy_parameters prm_parameters flops_policy flops_prompt flops_prm flops_total flops_paper "
-    "flops_attention",
+    "flops_attention flops_reencoded flops_shared",
     "strategy": "benchmark policy prm budget level selection method score vote problems accuracy low high error",
     "training": "model kind parameters tokens flops cpu_seconds loss auc",
     "claims": "claim title source verdict published ours low high text needs",

@@ -84,7 +84,7 @@ def test_plumbing_plans_nothing(clone):
     [
         ("methods/pool.py", "NO_STEPS = -1.0", "NO_STEPS = -2.0", {"difficulty"} | VALUED),
         ("policies/vllm.py", "_CPU_CACHE = ", "_CPU_CACHE = 1 * ", set()),
-        ("analysis/usage.py", '"prm_tokens_reencoded": read', '"prm_tokens_reencoded": 1 * read',
+        ("analysis/usage.py", '"prm_tokens_reencoded": budget', '"prm_tokens_reencoded": 1 * budget',
          {"ledger", "accuracy", "graders"} | CHOSEN),
         ("report/cells.py", "import ", "import json  # noqa\nimport ", {"report"}),
         ("prms/heads.py", "import torch", "import json  # noqa\nimport torch", set()),

@@ -48,12 +48,19 @@ def test_the_ledger_counts_what_the_published_table_leaves_out():
     sparse = flops.ledger(pd.DataFrame(cells), active={"small": 250}).iloc[0]
     assert (sparse["flops_policy"], sparse["flops_paper"]) == (2 * 250 * 4000, 2 * 1000 * 4000)
     met = {"prompt_positions": 10.0, "policy_positions": 200.0, "prm_positions": 300.0}
+    met |= {"prm_positions_reencoded": 1200.0, "prm_tokens_shared": 4000.0, "prm_positions_shared": 100.0}
+    met |= {"prompt_tokens_reencoded": 700.0, "prompt_positions_reencoded": 40.0}
     long = flops.ledger(pd.DataFrame([cell(**met)]), shapes={"small": (3, 8), "good": (5, 16)}).iloc[0]
     assert long["flops_prompt"] == 2 * 1000 * 100 + 4 * 3 * 8 * 10
     assert long["flops_policy"] == 2 * 1000 * 4000 + 4 * 3 * 8 * 200
     assert long["flops_prm"] == 2 * 7000 * 5000 + 4 * 5 * 16 * 300
     assert long["flops_prm_reencoded"] == 4 * long["flops_prm"] and long["flops_paper"] == 2 * 1000 * 4000
     assert long["flops_total"] - first["flops_total"] == long["flops_attention"] == 96 * 210 + 320 * 300
+    assert long["flops_prm_shared"] == 2 * 7000 * 4000 + 320 * 100
+    assert long["flops_shared"] == long["flops_total"] - long["flops_prm"] + long["flops_prm_shared"]
+    prompts = 2 * 1000 * 700 + 96 * 40
+    assert long["flops_reencoded"] == long["flops_policy"] + prompts + long["flops_prm_reencoded"]
+    assert np.isnan(first["flops_shared"]) and np.isnan(first["flops_reencoded"])  # not counted, never zero
     remote = flops.ledger(pd.DataFrame([cell(**met)]), shapes={"small": None, "good": (5, 16)}).iloc[0]
     assert np.isnan(remote["flops_attention"]) and np.isnan(first["flops_attention"])  # not known, never zero
     assert remote["flops_total"] == first["flops_total"] + 320 * 300

@@ -29,6 +29,7 @@ from ttstudy.report.blocks import Results
 from ttstudy.report.figures.style import LOOKS
 from ttstudy.report.section import Given, Passage
 from ttstudy.report.sections import SECTIONS
+from ttstudy.report.sections.matched import MATCHES
 from ttstudy.vocabulary import HEADLINE_TABLES
 
 POLICIES = {"mini-20k": 20_416, "mini-180k": 183_760, "mini-1200k": 1_203_200}
@@ -173,20 +174,38 @@ def test_votes_training_claims_counts_and_ledger_are_those_of_their_tables(page,
 def test_leads_over_best_of_n_are_differences_of_the_accuracies_shown(page, world):
     rule = "level == 'all' and (score == 'last' and vote == 'prm_vote' or method == 'majority')"
     known = world["accuracy"].query(rule).set_index(["policy", "prm", "method", "budget"])["accuracy"].to_dict()
-    spent = world["ledger"].set_index(["policy", "prm", "method", "budget"])[["flops_total", "problems"]]
-    cost = (spent["flops_total"] / spent["problems"]).to_dict()
+    spent = world["ledger"].set_index(["policy", "prm", "method", "budget"])
     label = {look.label: name for name, look in LOOKS.items()}
     table = page.table("matched-0-data")
-    assert set(table["match"]) == {"equal N", "equal FLOPs"} and len(table) > 20
+    columns = {
+        "equal N": "flops_total", "equal generated tokens": "response_tokens", "equal FLOPs, as run": "flops_total",
+        "equal FLOPs, read anew": "flops_reencoded", "equal FLOPs, shared": "flops_shared",
+    }  # fmt: skip
+    assert set(table["match"]) == set(columns) and len(table) > 20
+    fractions = 0
     for row in table.itertuples():
-        method = label[row.method]
-        guide = "none" if method == "majority" else row.prm
-        ours, base = (row.policy, guide, method, row.spent), (row.policy, row.prm, "best_of_n", row.budget)
-        assert row.difference == pytest.approx(known[ours] - known[base], abs=1e-9)
-        assert row.spent == row.budget or row.match == "equal FLOPs" and cost[ours] <= cost[base] * (1 + 1e-9)
-        dearer = (row.policy, guide, method, 4 * row.spent)
-        if row.match == "equal FLOPs" and dearer in cost:
-            assert cost[dearer] > cost[base]
+        method, column = label[row.method], columns[row.match]
+        guide, cost = "none" if method == "majority" else row.prm, (spent[column] / spent["problems"]).to_dict()
+        base = (row.policy, row.prm, "best_of_n", row.budget)
+        assert row.base_cost == pytest.approx(cost[base])
+        assert row.difference == pytest.approx(row.accuracy - known[base], abs=1e-9)
+        curve = {key[3]: cost[key] for key in cost if key[:3] == (row.policy, guide, method)}
+        if row.spent in curve:
+            assert row.accuracy == pytest.approx(known[row.policy, guide, method, row.spent], abs=1e-9)
+            assert row.match == "equal N" or row.cost <= row.base_cost * (1 + 1e-9) or row.spent == min(curve)
+        else:
+            fractions += 1
+            assert row.cost == pytest.approx(row.base_cost)
+            below, above = (pick(n for n in curve if sign * (n - row.spent) < 0)
+                            for pick, sign in ((max, 1), (min, -1)))  # fmt: skip
+            ends = sorted(known[row.policy, guide, method, n] for n in (below, above))
+            assert ends[0] - 1e-9 <= row.accuracy <= ends[1] + 1e-9
+    assert fractions > 5
+    fronts = page.table("fronts-0-data").assign(method=lambda frame: frame["method"].replace(label))
+    assert set(fronts["match"]) == set(columns) - {"equal N"}
+    wanted = world["fronts"].assign(match=world["fronts"]["match"].map(MATCHES))
+    key = ["policy", "prm", "match", "method", "budget"]
+    same(fronts, wanted, key, ["cost", "accuracy", "share", "best", "low", "high"])
 
 
 def test_headline_gains_and_prms_are_those_of_accuracy_strategy_and_ledger(page, world):
@@ -379,7 +398,7 @@ def test_published_accuracies_are_shown_as_published_and_ours_as_ours(world):
 
 
 CHECKED = set(
-    "headline claims cot scaling matrix gains prms levels matched best votes flops ledger optimism adaptive "
+    "headline claims cot scaling matrix gains prms levels matched fronts best votes flops ledger optimism adaptive "
     "predicted training counts overlong graders graders-effect graders-answers prm-skill diagnostics calibration "
     "failures audit unlike versions steps checksums".split()
 )

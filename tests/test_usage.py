@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from tests import paths
 from tests.studies import given_file, smoke
 from ttstudy.analysis import sizes, usage
+from ttstudy.analysis.prefixes import Prefixes, Samples
 from ttstudy.dag.layout import open_layout
 from ttstudy.dag.models import weights
 from ttstudy.dag.specs.analysis import Sized
@@ -23,8 +25,11 @@ POOL = pd.DataFrame(
         "prompt_tokens": [5, 5, 7, 7],
         "response_tokens": [10, 20, 30, 50],
         "finish": ["eos", "length", "eos", "context"],
+        "steps": [["one"], ["two"], ["one"], ["two"]],
     }
 )
+LENGTHS = {"a": 4, "b": 6}
+SAMPLES = Samples.of([POOL], LENGTHS)
 NODES = pd.DataFrame(
     {
         "problem_id": ["a", "a", "a", "a", "a", "b"],
@@ -33,13 +38,26 @@ NODES = pd.DataFrame(
         "parent": [-1, 0, 0, 1, -1, -1],
         "depth": [1, 2, 2, 3, 1, 1],
         "tokens": [10, 20, 4, 2, 6, 8],
+        "text": list("abcdef"),
+        "score": [0.5] * 6,
+    }
+)
+MET = usage.Met(Prefixes(*np.empty((4, 0))), 0.0)
+COST = pd.DataFrame(
+    {
+        "problems": [2],
+        "prompt_tokens": [60],
+        "response_tokens": [800],
+        "discarded_tokens": [600],
+        "prm_tokens": [900],
+        "prm_tokens_reencoded": [4000],
     }
 )
 SCORES = {"p": POOL[["problem_id", "sample"]].assign(prm_tokens=[16, 26, 38, 58])}
 
 
 def test_a_pool_at_n_uses_n_times_the_mean_and_its_prompt_once():
-    rows = usage.of_pool(POOL, SCORES, {"majority": [2], "best_of_n": [1]})
+    rows = usage.of_pool(POOL, SCORES, {"majority": [2], "best_of_n": [1]}, SAMPLES)
     by_method = {(row["method"], row["budget"]): row for row in rows}
     assert by_method["majority", 2]["response_tokens"] == 10 + 20 + 30 + 50
     assert by_method["majority", 2]["prm_tokens"] == 0
@@ -49,19 +67,10 @@ def test_a_pool_at_n_uses_n_times_the_mean_and_its_prompt_once():
 
 
 def test_dvts_at_a_smaller_n_uses_its_share_of_the_trees_and_beam_search_its_own_run():
-    cost = pd.DataFrame(
-        {
-            "problems": [2],
-            "response_tokens": [800],
-            "discarded_tokens": [600],
-            "prm_tokens": [900],
-            "prm_tokens_reencoded": [4000],
-        }
-    )
-    rows = usage.of_search("dvts", "p", 16, cost, NODES, POOL, [4, 16])
+    rows = usage.of_search("dvts", "p", 16, COST, NODES, POOL, [4, 16], MET)
     assert [row["response_tokens"] for row in rows] == [200, 800]
     assert [row["prm_tokens_reencoded"] for row in rows] == [1000, 4000]
-    (beam,) = usage.of_search("beam_search", "p", 16, cost, NODES, POOL, [4, 16])
+    (beam,) = usage.of_search("beam_search", "p", 16, COST, NODES, POOL, [4, 16], MET)
     assert (beam["budget"], beam["discarded_tokens"], beam["prompt_tokens"]) == (16, 600, 12)
 
 
@@ -71,20 +80,25 @@ def test_a_token_meets_its_prompt_and_what_came_before_it_on_its_own_path():
     assert cot["prompt_positions"] == (5**2 + 7**2) / 2 == 37
     assert cot["policy_positions"] == (15**2 - 5**2 + 37**2 - 7**2) / 2 == 760
     assert cot["prm_positions"] == 0
-    rows = {row["method"]: row for row in usage.of_pool(POOL, SCORES, {"best_of_n": [1, 2]}) if row["budget"] == 2}
+    found = usage.of_pool(POOL, SCORES, {"best_of_n": [1, 2]}, SAMPLES)
+    rows = {row["method"]: row for row in found if row["budget"] == 2}
     drawn = 760 + (25**2 - 5**2 + 57**2 - 7**2) / 2
     assert rows["best_of_n"]["policy_positions"] == rows["coverage"]["policy_positions"] == drawn
     assert rows["best_of_n"]["prm_positions"] == (16**2 + 26**2 + 38**2 + 58**2) / 2
     assert rows["coverage"]["prm_positions"] == 0
     # Tree 0 of a: 5 + 10, below it 15 + 20 and 15 + 4, then 35 + 2; tree 1: 5 + 6. Tree 0 of b: 7 + 8.
     met = (15**2 - 5**2) + (35**2 - 15**2) + (19**2 - 15**2) + (37**2 - 35**2) + (11**2 - 5**2) + (15**2 - 7**2)
-    cost = pd.DataFrame({"problems": [2], "response_tokens": [50], "discarded_tokens": [4], "prm_tokens": [93]})
-    cost["prm_tokens_reencoded"] = 200
-    half, whole = usage.of_search("dvts", "p", 4, cost, NODES.iloc[::-1], POOL, [2, 4])
+    cost = COST.assign(response_tokens=50, discarded_tokens=4, prm_tokens=93, prm_tokens_reencoded=200)
+    half, whole = usage.of_search("dvts", "p", 4, cost, NODES.iloc[::-1], POOL, [2, 4], MET)
     assert whole["policy_positions"] == met / 2 == 2 * half["policy_positions"]
     assert whole["prm_positions"] == pytest.approx(93 / (12 + 50) * (37 + met / 2))
     assert half["prm_positions"] == pytest.approx(whole["prm_positions"] / 2)
     assert half["prompt_positions"] == whole["prompt_positions"] == 37
+    # sent anew for each candidate: 5 tokens, then 15 twice, 35; 5; 7
+    assert whole["prompt_positions_reencoded"] == (5**2 + 2 * 15**2 + 35**2 + 5**2 + 7**2) / 2
+    assert (half["prompt_tokens_reencoded"], whole["prompt_tokens_reencoded"]) == (30, 60)
+    assert rows["best_of_n"]["prompt_tokens_reencoded"] == 2 * 12
+    assert rows["best_of_n"]["prompt_positions_reencoded"] == 2 * 37
 
 
 def test_endings_are_counted_by_what_they_were():
@@ -186,9 +200,15 @@ def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
             for method in ("majority", "coverage"):
                 agrees((policy, "none", method, n), prompt, response_tokens=drawn * n / size)
             for prm in blocks[0].scores:
-                scored = sum(read(block.scores[prm])["prm_tokens"].sum() for block in blocks)
-                wanted = {"response_tokens": drawn * n / size, "prm_tokens": scored * n / size}
-                agrees((policy, prm, "best_of_n", n), prompt, **wanted)
+                scores = pd.concat(read(block.scores[prm]) for block in blocks).merge(pool, on=["problem_id", "sample"])
+                anew = scores["prm_tokens"].sum()
+                # equal solutions are run once; the pool is drawn whole at the largest N
+                different = scores.assign(text=scores["steps"].map(tuple)).drop_duplicates(["problem_id", "text"])
+                row = ledger.loc[policy, prm, "best_of_n", n]
+                assert row["prm_tokens_reencoded"] == pytest.approx(anew * n / size)
+                assert 0 < row["prm_tokens_shared"] <= row["prm_tokens"] <= row["prm_tokens_reencoded"]
+                run = different["prm_tokens"].sum() if n == size else row["prm_tokens"]
+                agrees((policy, prm, "best_of_n", n), prompt, response_tokens=drawn * n / size, prm_tokens=run)
         for search in sources.searches:
             nodes, answers, cost = read(search.nodes), read(search.answers), read(search.cost).iloc[0]
             drawn = nodes["tokens"].sum()
@@ -199,6 +219,10 @@ def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
                 wanted = {"response_tokens": drawn, "discarded_tokens": lost, "prm_tokens": cost["prm_tokens"]}
                 wanted = {column: share * total for column, total in wanted.items()}
                 agrees((policy, search.prm, search.method, n), prompt, **wanted)
+                row = ledger.loc[policy, search.prm, search.method, n]
+                # a light PRM shares all that a trie shares, so an estimate from characters comes near its count
+                assert row["prm_tokens_shared"] == pytest.approx(row["prm_tokens"], rel=0.25)
+                assert row["flops_shared"] < row["flops_reencoded"] > row["flops_total"] > row["flops_paper"]
             assert cost["prm_tokens_reencoded"] >= cost["prm_tokens"] > nodes["tokens"].sum() / 2
     assert seen == len(ledger)  # no row of the ledger is left unchecked
 

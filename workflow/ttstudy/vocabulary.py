@@ -7,7 +7,9 @@ STUDY_TABLES = (
     *("predicted", "adaptive", "efficiency", "headline", "diagnostics"),
 )
 """Tables of a study that the claims are judged by."""
-HEADLINE_TABLES = ("headline", "frontier", "gains", "best_methods", "prm_effect", "votes", "matched", "confidence")
+HEADLINE_TABLES = (
+    *("headline", "frontier", "gains", "best_methods", "prm_effect", "votes", "matched", "fronts", "confidence"),
+)
 """Tables that the report's headline and its first sections show, made together."""
 GRADER_TABLES = ("graders", "grader_accuracy", "grader_answers")
 """Tables that set the study's grader beside the other ones."""

@@ -1,10 +1,9 @@
 """Compute: floating-point operations of training and inference, the ledger of a study, and what they buy.
 
-Two conventions stand side by side. The study's own (arXiv 2502.06703, table 4, after Snell et al. 2024,
-arXiv 2408.03314): training costs 6 N D, inference 2 N D with D the tokens that the policy generates. The
-full one adds what that leaves out: the prompt (once per problem, where siblings share it), every pass of
-the PRM, attention, and it counts the active parameters of a mixture of experts. Tokens are totals over
-problems; FLOPs likewise.
+Four conventions stand side by side (`CONVENTIONS`), each for every method. The paper's (arXiv 2502.06703, table 4,
+after Snell et al. 2024, arXiv 2408.03314): training costs 6 N D, inference 2 N D with D the tokens that the policy
+generates. The others add what that leaves out: prompts, every pass of the PRM, attention, and they count the active
+parameters of a mixture of experts. They differ in what is read twice. Tokens are totals over problems; FLOPs likewise.
 """
 
 from __future__ import annotations
@@ -26,6 +25,13 @@ COLUMNS = [
     *("policy_parameters", "prm_parameters", "flops_policy", "flops_prompt", "flops_prm", "flops_total"),
     *("flops_paper", "flops_attention"),
 ]
+CONVENTIONS = {
+    "flops_paper": ("paper", "the policy's generated tokens alone, 2ND"),
+    "flops_total": ("as run", "all that was run, with what sharing these engines did"),
+    "flops_reencoded": ("read anew", "every request's prompt and every candidate's prefix read again: no sharing"),
+    "flops_shared": ("shared", "every distinct prefix read once, samples of best-of-N too"),
+}
+"""By column of the ledger: name of a convention, and what it counts."""
 
 
 def training(parameters: float, tokens: float) -> float:
@@ -74,8 +80,9 @@ def ledger(
     flops_paper. flops_attention is the part of flops_total that it takes; it is missing where that of a model of the
     cell is not known, and flops_total is then without it.
 
-    flops_prm_reencoded is what the PRM would take if it read every candidate's prefix anew, as the official code does,
-    its attention growing as its tokens do; no total has it. ValueError for negative tokens.
+    flops_prm_reencoded is what the PRM would take if it read every candidate's prefix anew, as the official code does;
+    flops_reencoded is all with it, and with every request's prompt anew. flops_prm_shared is what it would take if it
+    read every distinct prefix once; flops_shared is all with that. ValueError for negative tokens.
     """
     table = cells.copy()
     for column in TOKENS:
@@ -95,8 +102,17 @@ def ledger(
     table["flops_total"] = table["flops_policy"] + table["flops_prompt"] + table["flops_prm"]
     table["flops_paper"] = inference(1, table["policy_parameters"] * table["response_tokens"])
     table["flops_attention"] = sum(met)
-    anew = (table["prm_tokens_reencoded"] / table["prm_tokens"].where(table["prm_tokens"] > 0)).fillna(0.0)
-    table["flops_prm_reencoded"] = inference(1, prm * table["prm_tokens_reencoded"]) + extra_prm * anew
+    keys = [column.map(per_key).astype(float) for column in (table["policy"], table["prm"])]
+
+    def read(size: pd.Series, per_key: pd.Series, what: str) -> pd.Series:
+        tokens, met = (table.get(what.format(unit), pd.Series(np.nan, table.index)) for unit in ("tokens", "positions"))
+        return inference(1, size * tokens.astype(float)) + (per_key * met).fillna(0.0)
+
+    table["flops_prm_reencoded"] = read(prm, keys[1], "prm_{}_reencoded")
+    table["flops_prm_shared"] = read(prm, keys[1], "prm_{}_shared")
+    prompts_anew = read(policy, keys[0], "prompt_{}_reencoded")
+    table["flops_reencoded"] = table["flops_policy"] + prompts_anew + table["flops_prm_reencoded"]
+    table["flops_shared"] = table["flops_policy"] + table["flops_prompt"] + table["flops_prm_shared"]
     return table[[*COLUMNS, *(column for column in table if column not in COLUMNS)]]
 
 

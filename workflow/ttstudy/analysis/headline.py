@@ -18,7 +18,7 @@ from ttstudy.analysis.confidence import confidence
 from ttstudy.analysis.definitions import CELL, CURVES, StudyTables
 from ttstudy.analysis.flops import pareto
 from ttstudy.analysis.leads import best_methods, prm_effect, votes
-from ttstudy.analysis.matched import matched
+from ttstudy.analysis.matched import fronts, matched
 
 Prices = dict[tuple[str, str, str, str, int], float]
 """FLOPs of one problem by (benchmark, policy, prm, method, budget); missing where not known."""
@@ -35,6 +35,7 @@ def tables(study: StudyTables) -> dict[str, pd.DataFrame]:
         "prm_effect": prm_effect(study),
         "votes": votes(study),
         "matched": matched(study),
+        "fronts": fronts(study),
         "confidence": confidence(study),
     }
 

@@ -4,10 +4,15 @@ Conventions. Totals are over the problems. A pool's tokens at N are N times the 
 number); independent trees (DVTS) at a smaller N are a share of those run. The problem's prompt is counted once per
 problem, since its KV cache serves every candidate. Discarded tokens are those of candidates that are in no answer.
 
+What a model reads is counted three times, for every method alike. As it was run: a search reads a prefix once, and
+best-of-N equal responses once (`prm_tokens`; the engines' own counts). Anew (`*_reencoded`): every request's prompt,
+and every candidate with all before it. Shared (`prm_tokens_shared`): every distinct prefix once, whichever method met
+it (`ttstudy.analysis.prefixes`). What a policy generates, it generates in all three.
+
 Attention is made of positions: a token at position p of its sequence meets p keys (see `ttstudy.analysis.flops`). Those
 of the policy's tokens are counted response by response and node by node, discarded ones too, and so are a PRM's that
-reads whole responses. In a search a PRM shares the prefixes that it has read, and no table says where each of its
-tokens stood: its positions are the policy's, prompts included, times its tokens per token of the policy.
+reads whole responses. In a search no table says where each of the tokens stood that its PRM ran: its positions are the
+policy's, prompts included, times its tokens per token of the policy. Read anew, they grow as its tokens do.
 
 A generative PRM's tokens are those that it reads and those that it generates, discarded judgements there are none: all
 of them are `prm_tokens`, and each costs a forward pass of that PRM (see `ttstudy.prms.judging` for what is read once).
@@ -16,11 +21,12 @@ of them are `prm_tokens`, and each costs a forward pass of that PRM (see `ttstud
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from ttstudy.analysis.flops import positions
+from ttstudy.analysis.prefixes import Prefixes, Samples
 from ttstudy.kinds.methods import METHODS, POOLED, growth_of
 
 Row = dict[str, Any]
@@ -35,11 +41,14 @@ def of_cot(responses: pd.DataFrame) -> Row:
 
 
 def of_pool(
-    responses: pd.DataFrame, scores: Mapping[str, pd.DataFrame], budgets: Mapping[str, Sequence[int]]
+    responses: pd.DataFrame,
+    scores: Mapping[str, pd.DataFrame],
+    budgets: Mapping[str, Sequence[int]],
+    samples: Samples | None = None,
 ) -> list[Row]:
     """Every method that shares the pool, at its budgets, once with each PRM that judges it.
 
-    `responses` is the whole pool.
+    `responses` is the whole pool, `samples` its solutions as a PRM meets them (needed where one does).
     """
     prompts = _prompts(responses)
     drawn = _mean_per_problem(responses, responses["response_tokens"])
@@ -51,16 +60,43 @@ def of_pool(
         *((name, prm, n) for prm in scores for name in _judged("prm") for n in budgets.get(name, ())),
     ]:
         row = _row(method, prm, budget, prompts) | {"response_tokens": budget * drawn, "policy_positions": budget * met}
+        row |= {name: budget * row[name] for name in ("prompt_tokens_reencoded", "prompt_positions_reencoded")}
         if prm != "none":
-            # Steps of a whole response are scored in one pass, by us and by the official code alike. The judgements of
-            # a generative PRM are sequences of their own, so its table tells their positions.
-            tokens = scores[prm]["prm_tokens"].astype(float)
-            keys = scores[prm].get("prm_positions", positions(0, tokens))
-            read = budget * _mean_per_problem(scores[prm], tokens)
-            row |= {"prm_tokens": read, "prm_tokens_reencoded": read}
-            row["prm_positions"] = budget * _mean_per_problem(scores[prm], keys)
+            assert samples is not None
+            row |= _judging(samples, scores[prm], budget)
         rows.append(row)
     return rows
+
+
+def _judging(samples: Samples, scores: pd.DataFrame, budget: int) -> Row:
+    """What a PRM reads of `budget` samples of each problem.
+
+    Steps of a whole response are scored in one pass, by us and by the official code alike. The judgements of a
+    generative PRM are sequences of their own, so its table tells their positions.
+    """
+    tokens = scores["prm_tokens"].astype(float)
+    keys = scores.get("prm_positions", positions(0, tokens))
+    run, met = samples.as_run(scores, budget)
+    return {
+        "prm_tokens": run,
+        "prm_positions": met,
+        "prm_tokens_reencoded": budget * _mean_per_problem(scores, tokens),
+        "prm_positions_reencoded": budget * _mean_per_problem(scores, keys),
+    } | _shared(samples.prefixes, budget, samples.rate(scores))
+
+
+def _shared(prefixes: Prefixes, drawn: int, rate: float) -> Row:
+    """Tokens and positions of each distinct prefix once; `rate`: tokens that the PRM takes for a character."""
+    read, met = prefixes.read(drawn)
+    return {"prm_tokens_shared": rate * read, "prm_positions_shared": rate**2 * met}
+
+
+class Met(NamedTuple):
+    """What a search met, as its PRM read it."""
+
+    prefixes: Prefixes
+    rate: float
+    """Tokens that the PRM takes for a character."""
 
 
 def of_search(
@@ -71,17 +107,25 @@ def of_search(
     nodes: pd.DataFrame,
     cot: pd.DataFrame,
     budgets: Sequence[int],
+    met: Met,
 ) -> list[Row]:
     """A search at its budget, or independent trees at each that they serve; `cot` tells the prompts' lengths."""
     total = cost.iloc[0].astype(float).to_dict()
     prompts = _prompts(cot)
-    total["policy_positions"] = float(_node_positions(nodes, prompts).sum(skipna=False))
+    start, stop = _node_ends(nodes, prompts)
+    total["policy_positions"] = float(positions(start, stop).sum(skipna=False))
+    total["prompt_tokens_reencoded"] = total["prompt_tokens"]
+    total["prompt_positions_reencoded"] = float(positions(0, start).sum(skipna=False))
     as_policy = total["prm_tokens"] / (prompts.sum(skipna=False) + total["response_tokens"])
     total["prm_positions"] = as_policy * (positions(0, prompts).sum() + total["policy_positions"])
+    anew = total["prm_tokens_reencoded"] / total["prm_tokens"] if total["prm_tokens"] else 1.0
+    total["prm_positions_reencoded"] = anew * total["prm_positions"]
+    trees = int(met.prefixes.draws.max(initial=1))
     return [
         _row(method, prm, n, prompts)
         | {"problems": int(total["problems"])}
-        | {column: n / budget * total[column] for column in _SPENT}
+        | {column: n / budget * total[column] for column in _SPENT if column in total}
+        | _shared(met.prefixes, max(1, round(trees * n / budget)), met.rate)
         for n in (budgets if growth_of(method).independent else [budget])
     ]
 
@@ -133,8 +177,9 @@ def overlong_of_search(method: str, prm: str, budget: int, cost: pd.DataFrame) -
 
 
 _SPENT = (
-    *("response_tokens", "discarded_tokens", "prm_tokens", "prm_tokens_reencoded"),
-    *("policy_positions", "prm_positions"),
+    *("response_tokens", "discarded_tokens", "prm_tokens", "prm_tokens_reencoded", "prm_tokens_shared"),
+    *("policy_positions", "prm_positions", "prm_positions_reencoded", "prm_positions_shared"),
+    *("prompt_tokens_reencoded", "prompt_positions_reencoded"),
 )
 
 
@@ -145,7 +190,8 @@ def _row(method: str, prm: str, budget: int, prompts: pd.Series) -> Row:
         "prompt_tokens": float(prompts.sum(skipna=False)),
         "prompt_positions": float(positions(0, prompts).sum(skipna=False)),
     }
-    return key | once | dict.fromkeys(_SPENT, 0.0)
+    anew = {f"{name}_reencoded": amount for name, amount in once.items()}
+    return key | once | dict.fromkeys(_SPENT, 0.0) | anew
 
 
 def _prompts(responses: pd.DataFrame) -> pd.Series:
@@ -158,8 +204,8 @@ def _positions(responses: pd.DataFrame) -> pd.Series:
     return positions(start, start + responses["response_tokens"].astype(float))
 
 
-def _node_positions(nodes: pd.DataFrame, prompts: pd.Series) -> pd.Series:
-    """Positions of each node's tokens, which follow the problem's prompt and the tokens of the node's ancestors."""
+def _node_ends(nodes: pd.DataFrame, prompts: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Where each node's tokens begin and end: after the problem's prompt and the tokens of the node's ancestors."""
     rows = nodes.sort_values(["problem_id", "tree", "node"], ignore_index=True)
     # Nodes are numbered from 0 within a tree, so a parent is as many rows above as its number is smaller.
     parent = (rows.index - rows["node"] + rows["parent"]).to_numpy()
@@ -168,7 +214,7 @@ def _node_positions(nodes: pd.DataFrame, prompts: pd.Series) -> pd.Series:
     for below in range(2, int(depth.max(initial=0)) + 1):
         here = depth == below
         stop[here] = stop[parent[here]] + tokens[here]
-    return pd.Series(positions(stop - tokens, stop))
+    return pd.Series(stop - tokens), pd.Series(stop)
 
 
 def _mean_per_problem(frame: pd.DataFrame, values: pd.Series) -> float:

@@ -119,6 +119,7 @@ def outcomes_spec(layout: Layout, cell: Cell) -> OutcomesSpec:
 def ledger_spec(layout: Layout, cell: Cell) -> LedgerSpec:
     """Spec of the FLOPs ledger of one cell."""
     return LedgerSpec(
+        problems=benchmark_spec(layout, cell.benchmark).file(),
         models=sized(layout, cell.policy, *layout.study.prms_of(cell.policy)),
         **_analysed(layout, cell),
         **_of_cell(layout, "ledger", cell),

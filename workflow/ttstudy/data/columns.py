@@ -47,8 +47,11 @@ COLUMNS = {
     "efficiency_low:amount? efficiency_high:amount?",
     "best_methods": "benchmark:str prm:str policy:str level:level_or_all budget:int problems:count method:method "
     "accuracy:share second:method difference:float low:float high:float significant:bool",
-    "matched": "benchmark:str policy:str prm:str match:match budget:int method:method spent:int problems:count "
-    "flops:amount? base_flops:amount? accuracy:share base:share difference:float low:float high:float p:share",
+    "matched": "benchmark:str policy:str prm:str match:match budget:int method:method spent:amount "
+    "problems:count cost:amount? base_cost:amount? accuracy:share base:share difference:float low:float high:float "
+    "p:share",
+    "fronts": "benchmark:str policy:str prm:str match:match method:method budget:int problems:count cost:amount "
+    "accuracy:share front:bool share:share best:share low:share high:share",
     "confidence": "benchmark:str policy:str method:method budget:int score:score vote:vote problems:count "
     "accuracy:share? majority:share? difference:float? low:float? high:float? p:share?",
     "prm_effect": _CELL + " problems:count accuracy:share low:share high:share cot:share? gain:float?",
@@ -102,6 +105,7 @@ OPTIONAL = dict.fromkeys(("responses", "recorded"), " ".join(f"{name}:float?" fo
     "scores": "overlong:count",
     "nodes": "overlong:bool",
     "search_cost": "prm_scored:count prm_overlong:count",
+    "ledger": "flops_reencoded:amount? flops_shared:amount?",
 }
 """Columns that a table may have, and is whole without. What was made before they were there does not have them.
 
@@ -121,7 +125,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "status": ("graded", "no_answer", "timed_out"),
     "flaw": tuple(FLAWS),
     "cause": CAUSES,
-    "match": ("budget", "flops"),
+    "match": ("budget", "tokens", "flops", "reencoded", "shared"),
     "verdict": ("supported", "contradicted", "equivalent", "undecided", "not run"),
     "role": ("primary", "exploratory", "exact", "none"),
 }
@@ -146,6 +150,7 @@ KEYS: dict[str, list[str]] = {
     "gains": ["benchmark", "policy", "prm"],
     "best_methods": ["benchmark", "prm", "policy", "level"],
     "matched": ["benchmark", "policy", "prm", "match", "budget", "method"],
+    "fronts": ["benchmark", "policy", "prm", "match", "method", "budget"],
     "confidence": ["benchmark", "policy", "method", "budget", "score", "vote"],
     "prm_effect": ["benchmark", "policy", "prm", "method", "budget"],
     "votes": ["benchmark", "policy", "prm", "method", "budget"],

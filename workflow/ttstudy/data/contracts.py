@@ -68,6 +68,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ("a pair is won though its interval does not lie above zero", lambda t: ~t["won"] | (t["low"] > 0)),
     ),
     "frontier": (_covered("accuracy"),),
+    "fronts": (_covered("best"),),
     "best_methods": (_covered("difference"),),
     "prm_effect": (_covered("accuracy"),),
     "diagnostics": (_covered("value"),),

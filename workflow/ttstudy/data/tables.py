@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,3 +196,20 @@ def of(name: str, file: File, columns: Sequence[str] | None = None) -> pd.DataFr
 def joined(name: str, files: Iterable[File], columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Tables of one kind that a spec names (only `columns`) below each other, in the order of the files."""
     return pd.concat([of(name, file, columns) for file in files], ignore_index=True)
+
+
+def parts(file: File, columns: Sequence[str], rows: int = 4096) -> Iterator[pd.DataFrame]:
+    """A table that a spec names, `rows` rows of some columns at a time: long texts need not be in memory together."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path, start = Path(file.path), 0
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as table:
+            for batch in table.iter_batches(rows, columns=list(columns)):
+                frame = batch.to_pandas()
+                frame.index += start
+                start += len(frame)
+                yield frame
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise DamagedError(path, str(error).splitlines()[0]) from None

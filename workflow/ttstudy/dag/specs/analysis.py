@@ -86,6 +86,7 @@ class LedgerSpec(CellSpec):
     """Tokens and FLOPs of every method."""
 
     step = "ledger"
+    problems: File
     models: dict[str, Sized]
 
 

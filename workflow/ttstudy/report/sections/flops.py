@@ -49,7 +49,9 @@ def _tell(given: Given) -> Told:
         C("prm_tokens", "PRM tokens", "amount"), C("flops_policy", "Policy FLOPs", "exponent"),
         C("flops_prompt", "Prompt FLOPs", "exponent"), C("flops_prm", "PRM FLOPs", "exponent"),
         C("flops_prm_reencoded", "PRM FLOPs, prefixes read anew", "exponent"),
+        C("flops_prm_shared", "PRM FLOPs, shared", "exponent"),
         C("flops_total", "All FLOPs", "exponent"), C("flops_attention", "of them attention", "exponent"),
+        C("flops_reencoded", "All, read anew", "exponent"), C("flops_shared", "All, shared", "exponent"),
         C("flops_paper", "FLOPs as the paper counts", "exponent"),
         C("over_paper", "All / paper", "ratio"),
     ]  # fmt: skip
@@ -67,7 +69,9 @@ def _tell(given: Given) -> Told:
         "A forward pass costs 2 FLOPs per parameter and token, and attention 4 per layer, unit of width, token and key "
         "that the token meets. The paper counts 2ND on the policy's response tokens; the full count adds prompts, the "
         "PRM and attention, and includes tokens of beams that were dropped. The PRM's attention in a search is the "
-        "policy's keys per token, for the tokens that the PRM read."
+        "policy's keys per token, for the tokens that the PRM read. All FLOPs are those of what was run. Read anew, "
+        "every request's prompt and every candidate's prefix is read again. Shared, every distinct prefix is read "
+        "once, those of best-of-N too: prefixes are the texts of steps, at the PRM's tokens per character."
     )
     return Told(finding, blocks, method)
 

@@ -1,19 +1,30 @@
-"""Every method beside best-of-N, at equal N and at equal FLOPs."""
+"""Every method beside best-of-N, at equal N, tokens and FLOPs, and what a policy can reach for a cost."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
+from ttstudy.analysis.flops import CONVENTIONS
+from ttstudy.analysis.matched import COSTS
 from ttstudy.kinds.methods import GUIDED
-from ttstudy.report.blocks import METHOD, POLICY, PRM, N, each, in_words, joined, shown
+from ttstudy.report.blocks import METHOD, POLICY, PRM, Block, N, each, in_words, joined, named_table, shown
 from ttstudy.report.cells import Column as C
-from ttstudy.report.figures.parts import PHONE_SAFE, in_points
+from ttstudy.report.figures.parts import CONSTRAINED, PHONE_SAFE, in_points, log_axis, percent, plain, wrapped
 from ttstudy.report.figures.style import INK, LOOKS, MUTED, Figure, canvas, render, seaborn
 from ttstudy.report.section import DECIDES, Given, Section, Told
 from ttstudy.report.views import StudyTables, ordered
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 BASE, BASE_WORDS = shown(GUIDED), in_words(GUIDED)
-MATCHES = {"budget": "equal N", "flops": "equal FLOPs"}
+MATCHES = {"budget": "equal N", "tokens": "equal generated tokens"} | {
+    match: f"equal FLOPs, {CONVENTIONS[column][0]}" for match, column in COSTS.items() if column in CONVENTIONS
+}
+DRAWN = ("flops", "shared")
+"""Conventions of the fronts that are drawn; the table has them all."""
 
 
 def _view(study: StudyTables) -> pd.DataFrame:
@@ -44,24 +55,96 @@ def _tell(given: Given) -> Told:
             leads = joined([f"{in_words(name)} {lead}" for name, lead in signed.items()])
             sentences.append(f"At {words}: {leads}.")
     columns = [
-        POLICY, PRM, C("match", "Matched by", facet=True), N, METHOD, C("spent", "its N", "plain"),
-        C("flops", "its FLOPs per problem", "exponent"), C("base_flops", f"{BASE}'s FLOPs", "exponent"),
+        POLICY, PRM, MATCHED, N, METHOD, C("spent", "its N", "number"),
+        C("cost", "its cost per problem", "exponent"), C("base_cost", f"{BASE}'s cost", "exponent"),
         C("accuracy", "Accuracy, %", "percent"), C("base", f"{BASE}, %", "percent"),
         C("difference", "Difference, points", "points"), C("low", "95 % low", "points"),
         C("high", "95 % high", "points"), C("p", "p", "p"),
     ]  # fmt: skip
     blocks = each(study, frame, "matched", columns, lambda b, k: _figure(top, b, k))
+    blocks += _fronts(study)
+    counted = "; ".join(f"{CONVENTIONS[column][0]}: {CONVENTIONS[column][1]}" for column in CONVENTIONS)
     method = (
-        f"At equal N, both draw N candidates. At equal FLOPs, {BASE_WORDS} draws N, and the method the largest N that "
-        "was run and costs no more by the full count of the ledger. There a search shares the prefixes that it has "
-        f"read; responses of {BASE_WORDS} are each read whole. Intervals and p are of one row, not corrected for their "
-        "number."
+        f"At equal N, both draw N candidates. Else {BASE_WORDS} draws N, and the method is taken where it has cost as "
+        "much: between two N that were run, on the straight line in log cost, problem by problem. A method that has "
+        "always cost less stands there with its largest N, and one that has always cost more is left out. FLOPs are "
+        f"counted in four ways. {counted[:1].upper()}{counted[1:]}. For one policy the paper's way is that of equal "
+        "generated tokens. Costs are tokens where tokens are equal, else FLOPs; at equal N, FLOPs as run. Intervals "
+        "and p are of one row, not corrected for their number. A front is the highest accuracy of any method and N "
+        "that costs no more; its band is the middle 95 % over resampled problems."
     )
     return Told(" ".join(sentences), blocks, method)
 
 
+MATCHED = C("match", "Matched by", facet=True)
+
+
+def _fronts(study: StudyTables) -> list[Block]:
+    """The fronts of each benchmark: drawn for the reference PRM, in a table for all."""
+    table = study.table("fronts")
+    if not len(table):
+        return []
+    frame = ordered(study, table)
+    frame = frame.assign(match=frame["match"].map(MATCHES))
+    columns = [
+        POLICY, PRM, MATCHED, METHOD, N, C("cost", "Cost per problem", "exponent"),
+        C("accuracy", "Accuracy, %", "percent"), C("front", "On the front", "flag"),
+        C("share", "On it in % of resamples", "percent"), C("best", "The front there, %", "percent"),
+        C("low", "95 % low", "percent"), C("high", "95 % high", "percent"),
+    ]  # fmt: skip
+    prm = study.reference_prm
+    blocks = []
+    for number, benchmark in enumerate(study.benchmarks):
+        part = frame[frame["benchmark"] == benchmark]
+        drawn = part[(part["prm"] == prm) & part["match"].isin([MATCHES[match] for match in DRAWN])]
+        if len(drawn):
+            figure = _front_figure(drawn, benchmark, str(prm), f"fronts-{number}")
+            blocks.append(Block(named_table(f"fronts-{number}-data", figure.title, columns, part, folded=True), figure))
+    return blocks
+
+
+def _front_figure(frame: pd.DataFrame, benchmark: str, prm: str, key: str) -> Figure:
+    """Accuracy against FLOPs: the points of every method, the front and its band; a row per policy."""
+    seaborn()
+    policies = list(dict.fromkeys(frame["policy"]))
+    words = [MATCHES[match] for match in DRAWN if MATCHES[match] in set(frame["match"])]
+    width, height = max(PHONE_SAFE, 90 + 250 * len(words)), 90 + 165 * len(policies)
+    many = len(policies) * len(words) > CONSTRAINED
+    figure = canvas(width, height, None if many else "constrained")
+    grid = figure.subplots(len(policies), len(words), sharex=True, sharey=True, squeeze=False)
+    for row, policy in zip(grid, policies, strict=True):
+        for axes, match in zip(row, words, strict=True):
+            _front(axes, frame[(frame["policy"] == policy) & (frame["match"] == match)].sort_values("cost"))
+        row[0].set_ylabel(plain(wrapped(policy)), fontweight="bold")
+    for axes, match in zip(grid[0], words, strict=True):
+        axes.set_title(match.removeprefix("equal "))
+    log_axis(grid[-1][0], "")
+    percent(grid[0][0])
+    figure.supxlabel("FLOPs per problem (log scale)", fontsize=12)
+    handles = {label: handle for axes in grid.flat
+               for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}  # fmt: skip
+    figure.legend(
+        handles.values(), handles.keys(), loc="upper left" if many else "outside upper left", ncols=4, columnspacing=1.4
+    )
+    description = (
+        f"What each policy reaches on {benchmark} with {prm} for a cost, by any method at any N: points are methods, "
+        "the step is the highest of what costs no more, its band the middle 95 % over resampled problems."
+    )
+    return render(figure, key, f"What a cost buys on {benchmark}", description, frame)
+
+
+def _front(axes: Axes, part: pd.DataFrame) -> None:
+    axes.fill_between(part["cost"], part["low"], part["high"], step="post", color=MUTED, alpha=0.18, lw=0)
+    axes.step(part["cost"], part["best"], where="post", color=MUTED, lw=1.5, label="front")
+    for method, look in LOOKS.items():
+        mine = part[part["method"] == method]
+        if len(mine):
+            axes.plot(mine["cost"], mine["accuracy"], color=look.colour, marker=look.marker or "o", ms=5, lw=0,
+                      label=look.label)  # fmt: skip
+
+
 def _figure(frame: pd.DataFrame, benchmark: str, key: str) -> Figure | None:
-    """Lead of each method over best-of-N, a point per policy, at equal N and at equal FLOPs."""
+    """Lead of each method over best-of-N, a point per policy: a panel for each of what may be equal."""
     frame = frame[frame["benchmark"] == benchmark]
     if not len(frame):
         return None
@@ -88,15 +171,15 @@ def _figure(frame: pd.DataFrame, benchmark: str, key: str) -> Figure | None:
     in_points(grid[-1][0], "x")
     grid[-1][0].set_xlabel(f"Lead over {BASE}, points: one mark per policy, bar: their mean")
     description = (
-        f"Accuracy on {benchmark} less that of {BASE}, for each policy: where both draw equally many candidates, and "
-        "where both may spend equally many FLOPs."
+        f"Accuracy on {benchmark} less that of {BASE}, for each policy: where both draw equally many candidates, where "
+        "both generate equally many tokens, and where both may spend equally many FLOPs, however these are counted."
     )
-    return render(figure, key, f"Methods at equal N and at equal FLOPs on {benchmark}", description, frame)
+    return render(figure, key, f"Methods at equal N, tokens and FLOPs on {benchmark}", description, frame)
 
 
 SECTION = Section(
-    title="Methods at equal N and at equal FLOPs",
-    short="Equal N, equal FLOPs",
+    title="Methods at equal N, tokens and FLOPs",
+    short="Equal N, equal cost",
     group=DECIDES,
     place=15,
     view=lambda results, context: _view(results.study),
