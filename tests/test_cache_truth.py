@@ -36,7 +36,7 @@ CHANGES = {
     "prm": {"prms": another_prm()},
 }
 ANALYSIS = ["outcomes", "ledger", "adaptive", "explorer"]
-WHOLE = ["accuracy", "graders", "strategy", "headline", "claims", "report"]
+WHOLE = ["accuracy", "findings", "graders", "strategy", "headline", "claims", "report"]
 EXPECTED = {
     "nothing": {},
     "majority": {"sample": 2, "grade": 2, "score": 4, "label": 2, "diagnostics": 1}

@@ -17,10 +17,10 @@ def summary(root: Path, config: dict) -> list[str]:
 
 
 def test_what_a_change_costs_is_said_with_the_key_that_costs_it(finished):
-    assert summary(finished, smoke())[0].startswith("Nothing to do: 57 jobs are done.")
+    assert summary(finished, smoke())[0].startswith("Nothing to do: 60 jobs are done.")
     budgets = smoke()["budgets"] | {"majority": [2, 8, 16]}
     first, because, *causes = summary(finished, smoke(budgets=budgets, question="Why?"))
-    assert first.startswith("To do: 25 of 67 jobs: 2 blocks of responses to draw, 4 blocks to score, 2 tables to grade")
+    assert first.startswith("To do: 28 of 70 jobs: 2 blocks of responses to draw, 4 blocks to score, 2 tables to grade")
     assert because == "Because" and len(causes) == 2
     assert causes[0].startswith("  question: Why?, was When does") and causes[0].endswith(": the report")
     assert causes[1].startswith("  budgets.majority: 16 is new: 2 blocks of responses to draw")

@@ -21,7 +21,7 @@ from ttstudy.study import from_mapping
 
 ANALYSIS = {
     *("label", "diagnostics", "outcomes", "ledger", "accuracy", "graders", "adaptive", "strategy", "headline"),
-    *("claims", "explorer", "report"),
+    *("claims", "explorer", "examine", "findings", "report"),
 }
 MODEL_STEPS = {"train_policy", "train_reward_model", "benchmark", "sample", "score", "search"}
 

@@ -45,7 +45,7 @@ COUNTS = {
 }
 LIGHT = {
     *("grade", "grade_search", "label", "difficulty", "outcomes", "ledger", "adaptive", "explorer", "training"),
-    *("accuracy", "graders", "diagnostics", "strategy", "headline", "claims", "report"),
+    *("examine", "accuracy", "findings", "graders", "diagnostics", "strategy", "headline", "claims", "report"),
 }
 
 

@@ -83,6 +83,10 @@ ROWS = {
     },
     "counts": KEY | {"responses": 4, "finished": 3, "cut": 1, "no_answer": 2, "timed_out": 0},
     "overlong": KEY | {"scored": 4, "overlong": 2},
+    "examination": {
+        "benchmark": "b", "policy": "p", "prm": "none", "pool": "cot", "finding": "empty", "severity": "none",
+        "count": 2, "examined": 4, "text": "",
+    },
     "scores": {"problem_id": "x", "sample": 0, "step_scores": [0.5, 1.0], "prm_tokens": 9},
     "search_cost": {"problems": 1, "prompt_tokens": 1, "response_tokens": 9, "discarded_tokens": 5, "prm_tokens": 1,
                     "prm_tokens_reencoded": 1},
@@ -113,6 +117,7 @@ NONSENSE = [
     ("counts", {"finished": 4}),
     ("counts", {"no_answer": 5}),
     ("overlong", {"overlong": 5}),
+    ("examination", {"count": 5}),
     ("scores", {"step_scores": [0.5, float("nan")]}),
     ("scores", {"step_scores": [0.5, 1.5]}),
     ("scores", {"step_scores": [-0.1]}),
@@ -127,8 +132,8 @@ NONSENSE = [
 @pytest.mark.parametrize(("name", "wrong"), NONSENSE, ids=[f"{name} {wrong}" for name, wrong in NONSENSE])
 def test_a_number_that_cannot_be_stops_the_table_with_its_row(tmp_path, name, wrong):
     good = pd.DataFrame([ROWS[name]] * 3)
-    key = "sample" if "sample" in good else "budget" if "budget" in good else "problem_id"
-    good[key] = ["x", "y", "z"] if key == "problem_id" else [1, 2, 3]
+    key = next((name for name in ("sample", "budget", "problem_id", "pool") if name in good), "problem_id")
+    good[key] = ["x", "y", "z"] if key in ("problem_id", "pool") else [1, 2, 3]
     if name == "search_cost":
         good = good.drop(columns=key)
     tables.check(name, good)

@@ -1,12 +1,29 @@
-"""From graded and scored responses to accuracy, FLOPs, strategies and verdicts. No models, no torch.
+"""From graded and scored responses, examined first, to accuracy, FLOPs, strategies and verdicts. No models, no torch.
 
-INPUTS: grades, scores, search tables, difficulty pilots. OUTPUTS: results/studies/STUDY/{cells,tables}/.
+INPUTS: responses, grades, scores, search tables, difficulty pilots. OUTPUTS: results/studies/STUDY/{cells,tables}/.
 """
+
+
+rule examine:
+    input:
+        needs(of_cell("examination")),
+    output:
+        of_cell("examination"),
+    log:
+        f"{layout.folder}/logs/{{benchmark}}/{{policy}}.examine.log",
+    priority: 70
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        spec=spec,
+    shell:
+        'python "$SCRIPTS/examine.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule difficulty:
     input:
         needs(of_cell("difficulty")),
+        examined(of_cell("difficulty")),
     output:
         of_cell("difficulty"),
     log:
@@ -22,6 +39,7 @@ rule difficulty:
 rule outcomes:
     input:
         needs(of_cell("outcomes")),
+        examined(of_cell("outcomes")),
     output:
         of_cell("outcomes"),
     log:
@@ -79,6 +97,21 @@ rule accuracy:
         spec=spec,
     shell:
         'python "$SCRIPTS/accuracy.py" --spec {params.spec:q} --log {log:q}'
+
+
+rule findings:
+    input:
+        needs(table("examination")),
+    output:
+        shown("findings"),
+    log:
+        f"{layout.folder}/logs/findings.log",
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        spec=spec,
+    shell:
+        'python "$SCRIPTS/findings.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule graders:

@@ -7,6 +7,8 @@ Functions, even of nothing: Snakemake would expand the braces of a plain text.
 """
 
 import re
+import sys
+import time
 from pathlib import Path
 
 from ttstudy.dag import places, todo
@@ -17,11 +19,12 @@ from ttstudy.dag.shards import discard
 from ttstudy.dag.specs import files as specs
 from ttstudy.data import revisions
 from ttstudy.kinds.methods import SEARCHES
-from ttstudy.run import preflight, rerun, workers
+from ttstudy.run import preflight, refusals, rerun, workers
 from ttstudy.run.runlock import hold_results
 from ttstudy.run.telling import told
 from ttstudy.study import from_mapping, read_yaml, with_base
 
+started = time.time()
 study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")
 
 
@@ -123,6 +126,18 @@ def needs(output):
     return paths
 
 
+def examined(output):
+    """The examination of its cell's data, which a job waits for and does not read; nothing where the job is done."""
+
+    def paths(wildcards):
+        known = dict(wildcards.items())
+        if standing and standing.stands(maker(layout, output.format(**known)).spec.product):
+            return []
+        return of_cell("examination").format(**known)
+
+    return paths
+
+
 def shards(output):
     """What a job that joins shards reads, as an input function for its first output; nothing where it is done."""
 
@@ -195,6 +210,8 @@ onsuccess:
 
 onerror:
     workers.end()
+    for sentence in refusals.since(layout, started):
+        print(sentence, file=sys.stderr)
 
 
 report: "../../reports/captions/workflow.rst"

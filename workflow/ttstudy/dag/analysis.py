@@ -17,7 +17,10 @@ from ttstudy.dag.specs.analysis import (
     Answered,
     Block,
     DifficultySpec,
+    ExaminedBlock,
+    ExamineSpec,
     ExplorerSpec,
+    FindingsSpec,
     Graded,
     GradedCell,
     GradersSpec,
@@ -96,6 +99,27 @@ def _analysed(layout: Layout, cell: Cell) -> dict[str, Any]:
 
 
 @remembered
+def examine_spec(layout: Layout, cell: Cell) -> ExamineSpec:
+    """Spec of what is odd about the responses of one cell: of all its pools, and of no search."""
+    study = layout.study
+    pools: dict[str, list[ExaminedBlock]] = {}
+    for run in cells.pool_blocks(study, cell):
+        graded = grades_spec(layout, run)
+        block = ExaminedBlock(
+            responses=responses_spec(layout, run).file(), grades=graded.file(study.grader), forms=graded.file("strict")
+        )
+        pools.setdefault(run.pool, []).append(block)
+    return ExamineSpec(
+        problems=benchmark_spec(layout, cell.benchmark).file(),
+        extraction=study.extraction,
+        unfinished=study.unfinished_thinking,
+        pools=pools,
+        accepted=sorted(set(study.accept_findings)),
+        **_of_cell(layout, "examine", cell),
+    )
+
+
+@remembered
 def difficulty_spec(layout: Layout, cell: Cell) -> DifficultySpec:
     """Spec of the difficulty levels of one cell."""
     pilot = grades_spec(layout, cells.pilot(layout.study, cell)).file(layout.study.grader)
@@ -151,6 +175,7 @@ def explorer_spec(layout: Layout, cell: Cell) -> ExplorerSpec:
 
 
 CELL_STEPS: Mapping[str, Callable[[Layout, Cell], Spec]] = {
+    "examine": examine_spec,
     "difficulty": difficulty_spec,
     "outcomes": outcomes_spec,
     "ledger": ledger_spec,
@@ -193,6 +218,19 @@ def accuracy_spec(layout: Layout) -> AccuracySpec:
         counts=parts(layout, "counts"),
         overlong=parts(layout, "overlong"),
         **of_study(layout, "accuracy"),
+    )
+
+
+@remembered
+def findings_spec(layout: Layout) -> FindingsSpec:
+    """Spec of everything odd about the data of the study."""
+    study = layout.study
+    return FindingsSpec(
+        cells=parts(layout, "examination"),
+        benchmarks={name: benchmark_spec(layout, name).file() for name in sorted(study.benchmarks)},
+        overlong=accuracy_spec(layout).file("overlong"),
+        overflow={name: rule for name, prm in study.prms.items() if (rule := getattr(prm, "overflow", None))},
+        **of_study(layout, "findings"),
     )
 
 

@@ -60,6 +60,8 @@ _JOINED = ("outcomes", "difficulty", "ledger", "counts", "overlong")
 WRITES: dict[str, tuple[str, ...]] = {
     "grade": ("grades",),
     "label": ("labels",),
+    "examine": ("examination",),
+    "findings": ("examination",),
     "difficulty": ("difficulty",),
     "outcomes": ("outcomes",),
     "ledger": ("ledger", "counts", "overlong"),

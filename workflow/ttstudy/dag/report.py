@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ttstudy.dag import fingerprint, places
 from ttstudy.dag.analysis import (
     accuracy_spec,
+    findings_spec,
     graders_spec,
     headline_spec,
     of_study,
@@ -22,7 +23,10 @@ from ttstudy.dag.specs.analysis import ClaimsSpec, ReportSpec
 from ttstudy.dag.specs.records import File, Spec, canonical, digest8
 from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES, HEADLINE_TABLES, STUDY_TABLES
 
-TABLE_STEPS = (training_spec, accuracy_spec, graders_spec, strategy_spec, headline_spec, diagnostics_spec)
+TABLE_STEPS = (
+    *(training_spec, accuracy_spec, findings_spec, graders_spec, strategy_spec, headline_spec),
+    diagnostics_spec,
+)
 """What makes the specs of the steps that make the study's tables, but for the claims, which read most of them."""
 
 
@@ -59,7 +63,7 @@ def report_spec(layout: Layout, behind: Iterable[Spec]) -> ReportSpec:
         order={name: list(getattr(study, name)) for name in ("benchmarks", "policies", "prms")},
         tables={
             **{name: tables[name] for name in (*STUDY_TABLES, *HEADLINE_TABLES, *GRADER_TABLES, *FLAW_TABLES)},
-            "overlong": tables["overlong"],
+            **{name: tables[name] for name in ("overlong", "examination")},
             "claims": claims_spec(layout).file(),
         },
         explorer=parts(layout, "explorer"),

@@ -7,6 +7,7 @@ from ttstudy.kinds.flaws import CAUSES, FLAWS
 from ttstudy.kinds.methods import METHODS, SEARCHES
 from ttstudy.kinds.scores import SCORES
 from ttstudy.kinds.votes import VOTES
+from ttstudy.study.fields import FINDINGS
 from ttstudy.vocabulary import LEVELS
 
 _CELL = "benchmark:str policy:str prm:str method:method budget:int score:score vote:vote"
@@ -91,6 +92,8 @@ COLUMNS = {
     "share:share low:share high:share",
     "cases": "benchmark:str policy:str prm:str flaw:flaw problem_id:str problem:str sample:count steps:texts "
     "step_scores:numbers first_error:int",
+    "examination": "benchmark:str policy:str prm:str pool:str finding:finding severity:severity count:count "
+    "examined:count text:str",
     "overlong": "benchmark:str policy:str prm:str method:method budget:int scored:count overlong:count?",
     "counts": "benchmark:str policy:str prm:str method:method budget:int responses:count finished:count? "
     "cut:count? no_answer:count timed_out:count",
@@ -123,6 +126,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "node_finish": ("open", "eos", "stop", "length", "context", "depth"),
     "source": ("cot", "samples", *SEARCHES),
     "status": ("graded", "no_answer", "timed_out"),
+    "finding": FINDINGS,
+    "severity": ("none", "noted", "severe"),
     "flaw": tuple(FLAWS),
     "cause": CAUSES,
     "match": ("budget", "tokens", "flops", "reencoded", "shared"),
@@ -164,4 +169,5 @@ KEYS: dict[str, list[str]] = {
     "calibration": ["benchmark", "policy", "prm", "bin"],
     "failures": ["benchmark", "policy", "prm", "method", "budget", "cause"],
     "overlong": ["benchmark", "policy", "prm", "method", "budget"],
+    "examination": ["benchmark", "policy", "prm", "pool", "finding"],
 }

@@ -88,6 +88,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _DISCARDED,
     ),
     "overlong": (("more solutions are over-long than were scored", lambda t: ~(t["overlong"] > t["scored"])),),
+    "examination": (("more was found than was examined", lambda t: t["count"] <= t["examined"]),),
     "counts": (
         ("more responses ended than were drawn", lambda t: ~(t["finished"] + t["cut"] > t["responses"])),
         ("more responses went ungraded than were drawn", lambda t: ~(t["no_answer"] + t["timed_out"] > t["responses"])),

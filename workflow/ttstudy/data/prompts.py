@@ -11,8 +11,8 @@ SEPARATOR = "\n\n"
 
 
 def split_steps(response: str, separator: str = SEPARATOR) -> list[str]:
-    """Steps of a response: parts between separators, stripped, blank ones left out."""
-    return [step.strip() for step in response.split(separator) if step.strip()]
+    """Steps of a response: parts between separators, stripped, blank ones left out; lines may end as on Windows."""
+    return [step.strip() for step in response.replace("\r\n", "\n").split(separator) if step.strip()]
 
 
 _QWEN = "Please reason step by step, and put your final answer within \\boxed{}."

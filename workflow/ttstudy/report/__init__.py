@@ -18,6 +18,7 @@ from ttstudy.report import answer, cards, downloads, explorer, headline, page, p
 from ttstudy.report.blocks import Results
 from ttstudy.report.cells import Column, Table
 from ttstudy.report.figures import Figure
+from ttstudy.report.sections import data
 
 __all__ = ["LARGEST", "ReportError", "build"]
 
@@ -74,6 +75,7 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         question=context.get("question", "How far does a small language model get with test-time scaling?"),
         answers=answer.answers(study, results.matrix),
         headline=top,
+        accepted=data.accepted(study.table("examination")),
         claims=cards.cards(study.table("claims"), anchors),
         verdicts=cards.in_words(study.table("claims")),
         rule=RULE,

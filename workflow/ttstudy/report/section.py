@@ -11,8 +11,9 @@ import pandas as pd
 from ttstudy.report.blocks import Block, Results
 from ttstudy.report.views import StudyTables
 
-AGAINST, DECIDES, TRUST = "Small against large", "What decides it", "How far to trust it"
-GROUPS = (AGAINST, DECIDES, TRUST)
+DATA, AGAINST = "Before any number", "Small against large"
+DECIDES, TRUST = "What decides it", "How far to trust it"
+GROUPS = (DATA, AGAINST, DECIDES, TRUST)
 """Groups of sections in the order of the page; a section may open another one, which comes after these."""
 
 

@@ -182,6 +182,15 @@ def log(path: Path | None) -> Iterator[IO[str] | None]:
         yield stream
 
 
+def tell(sentences: Iterable[str], path: Path | None) -> None:
+    """Tell the user something of the results, on the terminal and in the step's log."""
+    with log(path) as stream:
+        for text in sentences:
+            print(text, file=sys.stderr)
+            if stream is not None:
+                print(text, file=stream)
+
+
 def in_parts(
     output: Path,
     items: list[Item],

@@ -47,6 +47,15 @@ Thinking = Literal["template", "open", "none"]
 """Whether the prompt begins a reasoning model's thoughts: as its chat template has it, always, or never."""
 Grader = Literal["strict", "reference", "math-verify"]
 GRADERS: tuple[str, ...] = get_args(Grader)
+Severe = Literal["interleaved", "no_answer"]
+"""Findings about the data that stop a study which does not accept them."""
+SEVERE: tuple[Severe, ...] = get_args(Severe)
+FINDINGS: tuple[str, ...] = (
+    *SEVERE,
+    *("empty", "thinking", "cut", "unmarked", "cut_credited", "other_language", "unequal_samples"),
+    *("identical_samples", "duplicate_problems", "shared_problems", "overlong"),
+)
+"""What the data of a study are examined for (`ttstudy.analysis.examination`)."""
 
 
 def plain_path(path: str) -> str:

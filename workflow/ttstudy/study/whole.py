@@ -12,7 +12,7 @@ from ttstudy.kinds.engines import ENGINES, Engine
 from ttstudy.kinds.methods import METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.kinds.scores import SCORES
 from ttstudy.study.benchmarks import Benchmark, Labelled
-from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section
+from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section, Severe
 from ttstudy.study.methods import Budgets, Difficulty, Search
 from ttstudy.study.policies import Policy, PromptedPolicy, RecordedPolicy, TrainedPolicy
 from ttstudy.study.prms import PRM, RecordedPRM
@@ -83,6 +83,10 @@ class Study(Section):
     )
     unfinished_thinking: bool = Field(
         default=False, description="an answer in thinking that never ended counts; without it there is none"
+    )
+    accept_findings: list[Severe] = Field(
+        default_factory=list,
+        description="findings about the data that would stop the study; the report then says so on its first line",
     )
     search: Search = Search()
     difficulty: Difficulty = Difficulty()

@@ -44,6 +44,37 @@ class Sources(Record):
     searches: list[Searched] = []
 
 
+class ExaminedBlock(Record):
+    """A block of responses, its grades by the study's grader, and those by the strict one, with canonical forms."""
+
+    responses: File
+    grades: File
+    forms: File
+
+
+class ExamineSpec(Coded):
+    """What is odd about the responses of one (benchmark, policy); severe findings that are not accepted stop it."""
+
+    step = "examine"
+    benchmark: str
+    policy: str
+    problems: File
+    extraction: str
+    unfinished: bool = False
+    pools: dict[str, list[ExaminedBlock]]
+    accepted: list[str] = []
+
+
+class FindingsSpec(Coded):
+    """Everything odd about the data of a study: the cells' findings, and those about problems and PRMs' contexts."""
+
+    step = "findings"
+    cells: list[File]
+    benchmarks: dict[str, File]
+    overlong: File
+    overflow: dict[str, str]
+
+
 class DifficultySpec(Coded):
     """Levels of a benchmark's problems for one policy."""
 

@@ -13,7 +13,9 @@ from ttstudy.dag.specs.analysis import (
     CompareSpec,
     DiagnosticsSpec,
     DifficultySpec,
+    ExamineSpec,
     ExplorerSpec,
+    FindingsSpec,
     GradersSpec,
     HeadlineSpec,
     LedgerSpec,
@@ -39,9 +41,9 @@ KINDS: dict[str, type[Spec]] = {
     kind.step: kind
     for kind in (
         TrainPolicySpec, TrainPRMSpec, FetchSpec, RecordedSpec, BenchmarkSpec, LabelledSpec, SampleSpec, AskSpec,
-        RecordedResponsesSpec, ScoreSpec, RecordedScoresSpec, SearchSpec, GradeSpec, LabelSpec, DifficultySpec,
-        OutcomesSpec, LedgerSpec, AdaptiveSpec, ExplorerSpec, AccuracySpec, TrainingSpec, GradersSpec, DiagnosticsSpec,
-        StrategySpec, HeadlineSpec, ClaimsSpec, ReportSpec, CompareSpec,
+        RecordedResponsesSpec, ScoreSpec, RecordedScoresSpec, SearchSpec, GradeSpec, LabelSpec, ExamineSpec,
+        DifficultySpec, OutcomesSpec, LedgerSpec, AdaptiveSpec, ExplorerSpec, AccuracySpec, TrainingSpec, FindingsSpec,
+        GradersSpec, DiagnosticsSpec, StrategySpec, HeadlineSpec, ClaimsSpec, ReportSpec, CompareSpec,
     )
 }  # fmt: skip
 """By the step that reads it."""
