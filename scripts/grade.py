@@ -19,6 +19,7 @@ def step(spec: GradeSpec, _log: Path | None) -> None:
             grader=grader,
             extraction=spec.extraction,
             unfinished=spec.unfinished,
+            cut=spec.cut,
             cache_dir=Path(spec.cache),
         )
         tables.write("grades", grades, spec.outputs[grader])

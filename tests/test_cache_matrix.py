@@ -107,6 +107,8 @@ OF_SMOKE = {
     "Study.study": (_set("study", to="other"), STUDY),
     "Study.unfinished_thinking": (_set("unfinished_thinking", to=True),
                                   f"grade examine grade_search difficulty diagnostics {CELLS}"),
+    "Study.cut_responses": (_set("cut_responses", to=True),
+                            f"grade examine grade_search difficulty diagnostics {CELLS}"),
     "Study.vote": (_set("vote", to="prm_max"), f"adaptive {CHOSEN}"),
     "Budgets.majority": (_set("budgets", "majority", to=[2, 8, 32]), f"sample {POOL}"),
     "Budgets.confidence": (_set("budgets", "confidence", to=[2, 8]), f"diagnostics {COUNTED}"),

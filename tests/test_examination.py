@@ -12,7 +12,7 @@ import pytest
 from tests.studies import copy_repository, planned, smoke, snakemake, write
 from ttstudy.analysis import examination
 from ttstudy.analysis.misplaced import Hits, bare
-from ttstudy.answers import grade_table
+from ttstudy.answers import extract, grade_table
 from ttstudy.data import importers, prompts, recorded, tables
 
 Rows = list[dict]
@@ -293,10 +293,30 @@ def test_gold_answers_as_gsm8k_ships_them_are_read(shared, tmp_path):
     assert grade_table(replies, golds, workers=1)["correct"].all()
 
 
-def test_a_response_that_was_cut_concludes_nothing(shared):
+def test_a_response_that_was_cut_concludes_nothing_unless_it_is_asked_for(shared):
     case = json.loads((shared / "cases/data/cut-credited.json").read_text())["input"]
     frame = pd.DataFrame([{"problem_id": "1", "sample": 0, **case}])
     assert grade_table(frame, frame, workers=1)["status"].tolist() == ["no_answer"]
+    assert grade_table(frame, frame, cut=True, workers=1)["correct"].tolist() == [True]
+
+
+@pytest.mark.parametrize(
+    ("text", "extraction", "answer"),
+    [
+        ("We add 3 and 4, which leaves 7", "last_number", None),
+        ("So the answer is 7", "conclusion", None),  # it may have been 75
+        ("3 + 4 = 7\n#### 7", "boxed", None),
+        ("3 + 4 = 7\nFinal answer: 7", "boxed", None),
+        ("Final answer: 7\n\nLet us check: 3 +", "conclusion", "7"),
+        ("It is \\boxed{7}", "boxed", "7"),
+        ("It is \\boxed{7}.\n\nNow a check: 3 + 4 is 8 or", "conclusion", "7"),
+        ("<answer>7</answer>", "conclusion", "7"),
+        ("It is \\boxed{7", "conclusion", None),
+    ],
+)
+def test_of_a_response_that_was_cut_an_answer_counts_that_was_marked_and_ended(text, extraction, answer):
+    assert extract(text, extraction, cut=True) == answer
+    assert extract(text, extraction) == "7"
 
 
 def test_blank_lines_of_windows_part_steps():
@@ -313,6 +333,7 @@ def test_a_study_of_misplaced_responses_stops_before_any_number_and_goes_on_wher
     (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     study = {
         "study": "s",
+        "cut_responses": True,
         "benchmarks": {"b": {"source": "recorded", "path": "rows.jsonl"}},
         "policies": {"p": {"source": "recorded", "path": "rows.jsonl"}},
         "budgets": {"majority": [1, 2]},

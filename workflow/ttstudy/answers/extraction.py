@@ -32,6 +32,8 @@ KINDS = {
     "words": "the words that the last sentence concludes with",
 }
 """Why a text was taken for the answer."""
+CLOSED = ("box", "boxes", "tag")
+"""Of these, marks that say themselves where the answer ends."""
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,8 @@ def find(response: str, policy: str = "conclusion", *, unfinished: bool = False,
     """The answer of a response, why it was taken and where it stands; None where the response states none.
 
     `unfinished` credits a response that is still thinking at its end with what it thinks. Of a response that was
-    `cut` only a marked answer counts: it has concluded nothing. Raises ValueError for an unknown policy.
+    `cut` only an answer counts that was marked, and ended, before: it has concluded nothing. Raises ValueError for an
+    unknown policy.
     """
     if policy not in POLICIES:
         raise ValueError(f"extraction is one of {', '.join(POLICIES)}, not {policy!r}")
@@ -232,13 +235,15 @@ def find(response: str, policy: str = "conclusion", *, unfinished: bool = False,
             return None
         text = response
     marked = _marked(text)
+    if marked and cut and marked.kind not in CLOSED and not text[marked.end :].strip():
+        return None  # the rest of it may be what was cut
     after = text[marked.end :] if marked else text
     # Farther away, what is wrong is something else: an option, another way.
     taken_back = list(RETRACTED.finditer(after[:400]))
     stands = marked is not None and not (taken_back and not RESTORED.search(after, taken_back[-1].end()))
     if marked and stands and marked.kind != "statement":
         return marked
-    if policy == "last_number" and not stands:
+    if policy == "last_number" and not stands and not cut:
         numbers = list(PLAIN.finditer(text))
         return Found(numbers[-1][0], "last", numbers[-1].start(), numbers[-1].end()) if numbers else None
     later = policy == "conclusion" and not cut

@@ -198,6 +198,7 @@ def grade_table(
     grader: str = "strict",
     extraction: str = "conclusion",
     unfinished: bool = False,
+    cut: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     seconds: float = SECONDS,
@@ -210,7 +211,7 @@ def grade_table(
     extracted, null where there is none), found and place (why it was taken, of `extraction.KINDS`, and the character
     where it starts), canonical (the vote class within the problem: the canonical form in the class that sorts first),
     correct (bool) and status in {graded, no_answer, timed_out}. A response whose finish says that it was cut concludes
-    nothing; `unfinished` credits answers in thinking that never ended.
+    nothing, unless `cut` takes it as it is; `unfinished` credits answers in thinking that never ended.
 
     Each distinct answer is checked once, hard ones in `workers` processes (default: the cores) with `seconds`
     of processor time, 8 s on the wall, and `memory_mb` of address space each. With `cache_dir` hard
@@ -226,7 +227,7 @@ def grade_table(
     unknown = sorted(set(responses["problem_id"]) - set(gold))
     if unknown:
         raise ValueError(f"the benchmark has no problem {unknown[0]!r}")
-    founds = _founds(responses, grader, extraction, unfinished)
+    founds = _founds(responses, grader, extraction, unfinished, cut)
     answers = [found.answer if found else None for found in founds]
     problems = responses["problem_id"].tolist()
     rows: list[tuple[Any, str | None]] = list(zip(problems, answers, strict=True))
@@ -274,8 +275,10 @@ def _golds(benchmark: pd.DataFrame, *, options: bool) -> dict[Any, str]:
     return found
 
 
-def _founds(responses: pd.DataFrame, grader: str, extraction: str, unfinished: bool) -> list[Found | None]:
-    """What each response gives as its answer; each distinct response is read once."""
+def _founds(
+    responses: pd.DataFrame, grader: str, extraction: str, unfinished: bool, as_ended: bool
+) -> list[Found | None]:
+    """What each response gives as its answer; each distinct response is read once. `as_ended`: cut ones too."""
     from ttstudy.answers import reference
 
     def take(text: Any, cut: bool) -> Found | None:
@@ -287,7 +290,8 @@ def _founds(responses: pd.DataFrame, grader: str, extraction: str, unfinished: b
         return found and replace(found, answer=_whole(found.answer))
 
     texts = responses["response"].tolist()
-    cuts = responses["finish"].isin(CUT).tolist() if "finish" in responses else [False] * len(texts)
+    heeded = "finish" in responses and not as_ended
+    cuts = responses["finish"].isin(CUT).tolist() if heeded else [False] * len(texts)
     rows = list(zip(texts, cuts, strict=True))
     taken = {row: take(*row) for row in dict.fromkeys(rows)}
     return [taken[row] for row in rows]

@@ -197,6 +197,7 @@ def grades_spec(layout: Layout, run: Run) -> GradeSpec:
         graders=GRADERS,
         extraction=layout.study.extraction,
         unfinished=layout.study.unfinished_thinking,
+        cut=layout.study.cut_responses,
         benchmark=benchmark_spec(layout, run.cell.benchmark).file(),
         responses=made.file(),
         cache=f"{layout.study.results}/cache",

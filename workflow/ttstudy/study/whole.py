@@ -84,6 +84,10 @@ class Study(Section):
     unfinished_thinking: bool = Field(
         default=False, description="an answer in thinking that never ended counts; without it there is none"
     )
+    cut_responses: bool = Field(
+        default=False,
+        description="a response that was cut off counts by what it ends with; without it, by an answer marked before",
+    )
     accept_findings: list[Severe] = Field(
         default_factory=list,
         description="findings about the data that would stop the study; the report then says so on its first line",

@@ -168,6 +168,8 @@ class GradeSpec(Coded):
     extraction: str
     unfinished: bool = False
     """Whether an answer in thinking that never ended counts."""
+    cut: bool = False
+    """Whether a response that was cut concludes with its end."""
     benchmark: File
     responses: File
     cache: Annotated[str, FREE]
