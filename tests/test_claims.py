@@ -276,7 +276,7 @@ def test_what_is_missing_is_named():
     some = with_headline({name: made[name] for name in ("outcomes", "difficulty", "ledger")})
     table = claims.verdicts(some).set_index("claim")
     assert table.loc[6, "verdict"] == "not run"
-    assert "the study's training table" in table.loc[6, "needs"]
+    assert "at least 2 PRMs of known skill" in table.loc[6, "needs"]
     assert table.loc[45, "verdict"] == "supported"
     only = claims.verdicts({"outcomes": made["outcomes"]}).set_index("claim")
     assert "parameter counts" in only.loc[45, "needs"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 STUDY_TABLES = (
     *("accuracy", "outcomes", "difficulty", "ledger", "counts", "training", "strategy", "optimism"),
-    *("predicted", "adaptive", "efficiency", "headline", "diagnostics"),
+    *("predicted", "adaptive", "efficiency", "headline", "diagnostics", "prm_skill"),
 )
 """Tables of a study that the claims are judged by."""
 HEADLINE_TABLES = (

@@ -74,8 +74,8 @@ def verdicts(
 ) -> pd.DataFrame:
     """One row per claim (columns `COLUMNS`), from a study's tables by contract name; any may be absent.
 
-    Used are outcomes, ledger, training, difficulty, headline and diagnostics. `published`, or a table of that name,
-    replaces reports/published.csv. `primary` are the claims that were named before the run.
+    Used are outcomes, ledger, training, difficulty, headline, diagnostics, prm_skill. `published`, or a table of that
+    name, replaces reports/published.csv. `primary` are the claims that were named before the run.
     """
     check_primary(primary)
     tables = dict(tables or {})

@@ -26,7 +26,8 @@ from ttstudy.analysis.definitions import MARGIN
 
 L1, L3, L405 = "Llama-3.2-1B-Instruct", "Llama-3.2-3B-Instruct", "Llama-3.1-405B-Instruct"
 Q05, D15, D7 = "Qwen2.5-0.5B-Instruct", "DeepSeek-R1-Distill-Qwen-1.5B", "DeepSeek-R1-Distill-Qwen-7B"
-T3, F1, README = "Table 3", "Figure 1", "deepseek-ai/DeepSeek-R1 README"
+Q7 = "Qwen2.5-7B-Instruct"
+T3, T6, F1, README = "Table 3", "Table 6", "Figure 1", "deepseek-ai/DeepSeek-R1 README"
 PAIR = "these models on these benchmarks: "
 
 
@@ -62,26 +63,35 @@ CLAIM_45 = Claim(
 
 
 def contest(
-    small: str, large: str, *benchmarks: str, budget: int | None = None
+    small: str, large: str, *benchmarks: str, budget: int | None = None, also: tuple[tuple[str, str], ...] = ()
 ) -> Callable[[Evidence], Finding]:
-    """TTS of a named policy against the CoT of another on the same problems, or its published number."""
+    """TTS of a named policy against the CoT of another on the same problems, or its published number.
+
+    `also`: further ones that it must beat, each on one benchmark.
+    """
 
     def check(study: Evidence) -> Finding:
-        gaps = {benchmark: _gap(study.on(benchmark, small), small, large, budget) for benchmark in benchmarks}
-        first = next(iter(gaps.values()))
-        text = ", ".join(f"{points(gap.difference)} on {name}" for name, gap in gaps.items())
+        rivals = [*((large, benchmark) for benchmark in benchmarks), *also]
+        gaps = [_gap(study.on(benchmark, small), small, rival, budget) for rival, benchmark in rivals]
+        several = len({rival for rival, _ in rivals}) > 1
+        text = ", ".join(
+            f"{points(gap.difference)} on {benchmark}" + (f" from {rival}" if several else "")
+            for gap, (rival, benchmark) in zip(gaps, rivals, strict=True)
+        )
         return on_problems(
-            every([judge(gap) for gap in gaps.values()]),
-            f"in this study {small} with TTS, the PRM chosen too, is {text} from {large}",
+            every([judge(gap) for gap in gaps]),
+            f"in this study {small} with TTS, the PRM chosen too, is {text}" + ("" if several else f" from {large}"),
             None,
-            points(first.difference),
-            first,
+            points(gaps[0].difference),
+            gaps[0],
         )
 
     return check
 
 
-def _gap(side: Evidence, small: str, large: str, budget: int | None) -> statistics.Paired:
+def _gap(
+    side: Evidence, small: str, large: str, budget: int | None = None, where: str = T3
+) -> statistics.Paired:
     """TTS of one policy less the CoT of another, or less its published accuracy, on one benchmark.
 
     Of a published accuracy only the share is known: its own error is counted as if it were of other problems
@@ -91,7 +101,7 @@ def _gap(side: Evidence, small: str, large: str, budget: int | None) -> statisti
     try:
         return side.compare(tts, side.plain(large, "cot"))
     except Missing:
-        reference = side.published.accuracy(T3, large, side.benchmark) / 100
+        reference = side.published.accuracy(where, large, side.benchmark) / 100
     low, high = statistics.interval(tts.to_numpy(), seed=side.seed, extra=tts.attrs.get("extra", 0.0))
     least, most = (float(end) for end in statistics.wilson(reference, len(tts)))
     mean = float(tts.mean())
@@ -188,7 +198,7 @@ CLAIM_25 = Claim(
         (Side(F1, D15), Side(F1, "o1-preview"), AIME),
         remark="; on AIME24 it is just behind o1-mini",
     ),
-    study=contest(D15, "o1-preview", MATH, AIME),
+    study=contest(D15, "o1-preview", MATH, AIME, also=(("o1-mini", MATH),)),
     section="small-large",
 )
 
@@ -216,14 +226,18 @@ CLAIM_11 = Claim(
 )
 
 
+def trained_reasoners(published: Published) -> list[str]:
+    """Models of Table 6 that reinforcement learning or search data taught to reason."""
+    return [name for name in published.rows(method="trained_reasoner")["policy"].unique() if "Distill" not in name]
+
+
 def beats_trained_reasoners(published: Published) -> Finding:
     """Qwen2.5-7B with TTS against five models trained to reason; both PRMs and benchmarks."""
-    rivals = [p for p in published.rows(method="trained_reasoner")["policy"].unique() if "Distill" not in p]
     results, ties = [], []
     for prm in ("7B PRM", "72B PRM"):
         for benchmark in PROBLEMS:
             ours = published.accuracy("Table 6", "Qwen2.5-7B-Instruct", benchmark, method="tts", prm=prm)
-            for rival in rivals:
+            for rival in trained_reasoners(published):
                 theirs = published.accuracy("Table 6", rival, benchmark)
                 results.append((ours, theirs, counts(ours, theirs, benchmark)))
                 if ours == theirs:
@@ -245,12 +259,29 @@ def _pair(published: Published) -> str:
     return f"{ours:.1f} % > {published.accuracy('Table 6', 'Qwen2.5-7B-SimpleRL'):.1f} % (SimpleRL)"
 
 
+def ours_beats_trained_reasoners(study: Evidence) -> Finding:
+    """Qwen2.5-7B with TTS, as run here, against each of them: its own single answer, or its published accuracy."""
+    gaps = {}
+    for benchmark in PROBLEMS:
+        side = study.on(benchmark, Q7)
+        for rival in trained_reasoners(study.published):
+            gaps[f"{rival} on {benchmark}"] = _gap(side, Q7, rival, where=T6)
+    found = [judge(gap) for gap in gaps.values()]
+    sides = [one.verdict for one in found]
+    name = min(gaps, key=lambda key: gaps[key].difference)
+    text = f"in this study {Q7} with TTS wins {sides.count('supported')} of {len(gaps)} comparisons beyond chance and "
+    text += f"loses {sides.count('contradicted')}; at worst it is {points(gaps[name].difference)} from {name}"
+    return on_problems(every(found), text, None, points(gaps[name].difference), gaps[name])
+
+
 CLAIM_15 = Claim(
     15,
     "TTS beats policies trained to reason by reinforcement learning or search data",
     "article; Table 6",
-    needs=PAIR + "Qwen2.5-7B-Instruct and the five rivals",
+    needs=PAIR + "Qwen2.5-7B-Instruct with TTS",
     published=beats_trained_reasoners,
+    study=ours_beats_trained_reasoners,
+    section="small-large",
 )
 
 
@@ -282,18 +313,37 @@ def near_by(gap: statistics.Paired) -> Judged:
     return every(inside)
 
 
+def ours_below_distillation(study: Evidence) -> Finding:
+    """Qwen2.5-7B with TTS against R1-Distill-Qwen-7B's single answer, both as run here or as published."""
+    near, below = (_gap(study.on(benchmark, Q7), Q7, D7, where=T6) for benchmark in (MATH, AIME))
+    text = f"in this study {Q7} with TTS is {points(near.difference)} on {MATH} and {points(below.difference)} on "
+    text += f"{AIME} from the single answer of {D7}"
+    judged = every([near_by(near), judge(turned(below))])
+    return on_problems(judged, text, None, points(below.difference), below)
+
+
 CLAIM_16 = Claim(
     16,
     "TTS is level with R1-Distill-Qwen-7B on MATH-500 and behind it on AIME24",
     "article; Table 6",
-    needs=PAIR + f"Qwen2.5-7B-Instruct, {D7}, several seeds",
+    needs=PAIR + f"{Q7} with TTS, {D7}",
     published=below_distillation,
+    study=ours_below_distillation,
+    section="small-large",
 )
 
 
 def between_rl_and_distillation(published: Published) -> Finding:
     """Follows from 15 and 16, and is a comparison of different base models."""
-    over, under = beats_trained_reasoners(published), below_distillation(published)
+    return _both(beats_trained_reasoners(published), below_distillation(published))
+
+
+def ours_between(study: Evidence) -> Finding:
+    """The same of what was run here."""
+    return _both(ours_beats_trained_reasoners(study), ours_below_distillation(study))
+
+
+def _both(over: Finding, under: Finding) -> Finding:
     return Finding(
         weakest([over.verdict, under.verdict]),
         f"rests on claims 15 ({over.verdict}) and 16 ({under.verdict}), and not on a controlled comparison: "
@@ -307,6 +357,8 @@ CLAIM_17 = Claim(
     17,
     "TTS lies between training on search data and distillation from a strong reasoner",
     "article; section 5.4",
-    needs="a controlled comparison from one base model",
+    needs=PAIR + f"{Q7} with TTS, {D7}",
     published=between_rl_and_distillation,
+    study=ours_between,
+    section="small-large",
 )

@@ -92,9 +92,9 @@ def total_compute(study: Evidence) -> Finding:
     cot = ledger[(ledger["policy"] == large_name) & (ledger["method"] == "cot")].dropna(subset=["flops_total"])
     if tts.empty or cot.empty:
         raise Missing(f"ledger rows of {small_name} with TTS and {large_name} with CoT")
-    costs = tts.assign(training=tts["prm"].map(trained)).dropna(subset=["training", "flops_total"])
+    costs = tts.assign(training=tts["prm"].map(trained).fillna(0.0)).dropna(subset=["flops_total"])
     if costs.empty:
-        raise Missing(f"training tokens of {', '.join(sorted(set(tts['prm'])))}")
+        raise Missing(f"FLOPs of {small_name} with TTS")
     dearest = costs.loc[(costs["flops_total"] + costs["training"]).idxmax()]
     large = trained[large_name] + float(cot["flops_total"].iloc[0])
     plain = (trained[large_name] + float(cot["flops_paper"].iloc[0])) / (
@@ -102,6 +102,8 @@ def total_compute(study: Evidence) -> Finding:
     )
     small = trained[small_name] + float(dearest["training"]) + float(dearest["flops_total"])
     inference = float(cot["flops_total"].iloc[0]) / float(dearest["flops_total"])
+    counted = "the PRM's training and " if prm in trained.index else ""
+    aside = "" if prm in trained.index else _untold(str(prm), float(dearest["prm_parameters"]), large / 100 - small)
     ratio = large / small
     least = known_margin(pair)
     sizes = unclear.loc[unclear["ratio"] > pair["ratio"]]
@@ -114,13 +116,21 @@ def total_compute(study: Evidence) -> Finding:
         verdict,
         f"in this study {small_name} with TTS (N = {budget}) "
         + ("comes up to" if len(level) else "may or may not come up to")
-        + f" {large_name}: total compute {ratio:.3g}x with the PRM's training and every pass counted, {plain:.3g}x by "
-        f"the paper's convention; inference {inference:.3g}x",
+        + f" {large_name}: total compute {ratio:.3g}x with {counted}every pass counted, {plain:.3g}x by "
+        f"the paper's convention; inference {inference:.3g}x{aside}",
         "100x to 1000x",
         f"{ratio:.3g}x",
         p=least if len(level) else float(pairs["p"].max()),
         unit="problems",
     )
+
+
+def _untold(prm: str, parameters: float, left: float) -> str:
+    """What is said of a PRM whose training is not published; `left` FLOPs more would make the ratio 100."""
+    told = f"; the training tokens of {prm} are not known here and count as none"
+    if left <= 0 or not parameters > 0:
+        return told
+    return told + f", which changes nothing up to {left / flops.training(parameters, 1.0):.2g} of them"
 
 
 def known_margin(pair: pd.Series) -> float:

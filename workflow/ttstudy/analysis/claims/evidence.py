@@ -121,18 +121,53 @@ class Evidence:
         return known
 
     @cached_property
+    def skill(self) -> tuple[str, dict[str, float]]:
+        """Skill of the PRMs in the outcomes, best first, and what measures it.
+
+        One measure for all, the first of those that know most of them: step AUC on validation rollouts, which trained
+        PRMs have; F1 on this study's labelled solutions; F1 on ProcessBench, as published.
+        """
+        used = sorted(set(self.outcomes["prm"]) - {"none"})
+        measures = {
+            "step AUC": self._validated(),
+            "F1 on labelled solutions": self._measured(used),
+            "published ProcessBench F1": self._ranked(),
+        }
+        known = {what: {prm: of[prm] for prm in used if prm in of} for what, of in measures.items()}
+        what = max(known, key=lambda name: len(known[name]))
+        best = sorted(known[what], key=lambda prm: (-known[what][prm], prm))
+        return what, {prm: known[what][prm] for prm in best}
+
+    @property
     def quality(self) -> dict[str, float]:
-        """Step AUC of each PRM in the outcomes that has one, best first."""
-        table = self.table("training")
+        """`skill` of each PRM, best first."""
+        return self.skill[1]
+
+    def _validated(self) -> dict[str, float]:
+        table = self.tables.get("training", pd.DataFrame(columns=["model", "kind", "auc"]))
         table = table[(table["kind"] == "prm") & table["auc"].notna()]
-        known = dict(zip(table["model"], table["auc"].astype(float), strict=True))
-        used = [prm for prm in set(self.outcomes["prm"]) if prm in known]
-        return {prm: known[prm] for prm in sorted(used, key=lambda prm: (-known[prm], prm))}
+        return dict(zip(table["model"], table["auc"].astype(float), strict=True))
+
+    def _measured(self, prms: Sequence[str]) -> dict[str, float]:
+        """Mean F1 over the labelled sets that have been scored by all PRMs that any of them was scored by."""
+        if "prm_skill" not in self.tables:
+            return {}
+        table = self.tables["prm_skill"]
+        rows = table[(table["policy"] == "all") & table["prm"].isin(prms)]
+        wide = rows.pivot_table(index="benchmark", columns="prm", values="f1").dropna()
+        return {str(prm): float(f1) for prm, f1 in wide.mean().dropna().items()}
+
+    def _ranked(self) -> dict[str, float]:
+        try:
+            rows = self.published.rows(quantity="processbench_f1", benchmark="avg")
+        except Missing:
+            return {}
+        return dict(zip(rows["prm"].astype(str), rows["value"].astype(float) / 100, strict=True))
 
     def graded_prms(self, least: int = 2) -> list[str]:
-        """PRMs by step AUC, best first; Missing when fewer than `least` have one."""
+        """PRMs by skill, best first; Missing when that of fewer than `least` is known."""
         if len(self.quality) < least:
-            raise Missing(f"at least {least} PRMs with a measured step AUC")
+            raise Missing(f"at least {least} PRMs of known skill (trained here, scored on `labelled`, or published)")
         return list(self.quality)
 
     @cached_property

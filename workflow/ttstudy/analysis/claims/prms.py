@@ -39,9 +39,10 @@ def over_optimisation(study: Evidence) -> Finding:
     prms = study.graded_prms()
 
     def fall(policy: str, prm: str) -> pd.Series:
-        budgets = study.budgets(policy, "best_of_n")
+        # one sample is no choice, and so no over-optimisation
+        budgets = [budget for budget in study.budgets(policy, "best_of_n") if budget > 1]
         if len(budgets) < 2:
-            raise Missing("best-of-N at two budgets or more")
+            raise Missing("best-of-N at two budgets above 1 or more")
         few, many = (_best_of_n(study, policy, prm, "prm_max", n) for n in (budgets[0], budgets[-1]))
         return less(few, many)
 
@@ -142,10 +143,10 @@ def accuracy_follows_prm(study: Evidence) -> Finding:
     )
     chance = ranks_agree(np.array([column.mean() for column in columns]), skill, spearman)
     judged = judge(Paired(estimate, low, high, chance), None)
-    shown = ", ".join(f"{c.name} (AUC {study.quality[str(c.name)]:.3f}) {percent(c.mean())}" for c in columns)
+    shown = ", ".join(f"{c.name} ({study.quality[str(c.name)]:.3f}) {percent(c.mean())}" for c in columns)
     return Finding(
         judged.verdict,
-        f"rank correlation {estimate:+.2f}, p = {chance:.2g} over {len(prms)} PRMs: {shown}",
+        f"rank correlation {estimate:+.2f} with {study.skill[0]}, p = {chance:.2g} over {len(prms)} PRMs: {shown}",
         "7.66 ln(skill) + 44.31",
         f"{estimate:+.2f}",
         low,
@@ -173,7 +174,7 @@ def weak_guides_strong(study: Evidence) -> Finding:
     policy = sampled[-1]
     smaller = [prm for prm in study.quality if study.parameters.get(prm, np.inf) < study.parameters[policy]]
     if not smaller:
-        raise Missing(f"a PRM smaller than {policy}, with a measured step AUC")
+        raise Missing(f"a PRM of known skill that is smaller than {policy}")
     budgets = [cell.budget for cell in study.grids if (cell.policy, cell.prm) == (policy, smaller[0])]
     shared = sorted(set(budgets) & set(study.budgets(policy, "majority")))
     if not shared:
