@@ -102,7 +102,18 @@ def shuffled(rows: Rows) -> Rows:
     return [row | {"response": response} for row, response in zip(rows, responses, strict=True)]
 
 
+def in_chinese(rows: Rows) -> Rows:
+    names = ["甲乙", "丙丁", "戊己", "庚辛", "壬癸", "子丑", "寅卯", "辰巳"]
+    told = []
+    for row in rows:
+        number = int(row["problem_id"])
+        who = names[number % 8] + names[number // 8]
+        told.append(row | {"problem": f"{who}有多少个苹果？", "response": f"{who}一共有{row['response']}"})
+    return told
+
+
 MISPLACED = {
+    "responses in any order, in Chinese": shuffled(in_chinese(sums(40, 4, 0.7, 0, wording=False))),
     "every response under the next problem": moved(sums(40, 4, 0.7, 0), 4, "response"),
     "responses in any order": shuffled(sums(40, 4, 0.7, 0)),
     "responses in any order, of a weak policy": shuffled(sums(60, 8, 0.2, 0)),

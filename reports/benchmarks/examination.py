@@ -1,13 +1,15 @@
-"""Speed of the examination of one policy's responses.
+"""Speed of the examination of one policy's responses, and how often it is wrong.
 
-    PYTHONPATH=workflow python reports/benchmarks/examination.py
+    PYTHONPATH=workflow python reports/benchmarks/examination.py [--pools 2000]
 
 500 problems x 256 responses of about 1,700 characters, half of them right, a fifth with another problem's gold answer:
-the step as the rule runs it, from files to its table.
+the step as the rule runs it, from files to its table. With `--pools`: so many small pools of policies that guess, in
+their places and in any order; how many are seen to belong to other problems.
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import resource
 import subprocess
@@ -18,6 +20,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ttstudy.analysis.misplaced import Hits
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.specs.analysis import ExaminedBlock, ExamineSpec
 from ttstudy.dag.specs.records import File
@@ -67,8 +70,57 @@ def write(folder: Path) -> ExamineSpec:
     )
 
 
+def gold(rng: random.Random) -> int:
+    """A whole number as word problems have them: often small, often round."""
+    small, five, ten = rng.randrange(1, 30), 5 * rng.randrange(1, 60), 10 * rng.randrange(1, 100)
+    return rng.choice((small, small, five, ten, rng.randrange(1, 999)))
+
+
+def pool(seed: int, problems: int, right: float, *, wording: bool, shuffled: bool) -> bool:
+    """Whether a pool of 8 samples a problem is taken for one of other problems' responses.
+
+    The policy is right with this chance, else repeats a favourite of the problem or guesses; with `wording` its
+    responses have half of their problem's words.
+    """
+    rng = random.Random(seed)
+    words = [f"word{number}" for number in range(400)]
+    golds, texts = [gold(rng) for _ in range(problems)], [rng.choices(words, k=30) for _ in range(problems)]
+    rows = []
+    for place, own in enumerate(golds):
+        favourite = gold(rng)
+        for _ in range(8):
+            wrong = favourite if rng.random() < 0.5 else gold(rng)
+            said = rng.choices(words, k=15) + (rng.sample(texts[place], 15) if wording else [])
+            rows.append((place, own if rng.random() < right else wrong, " ".join(said)))
+    places = [place for place, _, _ in rows]
+    if shuffled:
+        rng.shuffle(places)
+    hits = Hits([str(own) for own in golds], [" ".join(text) for text in texts])
+    for place, (_, answer, said) in zip(places, rows, strict=True):
+        hits.add(place, str(answer), answer == golds[place], said)
+    return hits.verdict().misplaced
+
+
+def alarms(pools: int) -> None:
+    """Print how many pools of each kind are seen to be misplaced."""
+    for problems in (30, 200):
+        for right in (0.0, 0.02, 0.1, 0.3, 0.7):
+            for wording in (True, False):
+                found = [
+                    sum(pool(seed, problems, right, wording=wording, shuffled=shuffled) for seed in range(pools))
+                    for shuffled in (False, True)
+                ]
+                kind = "its words" if wording else "no words"
+                print(f"{problems} problems, {right:.0%} right, {kind}: {found[0]} in place, {found[1]} shuffled")
+
+
 def main() -> None:
-    """Write the pool, run the step, print what it took."""
+    """Write the pool, run the step, print what it took; or count wrong alarms."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--pools", type=int, default=0)
+    if pools := parser.parse_args().pools:
+        alarms(pools)
+        return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         spec = write(folder)

@@ -29,8 +29,10 @@ BY_CHANCE = 3.0
 """Own hits up to so many times as many as chance gives tell nothing of their problem."""
 PER_PAIR = 4
 """Responses of a pair of problems that are held against their texts."""
-_WORD = re.compile(r"[^\W_]+")
-_LEADING = re.compile(r"(-?\d+)(?:\\text\{.*|\s.*)?", re.S)
+_UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
+"""Letters of scripts that put no space between words: Thai, Kana, Han."""
+_WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_LEADING = re.compile(r"(-?\d{1,18})(?:\\text\{.*|\s.*)?", re.S)
 
 
 def bare(form: str) -> str:
