@@ -15,7 +15,7 @@ GRADES = ["problem_id", "sample", "canonical", "correct"]
 
 def step(spec: AdaptiveSpec, _log: Path | None) -> None:
     """Predict levels from the pilot; spread budgets by them, and stop votes that are decided."""
-    if spec.sources.pilot is None:  # a reference answers once: there is nothing to predict from, nothing to spread
+    if spec.sources.pilot is None:  # a reference answers once, or there is none: nothing to predict from
         for name, path in spec.outputs.items():
             tables.write(name, tables.empty(name), path)
         return
@@ -33,7 +33,9 @@ def step(spec: AdaptiveSpec, _log: Path | None) -> None:
     if spec.sources.samples and spec.budgets.of("majority"):
         pool = tables.joined("grades", [block.grades for block in spec.sources.samples], GRADES)
         grid = voting.Pool.build(pool, None, list(known["problem_id"]))
-        found.append(strategy.stopping(grid, sorted(spec.budgets.of("majority")), seed=spec.seed).assign(**names))
+        whole = [n for n in sorted(spec.budgets.of("majority")) if not spec.sources.uneven or n <= grid.sizes.min()]
+        if whole:
+            found.append(strategy.stopping(grid, whole, seed=spec.seed).assign(**names))
     columns = {column: "float" for column in ("difference", "low", "high")}
     tables.write("adaptive", pd.concat(found, ignore_index=True).astype(columns), spec.outputs["adaptive"])
 

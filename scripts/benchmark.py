@@ -10,7 +10,7 @@ from ttstudy.run import steps
 def step(spec: BenchmarkSpec, log_path: Path | None) -> None:
     """Load, check, write."""
     recorded = None if spec.recorded is None else tables.of("recorded", spec.recorded)
-    frame, checksum = benchmarks.load(spec.settings, spec.source, recorded)
+    frame, checksum = benchmarks.load(spec.settings, [*spec.sources], recorded)
     tables.write("benchmark", frame, spec.outputs["output"], notes={"sha256": checksum})
     with steps.log(log_path) as log:
         if log is not None:

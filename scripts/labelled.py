@@ -10,7 +10,7 @@ from ttstudy.run import steps
 
 def step(spec: LabelledSpec, _log: Path | None) -> None:
     """Read, check, write."""
-    frame = read_labelled(Path(spec.source), spec.settings.format, spec.settings.solutions)
+    frame = read_labelled([*map(Path, spec.sources)], spec.settings.format, spec.settings.solutions)
     tables.write("labelled", frame, spec.outputs["output"])
 
 

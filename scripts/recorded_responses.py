@@ -19,7 +19,8 @@ def step(spec: RecordedResponsesSpec, _log: Path | None) -> None:
             f"problem {other['problem_id'].iloc[0]!r} of the benchmark is not among the recorded ones, "
             "or has another text there"
         )
-    taken = recorded.responses(found, problems["problem_id"], spec.pool, spec.block, spec.pilot, spec.largest)
+    wanted = (spec.pool, spec.block, spec.pilot, spec.largest, spec.uneven)
+    taken = recorded.responses(found, problems["problem_id"], *wanted)
     tables.write("responses", taken, spec.outputs["output"])
 
 

@@ -11,7 +11,7 @@ def step(spec: RecordedScoresSpec, _log: Path | None) -> None:
     """Select the scores that belong to the block's responses."""
     responses = tables.of("responses", spec.responses, ["problem_id", "sample", "recorded"])
     found = tables.of("recorded", spec.recorded)
-    tables.write("scores", recorded.scores(found, responses, spec.column), spec.outputs["output"])
+    tables.write("scores", recorded.scores(found, responses, spec.column, spec.kind), spec.outputs["output"])
 
 
 if __name__ == "__main__":

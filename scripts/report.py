@@ -16,6 +16,9 @@ from ttstudy.run import provenance, steps
 
 PACKAGES = ("snakemake", "torch", "transformers", "pandas", "scipy", "math-verify", "ttstudy")
 
+NOTES = ("form", "rows", "left_out", "unknown_ends")
+"""What the tables of recorded responses say of the files that they were made from."""
+
 
 def step(spec: ReportSpec, _log: Path | None) -> None:
     """Read every table, add where it came from, render."""
@@ -54,6 +57,12 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
         "published": published.accuracies(config["published"]),
         "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],
         "overflow": {name: prm["overflow"] for name, prm in config["prms"].items() if "overflow" in prm},
+        "taken_in": [
+            {"policy": name, **{what: stamps.note(Path(file.path), what) for what in NOTES}}
+            | {what: config["policies"][name][what] for what in ("uneven", "skip_broken")}
+            for name, file in spec.recorded.items()
+        ],
+        "pilot": config["pilot_samples"],
         "endpoints": [name for name, policy in config["policies"].items() if policy["source"] == "openai"],
     }
     report.build(found, context, spec.outputs["report"], spec.outputs["figures"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 import os
 import struct
@@ -104,7 +105,7 @@ VALUES: dict[str, tuple[Change, str]] = {
     "huge budget": (put("budgets", "majority", to=[10**9]), "budgets.majority.0: "),
     "nan threshold": (put("difficulty", to={"thresholds": [float("nan"), 10]}), "difficulty.thresholds.0: "),
     "equal thresholds": (put("difficulty", to={"thresholds": [50, 50]}), "difficulty: thresholds must fall"),
-    "no pilot": (put("pilot_samples", to=0), "pilot_samples: "),
+    "a negative pilot": (put("pilot_samples", to=-1), "pilot_samples: "),
     "no block": (put("first_block", to=0), "first_block: "),
     "no depth": (put("search", "max_depth", to=0), "search.max_depth: "),
     "own temperature out of range": (
@@ -338,22 +339,28 @@ BENCHMARKS: dict[str, tuple[str | bytes, str]] = {
     "empty": ("", "holds no problems"),
     "blank lines": ("\n \n\n", "holds no problems"),
     "byte order mark alone": (b"\xef\xbb\xbf", "holds no problems"),
-    "not JSON": (GOOD + "{oops\n", "line 2 is not valid JSON"),
-    "cut off": (GOOD + '{"problem_id": "p2", "prob', "line 2 is not valid JSON"),
-    "CSV": ("problem_id,problem,answer\n1,2,3\n", "line 1 is not valid JSON"),
-    "one JSON array": ('[{"problem_id": 1}]\n', "line 1 is not a JSON object"),
-    "a number": (GOOD + "5\n", "line 2 is not a JSON object"),
-    "two objects on a line": (GOOD.strip() * 2, "line 1 is not valid JSON"),
+    "not JSON": (GOOD + "{oops\n", "line 2: not valid JSON"),
+    "cut off": (GOOD + '{"problem_id": "p2", "prob', "line 2: not valid JSON"),
+    "CSV": ("problem_id,problem,answer\n1,2,3\n", "line 1: not valid JSON"),
+    "one JSON array": ('[{"problem_id": 1}]\n', "no column 'problem' (it has: problem_id)"),
+    "a JSON array that is cut off": ('[{"problem_id": 1}, {"prob', "item 2: not valid JSON"),
+    "a JSON array with text behind it": (f"[{GOOD.strip()}] x", "text follows the end of the JSON array"),
+    "a JSON array of texts": ('["a"]', "item 1: not a JSON object"),
+    "a JSON array with a key twice": ('[{"a": 1, "a": 2}]', "item 1: key 'a' is given twice"),
+    "gzip that is cut off": (gzip.compress(GOOD.encode())[:-9], "is cut off or damaged"),
+    "a zip file": (b"PK\x03\x04 no zip", "not a readable zip file"),
+    "a number": (GOOD + "5\n", "line 2: not a JSON object"),
+    "two objects on a line": (GOOD.strip() * 2, "line 1: not valid JSON"),
     "key twice": (
         '{"problem_id": 1, "problem": "x", "answer": 1, "answer": 2}\n',
         "line 1: key 'answer' is given twice",
     ),
-    "latin-1": (GOOD.encode() + '{"problem": "café"}\n'.encode("latin-1"), "line 2 is not UTF-8"),
-    "UTF-16": (GOOD.encode("utf-16"), "line 1 is not UTF-8"),
+    "latin-1": (GOOD.encode() + '{"problem": "café"}\n'.encode("latin-1"), "line 2: not UTF-8"),
+    "UTF-16": (GOOD.encode("utf-16"), "line 1: not UTF-8"),
     "mixed encodings": (GOOD.encode() * 1 + line(problem="é", problem_id="q").encode("utf-16"), "line 2"),
     "a line of 10 MB": (line(problem="x" * 10_000_001), "line 2 is longer than 10,000,000"),
-    "nested deeply": (GOOD + "[" * 100_000 + "\n", "line 2 is nested too deeply"),
-    "number of a mile": (GOOD + '{"problem_id": ' + "9" * 5000 + "}\n", "line 2 cannot be read"),
+    "nested deeply": (GOOD + "[" * 100_000 + "\n", "line 2: JSON nested too deeply"),
+    "number of a mile": (GOOD + '{"problem_id": ' + "9" * 5000 + "}\n", "line 2: JSON with a number that is too long"),
     "no column": ('{"problem_id": 1, "text": "x", "answer": 1}\n', "no column 'problem' (it has: problem_id, text"),
     "no answer": (line(answer=""), "line 2 has no answer"),
     "answer of blanks": (line(answer="  \t"), "line 2 has no answer"),

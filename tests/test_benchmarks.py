@@ -15,7 +15,7 @@ GOOD = '{"problem_id": "p1", "problem": "1+1?", "answer": 2, "level": 1}\n'
 
 
 def loaded(path: Path, **settings) -> pd.DataFrame:
-    frame, _ = benchmarks.load(FileBenchmark(source="file", path=str(path), **settings))
+    frame, _ = benchmarks.load(FileBenchmark(source="file", path=str(path), **settings), [str(path)])
     return frame
 
 

@@ -196,8 +196,8 @@ def test_recorded_responses_may_bring_confidences(tmp_path):
     ]
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    found, unused = recorded.load(path)
-    assert not unused and "tail_group" not in found
+    found, account = recorded.load(path)
+    assert not account.unused and "tail_group" not in found
     pool = recorded.responses(found, ["a"], "samples", (0, 1), 1, 2)
     assert pool["self_certainty"].tolist() == [4.5, 5.5]
     path.write_text(json.dumps(rows[0] | {"self_certainty": "high"}) + "\n")

@@ -14,7 +14,7 @@ import yaml
 from tests.studies import ROOT, copy_repository, planned, snakemake, write
 from ttstudy.analysis import difficulty
 from ttstudy.answers import grade_table
-from ttstudy.data import recorded, tables
+from ttstudy.data import recorded, recorded_rows, tables
 from ttstudy.errors import StudyError
 from ttstudy.methods import outcomes
 from ttstudy.study import from_mapping
@@ -47,16 +47,16 @@ def jsonl(path: Path, content: list) -> Path:
 
 def test_the_same_rows_from_jsonl_from_parquet_and_with_nested_scores_are_the_same_table(tmp_path):
     content = rows()
-    flat, unused = recorded.load(jsonl(tmp_path / "a.jsonl", content))
-    assert unused == [] and len(flat) == 72
+    flat, account = recorded.load(jsonl(tmp_path / "a.jsonl", content))
+    assert account.unused == [] and len(flat) == 72
     tables.check("recorded", flat)
     pd.DataFrame(content).to_parquet(tmp_path / "a.parquet")
     nested = [{k: v for k, v in row.items() if not k.startswith("scores.")} for row in content]
     for row, whole in zip(nested, content, strict=True):
         row |= {"scores": {"good": whole["scores.good"], "blind": whole["scores.blind"]}, "note": "x"}
         del row["steps"]  # the response between blank lines is the same steps
-    again, unused = recorded.load(jsonl(tmp_path / "b.jsonl", nested))
-    assert unused == ["note"]
+    again, account = recorded.load(jsonl(tmp_path / "b.jsonl", nested))
+    assert account.unused == ["note"]
     for other in (recorded.load(tmp_path / "a.parquet")[0], again):
         pd.testing.assert_frame_equal(flat, other)
 
@@ -65,7 +65,11 @@ BROKEN = {
     "no answer": ({"answer": None}, "no answer"),
     "blank problem": ({"problem": " "}, "problem is empty"),
     "no response": ({"response": None}, "no response"),
-    "a response that is a list": ({"response": ["x"]}, "response is not a text"),
+    "a response that is an object": ({"response": {"x": 1}}, "response is not a text"),
+    "a numbered list of responses": ({"response": ["x", "y"]}, "sample is one number, but response is a list"),
+    "an empty list of responses": ({"response": []}, "response is an empty list"),
+    "no number": ({"sample": None}, "no sample, which other rows have"),
+    "no id": ({"problem_id": None}, "no problem_id, which other rows have"),
     "a sample that is a word": ({"sample": "first"}, "sample is 'first'"),
     "a negative sample": ({"sample": -1}, "sample is -1"),
     "an endless sample": ({"sample": float("inf")}, "sample is inf"),
@@ -77,11 +81,11 @@ BROKEN = {
     "a score that is no number": ({"scores.good": [0.5, float("nan")]}, "scores.good has nan"),
     "scores that are texts": ({"scores.good": ["a", "b"]}, "scores.good is not a list of numbers"),
     "no scores": ({"scores.good": None}, "no scores.good, which other rows have"),
-    "an unknown finish": ({"finish": "bored"}, "finish is 'bored'"),
+    "a finish that is no text": ({"finish": 7}, "finish is 7, not a text"),
     "a control character": ({"problem_id": "a\nb"}, "problem_id must be one line"),
     "greedy as a text": ({"greedy": "yes"}, "greedy is 'yes'"),
     "tokens below zero": ({"tokens": -4}, "tokens is -4"),
-    "a text without end": ({"response": "x" * (recorded.LONGEST_TEXT + 1)}, "response is longer than"),
+    "a text without end": ({"response": "x" * (recorded_rows.LONGEST_TEXT + 1)}, "response is longer than"),
     "not JSON": ("{oops", "not valid JSON"),
     "a number": ("7", "not a JSON object"),
     "nested without end": ("[" * 100_000, "JSON nested too deeply"),

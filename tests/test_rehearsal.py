@@ -28,9 +28,9 @@ from ttstudy.models.architecture import Architecture
 from ttstudy.models.catalogue import CATALOGUE
 from ttstudy.report import page
 from ttstudy.report import rehearsal as told
-from ttstudy.run import preflight, simulation, steps
+from ttstudy.run import preflight, recordings, simulation, steps
 from ttstudy.run.rehearsal import box as boxes
-from ttstudy.run.rehearsal import faults, onvllm, recording, sampled, shrunk, standins
+from ttstudy.run.rehearsal import faults, onvllm, sampled, shrunk, standins
 from ttstudy.study import from_mapping
 
 PAPER = load(ROOT / "workflow/studies/paper.yaml")
@@ -186,6 +186,11 @@ def test_made_up_problems_have_the_columns_that_the_study_names(tmp_path):
     assert made.variables == {"TTSTUDY_REHEARSAL_ENDPOINT": shrunk.ENDPOINT, "SOME_KEY": shrunk.DUMMY}
 
 
+def table_of(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    frame, _ = recorded.load(path)
+    return frame, list(map(str, frame))
+
+
 def test_our_own_engine_stands_in_for_a_running_server(tmp_path):
     served = {"prm": {**HUB["prms"]["prm"], "engine": "served", "served": {"url": "$WHERE"}}}
     layout = of(HUB | {"prms": served})
@@ -200,7 +205,7 @@ def test_made_up_recorded_responses_serve_the_shipped_study(tmp_path, monkeypatc
     made = shrunk.shrink(Layout(study), tmp_path, 2)
     path = Path(made.study["policies"]["recorded-policy"]["path"])
     assert len(recorded.load(path)[0]) == 2 * (1 + shrunk.PILOT + 2 * sampled.WIDTH)
-    recording.checked(from_mapping(made.study), str(path), path)
+    recordings.fits(from_mapping(made.study), "recorded-policy", *table_of(path))
     assert not made.faults
 
 
@@ -282,7 +287,7 @@ def test_recorded_files_that_lack_a_prm_or_responses_are_named(tmp_path, monkeyp
     assert len(made.faults) == 1 and "12 recorded responses, but 32 are needed" in made.faults[0]
     path.write_text("".join(json.dumps({k: v for k, v in r.items() if "internlm2-7b" not in k}) + "\n" for r in rows))
     with pytest.raises(StudyError, match=r"no column 'scores.internlm2-7b-reward'"):
-        recording.checked(from_mapping(small.study), small.study["policies"]["recorded-policy"]["path"], path)
+        recordings.fits(from_mapping(small.study), "recorded-policy", *table_of(path))
 
 
 def test_what_is_to_be_set_before_the_start_is_listed(monkeypatch):

@@ -148,11 +148,14 @@ def predicted(
     """Strategy rows, selection "predicted": cross-fitted over levels that were predicted without labels.
 
     `levels` has problem_id and level, and may have benchmark, policy and prm (see `difficulty.predicted`). The
-    rows are still reported by the true level. ValueError when a problem has no predicted level.
+    rows are still reported by the true level. A policy without a pilot has none. ValueError when a problem has no
+    predicted level where others have.
     """
     rows = []
     for grid in grids(outcomes):
         named = levels_of(levels, grid.cell).reindex(grid.problem_ids)
+        if named.isna().all():
+            continue
         if named.isna().any():
             raise ValueError(f"problem {named.index[named.isna()][0]} has no predicted level")
         choice = compute_optimal(grid.values, named.to_numpy(dtype=object), seed)

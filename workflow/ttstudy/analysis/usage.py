@@ -53,23 +53,30 @@ def of_pool(
     prompts = _prompts(responses)
     drawn = _mean_per_problem(responses, responses["response_tokens"])
     met = _mean_per_problem(responses, _positions(responses))
+    sizes = responses.groupby("problem_id").size()
     rows = []
     for method, prm, budget in [
         *(("coverage", "none", n) for n in sorted({n for name in POOLED for n in budgets.get(name, ())})),
         *((name, "none", n) for name in _judged("none", "confidence") for n in budgets.get(name, ())),
         *((name, prm, n) for prm in scores for name in _judged("prm") for n in budgets.get(name, ())),
     ]:
-        row = _row(method, prm, budget, prompts) | {"response_tokens": budget * drawn, "policy_positions": budget * met}
-        row |= {name: budget * row[name] for name in ("prompt_tokens_reencoded", "prompt_positions_reencoded")}
+        taken = _taken(budget, sizes)
+        row = _row(method, prm, budget, prompts) | {"response_tokens": taken * drawn, "policy_positions": taken * met}
+        row |= {name: taken * row[name] for name in ("prompt_tokens_reencoded", "prompt_positions_reencoded")}
         if prm != "none":
             assert samples is not None
-            row |= _judging(samples, scores[prm], budget)
+            row |= _judging(samples, scores[prm], budget, taken)
         rows.append(row)
     return rows
 
 
-def _judging(samples: Samples, scores: pd.DataFrame, budget: int) -> Row:
-    """What a PRM reads of `budget` samples of each problem.
+def _taken(budget: int, sizes: pd.Series) -> float:
+    """Responses that N takes of a problem: fewer on average where some problems have fewer."""
+    return budget if sizes.min() >= budget else float(sizes.clip(upper=budget).mean())
+
+
+def _judging(samples: Samples, scores: pd.DataFrame, budget: int, taken: float) -> Row:
+    """What a PRM reads of `budget` samples of each problem, which are `taken` on average.
 
     Steps of a whole response are scored in one pass, by us and by the official code alike. The judgements of a
     generative PRM are sequences of their own, so its table tells their positions.
@@ -80,8 +87,8 @@ def _judging(samples: Samples, scores: pd.DataFrame, budget: int) -> Row:
     return {
         "prm_tokens": run,
         "prm_positions": met,
-        "prm_tokens_reencoded": budget * _mean_per_problem(scores, tokens),
-        "prm_positions_reencoded": budget * _mean_per_problem(scores, keys),
+        "prm_tokens_reencoded": taken * _mean_per_problem(scores, tokens),
+        "prm_positions_reencoded": taken * _mean_per_problem(scores, keys),
     } | _shared(samples.prefixes, budget, samples.rate(scores))
 
 

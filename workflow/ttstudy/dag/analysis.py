@@ -67,7 +67,8 @@ def sources(layout: Layout, cell: Cell, grader: str) -> Sources:
                 cost=found.file("cost"),
             )
         )
-    return Sources(samples=samples, searches=searched, **single)
+    uneven = getattr(layout.study.policies[cell.policy], "uneven", False)
+    return Sources(samples=samples, searches=searched, uneven=uneven, **single)
 
 
 def other_graders(study: Study) -> list[str]:

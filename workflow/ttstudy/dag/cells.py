@@ -72,12 +72,12 @@ def blocks(size: int, first: int) -> list[Range]:
 def pool_blocks(study: Study, cell: Cell) -> Iterator[PoolBlock]:
     """The blocks of responses of a cell, by pool: pilot, CoT, samples.
 
-    A reference has no pilot: its CoT stands in, so that its levels are those of its one answer. A policy that was
-    recorded without greedy responses has no CoT.
+    A reference has no pilot, and no policy has one where `pilot_samples` is 0. A policy that was recorded without
+    greedy responses has no CoT.
     """
     policy = cell.policy
     settings, prms = study.policies[policy], tuple(study.prms_of(policy))
-    if policy not in study.references:
+    if policy not in study.references and study.pilot_samples:
         with_prms = prms if study.difficulty.label_free == "prm" else ()
         yield PoolBlock(cell, "pilot", 0, study.pilot_samples - 1, with_prms)
     if not isinstance(settings, RecordedPolicy) or settings.greedy:
@@ -88,8 +88,9 @@ def pool_blocks(study: Study, cell: Cell) -> Iterator[PoolBlock]:
 
 
 def pilot(study: Study, cell: Cell) -> PoolBlock:
-    """The block that difficulty is measured on: the first."""
-    return next(pool_blocks(study, cell))
+    """The block that difficulty is measured on: the pilot, else the first of what is voted on, else the one answer."""
+    there = {block.pool: block for block in reversed([*pool_blocks(study, cell)])}
+    return next(there[pool] for pool in ("pilot", "samples", "cot") if pool in there)
 
 
 def search_budgets(study: Study, policy: str, method: str) -> list[int]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from glob import iglob
 from hashlib import file_digest, sha256
 from io import BufferedReader
+from itertools import islice
 from pathlib import Path
 
 from ttstudy.errors import StudyError
+from ttstudy.study.fields import plain_path
 
 _HEAD = 2**20
 
@@ -67,10 +71,68 @@ def given(path: Path, key: str) -> Path:
     raise StudyError(f"{key}: there is no file {path}")
 
 
+MOST_FILES = 200_000
+"""Of a folder or pattern."""
+_DATA = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".eval", ".gz")
+
+
+def found(root: Path, paths: str | Sequence[str], key: str) -> list[Path]:
+    """The files that paths, patterns and folders name, in the order of the numbers in their names.
+
+    StudyError, beginning with `key`, where there is none. Of a folder, all files of data in it and in its folders; of
+    a run of the official code, those in its `question_*` folders.
+    """
+    files: list[Path] = []
+    for path in [paths] if isinstance(paths, str) else paths:
+        place = root / path
+        if "*" in path or "?" in path:
+            matching = [Path(name) for name in islice(iglob(str(place), recursive=True), MOST_FILES + 1)]
+            files += sorted((file for file in matching if not file.is_dir()), key=_natural)
+            if not matching:
+                raise StudyError(f"{key}: no file is named like {place}")
+        elif _is_folder(place):
+            inside = place.glob("question_*/*") if (place / "config.json").is_file() else place.rglob("*")
+            within = (file for file in inside if file.suffix in _DATA and not file.name.startswith("."))
+            some = sorted(islice(within, MOST_FILES + 1), key=_natural)
+            if not some:
+                raise StudyError(f"{key}: there is no file {place} (a folder without {', '.join(_DATA)})")
+            files += some
+        else:
+            files.append(given(place, key))
+    if len(files) > MOST_FILES:
+        raise StudyError(f"{key}: more than {MOST_FILES:,} files; join them first")
+    for file in files:
+        given(file, key)
+        try:
+            plain_path(str(file))
+        except ValueError as error:
+            raise StudyError(f"{key}: {file}: {error}") from None
+    return list(dict.fromkeys(files))
+
+
+def _natural(path: Path) -> list[tuple[int, str]]:
+    """Names in the order in which people count: rs2 before rs10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d{1,18})", str(path))]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def content(path: Path) -> str:
     """SHA-256 of a whole file."""
     with _opened(path) as stream:
         return file_digest(stream, "sha256").hexdigest()
+
+
+def contents(files: Sequence[Path]) -> tuple[str, dict[str, str]]:
+    """One SHA-256 of files in their order (of one, its own), and each one's by its path."""
+    each = {str(file): content(file) for file in files}
+    together = next(iter(each.values())) if len(each) == 1 else sha256("\n".join(each.values()).encode()).hexdigest()
+    return together, each
 
 
 def checkpoint_digest(folder: Path, key: str) -> str:

@@ -76,6 +76,7 @@ def responses_spec(layout: Layout, run: PoolBlock) -> Spec:
             pilot=study.pilot_samples,
             block=run.block,
             largest=study.budgets_for(cell.policy).pool,
+            uneven=settings.uneven,
             outputs={},
         )
     elif isinstance(settings, OpenAIPolicy):
@@ -115,6 +116,7 @@ def scores_spec(layout: Layout, run: PoolBlock, prm: str) -> Spec:
             version=fingerprint.VERSIONS["recorded_scores"],
             pool=made.folder,
             column=settings.column or prm,
+            kind=settings.score_kind,
             responses=made.file(),
             recorded=weights(layout, run.cell.policy),
             outputs={},

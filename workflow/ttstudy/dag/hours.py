@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ttstudy.dag.cells import Cell, PoolBlock, Run, Search
+from ttstudy.dag.contents import found
 from ttstudy.dag.context import Layout, remembered
 from ttstudy.dag.models import judge, settings_of
 from ttstudy.kinds.engines import ENGINES, WEIGHTS
@@ -74,12 +75,17 @@ def problems(layout: Layout, benchmark: str) -> int:
     item = layout.study.benchmarks[benchmark]
     if (given := getattr(item, "problems", None)) is not None:
         return int(given)
-    if item.source == "file" and item.path.endswith((".jsonl", ".json")):
-        with (layout.root / item.path).open("rb") as lines:
-            return max(1, sum(not line.isspace() for line in lines))
+    files = found(layout.root, item.path, f"benchmarks.{benchmark}.path") if item.source == "file" else []
+    if files and all(file.suffix in (".jsonl", ".json") for file in files):
+        return max(1, sum(map(_lines, files)))
     text = f"{benchmark} {getattr(item, 'id', '')}".lower()
     known = table()["expected"]["problems"]
     return int(next((count for name, count in known.items() if name.lower() in text), known["default"]))
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as lines:
+        return sum(not line.isspace() for line in lines)
 
 
 # -- tokens -------------------------------------------------------------------------------------------------------

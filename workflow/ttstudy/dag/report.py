@@ -18,9 +18,10 @@ from ttstudy.dag.analysis import (
 )
 from ttstudy.dag.context import Layout, remembered
 from ttstudy.dag.diagnostics import diagnostics_spec
-from ttstudy.dag.inputs import benchmark_spec
+from ttstudy.dag.inputs import benchmark_spec, imported_spec
 from ttstudy.dag.specs.analysis import ClaimsSpec, ReportSpec
 from ttstudy.dag.specs.records import File, Spec, canonical, digest8
+from ttstudy.study import RecordedPolicy
 from ttstudy.vocabulary import FLAW_TABLES, GRADER_TABLES, HEADLINE_TABLES, STUDY_TABLES
 
 TABLE_STEPS = (
@@ -69,6 +70,11 @@ def report_spec(layout: Layout, behind: Iterable[Spec]) -> ReportSpec:
         explorer=parts(layout, "explorer"),
         trees=parts(layout, "trees"),
         benchmarks={name: benchmark_spec(layout, name).file() for name in sorted(study.benchmarks)},
+        recorded={
+            name: imported_spec(layout, name).file()
+            for name, policy in sorted(study.policies.items())
+            if isinstance(policy, RecordedPolicy)
+        },
         jobs=[(spec.step, spec.product) for spec in behind],
         outputs={name: place.format(folder=layout.folder) for name, place in pages.items()},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 from pathlib import Path
@@ -15,27 +15,26 @@ from typing import Any
 import pandas as pd
 
 from ttstudy.answers.gold import gold
-from ttstudy.data.rows import KeyTwiceError, json_value, odd_id, same_id
+from ttstudy.data.picking import columns as available
+from ttstudy.data.picking import pick, told
+from ttstudy.data.reading import PROBLEMS, BrokenRow, read
+from ttstudy.data.rows import odd_id, same_id
 from ttstudy.errors import StudyError
+from ttstudy.kinds.sources import Place
 from ttstudy.study.benchmarks import Benchmark, agrees
 
 COLUMNS = ("problem_id", "problem", "answer", "level", "subject")
 REQUIRED = COLUMNS[:3]
-LONGEST_LINE = 10_000_000
-LONGEST_TABLE = 10_000_000
-LARGEST_TABLE = 1_000_000_000
-"""Rows, and bytes of all texts, of a Parquet file, which may unpack to far more than its own size."""
-_BATCH = 64
 _ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _KINDS = {bool: "true or false", list: "a list", dict: "an object", bytes: "bytes"}
 
 
 def load(
-    settings: Benchmark, path: str | None = None, recorded: pd.DataFrame | None = None
+    settings: Benchmark, files: Sequence[str] = (), recorded: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, str]:
     """The `benchmark` table of a section of the configuration, and the SHA-256 of all its problems.
 
-    `path`: where a file of problems lies. With `recorded`, a table of recorded responses, the problems are those that
+    `files`: where files of problems lie. With `recorded`, a table of recorded responses, the problems are those that
     it answers. StudyError names file, line and what to do.
     """
     if recorded is not None:
@@ -62,7 +61,7 @@ def load(
             )
             frame = read_file(file, columns)
     else:
-        frame = read_file(Path(path or settings.path), columns)
+        frame = read_file([*map(Path, files)], columns)
     found = checksum(frame)
     agrees(settings, found)
     return frame.head(settings.problems) if settings.problems else frame, found
@@ -74,130 +73,59 @@ def checksum(frame: pd.DataFrame) -> str:
     return sha256(json.dumps(rows, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
-def read_file(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
-    """Problems of a JSONL or Parquet file, normalised to text columns and checked.
+def read_file(files: Path | Sequence[Path], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Problems of files (see `ttstudy.data.reading`), normalised to text columns and checked.
 
-    `columns`: our column's name to the file's, where they differ. StudyError names the file, the line (JSONL) or the
-    row (Parquet), and what is wrong with it.
+    `columns`: our column's name to the file's, or a path in its rows, where they differ. StudyError names the file, the
+    line or row, and what is wrong with it.
     """
-    rows = read_rows(path)
+    files = [files] if isinstance(files, Path) else list(files)
+    rows = read_rows(files)
     if not rows:
-        raise StudyError(f"{path}: holds no problems; write one a line")
+        raise StudyError(f"{files[0]}: holds no problems; write one a line")
     theirs = {column: columns.get(column, column) for column in COLUMNS}
-    have = list(dict.fromkeys(name for _, row in rows for name in row))
     for column in COLUMNS:
-        if theirs[column] not in have and (column in REQUIRED or column in columns):
-            known = ", ".join(have[:12]) or "none"
+        wanted = column in REQUIRED or column in columns
+        if wanted and all(pick(row, theirs[column]) is None and theirs[column] not in row for _, row in rows):
+            known = told(available(row for _, row in rows))
             raise StudyError(
-                f"{path}: no column {theirs[column]!r} (it has: {known}); map it with `columns: {{{column}: ...}}`"
+                f"{files[0]}: no column {theirs[column]!r} (it has: {known}); map it with `columns: {{{column}: ...}}`"
             )
     texts = [
-        {column: _text(_field(row, theirs[column], column), column, f"{path}: {where}") for column in COLUMNS}
-        for where, row in rows
+        {column: _text(_field(row, theirs[column], column), column, f"{place.file}: {place}") for column in COLUMNS}
+        for place, row in rows
     ]
-    for (where, _), row in zip(rows, texts, strict=True):
+    for (place, _), row in zip(rows, texts, strict=True):
         try:
             row["answer"] = gold(str(row["answer"]))
         except ValueError as error:
-            raise StudyError(f"{path}: {where}: answer {error}") from None
-    seen: dict[str, str] = {}
-    for (where, _), row in zip(rows, texts, strict=True):
-        first = seen.setdefault(same_id(str(row["problem_id"])), where)
-        if first != where:
-            raise StudyError(f"{path}: {where}: problem_id {row['problem_id']!r} is there twice (first in {first})")
+            raise StudyError(f"{place.file}: {place}: answer {error}") from None
+    seen: dict[str, Place] = {}
+    for (place, _), row in zip(rows, texts, strict=True):
+        first = seen.setdefault(same_id(str(row["problem_id"])), place)
+        if first != place:
+            where = str(first) if first.file == place.file else f"{first.file.name}, {first}"
+            what = f"problem_id {row['problem_id']!r} is there twice (first in {where})"
+            raise StudyError(f"{place.file}: {place}: {what}")
     return pd.DataFrame(texts, columns=list(COLUMNS), dtype=object)
 
 
 def _field(row: Mapping[str, Any], name: str, column: str) -> Any:
     """A value of a row; answers in a list are one text with commas."""
-    value = row.get(name)
+    value = pick(row, name)
     if column == "answer" and isinstance(value, list) and all(isinstance(item, str | int | float) for item in value):
         return ", ".join(map(str, value))
     return value
 
 
-def read_rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """Rows of a JSONL or Parquet file as they are, each with its place: `line 3` or `row 3`."""
-    try:
-        return list(_parquet_rows(path) if path.suffix == ".parquet" else _lines(path))
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read ({error.strerror or error})") from None
-
-
-def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows: list[dict[str, Any]] = []
-    size = 0
-    try:
-        schema = pq.read_schema(path)
-        texts = [field.name for field in schema if field.type in (pa.string(), pa.large_string())]
-        # As dictionaries: what they would unpack to is known before it is unpacked.
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
-            names = schema.names
-            if len(set(names)) < len(names):
-                double = next(name for name in names if names.count(name) > 1)
-                raise StudyError(f"{path}: column {double!r} is there twice; keep one of them")
-            for batch in file.iter_batches(batch_size=_BATCH):
-                size += sum(map(_unpacked, batch.columns))
-                if size > LARGEST_TABLE or len(rows) >= LONGEST_TABLE:
-                    limit = f"{LONGEST_TABLE:,} rows or {LARGEST_TABLE:,} bytes of text"
-                    raise StudyError(f"{path}: more than {limit}; give a part of it")
-                rows += batch.to_pylist()
-    except StudyError:
-        raise
-    except (pa.ArrowException, ValueError, OSError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise StudyError(f"{path}: not a readable Parquet file ({reason}); copy or download it again") from None
-    return ((f"row {number}", row) for number, row in enumerate(rows, 1))
-
-
-def _unpacked(column: Any) -> int:
-    """Bytes of a column's texts, each as often as it is there."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not pa.types.is_dictionary(column.type):
-        return int(column.nbytes)
-    values = column.dictionary
-    lengths = pc.binary_length(values) if not pa.types.is_primitive(values.type) else pa.array([8] * len(values))
-    return int(pc.sum(lengths.take(column.indices)).as_py() or 0)
-
-
-def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    number = 0
-    with path.open("rb") as stream:
-        while line := stream.readline(LONGEST_LINE + 1):
-            number += 1
-            if len(line) > LONGEST_LINE:
-                raise StudyError(f"{path}: line {number} is longer than {LONGEST_LINE:,} bytes; one problem a line")
-            text = _decoded(line, path, number).strip()
-            if text:
-                yield f"line {number}", _row(text, f"{path}: line {number}")
-
-
-def _decoded(line: bytes, path: Path, number: int) -> str:
-    try:
-        return line.decode("utf-8-sig" if number == 1 else "utf-8")
-    except UnicodeDecodeError:
-        raise StudyError(f"{path}: line {number} is not UTF-8 text; save the file as UTF-8") from None
-
-
-def _row(text: str, place: str) -> dict[str, Any]:
-    try:
-        row = json_value(text)
-    except KeyTwiceError as error:
-        raise StudyError(f"{place}: {error}") from None
-    except json.JSONDecodeError as error:
-        raise StudyError(f"{place} is not valid JSON ({error.msg}); write one JSON object a line") from None
-    except RecursionError:
-        raise StudyError(f"{place} is nested too deeply; write one flat JSON object a line") from None
-    except ValueError as error:  # a number of thousands of digits
-        raise StudyError(f"{place} cannot be read ({error})") from None
-    if not isinstance(row, dict):
-        raise StudyError(f"{place} is not a JSON object; write one object a line, with {', '.join(REQUIRED)}")
-    return row
+def read_rows(files: Path | Sequence[Path]) -> list[tuple[Place, dict[str, Any]]]:
+    """Rows of files of problems or of labelled solutions as they are; StudyError at the first that cannot be read."""
+    found = []
+    for place, row in read([files] if isinstance(files, Path) else files, PROBLEMS):
+        if isinstance(row, BrokenRow):
+            raise StudyError(f"{place.file}: {place}: {row}")
+        found.append((place, row))
+    return found
 
 
 def _text(value: Any, column: str, place: str) -> str | None:

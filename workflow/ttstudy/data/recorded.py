@@ -1,178 +1,149 @@
-"""Recorded responses: a file of them, checked whole and brought into one form.
+"""Recorded responses: files of them, checked whole and brought into one form.
 
-A file is JSONL or Parquet with one response per row: `problem_id`, `problem`, `answer`, `sample` (0, 1, 2 ...) and
-`response`. Optional are `steps` (by default the response between blank lines), `scores.PRM` (one number in [0, 1] per
-step, for each PRM; JSONL may have one object `scores` instead), `greedy` (true for the one greedy response of a
-problem), `tokens`, `prompt_tokens`, `logprob`, `finish` (eos, stop, length or context), `level`, `subject` and, for
-confidence votes, a number for each of `ttstudy.kinds.confidences.STORED` (`self_certainty` and the like).
+What a file may be, `ttstudy.data.reading` and `ttstudy.kinds.sources` tell. The plain form has one response per row:
+`problem`, `answer` and `response`. Optional are `problem_id` (by default from the problem's text), `sample` (0, 1, 2
+...; by default in the order of the rows), `steps` (by default the response between blank lines), `scores.PRM` (one
+number in [0, 1] per step, for each PRM; JSON may have one object `scores` instead; a PRM's `score_kind` takes other
+numbers), `greedy` (true for the one greedy response of a problem), `tokens`, `prompt_tokens`, `logprob`, `finish`
+(eos, stop, length or context), `level`, `subject` and, for confidence votes, a number for each of
+`ttstudy.kinds.confidences.STORED` (`self_certainty` and the like).
 
 The responses of a problem are used in the order of `sample`: the first few are the pilot (difficulty, and nothing
-else), those after it the pool, so the two are disjoint. A file with a broken row is refused as a whole.
+else), those after it the pool, so the two are disjoint. A file with a broken row is refused as a whole, unless the
+study says how many may be left out.
 """
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ttstudy.answers.gold import gold
-from ttstudy.data.prompts import split_steps
-from ttstudy.data.rows import KeyTwiceError, json_value, odd_id, same_id
+from ttstudy.data.intake import REQUIRED, SCORES, Account, Given, named, plain
+from ttstudy.data.picking import columns as available
+from ttstudy.data.picking import told
+from ttstudy.data.reading import BrokenRow, read
+from ttstudy.data.recorded_rows import checked
+from ttstudy.data.rows import same_id
 from ttstudy.errors import StudyError
 from ttstudy.kinds.confidences import STORED
+from ttstudy.kinds.sources import SOURCES, Place
 
-REQUIRED = ("problem_id", "problem", "answer", "sample", "response")
-OPTIONAL = ("steps", "greedy", "tokens", "prompt_tokens", "logprob", "finish", "level", "subject")
-FINISHES = ("eos", "stop", "length", "context")
-SCORES = "scores."
-LONGEST_LINE = 50_000_000
-LONGEST_TEXT = 2_000_000
-"""Characters of a line of JSONL, and of one text in it."""
+if TYPE_CHECKING:
+    from ttstudy.dag.specs.inputs import RecordedSpec
+
 SHOWN = 10
 """Broken rows that a message names."""
+_ANYTHING = Given()
+_LIKE_BEAMS = 0.5
+"""Of the pairs of different responses to a problem, the share that begin with one step in a search, not in samples."""
 
 
-class BrokenRow(Exception):
-    """A row cannot be used; the text says why."""
+def given_by(spec: RecordedSpec) -> Given:
+    """What a spec says of its files."""
+    return Given(spec.source_format, spec.columns, spec.skip_broken, spec.score_kinds)
 
 
-def load(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """The `recorded` table of a file, and the columns that it does not use.
+def load(files: Path | Sequence[Path], given: Given = _ANYTHING) -> tuple[pd.DataFrame, Account]:
+    """The `recorded` table of files, and what became of their rows.
 
     Rows are in the order of the problems' first appearance, greedy before the others, then by sample. StudyError with
     every broken row (up to `SHOWN`) and why.
     """
-    rows, broken, unused = [], [], set()
-    problems: dict[str, tuple[str, str, str]] = {}
-    seen: set[tuple[str, bool, int]] = set()
-    prms: list[str] = []
-    number = 0
-    for number, content in read_rows(path):
+    files = [files] if isinstance(files, Path) else list(files)
+    account = Account()
+    reading = _Reading(given, account, len(files) > 1)
+    for place, content in plain(files, given, account):
+        reading.take(place, content)
+    rows, broken = reading.ended()
+    if not rows and broken:
+        _no_column(files, given, account)
+    if len(broken) > given.skip_broken or broken and not rows:
+        raise StudyError(_message(files[0], broken, account.rows, given))
+    if not rows:
+        raise StudyError(f"{files[0]}: holds no responses")
+    account.left_out = broken
+    place = {problem_id: index for index, (problem_id, _, _) in enumerate(reading.problems.values())}
+    rows.sort(key=lambda row: (place[row["problem_id"]], not row["greedy"], row["sample"]))
+    frame = pd.DataFrame(rows)
+    if account.form in SOURCES and SOURCES[account.form].may_be_searched:
+        _refuse_beams(files, frame)
+    return frame, account
+
+
+class _Reading:
+    """The rows of files one after the other, and what is wrong with some."""
+
+    def __init__(self, given: Given, account: Account, several: bool) -> None:
+        self.given, self.account, self.several = given, account, several
+        self.problems: dict[str, tuple[str, str, str]] = {}
+        self.rows: list[tuple[str, dict[str, Any]]] = []
+        self.broken: list[tuple[int, str]] = []
+        self.seen: set[tuple[str, bool, int]] = set()
+        self.next: dict[str, int] = {}
+        self.prms: dict[str, None] = {}
+        self.lacking: dict[str, list[int]] = {"problem_id": [], "sample": []}
+        self.order = 0
+
+    def _where(self, place: Place) -> str:
+        return f"{place.file.name} row {place.number}" if self.several else f"row {place.number}"
+
+    def take(self, place: Place, content: dict[str, Any] | BrokenRow) -> None:
+        """Check a row and keep it; one that cannot be used is noted."""
+        self.order += 1
+        where = self._where(place)
         try:
             if isinstance(content, BrokenRow):
                 raise content
-            row, scores = _row(content)
-            unused |= content.keys() - {*REQUIRED, *OPTIONAL, *STORED, "scores"} - {SCORES + name for name in scores}
-            prms += [name for name in scores if name not in prms]
-            _known_problem(row, problems)
+            lacking = self._filled(content)
+            row, scores = checked(content, self.given.score_kinds, self.account.finishes)
+            _known_problem(row, self.problems)
             key = (row["problem_id"], row["greedy"], row["sample"])
-            if key in seen:
+            if key in self.seen:
                 what = "a second greedy response" if row["greedy"] else f"sample {row['sample']} again"
                 raise BrokenRow(f"{what} of problem {row['problem_id']!r}")
-            seen.add(key)
-            rows.append(row | {SCORES + name: values for name, values in scores.items()} | {"row": number})
         except BrokenRow as error:
-            broken.append((number, str(error)))
-    for row in rows:
-        absent = [prm for prm in prms if SCORES + prm not in row]
-        if absent and not row["greedy"]:
-            broken.append((row["row"], f"no {SCORES}{absent[0]}, which other rows have"))
-    if broken:
-        raise StudyError(_message(path, sorted(broken), number))
-    if not rows:
-        raise StudyError(f"{path}: holds no responses")
-    place = {problem_id: index for index, (problem_id, _, _) in enumerate(problems.values())}
-    rows.sort(key=lambda row: (place[row["problem_id"]], not row["greedy"], row["sample"]))
-    return pd.DataFrame(rows).drop(columns="row"), sorted(unused)
+            self.broken.append((self.order, f"{where}: {error}"))
+            return
+        self.seen.add(key)
+        self.next[row["problem_id"]] = self.next.get(row["problem_id"], 0) + (not row["greedy"])
+        self.prms |= dict.fromkeys(scores)
+        for name in lacking:
+            self.lacking[name].append(len(self.rows))
+        self.rows.append((where, row | {SCORES + name: values for name, values in scores.items()} | {"": self.order}))
 
+    def _filled(self, content: dict[str, Any]) -> list[str]:
+        """Give a row the id and the number that it lacks; which it lacked."""
+        lacking = []
+        if content.get("problem_id") is None and isinstance(content.get("problem"), str):
+            content["problem_id"] = named(content["problem"])
+            lacking.append("problem_id")
+        if content.get("sample") is None and content.get("greedy") is not True:
+            content["sample"] = self.next.get(str(content.get("problem_id")), 0)
+            lacking.append("sample")
+        return lacking
 
-def _message(path: Path, broken: list[tuple[int, str]], total: int) -> str:
-    count = f"{len(broken)} of {total:,} rows cannot be used" if len(broken) > 1 else "a row cannot be used"
-    listed = "; ".join(f"row {number}: {why}" for number, why in broken[:SHOWN])
-    more = f"; and {len(broken) - SHOWN:,} more" if len(broken) > SHOWN else ""
-    return f"{path}: {count}, so nothing was read; mend or remove {listed}{more}"
-
-
-# -- one row -------------------------------------------------------------------------------------------------
-
-
-def _row(content: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, list[float]]]:
-    """A row in our form, and its scores by PRM; BrokenRow says what is wrong with it."""
-    for name in REQUIRED:
-        if _missing(content.get(name)):
-            raise BrokenRow(f"no {name}")
-    problem_id, problem, answer = (_text(content, name) for name in REQUIRED[:3])
-    for name, value in zip(REQUIRED, (problem_id, problem, answer), strict=False):
-        if not value.strip():
-            raise BrokenRow(f"{name} is empty")
-    try:
-        answer = gold(answer)
-    except ValueError as error:
-        raise BrokenRow(f"answer {error}") from None
-    if reason := odd_id(problem_id):
-        raise BrokenRow(f"problem_id {reason}")
-    greedy = content.get("greedy")
-    if not _missing(greedy) and not isinstance(greedy, bool | np.bool_):
-        raise BrokenRow(f"greedy is {_shown(greedy)}, not true or false")
-    greedy = False if _missing(greedy) else bool(greedy)
-    response = _text(content, "response")
-    steps = content.get("steps")
-    if _missing(steps):
-        steps = split_steps(response)
-    elif not isinstance(steps, list) or not all(isinstance(step, str) for step in steps):
-        raise BrokenRow("steps is not a list of texts")
-    elif not steps and response.strip():
-        raise BrokenRow("steps is empty, but the response is not")
-    finish = "unknown" if _missing(content.get("finish")) else str(content["finish"])
-    if finish not in (*FINISHES, "unknown"):
-        raise BrokenRow(f"finish is {_shown(finish)}, not one of {', '.join(FINISHES)}")
-    numbers = {name: content.get(name) for name in ("logprob", *STORED)}
-    numbers = {name: None if _missing(value) else value for name, value in numbers.items()}
-    for name, value in numbers.items():
-        if value is not None and not (_number(value) and abs(value) < 1e300):
-            raise BrokenRow(f"{name} is {_shown(value)}, not a number")
-    sure = {name: float(value) for name in STORED if (value := numbers[name]) is not None}
-    row = {
-        "problem_id": problem_id,
-        "problem": problem,
-        "answer": answer,
-        "level": None if _missing(content.get("level")) else _text(content, "level"),
-        "subject": None if _missing(content.get("subject")) else _text(content, "subject"),
-        # One greedy response per problem, whatever its number.
-        "sample": 0 if greedy else _count(content, "sample"),
-        "greedy": greedy,
-        "response": response,
-        "steps": [_clean(step) for step in steps],
-        "prompt_tokens": None if _missing(content.get("prompt_tokens")) else _count(content, "prompt_tokens"),
-        "response_tokens": None if _missing(content.get("tokens")) else _count(content, "tokens"),
-        "logprob": None if numbers["logprob"] is None else float(numbers["logprob"]),
-        "finish": finish,
-    } | sure
-    return row, {name: _scores(name, values, len(steps)) for name, values in _scored(content)}
-
-
-def _scored(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """(PRM, values) of a row, from `scores.PRM` columns and from an object `scores`."""
-    nested = content.get("scores")
-    if not _missing(nested) and not isinstance(nested, Mapping):
-        raise BrokenRow("scores is not an object of PRMs and their step scores")
-    given = {name.removeprefix(SCORES): value for name, value in content.items() if name.startswith(SCORES)}
-    within: Mapping[str, Any] = nested if isinstance(nested, Mapping) and not _missing(nested) else {}
-    for name in (*within, *given):
-        if not name.strip() or name in within and name in given:
-            raise BrokenRow(f"{SCORES}{name} is there twice" if name.strip() else f"{SCORES} names no PRM")
-    for name, value in {**within, **given}.items():
-        if not _missing(value):
-            yield name, value
-
-
-def _scores(prm: str, values: Any, steps: int) -> list[float]:
-    if not isinstance(values, list) or not all(map(_number, values)):
-        raise BrokenRow(f"{SCORES}{prm} is not a list of numbers")
-    if len(values) != steps:
-        raise BrokenRow(f"{SCORES}{prm} has {len(values)} numbers for {steps} steps")
-    # A NaN fails this too.
-    odd = [value for value in values if not 0 <= value <= 1]
-    if odd:
-        raise BrokenRow(f"{SCORES}{prm} has {_shown(odd[0])}, which is not between 0 and 1")
-    return [float(value) for value in values]
+    def ended(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """The rows that can be used, and what is wrong with the others, in the order of the files."""
+        out: dict[int, str] = {}
+        for name, places in self.lacking.items():
+            drawn = [index for index, (_, row) in enumerate(self.rows) if name != "sample" or not row["greedy"]]
+            if len(places) < len(drawn):
+                out |= {index: f"no {name}, which other rows have" for index in places}
+        kinds = self.given.score_kinds
+        for index, (_, row) in enumerate(self.rows):
+            absent = [prm for prm in self.prms if SCORES + prm not in row and (kinds is None or prm in kinds)]
+            if absent and not row["greedy"]:
+                out.setdefault(index, f"no {SCORES}{absent[0]}, which other rows have")
+        late = ((self.rows[index], why) for index, why in out.items())
+        broken = self.broken + [(row[""], f"{where}: {why}") for (where, row), why in late]
+        kept = [{k: v for k, v in row.items() if k} for i, (_, row) in enumerate(self.rows) if i not in out]
+        return kept, [why for _, why in sorted(broken)]
 
 
 def _known_problem(row: Mapping[str, Any], problems: dict[str, tuple[str, str, str]]) -> None:
@@ -184,119 +155,101 @@ def _known_problem(row: Mapping[str, Any], problems: dict[str, tuple[str, str, s
             raise BrokenRow(f"another {name} than earlier rows of problem {row['problem_id']!r}")
 
 
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and value != value)
+def _message(file: Path, broken: list[str], total: int, given: Given) -> str:
+    count = f"{len(broken)} of {total:,} rows cannot be used" if len(broken) > 1 else "a row cannot be used"
+    more = f"; and {len(broken) - SHOWN:,} more" if len(broken) > SHOWN else ""
+    skip = f" (more than skip_broken: {given.skip_broken})" if given.skip_broken else ""
+    return f"{file}: {count}, so nothing was read{skip}; mend or remove {'; '.join(broken[:SHOWN])}{more}"
 
 
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _no_column(files: Sequence[Path], given: Given, account: Account) -> None:
+    """StudyError where no row of files in the plain form has a column that every row must have."""
+    if account.form != "plain":
+        return
+    rows = [row for _, row in zip(range(100), (row for _, row in read(files)), strict=False)]
+    whole = [row for row in rows if isinstance(row, dict)]
+    for name in REQUIRED if whole else ():
+        theirs = given.columns.get(name, name)
+        if not any(theirs in row for row in whole) and not any(mark in theirs for mark in ".["):
+            what = f"no column {theirs!r} (it has: {told(available(whole))})"
+            raise StudyError(f"{files[0]}: {what}; map it with `columns: {{{name}: ...}}`")
 
 
-def _text(content: Mapping[str, Any], name: str) -> str:
-    value = content[name]
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise BrokenRow(f"{name} is not a text")
-    if isinstance(value, float | Decimal) and not math.isfinite(value):
-        raise BrokenRow(f"{name} is {_shown(value)}, not a finite number")
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = str(value)
-    if len(text) > LONGEST_TEXT:
-        raise BrokenRow(f"{name} is longer than {LONGEST_TEXT:,} characters")
-    return _clean(text)
-
-
-def _clean(text: str) -> str:
-    """Text that UTF-8 can hold: lone surrogates, which JSON allows, become question marks."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _count(content: Mapping[str, Any], name: str) -> int:
-    value = content[name]
-    if not _number(value) or not 0 <= value < 2**53 or value != int(value):
-        raise BrokenRow(f"{name} is {_shown(value)}, not a whole number from 0")
-    return int(value)
-
-
-def _shown(value: Any) -> str:
-    return repr(value)[:40]
-
-
-# -- files ---------------------------------------------------------------------------------------------------
-
-
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any] | BrokenRow]]:
-    """Rows with their numbers from 1 (lines, in JSONL)."""
-    yield from (_parquet(path) if path.suffix == ".parquet" else _jsonl(path))
-
-
-def _parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    number = 0
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=2048):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
-    except (OSError, pa.ArrowException) as error:
-        raise StudyError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0][:200]})") from None
-
-
-def _jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any] | BrokenRow]]:
-    try:
-        with path.open("rb") as stream:
-            number = 0
-            while line := stream.readline(LONGEST_LINE + 1):
-                number += 1
-                if len(line) > LONGEST_LINE:
-                    raise StudyError(f"{path}: line {number} is longer than {LONGEST_LINE:,} bytes")
-                if line.strip():
-                    yield number, _json(line.removeprefix(b"\xef\xbb\xbf"))
-    except OSError as error:
-        raise StudyError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def _json(line: bytes) -> dict[str, Any] | BrokenRow:
-    try:
-        row = json_value(line)
-    except KeyTwiceError as error:
-        return BrokenRow(str(error))
-    except UnicodeDecodeError:
-        return BrokenRow("not UTF-8 text")
-    except json.JSONDecodeError as error:
-        return BrokenRow(f"not valid JSON ({error.msg})")
-    except (RecursionError, ValueError):
-        return BrokenRow("JSON nested too deeply, or with a number too long")
-    return row if isinstance(row, dict) else BrokenRow("not a JSON object")
+def _refuse_beams(files: Sequence[Path], frame: pd.DataFrame) -> None:
+    """StudyError where responses are beams of one search: they depend on each other, and no vote may draw from them."""
+    words = [word for file in files for word in ("beam_search", "dvts") if word in file.name.lower()]
+    drawn = frame[~frame["greedy"]].groupby("problem_id", sort=False)["steps"]
+    texts = [{tuple(steps) for steps in group.head(64)} for _, group in drawn]
+    # What begins responses to several problems is a phrase, or a mark of a template, and no step of a search.
+    problems_of = Counter(step for group in texts for step in {step for steps in group for step in steps[:3]})
+    bare = [[[step for step in steps if problems_of[step] < 2] for steps in group] for group in texts]
+    pairs = [list(combinations([steps for steps in group if len(steps) > 1], 2)) for group in bare]
+    shares = [float(np.mean([one[0] == other[0] for one, other in of_problem])) for of_problem in pairs if of_problem]
+    alike = float(np.mean(shares)) if shares else 0.0
+    if words or alike > _LIKE_BEAMS:
+        why = f"its name says {words[0]}" if words else f"{alike:.0%} of the pairs of its responses begin with one step"
+        raise StudyError(
+            f"{files[0]}: these are beams of a search, not independent samples ({why}), so no vote over N of them "
+            "means anything; give best-of-N output, or `columns` if they were drawn independently"
+        )
 
 
 # -- tables of the study ------------------------------------------------------------------------------------
 
 
+def take(recorded: pd.DataFrame, pool: str) -> pd.DataFrame:
+    """The responses that a pool is taken from, numbered anew, with the file's own number in `recorded`.
+
+    Greedy ones are those that the file marks; where it marks none and has one response of each problem, those.
+    """
+    drawn = recorded[recorded["greedy"] == (pool == "cot")]
+    if pool == "cot" and not len(drawn) and recorded["problem_id"].is_unique:
+        drawn = recorded
+    return drawn.assign(recorded=drawn["sample"], sample=drawn.groupby("problem_id", sort=False).cumcount())
+
+
+def enough(
+    recorded: pd.DataFrame, problem_ids: Sequence[str], pool: str, pilot: int, largest: int, uneven: bool = False
+) -> None:
+    """StudyError where a problem has too few responses; `uneven`: one beside the pilot is enough.
+
+    `pilot` responses come first, the pool after them; `largest` is the largest budget.
+    """
+    counts = take(recorded, pool)["problem_id"].value_counts().reindex(list(problem_ids)).fillna(0).astype(int)
+    needed = 1 if pool == "cot" else pilot + (min(1, largest) if uneven else largest)
+    if not (counts < needed).any():
+        return
+    poor = counts.idxmin()
+    if pool == "cot":
+        raise StudyError(f"problem {poor!r} has no greedy response; set the policy's `greedy` to false")
+    if not counts.any():
+        raise StudyError(
+            "all its responses are greedy, so there is nothing to vote over; set the policy's `greedy` to true, and "
+            "`budgets` and `pilot_samples` to {} and 0"
+        )
+    less = " or `pilot_samples: 0`, or take what is there with the policy's `uneven: true`" if pilot else ""
+    raise StudyError(
+        f"problem {poor!r} has {counts[poor]} recorded responses, but {needed} are needed: {pilot} for the pilot "
+        f"(pilot_samples) and {needed - pilot} for the largest budget; ask for less{less}"
+    )
+
+
 def responses(
-    recorded: pd.DataFrame, problem_ids: Iterable[str], pool: str, block: tuple[int, int], pilot: int, largest: int
+    recorded: pd.DataFrame,
+    problem_ids: Iterable[str],
+    pool: str,
+    block: tuple[int, int],
+    pilot: int,
+    largest: int,
+    uneven: bool = False,
 ) -> pd.DataFrame:
     """The `responses` table of a pool's block, for the given problems, with the file's own number in `recorded`.
 
-    `pilot` responses come first, the pool after them; `largest` is the largest budget, which every problem must have
-    responses for. A block is cut short where the file ends. StudyError when there are too few.
+    For `pilot`, `largest` and `uneven` see `enough`. A block is cut short where the file ends.
     """
-    drawn = recorded[recorded["greedy"] == (pool == "cot")]
-    drawn = drawn.assign(recorded=drawn["sample"], sample=drawn.groupby("problem_id", sort=False).cumcount())
     ids = list(problem_ids)
-    counts = drawn["problem_id"].value_counts().reindex(ids).fillna(0).astype(int)
-    needed = 1 if pool == "cot" else pilot + largest
-    if (counts < needed).any():
-        poor = counts.idxmin()
-        if pool == "cot":
-            raise StudyError(f"problem {poor!r} has no greedy response; set the policy's `greedy` to false")
-        raise StudyError(
-            f"problem {poor!r} has {counts[poor]} recorded responses, but {needed} are needed: {pilot} for the pilot "
-            f"(pilot_samples) and {largest} for the largest budget; ask for less"
-        )
+    enough(recorded, ids, pool, pilot, largest, uneven)
+    drawn = take(recorded, pool)
     if pool == "samples":
         drawn = drawn.assign(sample=drawn["sample"] - pilot)
     place = {problem_id: index for index, problem_id in enumerate(ids)}
@@ -307,13 +260,47 @@ def responses(
     return kept[[*columns, "recorded", *sure]].reset_index(drop=True)
 
 
-def scores(recorded: pd.DataFrame, responses: pd.DataFrame, column: str) -> pd.DataFrame:
-    """The `scores` table of a block of responses; StudyError when the file has no such PRM."""
+def prms(recorded: Iterable[object]) -> list[str]:
+    """PRMs whose scores a table with these columns has."""
+    return [str(name).removeprefix(SCORES) for name in recorded if str(name).startswith(SCORES)]
+
+
+def scores(
+    recorded: pd.DataFrame, responses: pd.DataFrame, column: str, kind: str = "probability"
+) -> pd.DataFrame:
+    """The `scores` table of a block of responses; StudyError when the file has no such PRM.
+
+    `kind` says what the column's numbers are (`ttstudy.study.prms.ScoreKind`). Logits go through the logistic function.
+    An outcome stands at every step of its response: as it is where all of the column lie in [0, 1], else through the
+    logistic function, divided by a power of two before it so that none is beyond 16: their order stays.
+    """
     name = SCORES + column
     if name not in recorded:
-        have = [str(other).removeprefix(SCORES) for other in recorded if str(other).startswith(SCORES)]
-        raise StudyError(f"the recorded responses have no column {name!r} (PRMs there: {', '.join(have) or 'none'})")
-    drawn = recorded.loc[~recorded["greedy"], ["problem_id", "sample", name]]
+        have = ", ".join(prms(recorded)) or "none"
+        raise StudyError(f"the recorded responses have no column {name!r} (PRMs there: {have})")
+    drawn = recorded.loc[~recorded["greedy"], ["problem_id", "sample", "steps", name]]
+    drawn = drawn.assign(**{name: _probabilities(drawn, name, kind)}).drop(columns="steps")
     drawn = drawn.rename(columns={"sample": "recorded", name: "step_scores"})
     found = responses[["problem_id", "sample", "recorded"]].merge(drawn, on=["problem_id", "recorded"], how="left")
     return found[["problem_id", "sample", "step_scores"]].assign(prm_tokens=np.nan)
+
+
+def _probabilities(drawn: pd.DataFrame, name: str, kind: str) -> list[list[float]]:
+    """Scores of steps in [0, 1], whatever the column's numbers are."""
+    given = [list(values) for values in drawn[name]]
+    if kind == "probability":
+        return given
+    if kind == "outcome":
+        largest = max((abs(value) for values in given for value in values), default=0.0)
+        bounded = all(0 <= value <= 1 for values in given for value in values)
+        scale = 2.0 ** max(0, int(np.ceil(np.log2(max(largest, 1) / 16))))
+        given = [
+            [value if bounded else _logistic(value / scale) for value in values] * len(steps)
+            for values, steps in zip(given, drawn["steps"], strict=True)
+        ]
+        return given
+    return [[_logistic(value) for value in values] for values in given]
+
+
+def _logistic(value: float) -> float:
+    return float(1 / (1 + np.exp(-value))) if value >= 0 else float(np.exp(value) / (1 + np.exp(value)))

@@ -16,10 +16,11 @@ class KeyTwiceError(ValueError):
 
 def json_value(text: str | bytes) -> Any:
     """The value of a JSON text; KeyTwiceError where an object in it gives a key twice, else as `json.loads`."""
-    return json.loads(text, object_pairs_hook=_unique)
+    return json.loads(text, object_pairs_hook=unique)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs; KeyTwiceError where a key is given twice."""
     row = dict(pairs)
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]

@@ -29,33 +29,35 @@ def of_pool(
     problem_ids: Sequence[str],
     seed: int,
     confidences: pd.DataFrame | None = None,
+    uneven: bool = False,
 ) -> Values:
     """Every method that shares a pool of responses; those that a PRM judges once with each PRM's scores.
 
-    `confidences` is what `confidence.of` made of the pool's responses, where a method goes by it.
+    `confidences` is what `confidence.of` made of the pool's responses, where a method goes by it. `uneven`: see
+    `voting.values`.
     """
     sizes = grades.groupby("problem_id").size().reindex(problem_ids, fill_value=0)
     every = sorted({budget for method in POOLED for budget in budgets.get(method, ())})
     largest = max(every, default=0)
-    if sizes.min() < largest:
+    if sizes.min() < (min(1, largest) if uneven else largest):
         raise TableError(f"problem {sizes.idxmin()} has {sizes.min()} responses in its pool, but N is up to {largest}")
     pool = Pool.build(grades, None, problem_ids)
     if every:
-        yield "coverage", "none", voting.values(pool, every, "coverage", seed=seed)
+        yield "coverage", "none", voting.values(pool, every, "coverage", seed=seed, uneven=uneven)
     run = [method for method in POOLED if budgets.get(method)]
     for method in run:
         if METHODS[method].judged == "none":
-            yield method, "none", voting.values(pool, budgets[method], "none", seed=seed)
+            yield method, "none", voting.values(pool, budgets[method], "none", seed=seed, uneven=uneven)
     if confidences is not None and len(confidences.columns) > len(confidence.KEYS):
         sure = Pool.build(grades, None, problem_ids, confidences)
         for method in run:
             if METHODS[method].judged == "confidence":
-                yield method, "none", voting.values(sure, budgets[method], "confidence", seed=seed)
+                yield method, "none", voting.values(sure, budgets[method], "confidence", seed=seed, uneven=uneven)
     for prm, table in scores.items():
         scored = Pool.build(grades, table, problem_ids)
         for method in run:
             if METHODS[method].judged == "prm":
-                yield method, prm, voting.values(scored, budgets[method], "prm", seed=seed)
+                yield method, prm, voting.values(scored, budgets[method], "prm", seed=seed, uneven=uneven)
 
 
 def of_cot(grades: pd.DataFrame, problem_ids: Sequence[str]) -> Values:
@@ -100,7 +102,7 @@ def of_sources(
         sure = None
         if any(METHODS[method].judged == "confidence" for method in budgets.methods):
             sure = confidence.of(tables.joined("responses", [block.responses for block in blocks], confidence.COLUMNS))
-        yield from of_pool(pool, scores, given, problem_ids, seed, sure)
+        yield from of_pool(pool, scores, given, problem_ids, seed, sure, sources.uneven)
     for search in sources.searches:
         yield from of_search(
             search.method,

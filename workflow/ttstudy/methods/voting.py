@@ -14,7 +14,8 @@ Rules, the same everywhere:
 - Ties are broken uniformly at random, in expectation: between classes for a vote, between responses for
   PRM-Max.
 - The worth of a class is the share of its responses that are correct (0 or 1 when grader and classes agree).
-- A pool smaller than N is refused: a smaller denominator would invent failures, a larger one invent samples.
+- A pool smaller than N is refused: a smaller denominator would invent failures, a larger one invent samples. Where a
+  study says that recorded pools are uneven, N is all responses of a problem that has fewer.
 
 Sources: Pass@N, Chen et al. 2021 (arXiv 2107.03374); best-of-N from a pool with ties, Nakano et al. 2021
 (arXiv 2112.09332), appendix I; aggregation and votes, arXiv 2502.06703, section 3.
@@ -54,22 +55,29 @@ def judged(*by: str) -> list[str]:
 OF_SEARCH = judged("none", "prm")
 
 
-def values(pool: Pool, budgets: Sequence[int], by: str, permutations: int = 128, seed: int = 0) -> pd.DataFrame:
+def values(
+    pool: Pool, budgets: Sequence[int], by: str, permutations: int = 128, seed: int = 0, uneven: bool = False
+) -> pd.DataFrame:
     """Value at each budget on each problem of every vote that goes `by` no scores ("none"), "prm" or "confidence".
 
     "coverage" is whether any response is right, at N = 1 the response's own worth. Columns: budget,
     score, vote, problem_id, value; a vote by scores has a row per score. ValueError when a budget exceeds the
-    responses of some problem, or when a vote by scores has none.
+    responses of some problem (`uneven`: of every problem; one with fewer gives all that it has), or when a vote by
+    scores has none.
     """
-    budgets = _checked(budgets, int(pool.sizes.min(initial=np.iinfo(np.int64).max)), "responses")
+    most = pool.sizes.max(initial=0) if uneven else pool.sizes.min(initial=np.iinfo(np.int64).max)
+    budgets = _checked(budgets, int(most), "responses")
     if by != "coverage" and not judged(by):
         raise ValueError(f"no vote goes by {by!r}; coverage, none, prm and confidence can be asked for")
     if by in ("prm", "confidence") and not pool.scores:
         raise ValueError(f"votes by {by} need scores of responses; build the pool with them")
     table: Values = {}
     for rows, part in rectangles(pool):
-        for key, column in _values(part, budgets, by, permutations, seed).items():
-            table.setdefault(key, np.zeros(len(pool.problem_ids)))[rows] = column
+        there = part.correct.shape[1]
+        found = _values(part, sorted({min(n, there) for n in budgets}), by, permutations, seed)
+        for (drawn, how, vote), column in found.items():
+            for budget in (n for n in budgets if min(n, there) == drawn):
+                table.setdefault((budget, how, vote), np.zeros(len(pool.problem_ids)))[rows] = column
     return _long(table, pool.problem_ids)
 
 

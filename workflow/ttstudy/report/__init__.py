@@ -45,12 +45,15 @@ def build(
     one costs its section only.
     `context` gives study, question, config (YAML text), versions, commit, seeds, hardware, steps (rule, jobs,
     seconds, cached), libraries (by rule and name), checksums, `headline` (the score and vote of the headline numbers)
-    and `order` (names of policies and prms as configured); any of them may be missing.
+    and `order` (names of policies and prms as configured), `taken_in` (of each recorded policy: form, rows, left_out,
+    unknown_ends, uneven, skip_broken) and `pilot` (samples); any of them may be missing.
     """
     html, drawn = render(tables, context)
     content = html.encode("utf-8", "replace")
     if len(content) > LARGEST:
         raise ReportError(f"the report would have {len(content):,} bytes, above {LARGEST:,}; give it fewer samples")
+    if figures is not None:
+        Path(figures).mkdir(parents=True, exist_ok=True)  # also where nothing was drawn
     for figure in drawn if figures is not None else []:
         page.write(Path(figures or "") / f"{figure.key}.svg", figure.standalone.encode("utf-8", "replace"))
     page.write(Path(output), content)

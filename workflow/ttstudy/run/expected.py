@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -46,7 +47,8 @@ def problems(layout: Layout, benchmark: str) -> int:
     if item.source == "file" and getattr(item, "problems", None) is None:
         from ttstudy.data import benchmarks
 
-        return len(benchmarks.read_file(layout.root / item.path, {str(k): v for k, v in item.columns.items()}))
+        files = [*map(Path, benchmark_spec(layout, benchmark).sources)]
+        return len(benchmarks.read_file(files, {str(k): v for k, v in getattr(item, "columns", {}).items()}))
     return hours.problems(layout, benchmark)
 
 

@@ -158,7 +158,7 @@ class Legacy:
             spec["task"] = settings.task or self.study.miniature.task
         elif isinstance(settings, FileBenchmark):
             spec |= _in_text(settings, also, columns={}, problems=None)
-            spec |= {"path": made.source, "sha256": made.content}
+            spec |= {"path": next(iter(made.sources)), "sha256": made.content}
         elif isinstance(settings, HubBenchmark):
             spec |= _in_text(settings, also, id="", revision=None, columns={}, problems=None, file=None, split="test")
         if (expected := getattr(settings, "sha256", None)) is not None:
@@ -172,7 +172,8 @@ class Legacy:
     def _solutions(self, name: str) -> str:
         made = labelled_spec(self.layout, name)
         told = _in_text(self.study.labelled[name], ("path",), format="plain", solutions=None)
-        return _digest(_step("labelled") | told | {"path": made.source, "sha256": made.sha256})
+        told["format"] = told["format"] or "plain"  # found out, where the file tells it
+        return _digest(_step("labelled") | told | {"path": next(iter(made.sources)), "sha256": made.sha256})
 
     def labelled(self, name: str) -> str:
         """Folder of labelled solutions."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -169,10 +170,12 @@ def stage(row: Mapping[str, Any]) -> str:
 def _labelled(layout: Layout, name: str) -> Row:
     """Unpriced row of a labelled set, whose solutions every PRM reads once."""
     item, columns = layout.study.labelled[name], ["problem", "steps"]
-    path = layout.root / labelled_spec(layout, name).product
-    there = path.exists()
-    form, most = item.format, item.solutions
-    frame = tables.read("labelled", path, columns) if there else read_labelled(layout.root / item.path, form, most)
+    spec = labelled_spec(layout, name)
+    path = layout.root / spec.product
+    if path.exists():
+        frame = tables.read("labelled", path, columns)
+    else:
+        frame = read_labelled([*map(Path, spec.sources)], item.format, item.solutions)
     letters = frame["problem"].str.len().sum() + frame["steps"].map(lambda steps: sum(map(len, steps))).sum()
     return {
         "benchmark": name,

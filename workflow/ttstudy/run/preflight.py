@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from ttstudy.dag import rehearsed, stamps
 from ttstudy.dag.fingerprint import ROOT
-from ttstudy.dag.inputs import benchmark_spec, imported_spec, labelled_spec
+from ttstudy.dag.inputs import benchmark_spec, labelled_spec
 from ttstudy.dag.layout import Layout, open_layout
 from ttstudy.data import published
 from ttstudy.data.revisions import load
@@ -95,7 +95,7 @@ def _benchmark(layout: Layout, name: str) -> None:
         from ttstudy.data import benchmarks
 
         with naming(f"benchmarks.{name}"):
-            benchmarks.load(spec.settings, spec.source)
+            benchmarks.load(spec.settings, [*spec.sources])
     elif getattr(benchmark, "sha256", None) is not None and there:
         # A checksum that was written down later moves nothing, and is held against what is there.
         with naming(f"benchmarks.{name}"):
@@ -105,12 +105,12 @@ def _benchmark(layout: Layout, name: str) -> None:
 
 
 def _labelled(layout: Layout, name: str) -> None:
-    if not (layout.root / labelled_spec(layout, name).product).exists():
+    spec = labelled_spec(layout, name)
+    if not (layout.root / spec.product).exists():
         from ttstudy.analysis.diagnostics.labelled import read_labelled
 
-        settings = layout.study.labelled[name]
         with naming(f"labelled.{name}"):
-            read_labelled(layout.root / settings.path, settings.format, settings.solutions)
+            read_labelled([*map(Path, spec.sources)], spec.settings.format, spec.settings.solutions)
 
 
 def _policy(layout: Layout, name: str) -> None:
@@ -151,12 +151,12 @@ def _trained_prm(study: Study, name: str, prm: TrainedPRM) -> None:
 
 
 def _recorded(layout: Layout, name: str, group: str) -> None:
-    spec = imported_spec(layout, name, group)
-    if not (layout.root / spec.product).exists():
-        from ttstudy.data import recorded
+    from ttstudy.run import recordings  # pandas: only where responses are recorded
 
-        with naming(f"{group}.{name}.path"):
-            recorded.load(Path(spec.source))
+    settings = getattr(layout.study, group)[name]
+    if getattr(settings, "policy", None) is None:
+        with naming(f"{group}.{name}"):
+            recordings.check(layout, name, group)
 
 
 def _section(section: type[BaseModel], options: Mapping[str, Any], place: str) -> None:

@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ttstudy.errors import StudyError
-from ttstudy.study.fields import FREE, FilePath, HubSource, InnerPath, Options, RecordedPath, Section, Sha256
+from ttstudy.kinds.labelled import LABELLINGS
+from ttstudy.study.fields import FILES, FREE, HubSource, InnerPath, Name, OneOf, Options, Paths, Section, Sha256
+from ttstudy.study.intake import Intake
 
 
 class MiniatureBenchmark(Section):
@@ -22,7 +24,7 @@ class MiniatureBenchmark(Section):
 
 class _Table(Section):
     columns: dict[Literal["problem_id", "problem", "answer", "level", "subject"], str] = Field(
-        default_factory=dict, description="our column name: the file's column name, where they differ"
+        default_factory=dict, description="our column: the file's, or a path in it (doc.question), where they differ"
     )
     problems: int | None = Field(default=None, gt=0, le=10_000_000, description="use only the first so many problems")
     sha256: Annotated[Sha256 | None, FREE] = Field(
@@ -37,10 +39,10 @@ class _Table(Section):
 
 
 class FileBenchmark(_Table):
-    """Problems from a JSONL or Parquet file with columns problem_id, problem, answer (level, subject optional)."""
+    """Problems from files with columns problem_id, problem, answer (level, subject optional)."""
 
     source: Literal["file"]
-    path: Annotated[FilePath, FREE] = Field(description="JSONL or Parquet file")
+    path: Annotated[Paths, FREE] = Field(description=FILES)
 
 
 class HubBenchmark(HubSource, _Table):
@@ -50,11 +52,22 @@ class HubBenchmark(HubSource, _Table):
     split: str = Field(default="test", min_length=1, description="split whose file is taken where `file` is null")
 
 
-class RecordedBenchmark(Section):
-    """The problems of a file of recorded responses (see `ttstudy.data.recorded`)."""
+class RecordedBenchmark(Intake):
+    """The problems of recorded responses: those of a policy's files, or of files named here as a policy names them."""
 
     source: Literal["recorded"]
-    path: Annotated[RecordedPath, FREE]
+    policy: Annotated[Name | None, FREE] = Field(
+        default=None, description="recorded policy whose problems they are; null: those of `path`"
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> RecordedBenchmark:
+        own = [name for name in ("path", "format", "columns", "skip_broken") if getattr(self, name)]
+        if self.policy is None and self.path is None:
+            raise ValueError("needs `policy`, the recorded policy that answers its problems, or `path`")
+        if self.policy is not None and own:
+            raise ValueError(f"has `policy` and `{own[0]}`; the policy's own section says how its files are read")
+        return self
 
 
 Benchmark = Annotated[
@@ -63,11 +76,13 @@ Benchmark = Annotated[
 
 
 class Labelled(Section):
-    """Solutions whose first wrong step is known, from a JSONL or Parquet file; every PRM scores them."""
+    """Solutions whose first wrong step is known, from files; every PRM scores them."""
 
-    path: Annotated[FilePath, FREE] = Field(description="JSONL or Parquet file")
-    format: Literal["plain", "processbench", "prm800k"] = Field(
-        default="plain", description="plain: problem, steps, first_error (-1 or null: none), policy where known"
+    path: Annotated[Paths, FREE] = Field(description=FILES)
+    format: Annotated[str | None, OneOf([*LABELLINGS, None])] = Field(
+        default=None,
+        description="null: known by its content; "
+        + "; ".join(f"{name}: {form.about}" for name, form in LABELLINGS.items()),
     )
     solutions: int | None = Field(default=None, gt=0, description="use only the first so many solutions")
 

@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from enum import Enum
+from functools import partial
 from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+    WrapValidator,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from ttstudy.errors import StudyError
@@ -68,6 +77,12 @@ def plain_path(path: str) -> str:
     return path
 
 
+def pattern_path(path: str) -> str:
+    """A path that may have `*` and `?` in it, which stand for other characters of a file's name."""
+    plain_path(path.replace("*", "x").replace("?", "x"))
+    return path
+
+
 def printable(text: str) -> str:
     """A text of one line without control characters."""
     if not text.isprintable() or text != text.strip():
@@ -104,18 +119,31 @@ Options = Annotated[dict[str, Any], AfterValidator(_plain)]
 EnvironmentName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 FilePath = Annotated[str, StringConstraints(min_length=1, max_length=1000), AfterValidator(plain_path)]
 InnerPath = Annotated[FilePath, AfterValidator(_inside)]
-RecordedPath = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=1000),
-    AfterValidator(lambda path: path if VARIABLE.fullmatch(path) else plain_path(path)),
-    Field(description="JSONL or Parquet file, or $NAME: the environment variable NAME holds its path"),
-]
+
+
+def _paths(value: Any, handler: Any, variables: bool) -> str | list[str]:
+    """A path, or several; each a pattern, or (where `variables`) the name of a variable that holds it."""
+    paths = value if isinstance(value, list) else [value]
+    if not paths or not all(isinstance(path, str) and 0 < len(path) <= 1000 for path in paths):
+        raise ValueError("must be a path of at most 1,000 characters, or a list of them")
+    for path in paths:
+        if not (variables and VARIABLE.fullmatch(path)):
+            pattern_path(path)
+    found: str | list[str] = handler(value)
+    return found
+
+
+Paths = Annotated[str | list[str], WrapValidator(partial(_paths, variables=False))]
+"""A file, several, a pattern with `*` and `?`, or a folder of files."""
+RecordedPaths = Annotated[str | list[str], WrapValidator(partial(_paths, variables=True))]
+"""The same, or $NAME: the environment variable NAME holds the path."""
+FILES = "JSON lines, a JSON array, CSV or Parquet, packed by gzip or not; several in a list, by a pattern or a folder"
 
 
 class OneOf:
     """Of a text: one of the names of a registry, as `Literal` would have it if they were known when this is read."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str | None]) -> None:
         """`names`, in the order in which they are told."""
         self.names = list(names)
 

@@ -10,16 +10,18 @@ from pydantic import AfterValidator, Field, create_model, field_validator, model
 
 from ttstudy.kinds.engines import ENGINES, LOCAL_POLICIES, Serving
 from ttstudy.study.fields import (
+    FILES,
     FREE,
     VARIABLE,
     EnvironmentName,
     FilePath,
     OneOf,
-    RecordedPath,
+    RecordedPaths,
     Section,
     Thinking,
     printable,
 )
+from ttstudy.study.intake import Intake
 from ttstudy.study.models import POLICY_OPTIONS, Definition, HubModel, OnEngine, fields_of, told
 from ttstudy.study.sampling import SamplingChanges
 
@@ -97,12 +99,17 @@ class HubPolicy(HubModel, LocalPolicy):
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
 
 
-class RecordedPolicy(Section):
-    """A policy of which only responses are there, in a file; it can be voted on, never searched with."""
+class RecordedPolicy(Intake):
+    """A policy of which only responses are there, in files; it can be voted on, never searched with."""
 
     source: Literal["recorded"]
-    path: RecordedPath
-    greedy: bool = Field(default=False, description="the file marks one greedy response per problem, for CoT")
+    path: Annotated[RecordedPaths, FREE] = Field(description=f"{FILES}; $NAME: the environment variable NAME holds it")
+    greedy: bool = Field(
+        default=False, description="the files mark one greedy response per problem, or have no other, for CoT"
+    )
+    uneven: bool = Field(
+        default=False, description="problems may have fewer responses than the largest budget: all of them are taken"
+    )
     parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
     active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")

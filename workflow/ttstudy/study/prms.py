@@ -133,12 +133,20 @@ class HubPRM(HubModel, GivenPRM):
     )
 
 
+ScoreKind = Literal["probability", "logit", "outcome"]
+"""What recorded scores are; see `ttstudy.data.recorded.scores`."""
+
+
 class RecordedPRM(Section):
-    """A PRM whose step scores stand in the recorded policies' files, in the column `scores.COLUMN`."""
+    """A PRM whose scores stand in the recorded policies' files, in the column `scores.COLUMN`."""
 
     source: Literal["recorded"]
     column: str | None = Field(
         default=None, min_length=1, max_length=200, description="what follows `scores.`; null: the PRM's name"
+    )
+    score_kind: ScoreKind = Field(
+        default="probability",
+        description="probability, logit: one for each step; outcome: one for the whole response, on any scale",
     )
     parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
 

@@ -72,7 +72,12 @@ class Study(Section):
         description="claims fixed before the run: one family, corrected together; all others are exploratory",
     )
     sampling: Sampling = Sampling()
-    pilot_samples: int = Field(default=16, ge=1, le=1_000_000, description="responses per problem for difficulty alone")
+    pilot_samples: int = Field(
+        default=16,
+        ge=0,
+        le=1_000_000,
+        description="responses per problem for difficulty alone; 0: the pool's own tell it, as the report says",
+    )
     first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")
     score: Score = Field(default="last", validate_default=True, description="PRM score of the headline numbers")
     vote: JudgedVote = Field(default="prm_vote", validate_default=True, description="vote of the headline numbers")
@@ -180,12 +185,16 @@ class Study(Section):
                     raise ValueError(f"pairs.{prm}: policy {policy!r} is not defined under policies")
 
     def _recorded_fits(self) -> None:
+        for name, benchmark in self.benchmarks.items():
+            told = getattr(benchmark, "policy", None)
+            if told is not None and not isinstance(self.policies.get(told), RecordedPolicy):
+                raise ValueError(f"benchmarks.{name}.policy: {told!r} is no recorded policy under policies")
         for policy, settings in self.policies.items():
             recorded = isinstance(settings, RecordedPolicy)
             if isinstance(settings, RecordedPolicy) and policy in self.references and not settings.greedy:
                 raise ValueError(f"references: {policy!r} has no greedy responses recorded, so it cannot be one")
             if recorded and policy not in self.references and not self.budgets_for(policy).pool:
-                raise ValueError(f"policies.{policy}: recorded responses need budgets.{' or budgets.'.join(POOLED)}")
+                self._no_pool(policy)
             for prm in self.prms_of(policy):
                 if isinstance(self.prms[prm], RecordedPRM) and not recorded:
                     raise ValueError(
@@ -195,6 +204,17 @@ class Study(Section):
         searched = next(self._searches(), None)
         if searched and not any(self.can_search(policy) for policy in self.policies):
             raise ValueError(f"{'.'.join(searched[:2])}: no policy here can be searched with; leave this method out")
+
+    def _no_pool(self, policy: str) -> None:
+        """Refuse a recorded policy of which nothing is asked but what is not there."""
+        settings = self.policies[policy]
+        if not getattr(settings, "greedy", False):
+            needs = " or budgets.".join(POOLED)
+            raise ValueError(f"policies.{policy}: recorded responses need budgets.{needs}, or `greedy: true`")
+        if self.pilot_samples:
+            raise ValueError(
+                f"policies.{policy}: has no budgets, so only its greedy responses are judged; set `pilot_samples: 0`"
+            )
 
     def _temperatures_fit(self) -> None:
         for policy, settings in self.policies.items():

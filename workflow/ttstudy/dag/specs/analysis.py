@@ -42,6 +42,8 @@ class Sources(Record):
     cot: Answered | None = None
     samples: list[Block] = []
     searches: list[Searched] = []
+    uneven: bool = False
+    """Whether problems may have fewer responses than the largest budget: all of them are taken then."""
 
 
 class ExaminedBlock(Record):
@@ -282,6 +284,8 @@ class ReportSpec(Coded):
     explorer: list[File]
     trees: list[File]
     benchmarks: dict[str, File]
+    recorded: dict[str, File] = {}
+    """Tables of recorded responses by policy: what was left out of their files is told."""
     jobs: Annotated[list[tuple[str, str]], FREE]
 
 

@@ -11,7 +11,7 @@ from ttstudy.study.fields import FREE, OWN, Thinking
 from ttstudy.study.methods import Search
 from ttstudy.study.models import POLICY_OPTIONS, PRM_OPTIONS, fields_of
 from ttstudy.study.policies import Endpoint
-from ttstudy.study.prms import Format, Overflow, Verdicts
+from ttstudy.study.prms import Format, Overflow, ScoreKind, Verdicts
 from ttstudy.study.sampling import SamplingSettings, TokenConfidence
 
 Shard = Annotated[tuple[int, int] | None, OWN]
@@ -94,6 +94,7 @@ class RecordedResponsesSpec(Versioned):
     pilot: int
     block: Annotated[tuple[int, int], OWN]
     largest: Annotated[int, FREE]
+    uneven: Annotated[bool, FREE] = False
 
 
 class _Judge(Record):
@@ -139,11 +140,12 @@ class ScoreSpec(Versioned):
 
 
 class RecordedScoresSpec(Versioned):
-    """Step scores that stand beside recorded responses, in one column."""
+    """Scores that stand beside recorded responses, in one column, of a kind that the study tells."""
 
     step = "recorded_scores"
     pool: str
     column: str
+    kind: ScoreKind = "probability"
     responses: Annotated[File, OWN]
     recorded: Annotated[File, OWN]
 

@@ -52,43 +52,52 @@ class FetchSpec(Spec):
 
 
 class RecordedSpec(Versioned):
-    """A file of recorded responses, by its content."""
+    """Files of recorded responses, by their content, and how they are read.
+
+    `score_kinds` decides only which rows are refused, unless rows that are refused are left out.
+    """
 
     step = "recorded"
     form: str
     sha256: str
-    source: Annotated[str, FREE]
+    sources: Annotated[dict[str, str], FREE]
+    """Each file, and the SHA-256 of its content."""
+    source_format: str | None = None
+    columns: dict[str, str] = {}
+    skip_broken: int = 0
+    skipped_by: dict[str, str] = {}
+    score_kinds: Annotated[dict[str, str], FREE] = {}
 
     @property
     def outside(self) -> dict[str, str]:
-        """The file that is given."""
-        return {self.source: self.sha256}
+        """The files that are given."""
+        return self.sources
 
 
 class BenchmarkSpec(Versioned):
-    """A benchmark's problems. `content` is the SHA-256 of a file that is given, `source` its path."""
+    """A benchmark's problems. `content`: the SHA-256 of files that are given, `sources`: each one's by its path."""
 
     step = "benchmark"
     settings: Benchmark = Field(discriminator="source")
     content: str | None = None
     recorded: File | None = None
-    source: Annotated[str | None, FREE] = None
+    sources: Annotated[dict[str, str], FREE] = {}
 
     @property
     def outside(self) -> dict[str, str]:
-        """The file that is given, if it is one."""
-        return {} if self.source is None or self.content is None else {self.source: self.content}
+        """The files that are given, if there are some."""
+        return self.sources
 
 
 class LabelledSpec(Versioned):
-    """Solutions labelled step by step, from a file that is given."""
+    """Solutions labelled step by step, from files that are given."""
 
     step = "labelled"
     settings: Labelled
     sha256: str
-    source: Annotated[str, FREE]
+    sources: Annotated[dict[str, str], FREE]
 
     @property
     def outside(self) -> dict[str, str]:
-        """The file that is given."""
-        return {self.source: self.sha256}
+        """The files that are given."""
+        return self.sources

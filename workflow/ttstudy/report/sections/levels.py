@@ -46,6 +46,11 @@ def _tell(given: Given) -> Told:
         lambda b, k: _levels(frame, b, k),
     )  # fmt: skip
     finding = "Each policy has its own levels, by its own Pass@1 on a pilot that is not used again."
+    if given.context.get("pilot") == 0:
+        finding = (
+            "Each policy has its own levels, by its own Pass@1 on the very responses that are judged, since "
+            "`pilot_samples` is 0: differences between levels are overstated."
+        )
     if len(best):
         sure = int(best["significant"].sum())
         finding += f" In {sure} of {len(best)} cells the best method's lead over the second is beyond chance"
@@ -96,7 +101,7 @@ def _levels(frame: pd.DataFrame, benchmark: str, key: str) -> Figure:
     percent(axes, "x")
     figure.legend(loc="outside upper left", ncols=3)
     description = (
-        f"Share of easy, medium and hard problems of {benchmark} for each policy, by its own Pass@1 on the pilot."
+        f"Share of easy, medium and hard problems of {benchmark} for each policy, by its own Pass@1."
     )
     return render(figure, key, f"Difficulty levels on {benchmark}", description, frame)
 

@@ -6,9 +6,12 @@ Three kinds: what fails, what differs from what the study asks for, and what is 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from ttstudy.dag.inputs import benchmark_spec, labelled_spec
 from ttstudy.dag.layout import Layout, open_layout
 from ttstudy.data import revisions
 from ttstudy.data.prompts import FAMILIES
@@ -35,7 +38,7 @@ _LONGEST_PROBLEM = 1500
 
 def of_inputs(layout: Layout) -> list[str]:
     """What everything that the study points at is not as it should be, a sentence each."""
-    missing = [path for path in recording.paths(layout.study) if recording.at_hand(path, layout.root) is None]
+    missing = [name for name in recording.variables(layout.study) if not os.environ.get(name)]
     found = []
     for look in preflight.looks(layout):
         try:
@@ -43,7 +46,7 @@ def of_inputs(layout: Layout) -> list[str]:
         except StudyError as error:
             found.append(str(error))
     # A variable that is not set is no fault: see `before`.
-    unset = [f"the environment variable {path[1:]} is not set" for path in missing if path.startswith("$")]
+    unset = [f"the environment variable {name} is not set" for name in missing]
     return [text for text in dict.fromkeys(found) if not any(words in text for words in unset)]
 
 
@@ -55,20 +58,28 @@ def mended(layout: Layout, made: dict[str, Any]) -> Layout:
     study = layout.study
     told = study.model_dump(mode="json", exclude_unset=True, exclude={"base"})
     for name, settings in study.benchmarks.items():
-        if isinstance(settings, FileBenchmark) and not (layout.root / settings.path).is_file():
+        if isinstance(settings, FileBenchmark) and _absent(partial(benchmark_spec, layout, name)):
             told["benchmarks"][name] = {"source": "miniature", "problems": settings.problems or 500, "seed": 0}
     for group in ("policies", "prms"):
         for name, item in getattr(study, group).items():
             if getattr(item, "source", "") == "checkpoint" and not (layout.root / item.path).is_dir():
                 entry = {key: value for key, value in told[group][name].items() if key not in ("path", "source")}
                 told[group][name] = entry | {"source": "hub", "id": f"missing/{name}"}
-    for group in ("policies", "benchmarks"):
-        for name, item in getattr(study, group).items():
-            if item.source == "recorded" and recording.at_hand(item.path, layout.root) is None:
-                told[group][name]["path"] = made[group][name]["path"]
-    if gone := [name for name, item in study.labelled.items() if not (layout.root / item.path).is_file()]:
+    for group, name in recording.sections(study):
+        if recording.at_hand(layout, group, name) is None:
+            told[group][name] |= {"path": made[group][name]["path"]}
+    if gone := [name for name in study.labelled if _absent(partial(labelled_spec, layout, name))]:
         told["labelled"] = {name: item for name, item in told["labelled"].items() if name not in gone}
     return open_layout(from_mapping(told), layout.root)
+
+
+def _absent(spec: Callable[[], object]) -> bool:
+    """Whether files are not there that a spec is of."""
+    try:
+        spec()
+    except StudyError:
+        return True
+    return False
 
 
 def before(study: Study, file: str) -> Iterator[str]:
@@ -87,9 +98,8 @@ def before(study: Study, file: str) -> Iterator[str]:
         url = item.options.get("url") if isinstance(item, OnEngine) else None
         if url and VARIABLE.fullmatch(url):
             variables.setdefault(url[1:], f"the address of the server of {name}")
-    for path in recording.paths(study):
-        if VARIABLE.fullmatch(path):
-            variables.setdefault(path[1:], "the file of recorded responses")
+    for variable in recording.variables(study):
+        variables.setdefault(variable, "the file of recorded responses")
     for variable, what in variables.items():
         if not os.environ.get(variable):
             yield f"set {variable}: {what}"
@@ -166,14 +176,14 @@ def _prompt(layout: Layout, name: str) -> int:
     letters = len(family.system or "") + len(family.after)
     per_token = float(resources.table()["expected"]["characters_per_token"])
     longest = 0
-    for benchmark in layout.study.benchmarks.values():
+    for name, benchmark in layout.study.benchmarks.items():
         if isinstance(benchmark, MiniatureBenchmark):
             longest = max(longest, 20)
-        elif isinstance(benchmark, FileBenchmark) and (layout.root / benchmark.path).is_file():
+        elif isinstance(benchmark, FileBenchmark) and not _absent(partial(benchmark_spec, layout, name)):
             from ttstudy.data import benchmarks
 
             columns = {str(ours): theirs for ours, theirs in benchmark.columns.items()}
-            frame = benchmarks.read_file(layout.root / benchmark.path, columns)
+            frame = benchmarks.read_file([*map(Path, benchmark_spec(layout, name).sources)], columns)
             longest = max(longest, int(frame["problem"].str.len().max()))
         else:
             longest = max(longest, _LONGEST_PROBLEM)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ttstudy.dag.inputs import benchmark_spec
 from ttstudy.dag.layout import Layout
@@ -14,6 +14,9 @@ from ttstudy.data import benchmarks, tables
 from ttstudy.data.benchmarks import COLUMNS
 from ttstudy.errors import StudyError
 from ttstudy.study import FileBenchmark, HubBenchmark
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = dict[str, Any]
 MADE = "made-up problems, under the columns that the study names"
@@ -44,19 +47,22 @@ def of_benchmark(layout: Layout, name: str, count: int) -> Given:
     assert isinstance(settings, FileBenchmark | HubBenchmark)
     columns = {str(ours): theirs for ours, theirs in settings.columns.items()}
     if isinstance(settings, FileBenchmark):
-        path = layout.root / settings.path
-        benchmarks.read_file(path, columns)
-        rows = [row for _, row in benchmarks.read_rows(path)[:count]]
-        return Given(rows, f"the first {len(rows)} problems of {settings.path}", columns)
+        files = [*map(Path, benchmark_spec(layout, name).sources)]
+        frame = benchmarks.read_file(files, columns).head(count)
+        return Given(_as_named(frame, columns), f"the first {len(frame)} problems of {files[0]}", columns)
     table = layout.root / benchmark_spec(layout, name).product
     if not table.is_file():
         return Given(made(name, count, columns), MADE, columns)
     frame = tables.read("benchmark", table).head(count)
-    found = [
+    return Given(_as_named(frame, columns), f"its first {len(frame)} problems, as fetched before", columns)
+
+
+def _as_named(frame: pd.DataFrame, columns: Mapping[str, str]) -> list[Row]:
+    """Rows of a benchmark's table under a file's own names of columns."""
+    return [
         {columns.get(ours, ours): row[ours] for ours in COLUMNS if row[ours] is not None}
         for row in frame.to_dict("records")
     ]
-    return Given(found, f"its first {len(found)} problems, as fetched before", columns)
 
 
 def made(name: str, count: int, columns: Mapping[str, str] | None = None) -> list[Row]:
@@ -83,11 +89,6 @@ def solutions(rows: Iterable[Row]) -> list[Row]:
         {"problem": row["problem"], "steps": ["First we add.", f"So it is {row['answer']}."], "first_error": place}
         for place, row in zip((-1, 0, 1, -1) * 100, rows, strict=False)
     ]
-
-
-def of_labelled(path: Path, count: int) -> list[Row]:
-    """The first rows of a file of labelled solutions, as they are."""
-    return [row for _, row in benchmarks.read_rows(path)[:count]]
 
 
 def write(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:

@@ -2,66 +2,56 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ttstudy.dag.inputs import imported_spec
+from ttstudy.dag.layout import Layout
+from ttstudy.dag.specs.inputs import RecordedSpec
 from ttstudy.data import recorded
-from ttstudy.data.recorded import BrokenRow
+from ttstudy.data.importers import plain_rows
 from ttstudy.errors import StudyError
 from ttstudy.kinds.confidences import STORED
 from ttstudy.run.rehearsal.problems import Row, made
 from ttstudy.study import RecordedBenchmark, RecordedPolicy, RecordedPRM, Study
 
-
-def paths(study: Study) -> list[str]:
-    """Every file of recorded responses that a study names, each once, as it names it."""
-    named = [*study.policies.values(), *study.benchmarks.values()]
-    return list(dict.fromkeys(each.path for each in named if isinstance(each, RecordedPolicy | RecordedBenchmark)))
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def at_hand(path: str, root: Path) -> Path | None:
-    """The file that a path, or the variable that it names, points at; None where it is not here."""
-    text = os.environ.get(path[1:], "") if path.startswith("$") else path
-    return root / text if text and (root / text).is_file() else None
+def sections(study: Study) -> list[tuple[str, str]]:
+    """(group, name) of every section that names files of recorded responses."""
+    policies = [("policies", name) for name, item in study.policies.items() if isinstance(item, RecordedPolicy)]
+    others = ((name, item) for name, item in study.benchmarks.items() if isinstance(item, RecordedBenchmark))
+    return policies + [("benchmarks", name) for name, item in others if item.policy is None]
 
 
-def first(file: Path, count: int) -> list[Row]:
-    """The rows of the first so many problems of a file, as they are."""
-    kept: dict[str, None] = {}
-    rows: list[Row] = []
-    for _, row in recorded.read_rows(file):
-        if isinstance(row, BrokenRow):
-            continue
-        problem = str(row.get("problem_id"))
-        if len(kept) < count:
-            kept[problem] = None
-        if problem in kept:
-            rows.append(row)
-    return rows
+def variables(study: Study) -> list[str]:
+    """Variables of the environment that hold paths of recorded responses."""
+    paths = [getattr(study, group)[name].path for group, name in sections(study)]
+    each = [path for item in paths for path in ([item] if isinstance(item, str) else item)]
+    return list(dict.fromkeys(path[1:] for path in each if path.startswith("$")))
 
 
-def checked(study: Study, path: str, file: Path) -> None:
-    """StudyError where a file does not hold what the study takes from it: rows, numbers of samples, PRMs' columns."""
-    frame, _ = recorded.load(file)
-    ids = list(dict.fromkeys(frame["problem_id"]))
-    for name, policy in study.policies.items():
-        if not isinstance(policy, RecordedPolicy) or policy.path != path:
-            continue
-        pilot, largest = study.pilot_samples, study.budgets_for(name).pool
-        try:
-            if policy.greedy:
-                recorded.responses(frame, ids, "cot", (0, 0), pilot, largest)
-            if largest:
-                drawn = recorded.responses(frame, ids, "samples", (0, largest - 1), pilot, largest)
-                for prm in study.prms_of(name):
-                    settings = study.prms[prm]
-                    if isinstance(settings, RecordedPRM):
-                        recorded.scores(frame, drawn, settings.column or prm)
-        except StudyError as error:
-            raise StudyError(f"policies.{name}: {error}") from None
+def at_hand(layout: Layout, group: str, name: str) -> RecordedSpec | None:
+    """The spec of the table of a section's files; None where they are not here."""
+    try:
+        return imported_spec(layout, name, group)
+    except StudyError:
+        return None
+
+
+def read(spec: RecordedSpec) -> pd.DataFrame:
+    """The table of the files of a spec."""
+    return recorded.load([*map(Path, spec.sources)], recorded.given_by(spec))[0]
+
+
+def first(frame: pd.DataFrame, count: int) -> list[Row]:
+    """The responses to the first so many problems of a table, as rows in the plain form."""
+    ids = list(dict.fromkeys(frame["problem_id"]))[:count]
+    return plain_rows(frame[frame["problem_id"].isin(ids)])
 
 
 def made_up(study: Study, count: int, responses: int, problems: Iterable[Mapping[str, Any]] = ()) -> list[Row]:
@@ -70,7 +60,8 @@ def made_up(study: Study, count: int, responses: int, problems: Iterable[Mapping
     `problems`: those of the study's other benchmarks, which may be answered too.
     """
     draw = random.Random(0)
-    columns = [prm.column or name for name, prm in study.prms.items() if isinstance(prm, RecordedPRM)]
+    used = [(name, prm) for name, prm in study.prms.items() if isinstance(prm, RecordedPRM)]
+    columns = {prm.column or name: prm.score_kind for name, prm in used}
     asked: Sequence[Mapping[str, Any]] = [*made("recorded", count), *problems]
     answers = [str(row["answer"]) for row in asked]
     rows = []
@@ -81,7 +72,12 @@ def made_up(study: Study, count: int, responses: int, problems: Iterable[Mapping
                 {key: str(problem[key]) for key in ("problem_id", "problem", "answer")}
                 | {"sample": max(sample, 0), "greedy": sample < 0, "response": "\n\n".join(steps), "steps": steps}
                 | {"tokens": 20, "prompt_tokens": 30, "logprob": -10 * draw.random(), "finish": "eos"}
-                | {f"scores.{column}": [draw.random() for _ in steps] for column in columns}
+                | {f"scores.{column}": _scores(kind, len(steps), draw) for column, kind in columns.items()}
                 | {name: draw.random() for name in STORED}
             )
     return rows
+
+
+def _scores(kind: str, steps: int, draw: random.Random) -> list[float]:
+    """Made-up scores of a response, of the kind that a study tells."""
+    return [draw.random() for _ in range(1 if kind == "outcome" else steps)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ttstudy.dag.inputs import labelled_spec
 from ttstudy.dag.layout import Layout
 from ttstudy.dag.models import judge, made_model, weights
 from ttstudy.dag.specs.inputs import TrainPolicySpec
@@ -15,6 +16,7 @@ from ttstudy.errors import StudyError
 from ttstudy.kinds.engines import ENGINES
 from ttstudy.miniature.shipping import find_shipped
 from ttstudy.models import facts
+from ttstudy.run import recordings
 from ttstudy.run.rehearsal import problems, recording, sampled, standins
 from ttstudy.run.rehearsal.hub import Key
 from ttstudy.run.rehearsal.problems import Given
@@ -28,8 +30,6 @@ from ttstudy.study import (
     HubPRM,
     MiniatureBenchmark,
     OpenAIPolicy,
-    RecordedBenchmark,
-    RecordedPolicy,
     TrainedPolicy,
     TrainedPRM,
 )
@@ -119,8 +119,7 @@ def _benchmarks(layout: Layout, found: Shrunk, folder: Path, count: int) -> None
                 entry.pop(gone, None)
             entry["problems"] = len(given.rows)
             if isinstance(settings, FileBenchmark):
-                suffix = Path(settings.path).suffix
-                place = folder / "problems" / f"{name}{suffix if suffix == '.parquet' else '.jsonl'}"
+                place = folder / "problems" / f"{name}.jsonl"
                 entry["path"] = str(problems.write(given.rows, place))
             else:
                 home = folder / "hub" / "datasets" / settings.id
@@ -131,40 +130,42 @@ def _benchmarks(layout: Layout, found: Shrunk, folder: Path, count: int) -> None
 def _recorded(layout: Layout, found: Shrunk, folder: Path, count: int) -> None:
     """Files of recorded responses: the rows of the first problems, or made-up ones."""
     study = layout.study
-    for number, path in enumerate(recording.paths(study)):
-        file = recording.at_hand(path, layout.root)
-        rows = []
-        if file is not None:
-            with found.noting(path):
-                recording.checked(study, path, file)
-            with found.noting(path):
-                rows = recording.first(file, count)
-        origin = f"the responses of {file} to its first {count} problems"
-        if not rows:
-            drawn = PILOT + 2 * sampled.WIDTH
-            rows, origin = recording.made_up(study, count, drawn), f"made-up responses, {drawn} of each problem"
-        place = problems.write(rows, folder / "recorded" / f"{number}.jsonl")
-        for group in ("policies", "benchmarks"):
-            for name, item in getattr(study, group).items():
-                if isinstance(item, RecordedPolicy | RecordedBenchmark) and item.path == path:
-                    found.study[group][name]["path"] = str(place)
-                    found.replaced[f"{group}.{name}"] = origin
+    written: dict[str, tuple[str, str]] = {}
+    for number, (group, name) in enumerate(recording.sections(study)):
+        entry, key = found.study[group][name], f"{group}.{name}"
+        spec, rows = recording.at_hand(layout, group, name), []
+        known = spec.product if spec is not None else str(getattr(study, group)[name].path)
+        if known not in written:
+            if spec is not None:
+                with found.noting(key):
+                    rows = recording.first(recording.read(spec), count)
+            origin = f"the responses of {next(iter(spec.sources))} to its first {count} problems" if spec else ""
+            if not rows:
+                drawn = PILOT + 2 * sampled.WIDTH
+                rows, origin = recording.made_up(study, count, drawn), f"made-up responses, {drawn} of each problem"
+            written[known] = str(problems.write(rows, folder / "recorded" / f"{number}.jsonl")), origin
+        if spec is not None and group == "policies":
+            with found.noting(key):
+                recordings.check(layout, name, group)
+        for gone in ("format", "columns", "skip_broken"):
+            entry.pop(gone, None)
+        entry["path"], found.replaced[key] = written[known]
 
 
 def _labelled(layout: Layout, found: Shrunk, folder: Path, count: int) -> None:
     for name, settings in layout.study.labelled.items():
         rows, entry = problems.solutions(problems.made(name, count)), found.study["labelled"][name]
-        origin, path = "made-up solutions in the plain form", layout.root / settings.path
+        origin = "made-up solutions in the plain form"
         with found.noting(f"labelled.{name}"):
             from ttstudy.analysis.diagnostics.labelled import read_labelled
 
-            read_labelled(path, settings.format, settings.solutions)
-            rows, origin = problems.of_labelled(path, count), f"the first {count} solutions of {settings.path}"
-        if origin.startswith("made-up"):
-            entry["format"] = "plain"
-        entry.pop("solutions", None)
-        suffix = path.suffix if path.suffix == ".parquet" else ".jsonl"
-        entry["path"] = str(problems.write(rows, folder / "labelled" / f"{name}{suffix}"))
+            spec = labelled_spec(layout, name)
+            frame = read_labelled([*map(Path, spec.sources)], settings.format, settings.solutions).head(count)
+            rows = frame[["problem", "steps", "first_error", "policy"]].to_dict("records")
+            origin = f"the first {count} solutions of {next(iter(spec.sources))}"
+        for gone in ("format", "solutions"):
+            entry.pop(gone, None)
+        entry["path"] = str(problems.write(rows, folder / "labelled" / f"{name}.jsonl"))
         found.replaced[f"labelled.{name}"] = origin
 
 
