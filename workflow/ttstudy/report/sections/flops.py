@@ -71,7 +71,7 @@ def _tell(given: Given) -> Told:
         "PRM and attention, and includes tokens of beams that were dropped. The PRM's attention in a search is the "
         "policy's keys per token, for the tokens that the PRM read. All FLOPs are those of what was run. Read anew, "
         "every request's prompt and every candidate's prefix is read again. Shared, every distinct prefix is read "
-        "once, those of best-of-N too: prefixes are the texts of steps, at the PRM's tokens per character."
+        "once, those of whole responses too: prefixes are the texts of steps, at the PRM's tokens per character."
     )
     return Told(finding, blocks, method)
 
