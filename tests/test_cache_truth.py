@@ -99,10 +99,12 @@ def test_the_same_change_plans_the_same_jobs_whatever_records_and_times_say(fini
     results = state(finished, root)
     for name, change in CHANGES.items():
         config = smoke(**change) | {"results": results}
-        assert planned(root, write(root, config, "changed.yaml")) == EXPECTED[name], name
         # The list that plans and summaries read is Snakemake's own.
         left = todo.left(open_layout(from_mapping(config), root))
         assert Counter(item.job.rule for item in left) == EXPECTED[name], name
+        # Records are Snakemake's; of times it is asked about one change alone, since a dry run takes seconds.
+        if state in (_with_records, _without_records) or name == "majority":
+            assert planned(root, write(root, config, "changed.yaml")) == EXPECTED[name], name
 
 
 def test_every_result_says_what_made_it(finished):
@@ -145,16 +147,37 @@ def _touch_by_name(root: Path) -> None:
         os.utime(path, (1_700_000_000 + order, 1_700_000_000 + order))
 
 
+RELABELLED = (
+    ({"budgets": {"majority": [1, 3]}}, ["outcomes", "ledger", "explorer"]),
+    ({"budgets": {"majority": [1, 3]}, "extraction": "boxed"}, ["grade", "difficulty"]),
+)
+"""Changes of the recorded study, and where a run of each stops."""
+
+
+def _run(root: Path, change: dict) -> Path:
+    copy_repository(root)
+    snakemake(root, write(root, _recorded(root) | change, "s.yaml"))
+    return root
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory) -> Path:
+    """A repository with the recorded study as it was."""
+    return _run(tmp_path_factory.mktemp("first"), {})
+
+
+@pytest.fixture(scope="module")
+def anew(tmp_path_factory) -> list[Path]:
+    """For each change, a repository in which nothing but the changed study ever ran."""
+    return [_run(tmp_path_factory.mktemp("anew"), change) for change, _ in RELABELLED]
+
+
 @pytest.mark.parametrize("records", [True, False], ids=["records", "no records"])
-def test_a_run_that_stopped_before_accuracy_shows_no_old_number_under_a_new_label(tmp_path, records):
-    root = copy_repository(tmp_path / "clone")
-    config = _recorded(root)
-    snakemake(root, write(root, config, "s.yaml"))
-    for change, until in (
-        ({"budgets": {"majority": [1, 3]}}, ["outcomes", "ledger", "explorer"]),
-        ({"budgets": {"majority": [1, 3]}, "extraction": "boxed"}, ["grade", "difficulty"]),
-    ):
-        changed = write(root, config | change, "s.yaml")
+def test_a_run_that_stopped_before_accuracy_shows_no_old_number_under_a_new_label(first, anew, tmp_path, records):
+    root = tmp_path / "clone"
+    shutil.copytree(first, root, symlinks=True)
+    for (change, until), fresh in zip(RELABELLED, anew, strict=True):
+        changed = write(root, _recorded(root) | change, "s.yaml")
         snakemake(root, changed, "--until", *until)
         _touch_by_name(root)
         if not records:
@@ -162,9 +185,6 @@ def test_a_run_that_stopped_before_accuracy_shows_no_old_number_under_a_new_labe
         snakemake(root, changed)
         accuracy = pd.read_parquet(root / "results/studies/s/tables/accuracy.parquet")
         assert sorted(set(accuracy["budget"])) == [1, 3]
-        fresh = copy_repository(tmp_path / f"fresh-{len(change)}")
-        _recorded(fresh)
-        snakemake(fresh, write(fresh, config | change, "s.yaml"))
         for path in (fresh / "results/studies/s/tables").glob("*.parquet"):
             pd.testing.assert_frame_equal(
                 pd.read_parquet(path), pd.read_parquet(root / "results/studies/s/tables" / path.name), check_exact=True
