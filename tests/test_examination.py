@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -13,7 +12,7 @@ from tests.studies import copy_repository, planned, smoke, snakemake, write
 from ttstudy.analysis import examination
 from ttstudy.analysis.misplaced import Hits, bare
 from ttstudy.answers import extract, grade_table
-from ttstudy.data import importers, prompts, recorded, tables
+from ttstudy.data import prompts, recorded, tables
 
 Rows = list[dict]
 
@@ -38,9 +37,8 @@ def stops(rows: Rows) -> bool:
 # -- responses to other problems -------------------------------------------------------------------------------------
 
 
-def interleaved(case: Path) -> Rows:
-    """Rows of a case whose completions belong to other problems."""
-    given = json.loads(case.read_text())["input"]
+def completions(given: Rows) -> Rows:
+    """Rows of what search-and-learn writes."""
     return [
         {"problem_id": row["unique_id"], **{key: row[key] for key in ("problem", "answer")}, "response": text}
         for row in given
@@ -56,7 +54,7 @@ def regrouped(rows: Rows, problems: int) -> Rows:
 
 
 def test_the_interleaved_case_is_stopped_and_its_repaired_form_passes(shared):
-    rows = interleaved(shared / "cases/data/interleaved-sal.json")
+    rows = completions(json.loads((shared / "cases/data/interleaved-sal.json").read_text())["input"])
     found = examined(rows)
     assert found.loc["interleaved", "severity"] == "severe"
     assert "87.5 % of the answers are the gold answer of another problem, 12.5 % that of their own" in (
@@ -67,8 +65,7 @@ def test_the_interleaved_case_is_stopped_and_its_repaired_form_passes(shared):
 
 def test_the_interleaved_file_of_the_field_is_stopped_and_its_repaired_form_passes(shared):
     path = shared / "data/field/search-and-learn-bon-8b-n16-interleaved.jsonl"
-    given = list(importers.rows("search-and-learn", path, "prm"))
-    rows = [{key: row[key] for key in ("problem_id", "problem", "answer", "response")} for row in given]
+    rows = completions([json.loads(line) for line in path.read_text().splitlines()])
     assert stops(rows)
     assert not stops(regrouped(rows, 25))
 
