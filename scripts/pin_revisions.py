@@ -21,8 +21,12 @@ def step() -> None:
     lock = revisions.read_lock(lock_path)
     config = study.with_base(study.read_yaml(args.config), args.config.parent)
     study.from_mapping(config, str(args.config))
+    asked = set()
     for pin in sorted(revisions.pins(config)):
-        known = lock[pin.kind].get(pin.id) if not args.update and pin.revision is None else None
+        # several files of one data set are pinned at one commit
+        keeps = pin.revision is None and (not args.update or pin.id in asked)
+        known = lock[pin.kind].get(pin.id) if keeps else None
+        asked.add(pin.id)
         found = pinning.asked(pin, known)
         if found.warning:
             print(f"{pin.id}: {found.warning}")

@@ -284,7 +284,10 @@ def given(folder: Path) -> dict:
             "hub-prm": ["folder", "hub-policy", "far"],
             "judge": ["logged"],
         },
-        "labelled": {"set": {"path": "labelled.jsonl"}},
+        "labelled": {
+            "set": {"path": "labelled.jsonl"},
+            "far-set": {"source": "hub", "id": "owner/marked", "revision": _COMMIT, "file": "a.json"},
+        },
         "budgets": {"majority": [2], "best_of_n": [2], "beam_search": [4]},
         "pilot_samples": 2,
         "first_block": 2,
@@ -409,6 +412,12 @@ OF_GIVEN = {
     "Labelled.format": (_set("labelled", "set", "format", to="processbench"), f"labelled {_FLAWS}"),
     "Labelled.path": (_set("labelled", "set", "path", to="labelled-2.jsonl"), f"labelled {_FLAWS}"),
     "Labelled.solutions": (_set("labelled", "set", "solutions", to=1), f"labelled {_FLAWS}"),
+    "HubLabelled.checksums": (_set("labelled", "far-set", "checksums", to={"a.json": "0" * 64}), PAGE),
+    "HubLabelled.file": (_set("labelled", "far-set", "file", to="b.json"), f"labelled {_FLAWS}"),
+    "HubLabelled.format": (_set("labelled", "far-set", "format", to="processbench"), f"labelled {_FLAWS}"),
+    "HubLabelled.id": (_set("labelled", "far-set", "id", to="owner/other"), f"labelled {_FLAWS}"),
+    "HubLabelled.revision": (_set("labelled", "far-set", "revision", to="1" * 40), f"labelled {_FLAWS}"),
+    "HubLabelled.solutions": (_set("labelled", "far-set", "solutions", to=1), f"labelled {_FLAWS}"),
 }  # fmt: skip
 
 NO_VALUE = {"Study.base"} | {

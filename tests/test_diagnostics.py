@@ -291,13 +291,15 @@ SETS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+@pytest.mark.parametrize("suffix", ["jsonl", "json", "parquet"])
 @pytest.mark.parametrize("form", SETS)
 def test_labelled_sets_are_read_as_published(tmp_path, form, suffix):
     path = tmp_path / f"set.{suffix}"
     rows = [row for row, _ in SETS[form]]
     if suffix == "jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    elif suffix == "json":
+        path.write_text(json.dumps(rows, indent=1))
     else:
         pd.DataFrame(rows).to_parquet(path)
     frame = tables.check("labelled", labelled.read_labelled(path, form))

@@ -85,7 +85,7 @@ def full_run() -> dict[str, pd.DataFrame]:
     training = pd.DataFrame([*policies.values(), *prms.values()]).assign(loss=None, auc=None)
     training["flops"] = 6.0 * training["parameters"] * training["tokens"]
     flaws = ("over_criticism", "error_neglect", "localisation_bias", "length_bias")
-    found = [("gsm8k", "all", prm, flaw, 0.2, 0.1, 0.3, 90) for prm in PRMS for flaw in flaws]
+    found = [(name, "all", prm, flaw, 0.2, 0.1, 0.3, 90) for name in STUDY.labelled for prm in PRMS for flaw in flaws]
     return with_headline({
         "outcomes": pd.concat(outcomes, ignore_index=True),
         "ledger": flops.ledger(pd.DataFrame(spent).astype({"policy_parameters": float})),

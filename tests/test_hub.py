@@ -18,11 +18,11 @@ from tokenizers import Tokenizer
 from tests import hub_server, paths
 from tests.hub_server import COMMIT, TOKEN, Repository
 from tests.studies import ROOT, step_command
-from ttstudy.dag.inputs import benchmark_spec
+from ttstudy.dag.inputs import benchmark_spec, labelled_spec
 from ttstudy.dag.layout import fetched, open_layout
 from ttstudy.dag.models import weights
-from ttstudy.dag.specs.inputs import FetchSpec
-from ttstudy.data import hub, revisions
+from ttstudy.dag.specs.inputs import FetchSpec, LabelledSpec
+from ttstudy.data import hub, revisions, tables
 from ttstudy.errors import StudyError
 from ttstudy.models import sentencepiece
 from ttstudy.models.checkpoint import origin
@@ -43,6 +43,7 @@ MODEL = {
     "consolidated.safetensors": save(WEIGHTS),
 }
 
+MARKED = [{"id": "a-0", "generator": "g", "problem": "1+1?", "steps": ["1+1=3", "so 3"], "label": 0}]
 DRIVER = """
 import json, sys
 from pathlib import Path
@@ -148,6 +149,7 @@ def world(tmp_path_factory):
         ("datasets", "some/problems"): Repository(
             {"test.jsonl": b'{"problem_id": "a", "problem": "1+1", "answer": 2}\n', "train.jsonl": b"", "x.py": b""}
         ),
+        ("datasets", "some/marked"): Repository({f"{name}.json": json.dumps(MARKED).encode() for name in "ab"}),
     }
     with hub_server.serving(repositories) as server:
         environment = os.environ | server.environment(home) | {"HF_TOKEN": "", "PYTHONPATH": str(ROOT / "workflow")}
@@ -304,7 +306,9 @@ def test_a_file_of_a_data_set_stays_in_its_folder(name, tmp_path):
 def test_pins_are_written_beside_the_study_and_no_token_is_shown(world, tmp_path):
     _, server, _ = world
     study = tmp_path / "mine.yaml"
-    study.write_text(json.dumps(SMALL))
+    sets = {f"set-{name}": HAND | {"file": f"{name}.json"} for name in "ab"}
+    judge = {"source": "hub", "id": "good/model", "format": "qwen"}
+    study.write_text(json.dumps(SMALL | {"labelled": sets, "prms": {"judge": judge}}))
     environment = os.environ | server.environment(tmp_path / "home") | {"HF_TOKEN": TOKEN}
     environment |= {"PYTHONPATH": str(ROOT / "workflow")}
     command = [sys.executable, str(ROOT / "scripts/pin_revisions.py"), str(study)]
@@ -319,6 +323,9 @@ def test_pins_are_written_beside_the_study_and_no_token_is_shown(world, tmp_path
     pinned = revisions.load(study)
     assert pinned.policies["tiny"].checksums == checksums
     assert pinned.benchmarks["b"].checksums == lock["dataset"]["some/problems"].checksums
+    # Of a data set that several entries read, every file's checksum is written down.
+    assert set(lock["dataset"]["some/marked"].checksums) == {"a.json", "b.json"}
+    assert set(pinned.labelled["set-b"].checksums) == {"b.json"} and pinned.labelled["set-b"].revision == COMMIT
     # What was written down once is held against what the hub says later.
     server.repositories["models", "good/model"] = Repository(MODEL | {"tokenizer.json": b"{} "})
     again = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -335,8 +342,30 @@ def test_pins_are_written_beside_the_study_and_no_token_is_shown(world, tmp_path
     assert TOKEN[:-1] not in shown + refused.stdout + refused.stderr
 
 
+def test_labelled_solutions_of_the_hub_are_fetched_and_refused_where_they_are_others(world, tmp_path):
+    _, server, _ = world
+    environment = os.environ | server.environment(tmp_path / "home") | {"PYTHONPATH": str(ROOT / "workflow")}
+
+    def run(checksum: str) -> subprocess.CompletedProcess:
+        told = HAND | {"file": "a.json", "revision": COMMIT, "checksums": {"a.json": checksum}}
+        outputs = {"output": str(tmp_path / "solutions.parquet")}
+        spec = LabelledSpec.model_validate({"settings": told, "version": 1, "outputs": outputs})
+        return subprocess.run(step_command(spec, tmp_path), env=environment, capture_output=True, text=True)
+
+    refused = run("0" * 64)
+    assert refused.returncode == 1 and "a.json" in refused.stderr and not (tmp_path / "solutions.parquet").exists()
+    assert run(sha256(json.dumps(MARKED).encode()).hexdigest()).returncode == 0
+    frame = tables.read("labelled", tmp_path / "solutions.parquet")
+    assert (frame["problem"].tolist(), frame["first_error"].tolist()) == (["1+1?"], [0])
+    given = from_mapping(SMALL | {"labelled": {"far": HAND | {"file": "a.json"}}, "prms": {"judge": {
+        "source": "hub", "id": "good/model", "format": "qwen"}}})  # fmt: skip
+    layout = open_layout(given)
+    assert labelled_spec(layout, "far").product in fetched(layout)
+
+
 # -- configuration: no network --------------------------------------------------------------------------------
 
+HAND = {"source": "hub", "id": "some/marked", "format": "processbench"}
 SMALL = {
     "study": "mine",
     "benchmarks": {"b": {"source": "hub", "id": "some/problems"}},

@@ -1,6 +1,6 @@
 """Flaws of the PRMs, on steps that are known to be right or wrong. No models but for scoring labelled sets.
 
-INPUTS: blocks of the pool with their scores, search trees; labelled solutions from files.
+INPUTS: blocks of the pool with their scores, search trees; labelled solutions from files or the hub.
 OUTPUTS: .../FIRST-LAST.labels.parquet; results/labelled/NAME-SPEC/; the study's tables about flaws.
 """
 

@@ -11,6 +11,7 @@ localrules:
     fetch,
     fetch_model,
     benchmark,
+    labelled,
 
 
 rule fetch:

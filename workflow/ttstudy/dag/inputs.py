@@ -10,7 +10,7 @@ from ttstudy.dag.contents import contents, found
 from ttstudy.dag.context import Layout, remembered
 from ttstudy.dag.specs.inputs import BenchmarkSpec, LabelledSpec, RecordedSpec
 from ttstudy.errors import StudyError
-from ttstudy.study import FileBenchmark, MiniatureBenchmark, RecordedBenchmark, RecordedPolicy, RecordedPRM
+from ttstudy.study import FileBenchmark, HubLabelled, MiniatureBenchmark, RecordedBenchmark, RecordedPolicy, RecordedPRM
 from ttstudy.study.fields import pattern_path
 from ttstudy.study.intake import Intake
 
@@ -80,14 +80,14 @@ def benchmark_spec(layout: Layout, benchmark: str) -> BenchmarkSpec:
 def labelled_spec(layout: Layout, name: str) -> LabelledSpec:
     """Spec of a labelled set's solutions."""
     settings = layout.study.labelled[name]
-    together, each = contents(found(layout.root, settings.path, f"labelled.{name}.path"))
     spec = LabelledSpec(
         # The plain form, named or found out, is the same.
         settings=settings.model_copy(update={"format": None}) if settings.format == "plain" else settings,
         version=fingerprint.VERSIONS["labelled"],
-        sha256=together,
-        sources=each,
         outputs={},
     )
+    if not isinstance(settings, HubLabelled):
+        together, each = contents(found(layout.root, settings.path, f"labelled.{name}.path"))
+        spec = spec.model_copy(update={"sha256": together, "sources": each})
     names = {"results": layout.study.results, "labelled": name, "spec": spec.folder}
     return spec.named(output=places.LABELLED.format(**names))

@@ -28,10 +28,10 @@ from ttstudy.dag.generation import grades_spec, labelled_scores_spec, labels_spe
 from ttstudy.dag.inputs import benchmark_spec, imported_spec, labelled_spec
 from ttstudy.dag.models import checkpoint, made_model, models
 from ttstudy.dag.report import TABLE_STEPS, claims_spec, report_spec
-from ttstudy.dag.specs.inputs import BenchmarkSpec, FetchSpec
+from ttstudy.dag.specs.inputs import BenchmarkSpec, FetchSpec, LabelledSpec
 from ttstudy.dag.specs.records import Spec
 from ttstudy.errors import StudyError
-from ttstudy.study import HubBenchmark, RecordedBenchmark, RecordedPolicy, Study
+from ttstudy.study import HubBenchmark, HubLabelled, RecordedBenchmark, RecordedPolicy, Study
 
 __all__ = ["Job", "Layout", "fetched", "jobs", "maker", "makes", "open_layout"]
 
@@ -143,12 +143,13 @@ def _of_spec(spec: Spec, of: Run | Cell | str = "", prm: str = "") -> Job:
 
 
 def fetched(layout: Layout) -> list[str]:
-    """Everything that comes from the hub, checkpoints and benchmarks, each once."""
+    """Everything that comes from the hub, checkpoints, benchmarks and labelled solutions, each once."""
     return [item.spec.product for item in jobs(layout) if _is_fetched(item.spec)]
 
 
 def _is_fetched(spec: Spec) -> bool:
-    return isinstance(spec, FetchSpec) or isinstance(spec, BenchmarkSpec) and isinstance(spec.settings, HubBenchmark)
+    given = spec.settings if isinstance(spec, BenchmarkSpec | LabelledSpec) else None
+    return isinstance(spec, FetchSpec) or isinstance(given, HubBenchmark | HubLabelled)
 
 
 @remembered

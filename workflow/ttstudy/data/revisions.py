@@ -20,7 +20,7 @@ from ttstudy.study import Study, from_mapping, read_yaml, with_base
 if TYPE_CHECKING:
     from ttstudy.data.hub import Kind
 
-GROUPS: dict[str, Kind] = {"policies": "model", "prms": "model", "benchmarks": "dataset"}
+GROUPS: dict[str, Kind] = {"policies": "model", "prms": "model", "benchmarks": "dataset", "labelled": "dataset"}
 _HEADER = (
     "# Commits of the Hugging Face hub at which this study reads models and data sets, and SHA-256 of their files.\n"
     "# Written by scripts/pin_revisions.py; --update moves them to the newest. `source`: who states what is pinned.\n"

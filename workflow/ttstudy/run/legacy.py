@@ -25,6 +25,7 @@ from ttstudy.study import (
     CheckpointPRM,
     FileBenchmark,
     HubBenchmark,
+    HubLabelled,
     HubPolicy,
     HubPRM,
     MiniatureBenchmark,
@@ -170,8 +171,10 @@ class Legacy:
         return f"{self.results}/benchmarks/{name}-{self._problems(name)}.parquet"
 
     def _solutions(self, name: str) -> str:
-        made = labelled_spec(self.layout, name)
-        told = _in_text(self.study.labelled[name], ("path",), format="plain", solutions=None)
+        made, settings = labelled_spec(self.layout, name), self.study.labelled[name]
+        if isinstance(settings, HubLabelled):
+            raise Later  # there were none of the hub then
+        told = _in_text(settings, ("path",), format="plain", solutions=None)
         told["format"] = told["format"] or "plain"  # found out, where the file tells it
         return _digest(_step("labelled") | told | {"path": next(iter(made.sources)), "sha256": made.sha256})
 

@@ -35,6 +35,7 @@ from ttstudy.run.expected import expectation
 from ttstudy.run.placing import Places, site_gpu
 from ttstudy.run.schedule import Timed
 from ttstudy.run.speeds import Measured
+from ttstudy.study import HubLabelled
 
 Row = dict[str, Any]
 SPENT = "responses policy_tokens prm_tokens hours gpu_hours idle_hours cpu_hours flops disk_gb".split()
@@ -174,6 +175,8 @@ def _labelled(layout: Layout, name: str) -> Row:
     path = layout.root / spec.product
     if path.exists():
         frame = tables.read("labelled", path, columns)
+    elif isinstance(item, HubLabelled):
+        return _unread(name, item.solutions or UNREAD[0])
     else:
         frame = read_labelled([*map(Path, spec.sources)], item.format, item.solutions)
     letters = frame["problem"].str.len().sum() + frame["steps"].map(lambda steps: sum(map(len, steps))).sum()
@@ -187,6 +190,26 @@ def _labelled(layout: Layout, name: str) -> Row:
         "prm_tokens": float(letters) / table()["expected"]["characters_per_token"],
         "tokens_from": "labelled solutions",
         "steps": [len(steps) for steps in frame["steps"]],
+    }
+
+
+UNREAD = (1000, 8, 1500)
+"""Solutions of a labelled set that is not fetched yet, steps and characters of each: as in ProcessBench, about."""
+
+
+def _unread(name: str, solutions: int) -> Row:
+    """Unpriced row of a labelled set of the hub that is not here yet."""
+    _, steps, letters = UNREAD
+    return {
+        "benchmark": name,
+        "policy": "none",
+        "method": "labelled",
+        "budget": 0,
+        "responses": 0,
+        "policy_tokens": 0.0,
+        "prm_tokens": solutions * letters / table()["expected"]["characters_per_token"],
+        "tokens_from": "a set that is not fetched yet",
+        "steps": [steps] * solutions,
     }
 
 

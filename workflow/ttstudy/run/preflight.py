@@ -106,7 +106,7 @@ def _benchmark(layout: Layout, name: str) -> None:
 
 def _labelled(layout: Layout, name: str) -> None:
     spec = labelled_spec(layout, name)
-    if not (layout.root / spec.product).exists():
+    if spec.sources and not (layout.root / spec.product).exists():
         from ttstudy.analysis.diagnostics.labelled import read_labelled
 
         with naming(f"labelled.{name}"):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from ttstudy.errors import StudyError
 from ttstudy.kinds.labelled import LABELLINGS
@@ -75,16 +76,36 @@ Benchmark = Annotated[
 ]
 
 
-class Labelled(Section):
-    """Solutions whose first wrong step is known, from files; every PRM scores them."""
-
-    path: Annotated[Paths, FREE] = Field(description=FILES)
+class _Solutions(Section):
     format: Annotated[str | None, OneOf([*LABELLINGS, None])] = Field(
         default=None,
         description="null: known by its content; "
         + "; ".join(f"{name}: {form.about}" for name, form in LABELLINGS.items()),
     )
     solutions: int | None = Field(default=None, gt=0, description="use only the first so many solutions")
+
+
+class Labelled(_Solutions):
+    """Solutions whose first wrong step is known, from files; every PRM scores them."""
+
+    path: Annotated[Paths, FREE] = Field(description=FILES)
+
+
+class HubLabelled(HubSource, _Solutions):
+    """The same from a file of a data set on the Hugging Face hub."""
+
+    file: InnerPath = Field(description="file in the data set")
+
+
+def _source(given: Any) -> str:
+    """Which of the two an entry is: one of a file has no `source`."""
+    source = given.get("source") if isinstance(given, Mapping) else getattr(given, "source", None)
+    return "file" if source is None else "hub"
+
+
+LabelledSolutions = Annotated[
+    Annotated[Labelled, Tag("file")] | Annotated[HubLabelled, Tag("hub")], Discriminator(_source)
+]
 
 
 def agrees(settings: Benchmark, found: str | None) -> None:

@@ -29,7 +29,7 @@ _PATTERNS = {
 
 def _sentence(error: Mapping[str, Any]) -> str:
     loc = list(error["loc"])
-    if len(loc) > 2 and loc[0] in ("benchmarks", "policies", "prms") and loc[2] in _SOURCES:
+    if len(loc) > 2 and loc[0] in ("benchmarks", "policies", "prms", "labelled") and loc[2] in _SOURCES:
         del loc[2]  # the source, by which pydantic chose what the entry must look like
     path = ".".join(str(part) for part in loc if part != "[key]")
     kind, context = error["type"], error.get("ctx", {})

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from ttstudy.kinds.engines import ENGINES, Engine
 from ttstudy.kinds.methods import METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.kinds.scores import SCORES
-from ttstudy.study.benchmarks import Benchmark, Labelled
+from ttstudy.study.benchmarks import Benchmark, LabelledSolutions
 from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section, Severe
 from ttstudy.study.methods import Budgets, Difficulty, Search
 from ttstudy.study.policies import Policy, PromptedPolicy, RecordedPolicy, TrainedPolicy
@@ -53,7 +53,7 @@ class Study(Section):
     pairs: dict[Name, list[Name]] | None = Field(
         default=None, description="PRM: policies whose responses it scores and searches; null: every policy"
     )
-    labelled: dict[Name, Labelled] = Field(
+    labelled: dict[Name, LabelledSolutions] = Field(
         default_factory=dict, description="solutions labelled step by step, on which PRMs are diagnosed"
     )
     budgets: Budgets

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from ttstudy.dag.specs.records import File, Spec, Versioned
-from ttstudy.study.benchmarks import Benchmark, Labelled
+from ttstudy.study.benchmarks import Benchmark, LabelledSolutions
 from ttstudy.study.fields import FREE, Options
 
 
@@ -90,12 +90,12 @@ class BenchmarkSpec(Versioned):
 
 
 class LabelledSpec(Versioned):
-    """Solutions labelled step by step, from files that are given."""
+    """Solutions labelled step by step. `sha256` is of files that are given, `sources` tells them."""
 
     step = "labelled"
-    settings: Labelled
-    sha256: str
-    sources: Annotated[dict[str, str], FREE]
+    settings: LabelledSolutions
+    sha256: str | None = None
+    sources: Annotated[dict[str, str], FREE] = {}
 
     @property
     def outside(self) -> dict[str, str]:

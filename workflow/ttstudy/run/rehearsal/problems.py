@@ -99,9 +99,11 @@ def write(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
         import pyarrow.parquet as pq
 
         pq.write_table(pa.Table.from_pylist([dict(row) for row in rows]), path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps([dict(row) for row in rows], ensure_ascii=False, default=str), encoding="utf-8")
     elif path.suffix == ".jsonl":
         lines = (json.dumps(row, ensure_ascii=False, default=str) for row in rows)
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     else:
-        raise StudyError(f"{path.name}: is neither .jsonl nor .parquet; name a file that is")
+        raise StudyError(f"{path.name}: is neither .jsonl, .json nor .parquet; name a file that is")
     return path

@@ -26,6 +26,7 @@ from ttstudy.study import (
     CheckpointPRM,
     FileBenchmark,
     HubBenchmark,
+    HubLabelled,
     HubPolicy,
     HubPRM,
     MiniatureBenchmark,
@@ -156,6 +157,14 @@ def _labelled(layout: Layout, found: Shrunk, folder: Path, count: int) -> None:
     for name, settings in layout.study.labelled.items():
         rows, entry = problems.solutions(problems.made(name, count)), found.study["labelled"][name]
         origin = "made-up solutions in the plain form"
+        if isinstance(settings, HubLabelled):
+            for gone in ("revision", "checksums", "solutions", "format"):
+                entry.pop(gone, None)
+            home = folder / "hub" / "datasets" / settings.id
+            problems.write(rows, home / settings.file)
+            found.served["datasets", settings.id] = home
+            found.replaced[f"labelled.{name}"] = origin
+            continue
         with found.noting(f"labelled.{name}"):
             from ttstudy.analysis.diagnostics.labelled import read_labelled
 
