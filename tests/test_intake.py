@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pandas as pd
 import pytest
 
 from tests.studies import ROOT, copy_repository, snakemake, write
+from ttstudy.analysis.diagnostics import alone
 from ttstudy.analysis.diagnostics.labelled import read_labelled
 from ttstudy.answers import grade_table
 from ttstudy.dag.contents import found
@@ -239,6 +242,32 @@ def test_forms_of_labelled_solutions_at_their_edges(tmp_path):
         read_labelled(jsonl(tmp_path / "a.jsonl", [{"question": "q", "text": "x"}]))
     (tmp_path / "c.json").write_text(json.dumps(case("json-array")))
     assert read_labelled(tmp_path / "c.json").iloc[0]["first_error"] == -1
+
+
+def test_scores_beside_labels_tell_a_prms_skill_and_flaws_from_a_file_alone(tmp_path):
+    rows = []
+    for i in range(40):
+        first = i % 4 - 1  # -1: none
+        right = [first < 0 or n < first for n in range(3)]
+        sharp = [0.9 if one else 0.1 for one in right]
+        rows.append({"problem": f"p{i}", "steps": ["a", "bb", "ccc"], "label": first, "generator": "m",
+                     "scores.sharp": sharp, "scores.blind": [0.5] * 3})  # fmt: skip
+    skill, flaws = alone.diagnosed([jsonl(tmp_path / "a.jsonl", rows)])
+    by = skill.set_index(["prm", "policy"])
+    assert by.loc[("sharp", "all"), ["auc", "f1"]].tolist() == [1, 1] and by.loc[("blind", "m"), "auc"] == 0.5
+    assert set(flaws["prm"]) == {"sharp", "blind"} and len(flaws) >= 8
+    nested = [{**row, "out": {"s": [4.0 if s > 0.5 else -4.0 for s in row["scores.sharp"]]}} for row in rows]
+    command = [sys.executable, str(ROOT / "scripts/judge_scores.py"), "a.jsonl", "--scores", "out.s", "--logits"]
+    jsonl(tmp_path / "a.jsonl", nested)
+    environment = {"PYTHONPATH": str(ROOT / "workflow"), "PATH": ""}
+    run = subprocess.run([*command, "--output", "o"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.returncode == 0 and pd.read_csv(tmp_path / "o/skill.csv")["f1"].tolist() == [1, 1], run.stderr
+    for change, words in (
+        ({"scores.sharp": [0.5]}, "line 40: scores.sharp has 1 numbers for 3 steps"),
+        ({"scores.sharp": None}, "1 solutions have no scores of 'sharp'"),
+    ):
+        with pytest.raises(StudyError, match=words):
+            alone.diagnosed([jsonl(tmp_path / "a.jsonl", [*rows[:39], rows[39] | change])])
 
 
 # -- studies ---------------------------------------------------------------------------------------------------------

@@ -224,8 +224,8 @@ def enough(
         raise StudyError(f"problem {poor!r} has no greedy response; set the policy's `greedy` to false")
     if not counts.any():
         raise StudyError(
-            "all its responses are greedy, so there is nothing to vote over; set the policy's `greedy` to true, and "
-            "`budgets` and `pilot_samples` to {} and 0"
+            "all its responses are greedy, so there is nothing to vote over; set `greedy: true` on the policy, "
+            "`budgets: {}` and `pilot_samples: 0`"
         )
     less = " or `pilot_samples: 0`, or take what is there with the policy's `uneven: true`" if pilot else ""
     raise StudyError(
@@ -299,7 +299,12 @@ def _probabilities(drawn: pd.DataFrame, name: str, kind: str) -> list[list[float
             for values, steps in zip(given, drawn["steps"], strict=True)
         ]
         return given
-    return [[_logistic(value) for value in values] for values in given]
+    return [probabilities(values, kind) for values in given]
+
+
+def probabilities(values: Sequence[float], kind: str) -> list[float]:
+    """Scores of a response's steps in [0, 1]: logits through the logistic function."""
+    return [_logistic(value) for value in values] if kind == "logit" else list(values)
 
 
 def _logistic(value: float) -> float:

@@ -53,7 +53,7 @@ def checked(
         raise BrokenRow("steps is not a list of texts")
     elif not steps and response.strip():
         raise BrokenRow("steps is empty, but the response is not")
-    scores = {name: _scores(name, values, len(steps), kinds) for name, values in _scored(content)}
+    scores = {name: scores_of(name, values, len(steps), kinds) for name, values in scored(content)}
     row = {
         "problem_id": problem_id,
         "problem": problem,
@@ -113,7 +113,7 @@ def _sure(content: Mapping[str, Any]) -> dict[str, float | None]:
     return {"logprob": None, **found}
 
 
-def _scored(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def scored(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """(PRM, values) of a row, from `scores.PRM` columns and from an object `scores`."""
     nested = content.get("scores")
     if not _missing(nested) and not isinstance(nested, Mapping):
@@ -128,7 +128,7 @@ def _scored(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _scores(prm: str, values: Any, steps: int, kinds: Mapping[str, str] | None) -> list[float]:
+def scores_of(prm: str, values: Any, steps: int, kinds: Mapping[str, str] | None) -> list[float]:
     """Scores of a response, as its PRM's kind has them; of a PRM that the study does not use, any numbers."""
     kind = "probability" if kinds is None else kinds.get(prm)
     if number(values) and kind in ("outcome", None):

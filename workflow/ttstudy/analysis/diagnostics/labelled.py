@@ -6,8 +6,9 @@ One row per solution: `first_error` the index of the first wrong step (-1: none)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pandas as pd
 from ttstudy.data.benchmarks import read_rows
 from ttstudy.data.picking import columns, told
 from ttstudy.errors import StudyError
-from ttstudy.kinds.labelled import LABELLINGS
+from ttstudy.kinds.labelled import LABELLINGS, Solution
 
 
 def read_labelled(
@@ -26,9 +27,17 @@ def read_labelled(
 
     StudyError names file and row.
     """
-    rows, found = read_rows(files), []
+    found = [solution for _, _, solution in islice(rows_of(files, form), solutions)]
+    return table(found)
+
+
+def rows_of(
+    files: Path | Sequence[Path], form: str | None = None
+) -> Iterator[tuple[str, Mapping[str, Any], Solution]]:
+    """Each solution with the row that it is from, and where that stands; StudyError names file and row."""
+    rows = read_rows(files)
     first_file = files if isinstance(files, Path) else files[0]
-    form = form or (_known(rows[0][1], first_file) if rows else "plain")
+    form, empty = form or (_known(rows[0][1], first_file) if rows else "plain"), True
     for place, row in rows:
         where = f"{place.file}: {place}"
         try:
@@ -37,15 +46,19 @@ def read_labelled(
             what = f"has no {error}" if isinstance(error, KeyError) else str(error)
             what = what if type(error) in (KeyError, ValueError) else "is nested in another way"
             raise StudyError(f"{where} is not in the format {form}: it {what}") from None
-        for problem, steps, first, policy in of_row:
+        for solution in of_row:
+            _, steps, first, _ = solution
             if not -1 <= first < len(steps):
                 raise StudyError(f"{where} has its first error at {first}, but {len(steps)} steps")
-            found.append((problem, steps, first, policy))
-        if solutions is not None and len(found) >= solutions:
-            break
-    if not found:
+            empty = False
+            yield where, row, solution
+    if empty:
         raise StudyError(f"{first_file}: holds no labelled solutions")
-    frame = pd.DataFrame(found[:solutions], columns=["problem", "steps", "first_error", "policy"])
+
+
+def table(solutions: Sequence[Solution]) -> pd.DataFrame:
+    """The table `labelled` of solutions."""
+    frame = pd.DataFrame(solutions, columns=["problem", "steps", "first_error", "policy"])
     frame["problem_id"] = [sha256(text.encode("utf-8", "replace")).hexdigest()[:16] for text in frame["problem"]]
     frame["sample"] = frame.groupby("problem_id").cumcount()
     return frame[["problem_id", "sample", "policy", "problem", "steps", "first_error"]]
