@@ -30,9 +30,9 @@ def paper():
     return open_layout(study.model_copy(update={"max_job_hours": 1e6}), ROOT)  # no job shared out
 
 
-def test_the_paper_loads_a_model_2002_times_where_each_job_does_and_92_sets_where_workers_keep_them(paper):
+def test_the_paper_loads_a_model_2030_times_where_each_job_does_and_92_sets_where_workers_keep_them(paper):
     found = loads.expected(jobs(paper))
-    assert found.apart == 2002
+    assert found.apart == 2030
     assert found.workers == 70 + 15 + 7  # pairs, policies and PRMs alone
     assert found.models == 2 * 70 + 15 + 7
 
