@@ -9,12 +9,13 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from ttstudy.analysis import power
 from ttstudy.dag import shards, todo
 from ttstudy.dag.layout import Layout, jobs, open_layout
 from ttstudy.data import tables
 from ttstudy.errors import StudyError
 from ttstudy.models.resources import table as resources
-from ttstudy.run import loads, plan, speeds
+from ttstudy.run import expected, loads, plan, speeds
 from ttstudy.run.placing import Places
 from ttstudy.run.telling import told
 from ttstudy.study import from_mapping
@@ -45,6 +46,7 @@ def main() -> None:
         tables.write("plan", frame, args.output)
         frame.to_csv(args.output.with_suffix(".csv"), index=False, lineterminator="\n")
         show(frame, args.output, speeds.words(known))
+        tell_power(layout)
         refused = seat(places)
         if frame["gpus"].any():
             break_down(frame)
@@ -91,6 +93,22 @@ def show(frame: pd.DataFrame, output: Path, measured: list[str]) -> None:
         f"Whole table: {output}",
     ]
     console().print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def tell_power(layout: Layout) -> None:
+    """What each primary claim can detect with these problems, policies and PRMs; nothing where none is named."""
+    study = layout.study
+    problems = {name: expected.problems(layout, name) for name in study.benchmarks}
+    found = power.primary(study.primary_claims, problems, len(study.policies) - len(study.references), len(study.prms))
+    if not found:
+        return
+    table = Table(title="what the primary claims can tell", title_justify="left")
+    for name in ("claim", "tested on", "detects", power.heading()):
+        table.add_column(name)
+    for one in found:
+        table.add_row(f"{one.claim} {one.title}", *power.words(one))
+    console().print(table)
+    console().print(power.footnote(len(found)), highlight=False, soft_wrap=True)
 
 
 def _assumed(frame: pd.DataFrame) -> str:

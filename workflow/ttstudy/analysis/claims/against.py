@@ -117,6 +117,7 @@ CLAIM_1 = Claim(
     needs=PAIR + f"{L1} at N = 512, {L405}",
     published=versus((Side(T3, L1, "512"), Side(T3, L405), MATH), remark="; on AIME24 it is behind"),
     study=contest(L1, L405, MATH, budget=512),
+    on=(MATH,),
     section="small-large",
 )
 
@@ -131,6 +132,7 @@ CLAIM_2 = Claim(
         remark="; Table 3 prints 75.6 % for the first",
     ),
     study=contest(L3, L405, MATH, AIME),
+    on=(MATH, AIME),
     section="small-large",
 )
 
@@ -143,6 +145,7 @@ CLAIM_8 = Claim(
         (Side(T3, Q05), Side(T3, "GPT-4o"), MATH), (Side(T3, Q05), Side(T3, "GPT-4o"), AIME)
     ),
     study=contest(Q05, "GPT-4o", MATH, AIME),
+    on=(MATH, AIME),
     section="small-large",
 )
 
@@ -158,6 +161,7 @@ CLAIM_9 = Claim(
         "whose AIME24 it prints has 96.4 %; 83.3 % is the policy's published vote over 64 samples, against one of o1",
     ),
     study=contest(D7, "o1", MATH, AIME),
+    on=(MATH, AIME),
     section="small-large",
 )
 
@@ -172,6 +176,7 @@ CLAIM_10 = Claim(
         "the pass@1 of R1; the policy is distilled from R1, and is behind it on MATH-500",
     ),
     study=contest(D7, "DeepSeek-R1", AIME),
+    on=(AIME,),
     section="small-large",
 )
 
@@ -184,6 +189,7 @@ CLAIM_24 = Claim(
         (Side(F1, L3), Side(F1, "GPT-4o"), MATH), (Side(F1, L3), Side(F1, "GPT-4o"), AIME)
     ),
     study=contest(L3, "GPT-4o", MATH, AIME),
+    on=(MATH, AIME),
     section="small-large",
 )
 
@@ -199,6 +205,7 @@ CLAIM_25 = Claim(
         remark="; on AIME24 it is just behind o1-mini",
     ),
     study=contest(D15, "o1-preview", MATH, AIME, also=(("o1-mini", MATH),)),
+    on=(MATH, AIME),
     section="small-large",
 )
 
@@ -281,6 +288,7 @@ CLAIM_15 = Claim(
     needs=PAIR + "Qwen2.5-7B-Instruct with TTS",
     published=beats_trained_reasoners,
     study=ours_beats_trained_reasoners,
+    on=(MATH, AIME),
     section="small-large",
 )
 
@@ -329,6 +337,7 @@ CLAIM_16 = Claim(
     needs=PAIR + f"{Q7} with TTS, {D7}",
     published=below_distillation,
     study=ours_below_distillation,
+    on=(MATH, AIME),
     section="small-large",
 )
 
@@ -360,5 +369,6 @@ CLAIM_17 = Claim(
     needs=PAIR + f"{Q7} with TTS, {D7}",
     published=between_rl_and_distillation,
     study=ours_between,
+    on=(MATH, AIME),
     section="small-large",
 )

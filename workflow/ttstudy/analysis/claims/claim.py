@@ -54,6 +54,10 @@ class Claim:
     """What the published counts alone can carry: stands in until the study's test can run."""
     study: Callable[[Evidence], Finding] | None = None
     """Looks for the mechanism, or for the paper's own models, in a study's tables; Missing says what it lacks."""
+    on: tuple[str, ...] = ()
+    """Benchmarks that `study` tests it on; else the study's largest."""
+    unit: Literal["problems", "policies", "PRMs"] = "problems"
+    """What chance draws in `study`: what its power hangs on, before the run."""
     section: str = ""
     """Key of the report's section that shows the evidence of `study`."""
     question: bool = False

@@ -189,6 +189,7 @@ CLAIM_28 = Claim(
     "section 4.4; Figure 12",
     needs="beam search with both RLHFlow PRMs at equal N",
     study=token_ratio("RLHFlow-PRM-Deepseek-8B", "RLHFlow-PRM-Mistral-8B", 1.5, 2.5, "nearly 2x"),
+    unit="policies",
     section="flops",
 )
 
@@ -198,5 +199,6 @@ CLAIM_29 = Claim(
     "section 4.4",
     needs="beam search with both PRMs at equal N",
     study=token_ratio("Qwen2.5-Math-PRM-7B", "Skywork-PRM-7B", 1.0, float("inf"), "more than 1x"),
+    unit="policies",
     section="flops",
 )

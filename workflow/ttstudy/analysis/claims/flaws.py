@@ -59,6 +59,7 @@ CLAIM_18 = Claim(
     "article; Figure 13",
     needs=LABELS,
     study=flaw("over_criticism", 0.02, "share of right steps scored below 0.5"),
+    unit="PRMs",
     section="flaws",
 )
 
@@ -68,6 +69,7 @@ CLAIM_19 = Claim(
     "article; Figures 14 and 15",
     needs=LABELS,
     study=flaw("error_neglect", 0.02, "share of first wrong steps scored above 0.5"),
+    unit="PRMs",
     section="flaws",
 )
 
@@ -79,6 +81,7 @@ CLAIM_20 = Claim(
     study=flaw(
         "localisation_bias", 0.02, "share of first errors that score above a right step before them"
     ),
+    unit="PRMs",
     section="flaws",
 )
 
@@ -88,6 +91,7 @@ CLAIM_21 = Claim(
     "article; Figures 17 and 18",
     needs=LABELS,
     study=flaw("length_bias", 0.0, "fall of the score when a step is twice as long"),
+    unit="PRMs",
     section="flaws",
 )
 

@@ -86,6 +86,7 @@ CLAIM_12 = Claim(
     needs="CoT and TTS of three policies or more",
     audit=gains_over_cot,
     study=gains_shrink,
+    unit="policies",
     section="gains",
 )
 

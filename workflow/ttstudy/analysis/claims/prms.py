@@ -162,6 +162,7 @@ CLAIM_31 = Claim(
     "Figure 6",
     needs="TTS with three PRMs or more of measured skill",
     study=accuracy_follows_prm,
+    unit="PRMs",
     section="prms",
 )
 
