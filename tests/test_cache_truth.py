@@ -39,12 +39,13 @@ ANALYSIS = ["outcomes", "ledger", "adaptive", "explorer"]
 WHOLE = ["accuracy", "findings", "graders", "strategy", "headline", "claims", "report"]
 EXPECTED = {
     "nothing": {},
-    "majority": {"sample": 2, "grade": 2, "score": 4, "label": 2, "diagnostics": 1}
+    "majority": {"sample": 2, "grade": 2, "examine": 2, "score": 4, "label": 2, "diagnostics": 1}
     | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
     "seed": {"sample": 6, "grade": 6, "score": 4, "search": 8, "grade_search": 8, "label": 2, "diagnostics": 1,
-             "difficulty": 2} | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
-    "grader": {"difficulty": 2, "diagnostics": 1} | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
-    "pilot": {"sample": 2, "grade": 2, "difficulty": 2} | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
+             "examine": 2, "difficulty": 2} | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
+    "grader": {"examine": 2, "difficulty": 2, "diagnostics": 1} | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
+    "pilot": {"sample": 2, "grade": 2, "examine": 2, "difficulty": 2}
+    | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
     "prm": {"train_reward_model": 1, "training": 1, "score": 2, "search": 4, "grade_search": 4, "diagnostics": 1}
     | dict.fromkeys(ANALYSIS, 2) | dict.fromkeys(WHOLE, 1),
 }  # fmt: skip
