@@ -350,11 +350,7 @@ def test_lists_uneven_counts_outcome_scores_and_a_lone_greedy_answer_end_in_a_re
     files = {"source": "recorded", "path": "many-*.jsonl", "columns": columns, "skip_broken": 1}
     study = {
         "study": "small",
-        "benchmarks": {
-            "sums": {"source": "recorded", "policy": "many"},
-            "same": files,
-            "again": {"source": "recorded", "path": "one.jsonl", "format": "plain"},
-        },
+        "benchmarks": {"sums": {"source": "recorded", "policy": "many"}},
         "policies": {
             "many": files | {"uneven": True},
             "one": {"source": "recorded", "path": "one.jsonl", "format": "plain", "greedy": True},
@@ -367,7 +363,7 @@ def test_lists_uneven_counts_outcome_scores_and_a_lone_greedy_answer_end_in_a_re
     }
     snakemake(root, write(root, study))
     folder = root / "results/studies/small/tables"
-    accuracy = tables.read("accuracy", folder / "accuracy.parquet").query("level == 'all' and benchmark == 'sums'")
+    accuracy = tables.read("accuracy", folder / "accuracy.parquet").query("level == 'all'")
     best = accuracy.query("method == 'best_of_n' and vote == 'prm_max'")
     assert set(accuracy["policy"]) == {"many", "one"} and (best["accuracy"] == 1).all() and len(best)
     assert accuracy.query("policy == 'one'")["accuracy"].tolist() == [0.5]
@@ -379,8 +375,14 @@ def test_lists_uneven_counts_outcome_scores_and_a_lone_greedy_answer_end_in_a_re
         "by its own Pass@1 on the very responses that are judged",
     ):
         assert words in page
-    # Of a policy that answered once, alone, too.
-    alone = {"study": "alone", "benchmarks": {"again": study["benchmarks"]["again"]}, "budgets": {}, "pilot_samples": 0}
-    alone["policies"] = {"one": study["policies"]["one"]}
-    snakemake(root, write(root, alone, "alone.yaml"))
-    assert "50.0" in (root / "results/studies/alone/report.html").read_text()
+    # Of a policy that answered once, alone, too; its problems come from a table with a broken row as well.
+    names = {"problem_id": "id", "problem": "asked", "answer": "gold", "response": "said"}
+    pd.DataFrame([*one, one[0] | {"answer": ""}]).rename(columns=names).to_csv(root / "one.csv", index=False)
+    alone = study | {"study": "single", "policies": {"one": study["policies"]["one"]}, "prms": {}, "pairs": None}
+    alone["benchmarks"] = {
+        "again": {"source": "recorded", "path": "one.jsonl", "format": "plain"},
+        "same": {"source": "recorded", "path": "one.csv", "columns": names, "skip_broken": 1},
+    }
+    snakemake(root, write(root, alone | {"budgets_of": {}}, "single.yaml"))
+    accuracy = tables.read("accuracy", root / "results/studies/single/tables/accuracy.parquet").query("level == 'all'")
+    assert accuracy["accuracy"].tolist() == [0.5, 0.5] and (root / "results/studies/single/report.html").is_file()
