@@ -314,6 +314,17 @@ def rows(**columns: list) -> bytes:
     return stream.getvalue()
 
 
+def zip_named(name: str) -> bytes:
+    """A zip file that says of a name that it is UTF-8, which it is not."""
+    import io
+    import zipfile
+
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr(name, "{}")
+    return stream.getvalue().replace(name.encode("utf-8"), name.encode("utf-8")[:-1] + b"\xff")
+
+
 def column_twice() -> bytes:
     return written(pa.Table.from_arrays([pa.array(["a"])] * 4, names=["problem_id", "problem", "answer", "answer"]))
 
@@ -348,6 +359,7 @@ BENCHMARKS: dict[str, tuple[str | bytes, str]] = {
     "a JSON array of texts": ('["a"]', "item 1: not a JSON object"),
     "a JSON array with a key twice": ('[{"a": 1, "a": 2}]', "item 1: key 'a' is given twice"),
     "gzip that is cut off": (gzip.compress(GOOD.encode())[:-9], "is cut off or damaged"),
+    "a zip file of odd names": (zip_named("a\xff"), "not a readable zip file"),
     "a zip file": (b"PK\x03\x04 no zip", "not a readable zip file"),
     "a number": (GOOD + "5\n", "line 2: not a JSON object"),
     "two objects on a line": (GOOD.strip() * 2, "line 1: not valid JSON"),
@@ -461,6 +473,7 @@ ROWS: dict[str, tuple[str, str]] = {
     ),
     "an id of a mile": (json.dumps(RECORDED | {"problem_id": "a" * 201}), "row 1: problem_id must be one line"),
     "no steps": (json.dumps(RECORDED | {"steps": []}), "row 1: steps is empty, but the response is not"),
+    "a PRM's name that is no text": (json.dumps(RECORDED | {"scores.\ud800": [0]}), "names no PRM: it is no text"),
     "scores twice": (json.dumps(RECORDED | {"scores": {"a": [0]}, "scores.a": [1]}), "row 1: scores.a is there twice"),
 }
 

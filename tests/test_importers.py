@@ -144,6 +144,7 @@ def test_every_source_has_a_row_here_and_no_other_row_is_taken_for_one():
         (sal(scores=[[0.5], [0.5]]), "scores has 2 entries for 3 completions"),
         (sal(scores=[[0.1] * 7, [0.2], [0.3]]), "has 7 scores, but 2 parts between blank lines and 3 lines"),
         (sal(scores=["x", [0.2], [0.3]]), "scores of completion 0: not a list of numbers"),
+        (sal(scores=[[10**400, 0.5], [0.2], [0.3]]), "nested in another way than search-and-learn writes it"),
         (sal(completions={"a": 1}), "completions is not a list of texts"),
         (sal(completions=[], scores=[]), "row 1: no completions; the problem would be missing"),
         (LIKELIHOODS, "resps holds no texts; only tasks that generate text"),

@@ -116,7 +116,7 @@ def _of_source(form: str, row: Mapping[str, Any], place: Place) -> list[dict[str
         raise BrokenRow(f"no {str(error)[:60]}, which {SOURCES[form].label} writes") from None
     except ValueError as error:
         raise BrokenRow(str(error)) from None
-    except (TypeError, AttributeError, IndexError):
+    except (TypeError, AttributeError, IndexError, OverflowError):
         raise BrokenRow(f"it is nested in another way than {SOURCES[form].label} writes it") from None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -194,7 +195,7 @@ def _zip(file: Path, limits: Limits) -> Iterator[tuple[Place, Row | BrokenRow]]:
                 if len(content) > limits.line or size > limits.table:
                     raise StudyError(f"{file}: {name}: unpacks to more than {limits.line:,} bytes; give a part of it")
                 yield Place(file, "sample", number), _line(content)
-    except (zipfile.BadZipFile, zlib.error):
+    except (zipfile.BadZipFile, zlib.error, UnicodeDecodeError, struct.error):
         raise StudyError(f"{file}: not a readable zip file; copy or download it again") from None
     except (NotImplementedError, RuntimeError) as error:  # Zstandard, which this Python has not; a password
         raise StudyError(f"{file}: {str(error)[:80]}; write it as JSON: `inspect log convert --to json`") from None
@@ -254,6 +255,8 @@ def _parquet(file: Path, limits: Limits) -> Iterator[tuple[Place, Row | BrokenRo
                 for row in batch.to_pylist():
                     number += 1
                     yield Place(file, "row", number), row
+    except StudyError:
+        raise
     except (pa.ArrowException, ValueError, OSError) as error:
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise StudyError(f"{file}: not a readable Parquet file ({reason}); copy or download it again") from None

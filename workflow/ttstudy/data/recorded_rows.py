@@ -123,6 +123,8 @@ def scored(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name in (*within, *given):
         if not name.strip() or name in within and name in given:
             raise BrokenRow(f"{SCORES}{name} is there twice" if name.strip() else f"{SCORES} names no PRM")
+        if clean(name) != name:
+            raise BrokenRow(f"{SCORES}{name!a} names no PRM: it is no text")
     for name, value in {**within, **given}.items():
         if not _missing(value):
             yield name, value

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ttstudy.data.benchmarks import read_rows
 from ttstudy.data.picking import columns, told
+from ttstudy.data.recorded_rows import clean
 from ttstudy.errors import StudyError
 from ttstudy.kinds.labelled import LABELLINGS, Solution
 
@@ -58,8 +59,9 @@ def rows_of(
 
 def table(solutions: Sequence[Solution]) -> pd.DataFrame:
     """The table `labelled` of solutions."""
-    frame = pd.DataFrame(solutions, columns=["problem", "steps", "first_error", "policy"])
-    frame["problem_id"] = [sha256(text.encode("utf-8", "replace")).hexdigest()[:16] for text in frame["problem"]]
+    plain = [(clean(problem), [*map(clean, steps)], first, clean(by)) for problem, steps, first, by in solutions]
+    frame = pd.DataFrame(plain, columns=["problem", "steps", "first_error", "policy"])
+    frame["problem_id"] = [sha256(text.encode("utf-8", "replace")).hexdigest()[:16] for text, *_ in solutions]
     frame["sample"] = frame.groupby("problem_id").cumcount()
     return frame[["problem_id", "sample", "policy", "problem", "steps", "first_error"]]
 
