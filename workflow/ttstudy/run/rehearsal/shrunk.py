@@ -154,10 +154,16 @@ def _recorded(layout: Layout, found: Shrunk, folder: Path, count: int) -> None:
 
 
 def _labelled(layout: Layout, found: Shrunk, folder: Path, count: int) -> None:
+    """Labelled sets; of several that are files of one data set of the hub, the first."""
+    first: dict[tuple[str, str | None], str] = {}
     for name, settings in layout.study.labelled.items():
         rows, entry = problems.solutions(problems.made(name, count)), found.study["labelled"][name]
         origin = "made-up solutions in the plain form"
         if isinstance(settings, HubLabelled):
+            if (other := first.setdefault((settings.id, settings.format), name)) != name:
+                del found.study["labelled"][name]
+                found.replaced[f"labelled.{name}"] = f"{other}, a file of the same data set"
+                continue
             for gone in ("revision", "checksums", "solutions", "format"):
                 entry.pop(gone, None)
             home = folder / "hub" / "datasets" / settings.id
