@@ -104,10 +104,12 @@ def _brought(names: set[str]) -> set[str]:
 def _rules() -> list[tuple[str, str]]:
     text = "".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
     found = re.findall(
-        r'conda:\n\s*"../../envs/(\w+)\.yaml"(?:(?!\brule\b).)*?\$SCRIPTS/(?!launch)(\w+)\.py', text, flags=re.DOTALL
+        r'conda:\n\s*"../../envs/(\w+)\.yaml"(?:(?!\brule\b).)*?\$SCRIPTS/(?!launch|light)(\w+)\.py',
+        text,
+        flags=re.DOTALL,
     )
     chosen = re.findall(
-        r"conda:\n\s*lambda w: scoring_environment\(w\.prm\)\n(?:(?!\brule\b).)*?\$SCRIPTS/(?!launch)(\w+)\.py",
+        r"conda:\n\s*lambda w: scoring_environment\(w\.prm\)\n(?:(?!\brule\b).)*?\$SCRIPTS/(?!launch|light)(\w+)\.py",
         text,
         flags=re.DOTALL,
     )

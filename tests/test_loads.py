@@ -150,6 +150,8 @@ def test_a_worker_killed_in_the_middle_costs_its_block_and_nothing_else(apart, t
     while run.process.poll() is None:
         parts = list(root.glob("results/**/.*.parts/0*"))
         for process, line in faults.processes_of(run.process.pid).items():
+            if b'"light": true' in line:
+                continue
             if parts and not killed and line.split(b"\0")[1:2] == [str(root / "scripts/worker.py").encode()]:
                 os.kill(process, signal.SIGKILL)
                 killed, before = process, {path: path.stat().st_ino for path in parts if path.exists()}
@@ -229,9 +231,10 @@ class Box:
                 found.setdefault(job.cell.policy, []).append(path)
         return found
 
-    def start(self, spec: Path, **variables: str):
+    def start(self, spec: Path, light: bool = False, **variables: str):
         command = [sys.executable, str(self.root / "scripts/sample.py"), "--spec", str(spec)]
-        launch = [sys.executable, str(self.root / "scripts/launch.py"), "1", *command]
+        first = ["light.py"] if light else ["launch.py", "1"]
+        launch = [sys.executable, str(self.root / "scripts" / first[0]), *first[1:], *command]
         environment = self.environment | variables
         return subprocess.Popen(launch, env=environment, cwd=self.folder, stderr=subprocess.PIPE, text=True)
 
@@ -307,15 +310,61 @@ def test_an_idle_worker_ends_after_its_time_and_none_runs_where_workers_are_off(
     assert not list(gpus.folder.glob("ttstudy-workers-*/*"))
 
 
-def test_a_job_whose_worker_dies_goes_on_alone_and_says_so(gpus):
-    job = gpus.start(gpus.specs["a"][0], NAP="2")
+def worker_of(gpus: Box, job: subprocess.Popen) -> int:
+    """The worker that has just been started for a job."""
     place = None
     while place is None:
         assert job.poll() is None
         place = next(gpus.folder.glob("ttstudy-workers-*/*"), None)
         time.sleep(0.02)
+    return int(place.name.rsplit("-", 1)[1])
+
+
+def copy_of(worker: int) -> int:
+    """The copy of a light worker that runs its job."""
+    found: list[str] = []
+    while not found:
+        found = Path(f"/proc/{worker}/task/{worker}/children").read_text().split()
+        time.sleep(0.02)
+    return int(found[0])
+
+
+@pytest.mark.parametrize("light", [False, True], ids=["models", "light"])
+def test_a_job_whose_worker_dies_goes_on_alone_and_says_so(gpus, light):
+    job = gpus.start(gpus.specs["a"][0], light, NAP="2")
+    worker = worker_of(gpus, job)
+    copy = copy_of(worker) if light else worker
     time.sleep(0.5)
-    os.kill(int(place.name.rsplit("-", 1)[1]), signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
+    assert ends(copy)
     _, said = job.communicate(timeout=120)
     assert job.returncode == 0 and "goes on as a process of its own" in said
     assert len(gpus.seen()) == 1 and gpus.seen()[0][0] == job.pid
+
+
+def test_each_light_job_is_a_copy_of_its_worker_which_nothing_that_a_job_does_changes(gpus):
+    for spec in gpus.specs["a"][:3]:
+        assert gpus.start(spec, light=True).wait(120) == 0
+    seen = gpus.seen()
+    assert len({process for process, *_ in seen}) == 3 and all(left is None for *_, left in seen)
+    assert len(list(gpus.folder.glob("ttstudy-workers-*/*"))) == 1
+    assert not any(alive(process) for process, *_ in seen)
+
+
+def test_a_light_job_ends_with_its_launcher_and_with_its_run(gpus):
+    for kill in (lambda job: job.kill(), lambda job: gpus.owner.kill()):
+        job = gpus.start(gpus.specs["a"][0], light=True, NAP="60")
+        worker = worker_of(gpus, job)
+        copy = copy_of(worker)
+        kill(job)
+        gpus.owner.poll()
+        assert ends(copy) and ends(worker)
+        job.kill()
+        job.communicate()
+    assert gpus.seen() == []
+
+
+def test_a_light_job_that_is_killed_has_failed(gpus):
+    job = gpus.start(gpus.specs["a"][0], light=True, NAP="60")
+    os.kill(copy_of(worker_of(gpus, job)), signal.SIGKILL)
+    assert job.wait(60) == 128 + signal.SIGKILL

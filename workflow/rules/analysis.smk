@@ -17,7 +17,7 @@ rule examine:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/examine.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/examine.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule difficulty:
@@ -33,7 +33,7 @@ rule difficulty:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/difficulty.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/difficulty.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule outcomes:
@@ -49,7 +49,7 @@ rule outcomes:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/outcomes.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/outcomes.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule ledger:
@@ -66,7 +66,7 @@ rule ledger:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/ledger.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/ledger.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule training:
@@ -81,7 +81,7 @@ rule training:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/training.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/training.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule accuracy:
@@ -96,7 +96,7 @@ rule accuracy:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/accuracy.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/accuracy.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule findings:
@@ -111,7 +111,7 @@ rule findings:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/findings.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/findings.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule graders:
@@ -126,7 +126,7 @@ rule graders:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/graders.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/graders.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule adaptive:
@@ -142,7 +142,7 @@ rule adaptive:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/adaptive.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/adaptive.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule strategy:
@@ -157,7 +157,7 @@ rule strategy:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/strategy.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/strategy.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule headline:
@@ -172,7 +172,7 @@ rule headline:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/headline.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/headline.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule claims:
@@ -187,4 +187,4 @@ rule claims:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/claims.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/claims.py" --spec {params.spec:q} --log {log:q}'

@@ -38,7 +38,7 @@ if compared:
         params:
             spec=specs.place("results", comparison),
         shell:
-            'python "$SCRIPTS/compare.py" --spec {params.spec:q}'
+            'python "$SCRIPTS/light.py" python "$SCRIPTS/compare.py" --spec {params.spec:q}'
 
     onstart:
         specs.write(comparison, specs.place("results", comparison))

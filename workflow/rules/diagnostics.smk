@@ -20,7 +20,7 @@ rule label:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/label.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/label.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule labelled:
@@ -33,7 +33,7 @@ rule labelled:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/labelled.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/labelled.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule score_labelled:
@@ -68,4 +68,4 @@ rule diagnostics:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/diagnostics.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/diagnostics.py" --spec {params.spec:q} --log {log:q}'

@@ -24,7 +24,7 @@ rule benchmark:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/benchmark.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/benchmark.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule sample:
@@ -100,4 +100,4 @@ rule grade:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/grade.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/grade.py" --spec {params.spec:q} --log {log:q}'

@@ -15,7 +15,7 @@ rule recorded:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/recorded.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/recorded.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule recorded_responses:
@@ -32,7 +32,7 @@ rule recorded_responses:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/recorded_responses.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/recorded_responses.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule recorded_scores:
@@ -49,4 +49,4 @@ rule recorded_scores:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/recorded_scores.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/recorded_scores.py" --spec {params.spec:q} --log {log:q}'

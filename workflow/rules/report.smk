@@ -19,7 +19,7 @@ rule explorer:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/explorer.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/explorer.py" --spec {params.spec:q} --log {log:q}'
 
 
 rule report:
@@ -47,4 +47,4 @@ rule report:
     params:
         spec=spec,
     shell:
-        'python "$SCRIPTS/report.py" --spec {params.spec:q} --log {log:q}'
+        'python "$SCRIPTS/light.py" python "$SCRIPTS/report.py" --spec {params.spec:q} --log {log:q}'

@@ -8,6 +8,7 @@ it: `ttstudy.run.workers`.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import queue
@@ -34,6 +35,7 @@ _SECONDS = 300.0
 """How long an idle worker stays."""
 _CLOSING = 30
 """Seconds that closing the models may take."""
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Worker:
@@ -175,6 +177,10 @@ def main() -> None:
         worker = Worker(Path(given["place"]), given["gpus"], first)
     except OSError as error:
         sys.exit(f"error: worker: {error}")
+    if given["light"]:
+        while (job := worker.jobs.get()) is not None:
+            worker.finished(_copied(*job))
+        return
     from ttstudy.run import kept
 
     kept.keep()
@@ -185,6 +191,30 @@ def main() -> None:
         worker.finished(status)
     signal.alarm(_CLOSING)
     kept.drop()
+
+
+def _copied(command: Sequence[str], streams: list[int]) -> int:
+    """Run one job in a copy of this process, which ends with it; its exit status."""
+    with suppress(Exception):  # the job itself says what is wrong with its step
+        _module(command[0])
+    parent, child = os.getpid(), os.fork()
+    if not child:
+        _end_with(parent)
+        status = _run(command, streams)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    for descriptor in streams:
+        os.close(descriptor)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return status if status >= 0 else 128 - status
+
+
+def _end_with(parent: int) -> None:
+    """Be killed when the parent process is gone, however it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _run(command: Sequence[str], streams: list[int]) -> int:
@@ -220,13 +250,19 @@ def _step(command: Sequence[str]) -> None:
     from ttstudy.run import steps
 
     script, told = command[0], _options(command[1:])
+    log = told.get("--log")
+    steps.run(KINDS[Path(script).stem], _module(script).step, Path(told["--spec"]), Path(log) if log else None)
+
+
+def _module(script: str) -> ModuleType:
+    """The module of a script, loaded once."""
     if script not in _modules:
         known = spec_from_file_location(f"step_{Path(script).stem}", script)
         assert known is not None and known.loader is not None
-        _modules[script] = module_from_spec(known)
-        known.loader.exec_module(_modules[script])
-    log = told.get("--log")
-    steps.run(KINDS[Path(script).stem], _modules[script].step, Path(told["--spec"]), Path(log) if log else None)
+        module = module_from_spec(known)
+        known.loader.exec_module(module)
+        _modules[script] = module
+    return _modules[script]
 
 
 def _options(arguments: Sequence[str]) -> Mapping[str, str]:

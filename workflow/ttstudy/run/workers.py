@@ -33,6 +33,8 @@ ends; seconds that it keeps its GPUs from others for its own next job."""
 STEPS = ("sample", "score", "search")
 MODELS = ("policy", "engine", "judge")
 """Fields of a spec that tell the models that its step opens, and what opens them."""
+LIGHT = "light"
+"""What is told of the models of steps that open none."""
 SMALL = 2**28
 """Bytes of weights up to which models are loaded into whatever worker is free: only its start is worth saving."""
 _VOLATILE = ("_", "SHLVL", "PWD", "OLDPWD", gpus.ASKED)
@@ -68,13 +70,26 @@ def run(count: int, command: Sequence[str]) -> int | None:
     if script.stem not in STEPS or told is None or where is None:
         return None
     small = count == 0 and _small(spec)
-    key = _key(count, None if small else told)
+    return _handed(where, _key(count, None if small else told), count, command)
+
+
+def run_light(command: Sequence[str]) -> int | None:
+    """Exit status of a step that opens no model and that a worker ran; None where none can.
+
+    Each such job is a process of its own, begun as a copy of its worker, which has nothing but libraries loaded.
+    """
+    where = _folder() if wanted(os.environ) else None
+    return None if where is None else _handed(where, _key(0, LIGHT), 0, command, light=True)
+
+
+def _handed(where: Path, key: str, count: int, command: Sequence[str], light: bool = False) -> int | None:
+    """What a worker of this key says of a command: one that is idle, or a new one when its GPUs are free."""
     while True:
         for place in where.glob(f"{_run()}-{key}-*"):
             if (connection := _asked(place, {"do": "job", "command": command[1:]}, (1, 2))) is not None:
                 return _status(connection, place.name)
         if (taken := gpus.attempt(count)) is not None:
-            return _status(_started(where, key, taken, count, command), "started for it")
+            return _status(_started(where, key, taken, count, command, light), "started for it")
         give_way()
         time.sleep(0.2)
 
@@ -189,12 +204,15 @@ def _gone(connection: socket.socket) -> None:
         connection.recv(1)  # nothing comes
 
 
-def _started(where: Path, key: str, taken: gpus.Taken, count: int, command: Sequence[str]) -> socket.socket:
+def _started(
+    where: Path, key: str, taken: gpus.Taken, count: int, command: Sequence[str], light: bool
+) -> socket.socket:
     """The connection to a new worker, which has its GPUs' locks and this job."""
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     visible = {} if taken.devices is None else {"CUDA_VISIBLE_DEVICES": taken.devices}
     locks = list(taken.locks)
     given = {"place": str(where / f"{_run()}-{key}"), "locks": locks, "socket": there.fileno(), "gpus": count}
+    given |= {"light": light}
     process = subprocess.Popen(
         [sys.executable, str(_SOURCE / "scripts" / "worker.py"), json.dumps(given | {"command": command[1:]})],
         env=os.environ | visible | {gpus.ASKED: str(count)},
