@@ -27,7 +27,7 @@ _BROKEN = (httpx2.TransportError, httpx2.DecodingError, json.JSONDecodeError, Un
 _OTHER_SHAPE = (LookupError, TypeError, ValueError, AttributeError)
 """What taking an answer apart raises where it is none."""
 Read = TypeVar("Read")
-ADVICE = "see README, *Models that are served*"
+ADVICE = "see docs/models.md"
 
 
 class _PassingError(Exception):
