@@ -229,3 +229,20 @@ def test_shared_responses_are_read_right():
         if ((answer := extract(case[0])) is not None and equivalent(case[1], answer)) != case[2]
     ]  # fmt: skip
     assert len(wrong) <= 0.05 * len(old + new), wrong
+
+
+READ_FROM_FILES = ("conclusion-condition", "conclusion-latex-fraction", "marker-letter", "think-draft-label", "think-open",
+                   "zero-width")  # fmt: skip
+"""Cases of responses in files of other programs."""
+
+
+@pytest.mark.parametrize("case", READ_FROM_FILES)
+def test_responses_of_other_programs_are_read_right(shared, case):
+    told = json.loads((shared / f"cases/data/{case}.json").read_text())
+    read = extract(told["input"]["response"])
+    if case == "think-open":
+        assert read is None
+        return
+    wanted = told["input"].get("answer") or told["expected"]
+    assert read is not None and equivalent(read, gold(wanted))
+    assert "and_not" not in told["input"] or not equivalent(read, told["input"]["and_not"])
