@@ -231,8 +231,10 @@ def test_shared_responses_are_read_right():
     assert len(wrong) <= 0.05 * len(old + new), wrong
 
 
-READ_FROM_FILES = ("conclusion-condition", "conclusion-latex-fraction", "marker-letter", "think-draft-label", "think-open",
-                   "zero-width")  # fmt: skip
+READ_FROM_FILES = (
+    *("conclusion-condition", "conclusion-latex-fraction", "marker-letter"),
+    *("think-draft-label", "think-open", "zero-width"),
+)
 """Cases of responses in files of other programs."""
 
 
