@@ -21,7 +21,7 @@ from ttstudy.models.catalogue import CATALOGUE
 from ttstudy.study import from_mapping
 
 CHOSEN = {"strategy", "headline", "claims", "report"}
-VALUED = {"outcomes", "accuracy", "graders", "adaptive"} | CHOSEN
+VALUED = {"outcomes", "accuracy", "findings", "graders", "adaptive"} | CHOSEN
 
 
 def _replaced(root: Path, file: str, before: str, after: str) -> None:
@@ -84,8 +84,8 @@ def test_plumbing_plans_nothing(clone):
     [
         ("methods/pool.py", "NO_STEPS = -1.0", "NO_STEPS = -2.0", {"difficulty"} | VALUED),
         ("policies/vllm.py", "_CPU_CACHE = ", "_CPU_CACHE = 1 * ", set()),
-        ("analysis/usage.py", '"prm_tokens_reencoded": budget', '"prm_tokens_reencoded": 1 * budget',
-         {"ledger", "accuracy", "graders"} | CHOSEN),
+        ("analysis/usage.py", '"prm_tokens_reencoded": taken', '"prm_tokens_reencoded": 1 * taken',
+         {"ledger", "accuracy", "findings", "graders"} | CHOSEN),
         ("report/cells.py", "import ", "import json  # noqa\nimport ", {"report"}),
         ("prms/heads.py", "import torch", "import json  # noqa\nimport torch", set()),
     ],
