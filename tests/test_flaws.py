@@ -103,7 +103,7 @@ def test_the_contracts_know_the_flaws_and_the_causes():
     ("before", "after", "steps"),
     [
         ('"over-criticism"', '"harshness"', {"report", "compare", "rehearse"}),
-        ("< HALF).astype", "<= HALF).astype", {"report", "compare", "rehearse", "diagnostics"}),
+        ("< HALF).astype", "<= HALF).astype", {"report", "compare", "rehearse", "diagnostics", "judge_scores"}),
     ],
     ids=["words", "measure"],
 )
