@@ -154,16 +154,16 @@ def test_command_lines_stay_short_however_large_the_study(tmp_path):
     hub = {"source": "hub", "revision": "0" * 40}
     config = {
         "study": "large",
-        "benchmarks": {f"benchmark-{n}": hub | {"id": f"owner/data-{n}"} for n in range(40)},
-        "policies": {f"policy-{n}": hub | {"id": f"owner/policy-{n}"} for n in range(30)},
-        "prms": {f"prm-{n}": hub | {"id": f"owner/prm-{n}", "format": "qwen"} for n in range(10)},
+        "benchmarks": {f"benchmark-{n}": hub | {"id": f"owner/data-{n}"} for n in range(20)},
+        "policies": {f"policy-{n}": hub | {"id": f"owner/policy-{n}"} for n in range(15)},
+        "prms": {f"prm-{n}": hub | {"id": f"owner/prm-{n}", "format": "qwen"} for n in range(6)},
         "budgets": {"majority": [64], "best_of_n": [64]},
     }
     layout = open_layout(from_mapping(config), tmp_path)
     left = todo.left(layout)
-    assert len(left) == len(jobs(layout)) > 25_000
+    assert len(left) == len(jobs(layout)) > 4_000
     longest = max(left, key=lambda item: len(specs.text(item.job.spec)))
-    assert len(specs.text(longest.job.spec)) > 500_000  # what once was an argument
+    assert len(specs.text(longest.job.spec)) > 131_072  # more than an argument may be long
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         for line in path.read_text().splitlines():
             if "$SCRIPTS/" in line and ".py" in line:
