@@ -77,7 +77,7 @@ def test_a_planted_difference_is_named_with_its_size_and_interval_and_nothing_el
     told = page.sentences(found, studies["base"], [studies["worse"]])[0][1]
     assert len(told) == 2 and told[0].startswith("worse is worse than base beyond chance in 1 group of cells: mini-20k")
     assert f"−{-100 * row['difference']:.1f} points (95 % interval −{-100 * row['low']:.1f}" in told[0]
-    assert "0 moved within chance and 18 beyond it" in told[1]
+    assert "0 moved within chance, or by less than 0.1 points, and 18 beyond" in told[1]
     assert set(found["cells"].loc[found["cells"]["verdict"] == "worse", "method"]) == {"best_of_n"}
     assert not len(found["costs"]) and not len(found["verdicts"]) and not len(found["unshared"])
 
@@ -87,6 +87,18 @@ def test_noise_alone_is_no_finding_and_a_gain_in_noise_is_the_only_one(studies):
     assert set(quiet["verdict"]) == {"unclear", "equal"} and quiet["p"].min() < 0.05
     loud = comparison.groups(comparison.cells(studies["base"], [studies["better"]]))
     assert [tuple(row) for row in loud[comparison.GROUP].to_numpy()] == [PLANTED] and set(loud["verdict"]) == {"better"}
+
+
+def test_what_no_table_would_show_is_no_change_however_sure_it_is(studies):
+    base = studies["base"]
+    outcomes = base.tables["outcomes"]
+    lower = outcomes.assign(value=(outcomes["value"] - 1e-4).clip(0, 1))
+    moved = comparison.Finished("moved", base.tables | {"outcomes": lower}, base.provenance)
+    cells = comparison.cells(base, [moved])
+    assert (cells["p_holm"] < 0.05).any() and set(cells["verdict"]) <= {"unclear", "equal"}
+    assert "differs from base in no cell beyond chance" in page.sentences(
+        comparison.tables(base, [moved]), base, [moved]
+    )[0][1][0]
 
 
 def test_regressions_come_first_and_candidates_stand_side_by_side(studies):

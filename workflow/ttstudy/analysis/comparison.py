@@ -23,6 +23,8 @@ GROUP = ["benchmark", "policy", "prm", "method"]
 ALPHA = 0.05
 EQUAL = 1e-12
 """Values nearer than this are the same."""
+LEAST = 1e-3
+"""A difference of accuracies below a tenth of a point is no change, however sure: no table shows it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def cells(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> 
     frame["p_holm"] = np.nan
     family = frame.index[frame["moved"].astype(bool)]
     frame.loc[family, "p_holm"] = statistics.holm(frame.loc[family, "p"].tolist())
-    sure = frame["p_holm"] < ALPHA
+    sure = (frame["p_holm"] < ALPHA) & (frame["difference"].abs() >= LEAST)
     frame["verdict"] = np.select(
         [sure & (frame["difference"] < 0), sure & (frame["difference"] > 0), frame["moved"].astype(bool)],
         ["worse", "better", "unclear"], "equal",

@@ -110,7 +110,7 @@ def sentences(
         unclear, equal = int(counts.get("unclear", 0)), int(counts.get("equal", 0))
         told.append(
             f"Of {_count(len(cells), 'cell')} compared, {equal:,} are equal problem by problem, {unclear:,} moved "
-            f"within chance and {len(cells) - equal - unclear:,} beyond it."
+            f"within chance, or by less than 0.1 points, and {len(cells) - equal - unclear:,} beyond."
         )
         out.append((study.name, told))
     return out
@@ -152,11 +152,15 @@ def _methods(frame: pd.DataFrame, changed: pd.DataFrame, names: Sequence[str]) -
     title = "What the official code’s defects cost" if alone else "What it comes to, by method"
     if not len(frame):
         return Passage("methods", title, "No method has a headline number in both studies.")
+    by_size = frame["difference"].abs().sort_values(ascending=False, kind="stable")
+    large = by_size.index[by_size >= comparison.LEAST]
     told = [
         f"{named(pd.DataFrame([row]))['method'].iloc[0]}{_of(row, names)}: "
         f"{points(row['difference'], row['low'], row['high'])}"
-        for row in frame.loc[frame["difference"].abs().sort_values(ascending=False).index[:3]].to_dict("records")
+        for row in frame.loc[large[:3]].to_dict("records")
     ]
+    if len(large) <= 3 and len(large) < len(frame):
+        told.append(f"{'No other method' if told else 'No method'} moves by a tenth of a point")
     method = (
         "The mean over a method’s cells with the headline score and vote: every policy, PRM and N, each with the same "
         "weight. Intervals are over problems; policies and PRMs are taken as they are."
