@@ -39,12 +39,13 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
         scores = {
             prm: tables.joined("scores", [block.scores[prm] for block in blocks], SCORES) for prm in blocks[0].scores
         }
-        samples = None
+        reads = {}
         if scores:
             parts = (part for block in blocks for part in tables.parts(block.responses, SOLUTION))
             samples = Samples.of(parts, lengths)
-            rates = {prm: samples.rate(table) for prm, table in scores.items()}
-        rows += usage.of_pool(pool, scores, budgets, samples)
+            reads = {prm: samples.read_by(table) for prm, table in scores.items()}
+            rates = {prm: read.rate for prm, read in reads.items()}
+        rows += usage.of_pool(pool, scores, budgets, reads)
         overlong += usage.overlong_of_pool(scores)
         size = len(pool) // max(1, pool["problem_id"].nunique())
         endings.append(usage.endings("majority", "none", size, pool, grades))

@@ -53,13 +53,14 @@ def test_what_n_samples_share_is_its_mean_over_all_ways_to_draw_them(drawn):
         sizes = [[length(problem, one) for one in {tuple(steps) for steps in way if steps}] for way in ways]
         run += np.mean([(sum(way), sum(size**2 / 2 for size in way)) for way in sizes], axis=0)
     assert samples.prefixes.read(drawn) == pytest.approx(tuple(wanted))
-    assert samples.as_run(scores, drawn) == pytest.approx(tuple(run))
-    assert samples.rate(scores[scores["steps"].map(len) > 0]) == pytest.approx(1)
+    assert samples.read_by(scores).as_run(drawn) == pytest.approx(tuple(run))
+    assert samples.read_by(scores[scores["steps"].map(len) > 0]).rate == pytest.approx(1)
 
 
 def test_tokens_that_are_not_known_are_missing_not_zero():
     samples, unknown = Samples.of([pool()], LENGTHS), pool().assign(prm_tokens=np.nan)
-    assert np.isnan([*samples.as_run(unknown, 2), samples.rate(unknown)]).all()
+    read = samples.read_by(unknown)
+    assert np.isnan([*read.as_run(2), read.rate]).all()
 
 
 def test_chances_stay_between_nothing_and_certainty():
@@ -86,11 +87,11 @@ def test_best_of_n_and_beam_search_that_meet_the_same_prefixes_are_charged_the_s
     # this PRM takes 3 tokens for a character
     read = [3 * length(*row) if row[1] else 0 for row in zip(texts["problem_id"], texts["steps"], strict=True)]
     scores, samples = texts.assign(prm_tokens=read), Samples.of([texts], LENGTHS)
-    rows = usage.of_pool(responses, {"p": scores}, {"best_of_n": [5]}, samples)
+    rows = usage.of_pool(responses, {"p": scores}, {"best_of_n": [5]}, {"p": samples.read_by(scores)})
     (best,) = (row for row in rows if row["method"] == "best_of_n")
     nodes, trie = grown(STEPS), Trie(LENGTHS)
     anew = trie.add_nodes(nodes)
-    met = usage.Met(trie.prefixes(), samples.rate(scores))
+    met = usage.Met(trie.prefixes(), samples.read_by(scores).rate)
     once = sum(by_hand(problem, distinct(problem, all_))[0] for problem, all_ in STEPS.items())
     cost = pd.DataFrame([{
         "problems": 2, "prompt_tokens": 99, "response_tokens": int(nodes["tokens"].sum()), "discarded_tokens": 0,
@@ -118,7 +119,8 @@ def test_every_process_sums_in_one_order_however_it_hashes_texts():
         " columns=['problem_id', 'sample', 'steps'])\n"
         "scores = pool.assign(prm_tokens=[0.1 + i for i in range(40)])\n"
         "s = Samples.of([pool], t.LENGTHS)\n"
-        "print(json.dumps([s.prefixes.read(7), s.as_run(scores, 7), s.rate(scores)]))"
+        "r = s.read_by(scores)\n"
+        "print(json.dumps([s.prefixes.read(7), r.as_run(7), r.rate]))"
     )
     found = {
         subprocess.run(

@@ -54,10 +54,11 @@ COST = pd.DataFrame(
     }
 )
 SCORES = {"p": POOL[["problem_id", "sample"]].assign(prm_tokens=[16, 26, 38, 58])}
+READS = {prm: SAMPLES.read_by(table) for prm, table in SCORES.items()}
 
 
 def test_a_pool_at_n_uses_n_times_the_mean_and_its_prompt_once():
-    rows = usage.of_pool(POOL, SCORES, {"majority": [2], "best_of_n": [1]}, SAMPLES)
+    rows = usage.of_pool(POOL, SCORES, {"majority": [2], "best_of_n": [1]}, READS)
     by_method = {(row["method"], row["budget"]): row for row in rows}
     assert by_method["majority", 2]["response_tokens"] == 10 + 20 + 30 + 50
     assert by_method["majority", 2]["prm_tokens"] == 0
@@ -80,7 +81,7 @@ def test_a_token_meets_its_prompt_and_what_came_before_it_on_its_own_path():
     assert cot["prompt_positions"] == (5**2 + 7**2) / 2 == 37
     assert cot["policy_positions"] == (15**2 - 5**2 + 37**2 - 7**2) / 2 == 760
     assert cot["prm_positions"] == 0
-    found = usage.of_pool(POOL, SCORES, {"best_of_n": [1, 2]}, SAMPLES)
+    found = usage.of_pool(POOL, SCORES, {"best_of_n": [1, 2]}, READS)
     rows = {row["method"]: row for row in found if row["budget"] == 2}
     drawn = 760 + (25**2 - 5**2 + 57**2 - 7**2) / 2
     assert rows["best_of_n"]["policy_positions"] == rows["coverage"]["policy_positions"] == drawn

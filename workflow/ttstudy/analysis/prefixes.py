@@ -154,6 +154,7 @@ class Samples:
 
     prefixes: Prefixes
     solutions: pd.DataFrame
+    _shared: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, parts: Iterable[pd.DataFrame], problems: Mapping[str, int]) -> Samples:
@@ -162,34 +163,50 @@ class Samples:
         told = [part[["problem_id", "sample"]].assign(key=trie.add_responses(part)) for part in parts]
         return cls(trie.prefixes(), pd.concat(told, ignore_index=True))
 
-    def as_run(self, scores: pd.DataFrame, budget: int) -> tuple[float, float]:
-        """Tokens that a PRM runs for `budget` samples of each problem, and the keys that they meet.
+    def shared(self, budget: int) -> tuple[float, float]:
+        """`Prefixes.read` of `budget` samples of each problem: the same for every PRM, so worked out once."""
+        if budget not in self._shared:
+            self._shared[budget] = self.prefixes.read(budget)
+        return self._shared[budget]
 
-        Equal solutions are run once, whole; that is all that a scoring job shares. Missing where tokens are not known.
-        """
-        rows = self._scored(scores)
-        if rows["prm_tokens"].isna().any():
-            return float("nan"), float("nan")
-        draws = self.solutions.groupby("problem_id").size()
+    def read_by(self, scores: pd.DataFrame) -> Read:
+        """What a PRM read of the solutions, by its table `scores`."""
+        tokens = scores["prm_tokens"].astype(float)
+        met = scores["prm_positions"] if "prm_positions" in scores else positions(0, tokens)
+        told = scores[["problem_id", "sample"]].assign(prm_tokens=tokens, prm_positions=met.astype(float))
+        rows = self.solutions.dropna(subset=["key"]).merge(told, on=["problem_id", "sample"], validate="1:1")
+        known = not rows["prm_tokens"].isna().any()
+        # every prefix of a draw is an entry of the trie, `times` over
+        length = float(self.prefixes.times @ (self.prefixes.stop - self.prefixes.start))
+        rate = float(rows["prm_tokens"].sum()) / length if known and len(rows) else float("nan")
         found = rows.groupby(["problem_id", "key"]).agg(
             times=("sample", "size"), tokens=("prm_tokens", "mean"), met=("prm_positions", "mean")
         )
         found = found.sort_values(["problem_id", "tokens", "met", "times"])
+        draws = self.solutions.groupby("problem_id").size()
         of_problem = draws.reindex(found.index.get_level_values("problem_id")).to_numpy()
-        share = seen(of_problem, found["times"].to_numpy(), budget)
+        return Read(self, found.assign(draws=of_problem), known, rate)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a PRM read of a pool. `solutions`: times, tokens, met, draws of each that differs from all others.
+
+    `known`: whether its tokens are; `rate`: tokens that it took for a character, missing where they are not.
+    """
+
+    samples: Samples
+    solutions: pd.DataFrame
+    known: bool
+    rate: float
+
+    def as_run(self, budget: int) -> tuple[float, float]:
+        """Tokens that the PRM runs for `budget` samples of each problem, and the keys that they meet.
+
+        Equal solutions are run once, whole; that is all that a scoring job shares. Missing where tokens are not known.
+        """
+        if not self.known:
+            return float("nan"), float("nan")
+        found = self.solutions
+        share = seen(found["draws"].to_numpy(), found["times"].to_numpy(), budget)
         return float(share @ found["tokens"].to_numpy(float)), float(share @ found["met"].to_numpy(float))
-
-    def rate(self, scores: pd.DataFrame) -> float:
-        """Tokens that a PRM took for a character of the solutions that it read whole."""
-        rows = self._scored(scores)
-        if rows["prm_tokens"].isna().any() or not len(rows):
-            return float("nan")
-        # every prefix of a draw is an entry of the trie, `times` over
-        length = float(self.prefixes.times @ (self.prefixes.stop - self.prefixes.start))
-        return float(rows["prm_tokens"].sum()) / length
-
-    def _scored(self, scores: pd.DataFrame) -> pd.DataFrame:
-        tokens = scores["prm_tokens"].astype(float)
-        met = scores["prm_positions"] if "prm_positions" in scores else positions(0, tokens)
-        told = scores[["problem_id", "sample"]].assign(prm_tokens=tokens, prm_positions=met.astype(float))
-        return self.solutions.dropna(subset=["key"]).merge(told, on=["problem_id", "sample"], validate="1:1")

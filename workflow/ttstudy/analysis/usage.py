@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from ttstudy.analysis.flops import positions
-from ttstudy.analysis.prefixes import Prefixes, Samples
+from ttstudy.analysis.prefixes import Prefixes, Read
 from ttstudy.kinds.methods import METHODS, POOLED, growth_of
 
 Row = dict[str, Any]
@@ -44,11 +44,11 @@ def of_pool(
     responses: pd.DataFrame,
     scores: Mapping[str, pd.DataFrame],
     budgets: Mapping[str, Sequence[int]],
-    samples: Samples | None = None,
+    reads: Mapping[str, Read] | None = None,
 ) -> list[Row]:
     """Every method that shares the pool, at its budgets, once with each PRM that judges it.
 
-    `responses` is the whole pool, `samples` its solutions as a PRM meets them (needed where one does).
+    `responses` is the whole pool, `reads` what each PRM read of it (needed where one did).
     """
     prompts = _prompts(responses)
     drawn = _mean_per_problem(responses, responses["response_tokens"])
@@ -64,8 +64,8 @@ def of_pool(
         row = _row(method, prm, budget, prompts) | {"response_tokens": taken * drawn, "policy_positions": taken * met}
         row |= {name: taken * row[name] for name in ("prompt_tokens_reencoded", "prompt_positions_reencoded")}
         if prm != "none":
-            assert samples is not None
-            row |= _judging(samples, scores[prm], budget, taken)
+            assert reads is not None
+            row |= _judging(reads[prm], scores[prm], budget, taken)
         rows.append(row)
     return rows
 
@@ -75,7 +75,7 @@ def _taken(budget: int, sizes: pd.Series) -> float:
     return budget if sizes.min() >= budget else float(sizes.clip(upper=budget).mean())
 
 
-def _judging(samples: Samples, scores: pd.DataFrame, budget: int, taken: float) -> Row:
+def _judging(read: Read, scores: pd.DataFrame, budget: int, taken: float) -> Row:
     """What a PRM reads of `budget` samples of each problem, which are `taken` on average.
 
     Steps of a whole response are scored in one pass, by us and by the official code alike. The judgements of a
@@ -83,18 +83,18 @@ def _judging(samples: Samples, scores: pd.DataFrame, budget: int, taken: float) 
     """
     tokens = scores["prm_tokens"].astype(float)
     keys = scores.get("prm_positions", positions(0, tokens))
-    run, met = samples.as_run(scores, budget)
+    run, met = read.as_run(budget)
     return {
         "prm_tokens": run,
         "prm_positions": met,
         "prm_tokens_reencoded": taken * _mean_per_problem(scores, tokens),
         "prm_positions_reencoded": taken * _mean_per_problem(scores, keys),
-    } | _shared(samples.prefixes, budget, samples.rate(scores))
+    } | _shared(read.samples.shared(budget), read.rate)
 
 
-def _shared(prefixes: Prefixes, drawn: int, rate: float) -> Row:
-    """Tokens and positions of each distinct prefix once; `rate`: tokens that the PRM takes for a character."""
-    read, met = prefixes.read(drawn)
+def _shared(once: tuple[float, float], rate: float) -> Row:
+    """Tokens and positions of each distinct prefix `once` (`Prefixes.read`), at the PRM's tokens per character."""
+    read, met = once
     return {"prm_tokens_shared": rate * read, "prm_positions_shared": rate**2 * met}
 
 
@@ -132,7 +132,7 @@ def of_search(
         _row(method, prm, n, prompts)
         | {"problems": int(total["problems"])}
         | {column: n / budget * total[column] for column in _SPENT if column in total}
-        | _shared(met.prefixes, max(1, round(trees * n / budget)), met.rate)
+        | _shared(met.prefixes.read(max(1, round(trees * n / budget))), met.rate)
         for n in (budgets if growth_of(method).independent else [budget])
     ]
 
