@@ -162,11 +162,10 @@ def _short_of_memory() -> bool:
 def main() -> None:
     """Serve until nobody needs this process any more."""
     given = json.loads(sys.argv[1])
-    spec = json.loads(Path(given["command"][2]).read_text(encoding="utf-8"))["spec"]
-    engines = (spec.get("engine") or {}).get("kind"), (spec.get("judge") or {}).get("engine")
     first = socket.socket(fileno=given["socket"])
     try:
-        environment.enter(*filter(None, engines))  # which may begin this process anew, in another Python
+        if not given["light"]:
+            environment.enter(*_engines(given["command"]))  # which may begin this process anew, in another Python
     except StudyError:
         workers.send(first, {"status": None})  # the job alone says what is wrong
         return
@@ -191,6 +190,13 @@ def main() -> None:
         worker.finished(status)
     signal.alarm(_CLOSING)
     kept.drop()
+
+
+def _engines(command: Sequence[str]) -> list[str]:
+    """Engines of the models that a job opens."""
+    spec = json.loads(Path(_options(command[1:])["--spec"]).read_text(encoding="utf-8"))["spec"]
+    engines = (spec.get("engine") or {}).get("kind"), (spec.get("judge") or {}).get("engine")
+    return [engine for engine in engines if engine]
 
 
 def _copied(command: Sequence[str], streams: list[int]) -> int:

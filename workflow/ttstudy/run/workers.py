@@ -211,8 +211,8 @@ def _started(
     here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     visible = {} if taken.devices is None else {"CUDA_VISIBLE_DEVICES": taken.devices}
     locks = list(taken.locks)
-    given = {"place": str(where / f"{_run()}-{key}"), "locks": locks, "socket": there.fileno(), "gpus": count}
-    given |= {"light": light}
+    place = str(where / f"{_run()}-{key}")
+    given = {"place": place, "locks": locks, "socket": there.fileno(), "gpus": count, "light": light}
     process = subprocess.Popen(
         [sys.executable, str(_SOURCE / "scripts" / "worker.py"), json.dumps(given | {"command": command[1:]})],
         env=os.environ | visible | {gpus.ASKED: str(count)},
