@@ -10,7 +10,7 @@ rule examine:
     output:
         of_cell("examination"),
     log:
-        f"{layout.folder}/logs/{{benchmark}}/{{policy}}.examine.log",
+        refusals.log(layout.folder, "{benchmark}", "{policy}"),
     priority: 70
     conda:
         "../../envs/analyse.yaml"

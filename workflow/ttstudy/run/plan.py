@@ -168,18 +168,26 @@ def stage(row: Mapping[str, Any]) -> str:
     return "search" if row["method"] in SEARCHES else "draw" if row["prm"] == "none" else "score"
 
 
+UNREAD = (1000, 8, 1500)
+"""Solutions of a labelled set that is not fetched yet, steps and characters of each: as in ProcessBench, about."""
+
+
 def _labelled(layout: Layout, name: str) -> Row:
     """Unpriced row of a labelled set, whose solutions every PRM reads once."""
     item, columns = layout.study.labelled[name], ["problem", "steps"]
     spec = labelled_spec(layout, name)
-    path = layout.root / spec.product
-    if path.exists():
-        frame = tables.read("labelled", path, columns)
-    elif isinstance(item, HubLabelled):
-        return _unread(name, item.solutions or UNREAD[0])
+    path, told = layout.root / spec.product, "labelled solutions"
+    if isinstance(item, HubLabelled) and not path.exists():
+        solutions, each, length = item.solutions or UNREAD[0], *UNREAD[1:]
+        steps, letters, told = [each] * solutions, solutions * length, "a set that is not fetched yet"
     else:
-        frame = read_labelled([*map(Path, spec.sources)], item.format, item.solutions)
-    letters = frame["problem"].str.len().sum() + frame["steps"].map(lambda steps: sum(map(len, steps))).sum()
+        frame = (
+            tables.read("labelled", path, columns)
+            if path.exists()
+            else read_labelled([*map(Path, spec.sources)], item.format, item.solutions)
+        )
+        steps = [len(steps) for steps in frame["steps"]]
+        letters = frame["problem"].str.len().sum() + frame["steps"].map(lambda steps: sum(map(len, steps))).sum()
     return {
         "benchmark": name,
         "policy": "none",
@@ -188,28 +196,8 @@ def _labelled(layout: Layout, name: str) -> Row:
         "responses": 0,
         "policy_tokens": 0.0,
         "prm_tokens": float(letters) / table()["expected"]["characters_per_token"],
-        "tokens_from": "labelled solutions",
-        "steps": [len(steps) for steps in frame["steps"]],
-    }
-
-
-UNREAD = (1000, 8, 1500)
-"""Solutions of a labelled set that is not fetched yet, steps and characters of each: as in ProcessBench, about."""
-
-
-def _unread(name: str, solutions: int) -> Row:
-    """Unpriced row of a labelled set of the hub that is not here yet."""
-    _, steps, letters = UNREAD
-    return {
-        "benchmark": name,
-        "policy": "none",
-        "method": "labelled",
-        "budget": 0,
-        "responses": 0,
-        "policy_tokens": 0.0,
-        "prm_tokens": solutions * letters / table()["expected"]["characters_per_token"],
-        "tokens_from": "a set that is not fetched yet",
-        "steps": [steps] * solutions,
+        "tokens_from": told,
+        "steps": steps,
     }
 
 

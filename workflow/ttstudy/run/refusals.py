@@ -6,8 +6,10 @@ from contextlib import suppress
 
 from ttstudy.dag.layout import Layout, jobs
 
-LOG = "{folder}/logs/{benchmark}/{policy}.examine.log"
-"""Log of a cell's examination, as its rule has it."""
+
+def log(folder: str, benchmark: str, policy: str) -> str:
+    """Log of a cell's examination."""
+    return f"{folder}/logs/{benchmark}/{policy}.examine.log"
 
 
 def since(layout: Layout, start: float) -> list[str]:
@@ -16,9 +18,9 @@ def since(layout: Layout, start: float) -> list[str]:
     for job in jobs(layout):
         if job.rule != "examine" or job.cell is None:
             continue
-        log = layout.root / LOG.format(folder=layout.folder, **job.cell._asdict())
+        path = layout.root / log(layout.folder, *job.cell)
         with suppress(OSError):
-            last = log.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
-            if log.stat().st_mtime >= start and last.startswith("error: "):
+            last = path.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+            if path.stat().st_mtime >= start and last.startswith("error: "):
                 found.append(last)
     return found
