@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from ttstudy.data import recorded
-from ttstudy.data.intake import SCORES
+from ttstudy.kinds.sources import SCORES
 
 _LONGEST_NAME = 54
 """Characters of a study's name that leave room for what is put behind it in names of benchmarks and policies."""

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,13 @@ from ttstudy.data.picking import pick, told
 from ttstudy.data.reading import BrokenRow, read
 from ttstudy.errors import StudyError
 from ttstudy.kinds.confidences import STORED
-from ttstudy.kinds.sources import SOURCES, Place, recognised
+from ttstudy.kinds.sources import SCORES, SOURCES, Place, by_text, recognised
+from ttstudy.study.intake import COLUMNS
 
 PLAIN = "plain"
 REQUIRED = ("problem", "answer", "response")
-NAMED = ("problem_id", "problem", "answer", "level", "subject", "sample", "response")
 OF_ONE = ("steps", "greedy", "tokens", "prompt_tokens", "logprob", "finish", *STORED)
 """Columns of a response, of which a row with a list of responses may have a list."""
-SCORES = "scores."
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +119,7 @@ def _of_source(form: str, row: Mapping[str, Any], place: Place) -> list[dict[str
 
 
 def _used(name: str, columns: Mapping[str, str]) -> bool:
-    if name in (*NAMED, *OF_ONE, "scores") or name.startswith(SCORES):
+    if name in (*COLUMNS, "scores") or name.startswith(SCORES):
         return name not in columns or columns[name] == name
     return any(path == name or path.startswith((f"{name}.", f"{name}[")) for path in columns.values())
 
@@ -130,7 +128,7 @@ def _mapped(row: Mapping[str, Any], columns: Mapping[str, str], place: Place) ->
     """A row's responses, its columns under our names."""
     found = dict(row)
     if columns:
-        known = [name for name in row if name in (*NAMED, *OF_ONE) or str(name).startswith(SCORES)]
+        known = [name for name in row if name in COLUMNS or str(name).startswith(SCORES)]
         found = {name: pick(row, columns.get(name, name)) for name in dict.fromkeys([*known, *columns])}
     if not place.typed:
         found = {name: _read(value) if _untold(name) else value for name, value in found.items()}
@@ -171,4 +169,4 @@ def _of_each(name: str, value: Any, count: int) -> Sequence[Any]:
 
 def named(problem: str) -> str:
     """The id of a problem of which a file tells none: the same for the same text, in every file."""
-    return "q-" + sha256(problem.encode("utf-8", "replace")).hexdigest()[:12]
+    return f"q-{by_text(problem)}"

@@ -47,7 +47,6 @@ RESPONSES = Limits()
 _BATCH = 256
 
 
-
 def read(files: Sequence[Path], limits: Limits = RESPONSES) -> Iterator[tuple[Place, Row | BrokenRow]]:
     """Rows of files in their order, each with its place; StudyError names a file that cannot be read."""
     for file in files:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ttstudy.data.intake import REQUIRED, SCORES, Account, Given, named, plain
+from ttstudy.data.intake import REQUIRED, Account, Given, named, plain
 from ttstudy.data.picking import columns as available
 from ttstudy.data.picking import told
 from ttstudy.data.reading import BrokenRow, read
@@ -32,7 +32,7 @@ from ttstudy.data.recorded_rows import checked
 from ttstudy.data.rows import same_id
 from ttstudy.errors import StudyError
 from ttstudy.kinds.confidences import STORED
-from ttstudy.kinds.sources import SOURCES, Place
+from ttstudy.kinds.sources import SCORES, SOURCES, Place
 
 if TYPE_CHECKING:
     from ttstudy.dag.specs.inputs import RecordedSpec

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from ttstudy.answers.gold import gold
-from ttstudy.data.intake import REQUIRED, SCORES
+from ttstudy.data.intake import REQUIRED
 from ttstudy.data.prompts import split_steps
 from ttstudy.data.reading import BrokenRow
 from ttstudy.data.rows import odd_id
 from ttstudy.kinds.confidences import STORED
+from ttstudy.kinds.sources import SCORES
 
 FINISHES = {
     **{name: name for name in ("eos", "stop", "length", "context")},

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from ttstudy.kinds.confidences import STORED
-from ttstudy.kinds.sources import SOURCES
+from ttstudy.kinds.sources import SCORES, SOURCES
 from ttstudy.study.fields import FILES, FREE, OneOf, RecordedPaths, Section
 
 COLUMNS = (
@@ -15,8 +15,6 @@ COLUMNS = (
     *("logprob", "finish", "level", "subject"),
     *STORED,
 )
-SCORES = "scores."
-
 
 def _columns(columns: dict[str, str]) -> dict[str, str]:
     """Columns of recorded responses, each at most once."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ttstudy.kinds.registry import collected
-from ttstudy.kinds.sources._source import Place, Row, Source
+from ttstudy.kinds.sources._source import SCORES, Place, Row, Source, by_text
 
-__all__ = ["SOURCES", "Place", "Row", "Source", "recognised"]
+__all__ = ["SCORES", "SOURCES", "Place", "Row", "Source", "by_text", "recognised"]
 
 SOURCES = collected(__name__, __path__, Source)
 """By name, in alphabetical order."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,11 @@ def need(row: Row, *names: str) -> None:
     for name in names:
         if row.get(name) is None:
             raise ValueError(f"no {name} (it has: {', '.join(map(str, list(row)[:12]))})")
+
+
+def by_text(problem: str) -> str:
+    """What tells a problem by its text alone: the same in every file, whatever the order of its rows."""
+    return sha256(problem.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 def texts(row: Row, name: str) -> list[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Any
 
-from ttstudy.kinds.sources._source import SCORES, Place, Row, Source, has, kept, need, texts
+from ttstudy.kinds.sources._source import SCORES, Place, Row, Source, by_text, has, kept, need, texts
 
 
 def _samples(row: Row, place: Place) -> Iterator[dict[str, Any]]:
@@ -14,7 +13,7 @@ def _samples(row: Row, place: Place) -> Iterator[dict[str, Any]]:
     responses = texts(row, "generation")
     told = next((row[name] for name in ("id", "problem_id", "unique_id") if row.get(name) not in (None, "")), None)
     # Seeds of one run hold the same problems, not always in the same order.
-    known = str(told) if told is not None else sha256(str(row["problem"]).encode("utf-8", "replace")).hexdigest()[:12]
+    known = str(told) if told is not None else by_text(str(row["problem"]))
     one = {"problem_id": known, "problem": row["problem"], "answer": row["expected_answer"]}
     one |= kept(row, tokens="num_generated_tokens", finish="finish_reason", level="level", subject="type")
     one |= kept(row, **{f"{SCORES}rm": "reward_model_score"})

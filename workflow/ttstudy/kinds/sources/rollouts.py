@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from hashlib import sha256
 from typing import Any
 
-from ttstudy.kinds.sources._source import SCORES, Place, Row, Source, has, kept, need, texts
+from ttstudy.kinds.sources._source import SCORES, Place, Row, Source, by_text, has, kept, need, texts
 
 _GOLD = ("gts", "ground_truth", "gt", "label", "labels", "answer")
 _TURN = re.compile(
@@ -26,7 +25,7 @@ def _samples(row: Row, place: Place) -> Iterator[dict[str, Any]]:
     prompt = str(row["input"])
     found = _TURN.search(prompt)
     problem = found[1] if found and found[1].strip() else prompt
-    one = {"problem_id": sha256(problem.encode("utf-8", "replace")).hexdigest()[:12], "problem": problem}
+    one = {"problem_id": by_text(problem), "problem": problem}
     one |= {"answer": gold, **kept(row, **{f"{SCORES}reward": "reward"})}
     for text in texts(row, "output"):
         yield {**one, "response": text}
