@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 import re
 import shutil
@@ -39,6 +40,25 @@ def copy_repository(target: Path, origin: Path = ROOT) -> Path:
 def smoke(**changes) -> dict:
     """The smoke study's configuration with top-level keys replaced."""
     return yaml.safe_load((ROOT / "workflow/studies/smoke.yaml").read_text()) | changes
+
+
+def recorded_study(root: Path, samples: int = 8) -> dict:
+    """A study of recorded responses of which the first is right, the second to `reference` alone, the others wrong."""
+    rows = []
+    for problem in range(4):
+        for sample in range(samples):
+            text = "\\boxed{1}" if sample == 2 else "\\boxed{2}" if sample % 2 else "The answer is 1."
+            rows.append({"problem_id": f"p{problem}", "problem": f"{problem}+1?", "answer": "1", "sample": sample,
+                         "response": text})  # fmt: skip
+    (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {
+        "study": "s",
+        "benchmarks": {"b": {"source": "recorded", "path": "rows.jsonl"}},
+        "policies": {"p": {"source": "recorded", "path": "rows.jsonl"}},
+        "budgets": {"majority": [1, 2, 6]},
+        "pilot_samples": 2,
+        "first_block": 6,
+    }
 
 
 def write(root: Path, config: dict, name: str = "study.yaml") -> Path:

@@ -16,7 +16,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests import paths
-from tests.studies import another_prm, copy_repository, environment, planned, smoke, snakemake, write
+from tests.studies import (
+    another_prm,
+    copy_repository,
+    environment,
+    planned,
+    recorded_study,
+    smoke,
+    snakemake,
+    write,
+)
 from ttstudy.dag import stamps, todo
 from ttstudy.dag.layout import jobs, open_layout
 from ttstudy.dag.specs import files as specs
@@ -124,25 +133,6 @@ def test_every_result_says_what_made_it(finished):
 # -- wrong numbers under a new label -----------------------------------------------------------------------------------
 
 
-def _recorded(root: Path, samples: int = 8) -> dict:
-    """A study of recorded responses of which the first is right, the second to `reference` alone, the others wrong."""
-    rows = []
-    for problem in range(4):
-        for sample in range(samples):
-            text = "\\boxed{1}" if sample == 2 else "\\boxed{2}" if sample % 2 else "The answer is 1."
-            rows.append({"problem_id": f"p{problem}", "problem": f"{problem}+1?", "answer": "1", "sample": sample,
-                         "response": text})  # fmt: skip
-    (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return {
-        "study": "s",
-        "benchmarks": {"b": {"source": "recorded", "path": "rows.jsonl"}},
-        "policies": {"p": {"source": "recorded", "path": "rows.jsonl"}},
-        "budgets": {"majority": [1, 2, 6]},
-        "pilot_samples": 2,
-        "first_block": 6,
-    }
-
-
 def _touch_by_name(root: Path) -> None:
     for order, path in enumerate(sorted(path for path in (root / "results").rglob("*") if path.is_file())):
         os.utime(path, (1_700_000_000 + order, 1_700_000_000 + order))
@@ -157,7 +147,7 @@ RELABELLED = (
 
 def _run(root: Path, change: dict) -> Path:
     copy_repository(root)
-    snakemake(root, write(root, _recorded(root) | change, "s.yaml"))
+    snakemake(root, write(root, recorded_study(root) | change, "s.yaml"))
     return root
 
 
@@ -178,7 +168,7 @@ def test_a_run_that_stopped_before_accuracy_shows_no_old_number_under_a_new_labe
     root = tmp_path / "clone"
     shutil.copytree(first, root, symlinks=True)
     for (change, until), fresh in zip(RELABELLED, anew, strict=True):
-        changed = write(root, _recorded(root) | change, "s.yaml")
+        changed = write(root, recorded_study(root) | change, "s.yaml")
         snakemake(root, changed, "--until", *until)
         _touch_by_name(root)
         if not records:

@@ -9,7 +9,6 @@ run: seconds on the wall and of CPU, workers' own included, and whether all tabl
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import resource
 import subprocess
@@ -22,30 +21,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow"), str(ROOT / "tests")]
 
-from tests.studies import command, copy_repository, environment, write  # noqa: E402
+from tests.studies import command, copy_repository, environment, recorded_study, write  # noqa: E402
 
 _PR_SET_CHILD_SUBREAPER = 36
-STUDY = {
-    "study": "s",
-    "benchmarks": {"b": {"source": "recorded", "path": "rows.jsonl"}},
-    "policies": {"p": {"source": "recorded", "path": "rows.jsonl"}},
-    "budgets": {"majority": [1, 2, 6]},
-    "pilot_samples": 2,
-    "first_block": 6,
-}
 
 
 def run(folder: Path, **variables: str) -> tuple[float, float, str]:
     root = copy_repository(folder)
-    rows = [
-        {"problem_id": f"p{problem}", "problem": f"{problem}+1?", "answer": "1", "sample": sample, "response": text}
-        for problem in range(4)
-        for sample, text in enumerate(["\\boxed{1}", "\\boxed{2}", "The answer is 1.", "None."] * 2)
-    ]
-    (root / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    study = recorded_study(root)
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     subprocess.run(
-        command(write(root, STUDY)), cwd=root, env=environment() | variables, check=True, capture_output=True
+        command(write(root, study)), cwd=root, env=environment() | variables, check=True, capture_output=True
     )
     wall = time.monotonic() - start
     try:
