@@ -2,10 +2,11 @@
 
 An answer that equals another problem's gold answer is a hit there. By itself it says little: small numbers are common,
 and weak policies give them everywhere. Two tests correct for that; each has a false-alarm rate of at most
-`FALSE_ALARM` in a pool, however weak its policy is.
+`FALSE_ALARM` in a pool, however weak its policy is, as long as its guesses are no likelier to be gold than not.
 
-- By text: a response that hits problem j and stands under i is held against the texts of both. Of pairs (i, j), each
-  counted once, at most half resemble j more where the response was written for i: a sign test.
+- By text: a response that hits problem j and stands under i is held against the words that one of the two has alone,
+  so that the first part of a longer problem is not nearer by being shorter. Of pairs (i, j), each counted once, at
+  most half resemble j more where the response was written for i: a sign test.
 - By answers alone, where gold answers are whole numbers: how common such a number is shows in the numbers beside it.
   A trial is a gold answer; it is won where other problems' responses give it more often than both its neighbours,
   by more than its own problem's do. At most half are won where answers are near a gold by accident: a sign test again.
@@ -19,7 +20,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import log
+from math import fsum, log
 
 FALSE_ALARM = 1e-5
 """Most pools in which a test sees other problems' responses that are not there."""
@@ -33,6 +34,11 @@ _UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff"
 """Letters of scripts that put no space between words: Thai, Kana, Han."""
 _WORD = re.compile(rf"[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
 _LEADING = re.compile(r"(-?\d{1,18})(?:\\text\{.*|\s.*)?", re.S)
+
+
+def _words(text: str) -> set[str]:
+    """Words of a text, without case."""
+    return set(_WORD.findall(text.casefold()))
 
 
 def bare(form: str) -> str:
@@ -78,7 +84,7 @@ class Hits:
         count = Counter(forms)
         self._distinct = {form: place for place, form in enumerate(forms) if form and count[form] == 1}
         self._known = set(forms)
-        self._words = [set(_WORD.findall(text.casefold())) for text in self.texts]
+        self._words = [_words(text) for text in self.texts]
         often = Counter(word for words in self._words for word in words)
         self._weight = {word: log(len(self.texts) / times) for word, times in often.items()}
         self._leaning: dict[tuple[int, int], list[float]] = defaultdict(list)
@@ -102,17 +108,26 @@ class Hits:
                 leaning.append(self._nearer(response, problem, there))
 
     def _nearer(self, response: str, own: int, other: int) -> float:
-        """How much more of the other problem's words a response has than of its own; words of the answers left out."""
-        said = set(_WORD.findall(response.casefold()))
+        """1 where a response has the other problem's wording, -1 where its own, 0 where the wording does not say.
+
+        Only words that one of the two has alone can tell: a text whose words lie within the other's never is nearer.
+        The other's must weigh more, and be a larger part of what is the other's alone; else it is not the other's.
+        """
+        said = _words(response)
         # What it answers with would speak for a problem that happens to name it.
-        said.difference_update(*(_WORD.findall(self.golds[place].casefold()) for place in (own, other)))
+        for place in (own, other):
+            said -= _words(self.golds[place])
+        mine, theirs = self._words[own] - self._words[other], self._words[other] - self._words[own]
+        if not mine or not theirs:
+            return 0.0
+        for_own, for_other = self._weigh(mine & said), self._weigh(theirs & said)
+        if not for_own and not for_other:
+            return 0.0
+        more = for_other > for_own and for_other * self._weigh(mine) > for_own * self._weigh(theirs)
+        return 1.0 if more else -1.0
 
-        def shared(place: int) -> float:
-            words = self._words[place]
-            whole = sum(self._weight[word] for word in words)
-            return sum(self._weight[word] for word in words & said) / whole if whole else 0.0
-
-        return shared(other) - shared(own)
+    def _weigh(self, words: set[str]) -> float:
+        return fsum(self._weight[word] for word in words)  # of a set, in whatever order
 
     def verdict(self) -> Verdict:
         """What the counted responses say together."""
