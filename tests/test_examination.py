@@ -372,12 +372,12 @@ def test_a_study_that_was_never_examined_is_and_nothing_but_its_report_runs_agai
 
 @pytest.mark.parametrize("clause", [" Then Ann loses 3 of them on the bus, how many remain?", " Find twice the sum."])
 def test_a_policy_that_ignores_what_a_longer_problem_adds_is_honest(clause):
-    """GSM-Symbolic's P1, or parts a and b: the answer of the shorter problem under the longer one is a plain mistake."""
+    """GSM-Symbolic's P1, or parts a and b: the shorter one's answer under the longer one is a plain mistake."""
     things = "apples books coins eggs pens cards shells toys boxes stamps".split()
     texts, golds, rows = [], [], []
     for number in range(60):
         thing, other = things[number % 10], things[(number // 10 + number + 3) % 10]
-        text = f"Bob number {number} has {number + 3} {thing} and buys {2 * number} {other}. How many {thing} and {other}?"
+        text = f"Bob {number} has {number + 3} {thing} and buys {2 * number} {other}. How many {thing} and {other}?"
         texts += [text, text + clause]
         golds += [str(1000 + 13 * number), str(5000 + 17 * number)]
         rows += [(2 * number, golds[-2], True), (2 * number + 1, golds[-2], False), (2 * number + 1, golds[-1], True)]
