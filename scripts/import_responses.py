@@ -47,6 +47,8 @@ def main() -> None:
     least, greedy = importers.counts(frame)
     print(f"{args.output}: {frame['problem_id'].nunique():,} problems, at least {least} samples of each;", end=" ")
     print(f"PRMs: {', '.join(kinds) or 'none'}; read as {account.form}")
+    for hint in account.hints:
+        print(f"note: {hint}")
     for why in account.left_out:
         print(f"left out: {why}")
     if args.study:

@@ -11,6 +11,7 @@ def step(spec: RecordedSpec, log_path: Path | None) -> None:
     """Read the files whole; a broken row too many stops here, before anything is made from the others."""
     frame, account = recorded.load([*map(Path, spec.sources)], recorded.given_by(spec))
     tables.write("recorded", frame, spec.outputs["output"], notes=account.notes())
+    steps.tell((f"{Path(next(iter(spec.sources))).name}: {hint}" for hint in account.hints), log_path)
     with steps.log(log_path) as log:
         if log is not None:
             sizes = frame.groupby("problem_id").size()

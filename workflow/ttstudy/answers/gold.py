@@ -10,7 +10,7 @@ from ttstudy.answers.extraction import find
 
 LONGEST = 600
 """Characters of a gold answer: a longer one is a solution, which needs a mark of where its answer is."""
-_SOLUTION = re.compile(r"^####[ \t]*(\S.*)$", re.M)
+_SOLUTION = re.compile(r"(?<!#)####(?!#)[ \t]*(\S(?:(?!####).)*)$", re.M)
 _OPTION = r"\(\s*{0}\s*\)(?:\s*\}})?\s*(.{{1,200}}?)\s*(?=\$?\s*(?:\\\w+\s*\{{\s*)?\(\s*[A-J]\s*\)|\n|$)"
 _LETTER = re.compile(r"(?:\\(?:text|textbf|mathrm)\s*\{\s*)?\(?\s*([A-J])\s*\)?[.:]?\s*\}?")
 

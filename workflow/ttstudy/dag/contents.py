@@ -73,7 +73,7 @@ def given(path: Path, key: str) -> Path:
 
 MOST_FILES = 200_000
 """Of a folder or pattern."""
-_DATA = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".eval", ".gz")
+_DATA = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".eval", ".gz", ".bz2", ".xz", ".zst")
 
 
 def found(root: Path, paths: str | Sequence[str], key: str) -> list[Path]:

@@ -17,7 +17,7 @@ import pandas as pd
 from ttstudy.answers.gold import gold
 from ttstudy.data.picking import columns as available
 from ttstudy.data.picking import pick, told
-from ttstudy.data.reading import PROBLEMS, BrokenRow, read
+from ttstudy.data.reading import PROBLEMS, BrokenRow, items, read
 from ttstudy.data.rows import odd_id, same_id
 from ttstudy.errors import StudyError
 from ttstudy.kinds.sources import Place
@@ -125,6 +125,8 @@ def read_rows(files: Path | Sequence[Path]) -> list[tuple[Place, dict[str, Any]]
         if isinstance(row, BrokenRow):
             raise StudyError(f"{place.file}: {place}: {row}")
         found.append((place, row))
+    if len(found) == 1 and (inner := items(found[0][1])):  # one object that only holds the rows
+        return [(Place(found[0][0].file, "item", number), item) for number, item in enumerate(inner, 1)]
     return found
 
 

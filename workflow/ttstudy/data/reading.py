@@ -1,4 +1,4 @@
-"""The one reader of files from outside: JSON lines, JSON arrays and objects, CSV, Parquet, zip logs, and gzip of each.
+"""The one reader of files from outside: JSON lines, JSON arrays and objects, CSV, Parquet, zip logs; packed ones too.
 
 What a file is, its content tells; only CSV is known by its name. Everything is bounded: lines, documents, tables, and
 what a packed file unpacks to.
@@ -6,14 +6,18 @@ what a packed file unpacks to.
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
+import io
 import json
+import lzma
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -45,6 +49,18 @@ PROBLEMS = Limits(line=10_000_000, table=1_000_000_000)
 RESPONSES = Limits()
 """Of a file of recorded responses, of which a row may hold hundreds."""
 _BATCH = 256
+_PACKED = {b"\x1f\x8b": ".gz", b"BZh": ".bz2", b"\xfd7zX": ".xz", b"\x28\xb5\x2f\xfd": ".zst"}
+"""What packed files begin with, and how they are named."""
+_OTHERS = {
+    b"ARRO": "an Arrow file; save it as Parquet",
+    b"\xff\xff\xff\xff": "an Arrow file; save it as Parquet",
+    b"\x80": "a pickle, which may run anything when it is read; save it as JSON lines or Parquet",
+    b"\x93NUM": "an array of numpy; save it as JSON lines or Parquet",
+    b"7z\xbc\xaf": "a 7z archive; unpack it first",
+    b"SQLi": "a database; save the table as CSV",
+}
+"""What files begin with that are not read, and what to do."""
+_ARCHIVES = (".tar", ".tgz")
 
 
 def read(files: Sequence[Path], limits: Limits = RESPONSES) -> Iterator[tuple[Place, Row | BrokenRow]]:
@@ -52,7 +68,7 @@ def read(files: Sequence[Path], limits: Limits = RESPONSES) -> Iterator[tuple[Pl
     for file in files:
         try:
             yield from _rows(file, limits)
-        except (EOFError, zlib.error, gzip.BadGzipFile):
+        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile):
             raise StudyError(f"{file}: is cut off or damaged; copy or download it again") from None
         except OSError as error:
             raise StudyError(f"{file}: cannot be read ({error.strerror or error})") from None
@@ -61,19 +77,42 @@ def read(files: Sequence[Path], limits: Limits = RESPONSES) -> Iterator[tuple[Pl
 def _rows(file: Path, limits: Limits) -> Iterator[tuple[Place, Row | BrokenRow]]:
     with file.open("rb") as stream:
         magic = stream.read(4)
+    name = file.name.lower()
+    packed = next((ending for begun, ending in _PACKED.items() if magic.startswith(begun)), "")
+    name = name.removesuffix(packed)
+    if other := next((what for begun, what in _OTHERS.items() if magic.startswith(begun)), None):
+        raise StudyError(f"{file}: {other}")
+    if name.endswith(_ARCHIVES):
+        raise StudyError(f"{file}: an archive of several files; unpack it first")
     if magic == b"PAR1" or file.suffix == ".parquet":
         yield from _parquet(file, limits)
     elif magic == b"PK\x03\x04":
         yield from _zip(file, limits)
     else:
-        packed = magic[:2] == b"\x1f\x8b"
-        name = file.name.removesuffix(".gz").lower()
-        with cast("IO[bytes]", gzip.open(file) if packed else file.open("rb")) as stream:
+        with _opened(file, packed) as stream:
             given = _Bounded(stream, file, limits)
             if name.endswith((".csv", ".tsv")):
                 yield from _csv(given, file, "\t" if name.endswith(".tsv") else ",")
             else:
                 yield from _json(given, file, name)
+
+
+def _opened(file: Path, packed: str) -> IO[bytes]:
+    """A file's bytes, unpacked as its ending says."""
+    if packed == ".zst":
+        import pyarrow as pa
+
+        return cast("IO[bytes]", io.BufferedReader(pa.input_stream(str(file), compression="zstd")))
+    opens: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    return cast("IO[bytes]", opens[packed](file) if packed else file.open("rb"))
+
+
+def items(row: Row) -> list[Row]:
+    """The objects of an object's one list of objects, or of an object by numbers, as programs wrap their rows."""
+    if all(str(key).isdigit() and isinstance(value, dict) for key, value in row.items()):
+        return list(row.values())
+    lists = [v for v in row.values() if isinstance(v, list) and v and all(isinstance(item, dict) for item in v)]
+    return lists[0] if len(lists) == 1 else []
 
 
 class _Bounded:
@@ -119,6 +158,8 @@ def _json(given: _Bounded, file: Path, name: str) -> Iterator[tuple[Place, Row |
         if line.lstrip()[:1] == b"[":
             yield from _array(given.whole(line), file)
             return
+        if line.lstrip()[:1] != b"{" and not name.endswith((".json", ".jsonl")):
+            raise StudyError(f"{file}: neither JSON nor Parquet; if it is a table, name it .csv or .tsv")
         row = _line(line)
         if isinstance(row, BrokenRow) and name.endswith(".json") and line.lstrip()[:1] == b"{":
             yield Place(file, "object", 1), _line(given.whole(line).encode("utf-8"))
@@ -214,7 +255,11 @@ def _csv(given: _Bounded, file: Path, delimiter: str) -> Iterator[tuple[Place, R
                 raise StudyError(f"{file}: line {given.number}: not UTF-8 text; save the file as UTF-8") from None
 
     csv.field_size_limit(given.limits.line)
-    rows = csv.reader(texts(), delimiter=delimiter, strict=True)
+    lines = texts()
+    first = next(lines, "")
+    # Spreadsheets of many countries write semicolons.
+    delimiter = max((delimiter, ";", "\t", "|"), key=first.count)
+    rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
         names = [name.strip() for name in next(rows, [])]
         if len(set(names)) < len(names):

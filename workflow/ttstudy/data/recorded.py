@@ -24,11 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ttstudy.data.intake import REQUIRED, Account, Given, named, plain
-from ttstudy.data.picking import columns as available
-from ttstudy.data.picking import told
-from ttstudy.data.reading import BrokenRow, read
-from ttstudy.data.recorded_rows import checked
+from ttstudy.data.copies import Copies
+from ttstudy.data.intake import PLAIN, Account, Given, named, of_task, plain
+from ttstudy.data.reading import BrokenRow
+from ttstudy.data.recorded_rows import checked, number, text_of
 from ttstudy.data.rows import same_id
 from ttstudy.errors import StudyError
 from ttstudy.kinds.confidences import STORED
@@ -61,8 +60,7 @@ def load(files: Path | Sequence[Path], given: Given = _ANYTHING) -> tuple[pd.Dat
     for place, content in plain(files, given, account):
         reading.take(place, content)
     rows, broken = reading.ended()
-    if not rows and broken:
-        _no_column(files, given, account)
+    reading.copies.refuse()
     if len(broken) > given.skip_broken or broken and not rows:
         raise StudyError(_message(files[0], broken, account.rows, given))
     if not rows:
@@ -83,12 +81,15 @@ class _Reading:
         self.given, self.account, self.several = given, account, several
         self.problems: dict[str, tuple[str, str, str]] = {}
         self.rows: list[tuple[str, dict[str, Any]]] = []
-        self.broken: list[tuple[int, str]] = []
+        self.broken: list[tuple[int, str, str]] = []
         self.seen: set[tuple[str, bool, int]] = set()
         self.next: dict[str, int] = {}
         self.prms: dict[str, None] = {}
         self.lacking: dict[str, list[int]] = {"problem_id": [], "sample": []}
         self.order = 0
+        self.copies = Copies(several)
+        self.first: dict[str, tuple[str, Path]] = {}
+        self.shared: set[str] = set()
 
     def _where(self, place: Place) -> str:
         return f"{place.file.name} row {place.number}" if self.several else f"row {place.number}"
@@ -100,7 +101,7 @@ class _Reading:
         try:
             if isinstance(content, BrokenRow):
                 raise content
-            lacking = self._filled(content)
+            lacking = self._filled(content, place)
             row, scores = checked(content, self.given.score_kinds, self.account.finishes)
             _known_problem(row, self.problems)
             key = (row["problem_id"], row["greedy"], row["sample"])
@@ -108,28 +109,45 @@ class _Reading:
                 what = "a second greedy response" if row["greedy"] else f"sample {row['sample']} again"
                 raise BrokenRow(f"{what} of problem {row['problem_id']!r}")
         except BrokenRow as error:
-            self.broken.append((self.order, f"{where}: {error}"))
+            self.broken.append((self.order, where, str(error)))
             return
         self.seen.add(key)
         self.next[row["problem_id"]] = self.next.get(row["problem_id"], 0) + (not row["greedy"])
         self.prms |= dict.fromkeys(scores)
+        if "sample" in lacking:
+            self.copies.add(place.file, row["problem_id"], row["response"])
         for name in lacking:
             self.lacking[name].append(len(self.rows))
         self.rows.append((where, row | {SCORES + name: values for name, values in scores.items()} | {"": self.order}))
 
-    def _filled(self, content: dict[str, Any]) -> list[str]:
+    def _filled(self, content: dict[str, Any], place: Place) -> list[str]:
         """Give a row the id and the number that it lacks; which it lacked."""
         lacking = []
+        if number(content.get("problem_id")):
+            content["problem_id"] = text_of(content, "problem_id")
         if content.get("problem_id") is None and isinstance(content.get("problem"), str):
             content["problem_id"] = named(content["problem"])
             lacking.append("problem_id")
+        self._apart(content, place)
         if content.get("sample") is None and content.get("greedy") is not True:
             content["sample"] = self.next.get(str(content.get("problem_id")), 0)
             lacking.append("sample")
         return lacking
 
+    def _apart(self, content: dict[str, Any], place: Place) -> None:
+        """Tell a problem by its text too where another file of a program has another one of its number: of a task."""
+        known, problem = content.get("problem_id"), content.get("problem")
+        if not self.several or self.account.form == PLAIN:
+            return
+        if not isinstance(known, str) or not isinstance(problem, str):
+            return
+        first, file = self.first.setdefault(known, (problem, place.file))
+        if problem != first and file != place.file:
+            self.shared.add(known)
+            content["problem_id"] = of_task(known, problem)
+
     def ended(self) -> tuple[list[dict[str, Any]], list[str]]:
-        """The rows that can be used, and what is wrong with the others, in the order of the files."""
+        """The responses that can be used, and a sentence on each row with others, in the order of the files."""
         out: dict[int, str] = {}
         for name, places in self.lacking.items():
             drawn = [index for index, (_, row) in enumerate(self.rows) if name != "sample" or not row["greedy"]]
@@ -141,9 +159,26 @@ class _Reading:
             if absent and not row["greedy"]:
                 out.setdefault(index, f"no {SCORES}{absent[0]}, which other rows have")
         late = ((self.rows[index], why) for index, why in out.items())
-        broken = self.broken + [(row[""], f"{where}: {why}") for (where, row), why in late]
+        broken = self.broken + [(row[""], where, why) for (where, row), why in late]
+        wrong: dict[str, dict[str, None]] = {}
+        for _, where, why in sorted(broken):
+            wrong.setdefault(where, {})[why] = None
         kept = [{k: v for k, v in row.items() if k} for i, (_, row) in enumerate(self.rows) if i not in out]
-        return kept, [why for _, why in sorted(broken)]
+        self._rename(kept)
+        return kept, [f"{where}: {', '.join(why)}" for where, why in wrong.items()]
+
+    def _rename(self, rows: list[dict[str, Any]]) -> None:
+        """Give problems whose numbers several tasks have the ids that `_apart` gave to the later ones."""
+        for row in rows:
+            if row["problem_id"] in self.shared:
+                row["problem_id"] = of_task(row["problem_id"], row["problem"])
+        for key, (known, problem, answer) in self.problems.items():
+            if known in self.shared:
+                self.problems[key] = of_task(known, problem), problem, answer
+        if self.shared:
+            what = f"{len(self.shared):,} numbers of problems mean different ones in different files"
+            self.account.hints.append(f"{what}, as of several tasks; they are told apart by their texts")
+        self.account.hints += self.copies.told()
 
 
 def _known_problem(row: Mapping[str, Any], problems: dict[str, tuple[str, str, str]]) -> None:
@@ -160,19 +195,6 @@ def _message(file: Path, broken: list[str], total: int, given: Given) -> str:
     more = f"; and {len(broken) - SHOWN:,} more" if len(broken) > SHOWN else ""
     skip = f" (more than skip_broken: {given.skip_broken})" if given.skip_broken else ""
     return f"{file}: {count}, so nothing was read{skip}; mend or remove {'; '.join(broken[:SHOWN])}{more}"
-
-
-def _no_column(files: Sequence[Path], given: Given, account: Account) -> None:
-    """StudyError where no row of files in the plain form has a column that every row must have."""
-    if account.form != "plain":
-        return
-    rows = [row for _, row in zip(range(100), (row for _, row in read(files)), strict=False)]
-    whole = [row for row in rows if isinstance(row, dict)]
-    for name in REQUIRED if whole else ():
-        theirs = given.columns.get(name, name)
-        if not any(theirs in row for row in whole) and not any(mark in theirs for mark in ".["):
-            what = f"no column {theirs!r} (it has: {told(available(whole))})"
-            raise StudyError(f"{files[0]}: {what}; map it with `columns: {{{name}: ...}}`")
 
 
 def _refuse_beams(files: Sequence[Path], frame: pd.DataFrame) -> None:

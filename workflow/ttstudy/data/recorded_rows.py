@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -18,13 +19,16 @@ from ttstudy.data.rows import odd_id
 from ttstudy.kinds.confidences import STORED
 from ttstudy.kinds.sources import SCORES
 
-FINISHES = {
-    **{name: name for name in ("eos", "stop", "length", "context")},
-    **dict.fromkeys(("end_turn", "eos_token", "stop_token", "<eos>"), "eos"),
-    **dict.fromkeys(("stop_sequence", "stop_str"), "stop"),
-    **dict.fromkeys(("max_tokens", "max_output_tokens", "max_new_tokens", "max_completion_tokens"), "length"),
-    **dict.fromkeys(("model_length", "model_context_window_exceeded"), "context"),
+_ENDS = {
+    "eos": "eos end_turn eos_token stop_token end_id endoftext complete completed finish finished",
+    "stop": "stop stop_sequence stop_str stop_string stop_word stop_words word",
+    "length": "length max_length max_len max_tokens max_output_tokens max_new_tokens max_completion_tokens "
+    "max_gen_tokens max_response_length token_limit max_token_limit limit length_limit length_capped truncated "
+    "truncation incomplete cut_off cutoff overlong",
+    "context": "context context_length context_length_exceeded context_window model_length max_model_len "
+    "max_context_length model_context_window_exceeded",
 }
+FINISHES = {word: end for end, words in _ENDS.items() for word in words.split()}
 """How a response ended, by the words of engines and APIs; all others (content_filter, abort ...) are not known here."""
 LONGEST_TEXT = 2_000_000
 """Characters of one text."""
@@ -38,7 +42,7 @@ def checked(
 
     `kinds`: see `intake.Given`. Ends of responses that are not known are counted in `finishes`.
     """
-    for name in ("problem_id", *REQUIRED):
+    for name in (*REQUIRED, "problem_id"):
         if _missing(content.get(name)):
             raise BrokenRow(f"no {name}")
     problem_id, problem, answer = _identity(content)
@@ -46,7 +50,7 @@ def checked(
     if not _missing(greedy) and not isinstance(greedy, bool | np.bool_):
         raise BrokenRow(f"greedy is {_shown(greedy)}, not true or false")
     greedy = False if _missing(greedy) else bool(greedy)
-    response = _text(content, "response")
+    response = text_of(content, "response")
     steps = content.get("steps")
     if _missing(steps):
         steps = split_steps(response)
@@ -59,8 +63,8 @@ def checked(
         "problem_id": problem_id,
         "problem": problem,
         "answer": answer,
-        "level": None if _missing(content.get("level")) else _text(content, "level"),
-        "subject": None if _missing(content.get("subject")) else _text(content, "subject"),
+        "level": None if _missing(content.get("level")) else text_of(content, "level"),
+        "subject": None if _missing(content.get("subject")) else text_of(content, "subject"),
         # One greedy response per problem, whatever its number.
         "sample": 0 if greedy else _count(content, "sample"),
         "greedy": greedy,
@@ -79,7 +83,7 @@ def _identity(content: Mapping[str, Any]) -> tuple[str, str, str]:
     listed = content["answer"]
     if isinstance(listed, list) and listed and all(isinstance(item, str | int | float) for item in listed):
         content = {**content, "answer": ", ".join(map(str, listed))}
-    problem_id, problem, answer = (_text(content, name) for name in ("problem_id", "problem", "answer"))
+    problem_id, problem, answer = (text_of(content, name) for name in ("problem_id", "problem", "answer"))
     for name, value in (("problem_id", problem_id), ("problem", problem), ("answer", answer)):
         if not value.strip():
             raise BrokenRow(f"{name} is empty")
@@ -95,9 +99,13 @@ def _identity(content: Mapping[str, Any]) -> tuple[str, str, str]:
 def _finish(value: Any, finishes: Counter[str]) -> str:
     if _missing(value):
         return "unknown"
+    if isinstance(value, Mapping):  # as SGLang tells it: {"type": "length", "length": 512}
+        value = value.get("type")
     if not isinstance(value, str):
         raise BrokenRow(f"finish is {_shown(value)}, not a text")
-    name = value.strip().lower()
+    # Enumerations print themselves: FinishReason.MAX_TOKENS, <FinishReason.LENGTH: 1>, FINISH_REASON_STOP.
+    name = re.sub(r"[\s-]+", "_", value.strip().strip("<>").split(":")[0].rpartition(".")[2].strip().lower())
+    name = name.removeprefix("finish_reason_")
     if name not in FINISHES and name not in ("", "unknown"):
         finishes[name[:40]] += 1
     return FINISHES.get(name, "unknown")
@@ -142,11 +150,10 @@ def scores_of(prm: str, values: Any, steps: int, kinds: Mapping[str, str] | None
         raise BrokenRow(f"{SCORES}{prm} has {len(values)} numbers, but an outcome has one for the whole response")
     if kind in ("probability", "logit") and len(values) != steps:
         raise BrokenRow(f"{SCORES}{prm} has {len(values)} numbers for {steps} steps{_instead(kind, values)}")
-    # A NaN fails these too.
+    if odd := [value for value in values if not abs(value) < GREATEST]:  # a NaN too
+        raise BrokenRow(f"{SCORES}{prm} has {_shown(odd[0])}, which is not a finite number")
     if kind == "probability" and (odd := [value for value in values if not 0 <= value <= 1]):
         raise BrokenRow(f"{SCORES}{prm} has {_shown(odd[0])}, which is not between 0 and 1{_instead(kind, values)}")
-    if odd := [value for value in values if not abs(value) < GREATEST]:
-        raise BrokenRow(f"{SCORES}{prm} has {_shown(odd[0])}, which is not a finite number")
     return [float(value) for value in values]
 
 
@@ -169,7 +176,8 @@ def number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _text(content: Mapping[str, Any], name: str) -> str:
+def text_of(content: Mapping[str, Any], name: str) -> str:
+    """A column as text, whole numbers without a point; BrokenRow where it is no text."""
     value = content[name]
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise BrokenRow(f"{name} is not a text")

@@ -45,7 +45,9 @@ class Source:
     Without `sample` a problem's responses are counted in the order in which they come.
     """
     same: str | None = None
-    """Of rows that differ in this column, only those are taken that have the first row's value: all hold the same."""
+    """Of a file's rows that differ in this column, only those like the first are taken: all hold the same."""
+    agree: str | None = None
+    """A column in which all rows of all files must agree: what differs in it was drawn from different policies."""
     may_be_searched: bool = False
     """Whether the program's searches write the same columns as its samples: beams are no independent samples."""
     version: int = 1
@@ -76,10 +78,17 @@ def texts(row: Row, name: str) -> list[str]:
 
 
 def each(row: Row, name: str, count: int, of: str) -> Sequence[Any] | None:
-    """A list with an entry for each of so many responses; None where the row has no list of this name."""
+    """A list with an entry for each of so many responses; None where the row has nothing of this name.
+
+    Of one response the entry may stand alone; ValueError where one entry stands for several responses.
+    """
     values = row.get(name)
-    if not isinstance(values, list):
+    if values is None:
         return None
+    if not isinstance(values, list):
+        if count > 1:
+            raise ValueError(f"{name} is one value for {count} {of}")
+        return [values]
     if len(values) != count:
         raise ValueError(f"{name} has {len(values)} entries for {count} {of}")
     return values

@@ -9,12 +9,33 @@ from typing import Any
 from ttstudy.kinds.sources._source import SCORES, Place, Row, Source, by_text, has, kept, need, texts
 
 _GOLD = ("gts", "ground_truth", "gt", "label", "labels", "answer")
-_TURN = re.compile(
-    r"(?:^|\n|<\|im_start\|>|<\|start_header_id\|>)(?:user|User|human|Human)(?:<\|end_header_id\|>)?:?\s*\n?(.*?)\s*"
-    r"(?:<\|im_end\|>|<\|eot_id\|>)?\s*(?:\n|<\|im_start\|>|<\|start_header_id\|>)(?:assistant|Assistant)\b.*$",
-    re.DOTALL,
-)
-"""The user's last turn of a prompt as a chat template wrote it, with its marks or with special tokens left out."""
+_CHATS = [
+    tuple(map(re.compile, marks))
+    for marks in (
+        (r"<\|im_start\|>user\s*\n", r"<\|im_start\|>assistant\b"),
+        (r"<\|start_header_id\|>user<\|end_header_id\|>", r"<\|start_header_id\|>assistant<\|end_header_id\|>"),
+        (r"<｜User｜>", r"<｜Assistant｜>"),
+        (r"<start_of_turn>user\s*\n", r"<start_of_turn>model\b"),
+        (r"<\|user\|>", r"<\|assistant\|>"),
+        (r"\[INST\]", r"\[/INST\]"),
+        # Templates whose special tokens were left out, with or without the line break that one of them had been.
+        (r"(?:^|\n|(?<=[.!?)\"'\w])(?=user\n\n))user\s*?\n", r"(?:^|\n|(?=assistant\s*$))assistant\s*?(?:\n|$)"),
+        (r"(?:^|\n|(?<=[.!?>)] ))(?:User|Human):|(?:^|\s|</s>)(?:USER|HUMAN):", r"(?:^|\s)(?:Assistant|ASSISTANT):"),
+        (r"(?:^|\n)### (?:Instruction|User|Question):", r"(?:^|\n)### (?:Response|Assistant|Answer):"),
+    )
+]
+"""What begins a user's and an assistant's turn, by chat template; the first of these that a prompt has is its own."""
+_ENDS = re.compile(r"\s*(?:<\|im_end\|>|<\|eot_id\|>|<end_of_turn>|<\|end\|>|</s>)?\s*$")
+
+
+def _asked(prompt: str) -> str:
+    """The user's last turn of a prompt as a chat template wrote it; a prompt without marks, or an empty turn, whole."""
+    for user, assistant in _CHATS:
+        begun = [found.end() for found in user.finditer(prompt)]
+        answered = [found.start() for found in assistant.finditer(prompt, begun[-1])] if begun else []
+        if answered:
+            return _ENDS.sub("", prompt[begun[-1] : answered[-1]]).strip() or prompt
+    return prompt
 
 
 def _samples(row: Row, place: Place) -> Iterator[dict[str, Any]]:
@@ -22,9 +43,7 @@ def _samples(row: Row, place: Place) -> Iterator[dict[str, Any]]:
     gold = next((row[name] for name in _GOLD if row.get(name) not in (None, "", [])), None)
     if gold is None:
         raise ValueError(f"no gold answer under {', '.join(_GOLD)}; name its column with `columns`")
-    prompt = str(row["input"])
-    found = _TURN.search(prompt)
-    problem = found[1] if found and found[1].strip() else prompt
+    problem = _asked(str(row["input"]))
     one = {"problem_id": by_text(problem), "problem": problem}
     one |= {"answer": gold, **kept(row, **{f"{SCORES}reward": "reward"})}
     for text in texts(row, "output"):
@@ -38,4 +57,5 @@ SOURCE = Source(
     "openrlhf/cli/batch_inference.py",
     recognises=lambda row: has(row, "input", "output") and any(name in row for name in (*_GOLD, "reward", "score")),
     samples=_samples,
+    agree="step",
 )

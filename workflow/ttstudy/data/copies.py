@@ -1,0 +1,51 @@
+"""Responses that are given twice: files that hold nothing but what another one has, and rows that are repeated."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from ttstudy.errors import StudyError
+
+LONG = 200
+"""Characters of a response from which two that are drawn are hardly ever one text."""
+_LEAST = 3
+"""Long responses of a file before it can be called a copy."""
+
+
+class Copies:
+    """Counts texts that are there twice, of responses that no number tells apart."""
+
+    def __init__(self, several: bool) -> None:
+        """`several`: whether there is more than one file."""
+        self.several, self.again = several, 0
+        self._seen: set[int] = set()
+        self._of: dict[Path, set[int]] = {}
+        self._long: Counter[Path] = Counter()
+
+    def add(self, file: Path, problem: str, response: str) -> None:
+        """A response without a number of its own, in the order of the files."""
+        key = hash((problem, response))
+        if len(response) >= LONG:
+            self._long[file] += 1
+            self.again += key in self._seen
+            self._seen.add(key)
+        if self.several:
+            self._of.setdefault(file, set()).add(key)
+
+    def refuse(self) -> None:
+        """StudyError where a file is a copy of another, or a part of it: it would count as samples of its own."""
+        files = [file for file in self._of if self._long[file] >= _LEAST]
+        for file in files:
+            for other in files:
+                if file != other and self._of[file] <= self._of[other]:
+                    raise StudyError(
+                        f"{file}: all its responses are in {other.name} too, word for word; give one of the two files"
+                    )
+
+    def told(self) -> list[str]:
+        """A sentence on rows that are repeated."""
+        if not self.again:
+            return []
+        what = "1 long response repeats" if self.again == 1 else f"{self.again:,} long responses repeat"
+        return [f"{what} an earlier one of the same problem word for word; each counts as a sample of its own"]
