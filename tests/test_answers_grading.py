@@ -99,7 +99,6 @@ BROKEN = [
 ]
 COSTLY = [
     r"\sum_{k=1}^{10^8} \frac{1}{k}",
-    r"\prod_{k=1}^{10^7}(k+\frac1k)",
     r"\int_0^1 e^{-x^2}\sin(x^3)\,dx",
 ]
 """Honest mathematics that a computer algebra system does not end: stopped by the limit on processor time."""
@@ -213,7 +212,7 @@ def test_a_worker_that_is_not_let_run_is_given_up_in_time_and_tried_again_in_a_b
 
 
 def test_a_check_over_its_time_is_recorded_and_the_batch_goes_on():
-    answers = [COSTLY[0], r"\sqrt{9}", COSTLY[2], "3", "4"]
+    answers = [COSTLY[0], r"\sqrt{9}", COSTLY[1], "3", "4"]
     grades = grade_table(*_tables(answers), seconds=1.0, workers=2)
     assert grades.status.tolist() == ["timed_out", "graded", "timed_out", "graded", "graded"]
     assert grades.correct.tolist() == [False, True, False, True, False]

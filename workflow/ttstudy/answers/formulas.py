@@ -1,24 +1,33 @@
-r"""The reader that turns tokens into expressions, by recursive descent."""
+r"""The reader that turns tokens into expressions of sympy, by recursive descent."""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
 
-from ttstudy.answers import expressions as ex
-from ttstudy.answers.tokens import DEEPEST, FUNCTIONS, GREEK, Token, Unread
+import sympy
+from sympy import Rational, pi
+
+from ttstudy.answers.algebra import Node, apply, checked, power
+from ttstudy.answers.tokens import CALLED, DEEPEST, GREEK, Token, Unread
+
+_NAMED = {r"\lfloor": "floor", r"\lceil": "ceiling", "|": "Abs", r"\vert": "Abs", r"\|": "Abs"}
+"""Functions that are written as brackets around their argument."""
+_CONSTANTS = {"e": sympy.E, "i": sympy.I}
+_FACTORS = {"frac", "sqrt", "pi", "binom", "lfloor", "lceil", "infty", "vert"} | CALLED | GREEK
+"""Commands that can begin a factor."""
+_BLOCK = 50
+"""Most digits of a repeating decimal's block."""
+_MIXED = re.compile(r"\\frac(?:\{(\d+)\}|(\d))(?:\{(\d+)\}|(\d))|(\d+)/(\d+)")
 
 
-def literal(text: str) -> Fraction:
+def literal(text: str) -> Rational:
     """Value of a number as typed (digits, a point, an exponent); raises `Unread` where it is too long."""
-    if len(text) > 3000:
-        raise Unread("too many digits")
     mantissa, _, exponent = text.lower().partition("e")
-    if exponent and abs(int(exponent[:9])) > 3000:
+    if len(text) > 3000 or exponent and abs(int(exponent[:9])) > 3000:
         raise Unread("too many digits")
-    whole, _, decimals = mantissa.partition(".")
-    value = Fraction(int((whole + decimals) or "0"), 10 ** len(decimals))
-    return value * Fraction(10) ** int(exponent) if exponent else value
+    value = Fraction(mantissa) * Fraction(10) ** int(exponent or 0)
+    return Rational(value.numerator, value.denominator)
 
 
 class Reader:
@@ -41,190 +50,173 @@ class Reader:
         self.at += 1
         return token
 
-    def all(self) -> ex.Node:
+    def taken(self, *texts: str) -> bool:
+        """Step over the token at hand if it is one of these."""
+        found = self.peek().text in texts and self.peek().kind != "end"
+        self.at += found
+        return found
+
+    def all(self) -> Node:
         """Whole of the tokens as one expression."""
-        if not self.tokens:
-            raise Unread("nothing")
-        try:
-            node = self.sum()
-        except (ZeroDivisionError, OverflowError, RecursionError) as error:
-            raise Unread(str(error)) from error
+        node = self.sum()
         if self.peek().kind != "end":
             raise Unread(f"unexpected {self.peek().text}")
-        return node
+        return checked(node)
 
-    def sum(self) -> ex.Node:
+    def sum(self) -> Node:
         """Terms joined by + and -."""
         self.depth += 1
         if self.depth > DEEPEST:
             raise Unread("too deep")
-        nodes = [self.term()]
-        while (mark := self.peek().text) in ("+", "-", r"\pm", r"\mp") and self.peek().kind in ("op", "cmd"):
-            self.take()
-            node = self.term()
-            nodes.append(ex.negate(node) if self._minus(mark) else node)
+        node = self.term()
+        while self.peek().text in ("+", "-", r"\pm", r"\mp"):
+            node += self.turned() * self.term()
         self.depth -= 1
-        return ex.add(*nodes)
+        return node
 
-    def _minus(self, mark: str) -> bool:
-        return mark == "-" or mark == r"\pm" and self.sign < 0 or mark == r"\mp" and self.sign > 0
-
-    def signed(self) -> ex.Node:
-        """Factor with its signs."""
-        negative = False
+    def turned(self) -> int:
+        """Sign that the signs at hand make together."""
+        sign = 1
         while (mark := self.peek().text) in ("+", "-", r"\pm", r"\mp"):
             self.take()
-            negative ^= self._minus(mark)
-        node = self.powered()
-        return ex.negate(node) if negative else node
+            sign *= {"+": 1, "-": -1, r"\pm": self.sign, r"\mp": -self.sign}[mark]
+        return sign
 
-    def term(self) -> ex.Node:
+    def signed(self) -> Node:
+        """Factor with its signs."""
+        sign = self.turned()
+        return sign * self.powered()
+
+    def term(self) -> Node:
         """Factors joined by times, over or nothing."""
         node = self.signed()
         while True:
-            mark = self.peek()
-            if mark.text in ("*", r"\cdot", r"\times"):
-                self.take()
-                node = ex.mul(node, self.signed())
-            elif mark.text in ("/", r"\div"):
-                self.take()
-                node = ex.divide(node, self.signed())
+            if self.taken("*", r"\cdot", r"\times"):
+                node *= self.signed()
+            elif self.taken("/", r"\div"):
+                node *= power(self.signed(), sympy.S.NegativeOne)
             elif self.starts_factor():
-                node = ex.mul(node, self.powered())
+                node *= self.powered()
             else:
                 return node
 
     def starts_factor(self) -> bool:
         """Say whether the token at hand can begin a factor that is written without a times sign."""
         token = self.peek()
-        if token.kind in ("symbol",):
-            return True
         if token.kind == "number":
             return self.tokens[self.at - 1].kind != "number"
         if token.text == "|":
             return not self.bars
-        if token.kind == "cmd":
-            name = token.text[1:]
-            return (
-                name in FUNCTIONS
-                or name in GREEK
-                or name in ("frac", "sqrt", "pi", "binom", "lfloor", "lceil", "infty", "operatorname", "vert")
-            )
-        return token.text in ("(", "{", "[")
+        known = token.kind == "cmd" and token.text[1:] in _FACTORS
+        return known or token.kind == "symbol" or token.text in ("(", "{", "[")
 
-    def powered(self) -> ex.Node:
-        """Atom with its exponent, factorial, percent."""
+    def powered(self) -> Node:
+        """Atom with its exponent, factorial, percent, degrees."""
         node = self.atom()
         while True:
-            mark = self.peek().text
-            if mark == "^":
-                self.take()
+            if self.taken("^"):
                 if self.peek().text in ("'", r"\prime"):
                     raise Unread("prime")
-                node = ex.power(node, self.argument(signed=True))
-            elif mark == "!":
-                self.take()
+                node = power(node, self.argument(signed=True))
+            elif self.taken("!"):
                 if self.peek().text == "!":
                     raise Unread("double factorial")
-                node = ex.function("factorial", node)
-            elif mark == r"\degree":
-                # An angle inside a formula, as in sin 30 degrees.
-                self.take()
-                node = ex.mul(node, ex.PI, ex.number(Fraction(1, 180)))
-            elif mark in ("%", r"\%"):
-                self.take()
-                node = ex.mul(node, ex.number(Fraction(1, 100)))
+                node = apply("factorial", node)
+            elif self.taken(r"\degree"):
+                node *= pi / 180  # an angle inside a formula, as in sin 30 degrees
+            elif self.taken("%", r"\%"):
+                node /= 100
             else:
                 return node
 
-    def argument(self, *, signed: bool = False, digit: bool = False) -> ex.Node:
+    def argument(self, *, signed: bool = False, digit: bool = False) -> Node:
         """Read what a command takes: a braced expression or one token (one digit where `digit`)."""
         if self.peek().text == "{":
             return self.group("{", "}")
         if signed and self.peek().text in ("-", "+"):
-            minus = self.take().text == "-"
-            node = self.argument()
-            return ex.negate(node) if minus else node
+            return self.turned() * self.argument()
         token = self.peek()
         if digit and token.kind == "number" and len(token.text) > 1:
             if not token.text.isdigit():
                 raise Unread("fraction without braces")
-            self.tokens = [
-                *self.tokens[: self.at],
-                *(Token("number", d) for d in token.text),
-                *self.tokens[self.at + 1 :],
-            ]
+            digits = [Token("number", one) for one in token.text]
+            self.tokens = [*self.tokens[: self.at], *digits, *self.tokens[self.at + 1 :]]
         return self.atom()
 
-    def group(self, opening: str, closing: str) -> ex.Node:
+    def group(self, opening: str, closing: str) -> Node:
         """Bracketed expression."""
         self.take(opening)
-        bars, self.bars = self.bars, 0
+        bars, self.bars = self.bars, int(opening == closing)
         node = self.sum()
         self.bars = bars
         self.take(closing)
         return node
 
-    def atom(self) -> ex.Node:
+    def atom(self) -> Node:
         """Number, symbol, bracket, root, fraction, function or absolute value."""
         token = self.peek()
+        name = token.text[1:]
         if token.kind == "number":
             return self.numeral()
-        if token.kind == "symbol":
-            self.take()
-            return ex.symbol(self.subscripted(token.text))
-        if token.text in ("(", "{"):
-            return self.group(token.text, ")" if token.text == "(" else "}")
-        if token.text == "[":
-            return self.group("[", "]")
-        if token.text in ("|", r"\vert", r"\|"):
-            self.take()
-            self.bars += 1
-            node = self.sum()
-            self.bars -= 1
-            self.take(token.text)
-            return ex.function("abs", node)
-        if token.kind != "cmd":
+        if token.text in ("(", "{", "["):
+            return self.group(token.text, {"(": ")", "{": "}", "[": "]"}[token.text])
+        if token.text in _NAMED:
+            closing = rf"\r{name[1:]}" if name in ("lfloor", "lceil") else token.text
+            return apply(_NAMED[token.text], self.group(token.text, closing))
+        if token.kind not in ("symbol", "cmd"):
             raise Unread(f"unexpected {token.text}")
         self.take()
-        name = token.text[1:]
+        if token.kind == "symbol":
+            return self.named(token.text)
         if name == "frac":
             above = self.argument(digit=True)
-            return ex.divide(above, self.argument(digit=True))
+            return above * power(self.argument(digit=True), sympy.S.NegativeOne)
         if name == "binom":
-            return ex.function("binom", self.argument(digit=True), self.argument(digit=True))
+            return apply("binomial", self.argument(digit=True), self.argument(digit=True))
         if name == "sqrt":
-            return self.root()
-        if name == "pi":
-            return ex.PI
-        if name == "infty":
-            return ex.symbol("infty")
-        if name in ("lfloor", "lceil"):
-            self.at -= 1
-            return ex.function(
-                "floor" if name == "lfloor" else "ceil", self.group(token.text, rf"\r{name[1:]}")
-            )
+            degree = self.group("[", "]") if self.peek().text == "[" else sympy.Integer(2)
+            return power(self.argument(), power(degree, sympy.S.NegativeOne))
+        if name in ("pi", "infty"):
+            return pi if name == "pi" else sympy.oo
         if name in GREEK:
-            return ex.symbol(self.subscripted(name))
-        if name in FUNCTIONS:
+            return self.named(name)
+        if name in CALLED:
             return self.applied(name)
         raise Unread(f"unknown command {token.text}")
 
-    def numeral(self) -> ex.Node:
+    def named(self, name: str) -> Node:
+        """A variable with its subscript, if it has one, or a constant."""
+        if not self.taken("_"):
+            return _CONSTANTS.get(name) or sympy.Symbol(name)
+        parts = []
+        if self.taken("{"):
+            while not self.taken("}"):
+                parts.append(self.take().text)
+        else:
+            parts = [self.take().text]
+        if not all(re.fullmatch(r"\w+", part) for part in parts):
+            raise Unread("subscript")
+        return sympy.Symbol(f"{name}_{{{''.join(parts)}}}")
+
+    def numeral(self) -> Node:
         """Read a number: plain, with repeating decimals, or mixed with a proper fraction."""
         token = self.take()
-        value = literal(token.text)
         decimals = token.text.partition(".")[2]
         if "." in token.text and (block := self.repeating(decimals)):
             if self.peek(-1).text == r"\ldots":
-                value = literal(token.text.removesuffix(block))
-                decimals = decimals.removesuffix(block)
-            return ex.number(value + Fraction(int(block), (10 ** len(block) - 1) * 10 ** len(decimals)))
-        if token.text.isdigit():
-            proper = self.proper_fraction()
-            if proper is not None:
-                return ex.number(value + proper)
-        return ex.number(value)
+                token, decimals = Token("number", token.text.removesuffix(block)), decimals.removesuffix(block)
+            return literal(token.text) + Rational(int(block), (10 ** len(block) - 1) * 10 ** len(decimals))
+        return literal(token.text) + (self.proper_fraction() if token.text.isdigit() else 0)
+
+    def proper_fraction(self) -> Node:
+        r"""Read the fraction of a mixed number, `\frac{1}{2}` or `1/2` after a whole number; 0 where there is none."""
+        for size in (2, 3, 5, 7):
+            found = _MIXED.fullmatch("".join(self.peek(k).text for k in range(size)))
+            above, below = (int(part) for part in found.groups() if part) if found else (0, 0)
+            if 0 < above < below:
+                self.at += size
+                return Rational(above, below)
+        return 0
 
     def repeating(self, decimals: str) -> str:
         r"""Digits that repeat for ever, "" where none do.
@@ -232,133 +224,61 @@ class Reader:
         Digits under a bar, between dots (`0.\dot{1}\dot{2}`), in brackets after the point (`0.(3)`), or the
         shortest block that stands twice at the end of the decimals before an ellipsis.
         """
-        mark = self.peek().text
-        if mark == r"\overline":
-            self.take()
+        if self.taken(r"\overline"):
             block = self.digits()
-        elif mark == r"\dot":
-            self.take()
+        elif self.taken(r"\dot"):
             block = self.digits()
             if self.peek().kind == "number" and self.peek(1).text == r"\dot":
                 block += self.take().text
-            if self.peek().text == r"\dot":
-                self.take()
+            if self.taken(r"\dot"):
                 block += self.digits()
-        elif mark == "(" and not decimals and self.peek(1).kind == "number" and self.peek(2).text == ")":
-            block = self.tokens[self.at + 1].text
-            self.at += 3
-        elif mark == r"\ldots":
-            self.take()
-            lengths = range(1, min(len(decimals) // 2, 50) + 1)
+        elif not decimals and self.peek(1).kind == "number" and self.peek(2).text == ")" and self.taken("("):
+            block = self.take().text
+            self.take(")")
+        elif self.taken(r"\ldots"):
+            lengths = range(1, min(len(decimals) // 2, _BLOCK) + 1)
             block = next((decimals[-k:] for k in lengths if decimals[-k:] == decimals[-2 * k : -k]), "x")
         else:
             return ""
-        if not block.isdigit() or len(block) > 50:
+        if not block.isdigit() or len(block) > _BLOCK:
             raise Unread("repeating decimals")
         return block
 
     def digits(self) -> str:
         """Digits in braces, or one number as it stands."""
-        if self.peek().text != "{":
+        if not self.taken("{"):
             return self.take().text
-        self.take()
         digits = self.take().text
         self.take("}")
         return digits
 
-    def proper_fraction(self) -> Fraction | None:
-        r"""Read the fraction of a mixed number, `\frac{1}{2}` or `1/2` after a whole number, else None."""
-        ahead = [self.peek(k) for k in range(7)]
-        texts = [token.text for token in ahead]
-        if texts[0] == r"\frac":
-            if texts[1] == "{" and texts[3:5] == ["}", "{"] and texts[6] == "}":
-                above, below, size = texts[2], texts[5], 7
-            elif texts[1].isdigit() and len(texts[1]) == 2:
-                above, below, size = texts[1][0], texts[1][1], 2
-            elif texts[1] == "{" and texts[3] == "}":
-                above, below, size = texts[2], texts[4], 5
-            elif texts[1].isdigit() and len(texts[1]) == 1 and texts[2] == "{" and texts[4] == "}":
-                above, below, size = texts[1], texts[3], 5
-            else:
-                above, below, size = texts[1], texts[2], 3
-        elif ahead[0].kind == "number" and texts[1] == "/":
-            above, below, size = texts[0], texts[2], 3
-        else:
-            return None
-        if (
-            not (above.isdigit() and below.isdigit())
-            or len(above + below) > 30
-            or not 0 < int(above) < int(below)
-        ):
-            return None
-        self.at += size
-        return Fraction(int(above), int(below))
-
-    def subscripted(self, name: str) -> str:
-        """Name of a variable with its subscript, if it has one."""
-        if self.peek().text != "_":
-            return name
-        self.take()
-        if self.peek().text == "{":
-            self.take()
-            parts = []
-            while self.peek().text != "}":
-                parts.append(self.take().text)
-            self.take("}")
-        else:
-            parts = [self.take().text]
-        if not all(re.fullmatch(r"\w+", part) for part in parts):
-            raise Unread("subscript")
-        return f"{name}_{{{''.join(parts)}}}"
-
-    def root(self) -> ex.Node:
-        """Square root, or the root whose degree stands in brackets."""
-        degree = ex.number(2)
-        if self.peek().text == "[":
-            degree = self.group("[", "]")
-        return ex.power(self.argument(), ex.divide(ex.ONE, degree))
-
-    def applied(self, name: str) -> ex.Node:
+    def applied(self, name: str) -> Node:
         """Return a function of its argument, with the exponent or base that may stand before it."""
-        base = exponent = None
-        if name == "log" and self.peek().text == "_":
-            self.take()
-            base = self.argument()
-        if self.peek().text == "^":
-            self.take()
-            exponent = self.argument(signed=True)
+        base = (self.argument(),) if name == "log" and self.taken("_") else ()
+        exponent = self.argument(signed=True) if self.taken("^") else sympy.S.One
         if self.peek().text == "(":
             argument = self.group("(", ")")
         else:
-            argument = self.powered_or_signed()
-            while self.starts_factor() and self.peek().text[1:] not in FUNCTIONS and self.peek().text != "(":
-                argument = ex.mul(argument, self.powered())
-            while self.peek().text == "/" and self.peek(1).kind == "number":
-                self.take()
-                argument = ex.divide(argument, self.powered())
-        if exponent == ex.number(-1) and name in ("sin", "cos", "tan", "cot", "sec", "csc"):
-            return ex.function(f"arc{name}", argument)
-        if name == "cis":
-            return ex.power(ex.E, ex.mul(ex.IMAGINARY, argument))
-        node = ex.function(name, argument) if base is None else ex.function("log", argument, base)
-        return node if exponent is None else ex.power(node, exponent)
-
-    def powered_or_signed(self) -> ex.Node:
-        """First factor of an argument without brackets; may have a minus."""
-        if self.peek().text == "-":
-            self.take()
-            return ex.negate(self.powered())
-        return self.powered()
+            argument = self.signed()
+            while self.starts_factor() and self.peek().text[1:] not in CALLED and self.peek().text != "(":
+                argument *= self.powered()
+            while self.peek().text == "/" and self.peek(1).kind == "number" and self.taken("/"):
+                argument /= self.powered()
+        if exponent == -1 and f"arc{name}" in CALLED:
+            return apply(f"arc{name}", argument)
+        return power(apply(name, argument, *base), exponent)
 
 
-def read(tokens: list[Token]) -> list[ex.Node]:
+def read(tokens: list[Token]) -> list[Node]:
     """Expressions that the tokens stand for: one, or two where there is a plus-minus; raises `Unread`."""
-    if any(token.text in (r"\pm", r"\mp") for token in tokens):
-        return [Reader(tokens, sign).all() for sign in (1, -1)]
-    return [Reader(tokens).all()]
+    signs = (1, -1) if any(token.text in (r"\pm", r"\mp") for token in tokens) else (1,)
+    try:
+        return [Reader(tokens, sign).all() for sign in signs]
+    except (ZeroDivisionError, OverflowError, RecursionError, TypeError) as error:
+        raise Unread(str(error)) from error
 
 
-def read_one(tokens: list[Token]) -> ex.Node:
+def read_one(tokens: list[Token]) -> Node:
     """The one expression that the tokens stand for; raises `Unread`."""
     nodes = read(tokens)
     if len(nodes) > 1:

@@ -16,9 +16,7 @@ from ttstudy.answers.cleaning import clean
 from ttstudy.answers.extraction import Found, find
 from ttstudy.answers.gold import gold as gold_answer
 from ttstudy.answers.gold import with_option
-from ttstudy.answers.keys import Keys, meet, plain_keys, same
-from ttstudy.answers.latex import show_number
-from ttstudy.answers.reading import simple
+from ttstudy.answers.verdicts import Keys, classes, meet, plain_keys, show_number, simple
 from ttstudy.answers.workers import SECONDS, Lost, Pool, shared
 
 if TYPE_CHECKING:
@@ -95,43 +93,6 @@ def canonical(answer: str) -> str:
     except Lost:
         return clean(answer)
     return forms[0]
-
-
-def classes(keys: Sequence[Keys]) -> list[int]:
-    """Class number of each answer, by its keys: 0, 1, ... in order of first appearance.
-
-    Answers with the same exact key are one class. A class whose answers leave something out (a unit, a name)
-    joins the one that states it, where just one does: then, and only then, is it clear what was left out. The
-    classes depend neither on the order of the answers nor on how many there are of each.
-    """
-    exact = sorted({key.exact for key in keys})
-    parent = {key: key for key in exact}
-
-    def root(key: str) -> str:
-        while parent[key] != key:
-            key = parent[key]
-        return key
-
-    partial = [key for key in exact if key.startswith("v:") and "?" in key]
-    for at, key in enumerate(partial):
-        for other in (key_ for key_ in exact if key_.startswith("v:") and (key_ not in partial[: at + 1])):
-            if same(key, other) and root(key) != root(other):
-                parent[max(root(key), root(other))] = min(root(key), root(other))
-    stated: dict[str, set[str]] = defaultdict(set)
-    for key in set(keys):
-        for loose in key.loose:
-            if loose in parent and root(loose) != root(key.exact):
-                stated[root(loose)].add(root(key.exact))
-    spoken = {key.exact: key for key in keys}
-    for bare, fuller in sorted(stated.items()):
-        full = sorted({root(key) for key in fuller})
-        # x = 90 and 90 degrees state different things of one answer; 15 cm and 15 in of two.
-        if all(meet(spoken[one], spoken[other]) for at, one in enumerate(full) for other in full[:at]):
-            for key in full:
-                if root(bare) != root(key):
-                    parent[root(bare)] = root(key)
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(root(key.exact), len(numbers)) for key in keys]
 
 
 def vote_classes(answers: Sequence[str]) -> list[int]:

@@ -1,141 +1,128 @@
 r"""From text to form: `parse` reads an answer, outermost structure first, and never fails.
 
-What it cannot read is `Opaque`. Lists, sets and brackets are read here; equations and inequalities in `relations`,
-units, currencies and bases in `quantities`, matrices in `matrices`, words in `wording`, expressions in `formulas`. Sets
-of numbers are worked out in `sets`.
+What it cannot read is opaque. Lists, sets, brackets and matrices are read here; equations and inequalities in
+`relations`, units, currencies and bases in `quantities`, words in `wording`, expressions in `formulas`.
 """
 
 from __future__ import annotations
 
 import re
-from fractions import Fraction
+from functools import lru_cache
 
-from ttstudy.answers import matrices, quantities, relations, wording
+import sympy
+
+from ttstudy.answers import algebra, forms, quantities, relations, wording
 from ttstudy.answers.cleaning import LONGEST, clean, trim
-from ttstudy.answers.forms import (
-    Bracket,
-    Form,
-    Inequality,
-    Items,
-    Matrix,
-    Named,
-    Opaque,
-    Ratio,
-    RealSet,
-    SetExpression,
-    Value,
-    value,
-)
+from ttstudy.answers.forms import Form
 from ttstudy.answers.formulas import read, read_one
-from ttstudy.answers.sets import can_be_empty, join
-from ttstudy.answers.tokens import RELATIONS, Token, Unread, closes, split_top, tokenize
+from ttstudy.answers.tokens import OPEN, RELATIONS, Token, TooLarge, Unread, closes, split_top, tokenize
+from ttstudy.answers.verdicts import Keys, plain_keys, simple
 
-OPENING = {"(": ")", "[": "]", r"\{": r"\}", r"\langle": r"\rangle"}
-THOUSANDS = re.compile(r"(?<![\d.,_])\d{1,3}(?:,\d{3})+(?![\d,])(?!\.\d*,)")
-PLAIN = re.compile(r"([+-]?)\s*(\d{1,3}(?:,\d{3})+|\d+)?(\.\d+)?\.?")
-SIMPLE = re.compile(r"([+-]?)\s*(?:\\frac\s*\{\s*([+-]?)\s*(\d+)\s*\}\s*\{\s*(\d+)\s*\}|(\d+)\s*/\s*(\d+))")
-TEXT_LEAD = re.compile(
+_THOUSANDS = re.compile(r"(?<![\d.,_])\d{1,3}(?:,\d{3})+(?![\d,])(?!\.\d*,)")
+_TEXT_LEAD = re.compile(
     r"\\text\s*\{\s*(?:about|approximately|exactly|all|[A-Za-z' ,]*(?:\b(?:is|are|equals|be)\s*:?|[A-Za-z]{2}:))\s*\}"
 )
-EXCEPT = re.compile(
+_EXCEPT = re.compile(
     r"(?:\\text\s*\{\s*)?all\s+real(?:s|\s+numbers|\s+values)?(?:\s+[a-z]\b)?\s*,?\s*(?:except|but|other than)"
     r"(?:\s+for)?(?:\s*\}|\b)\s*(.+)",
     re.I | re.S,
 )
-SUCH_THAT = re.compile(r"\\mid(?![A-Za-z])|(?<!\\)\|")
-REALS = RealSet(((None, None, False, False),))
+_SUCH_THAT = ("|", r"\mid", ":")
+_SET_OPERATIONS = {r"\cup": "cup", r"\cap": "cap", r"\setminus": "minus"}
+_MATRICES = tuple(rf"\begin{{{kind}matrix}}" for kind in ("v", "", "p", "b", "B", "small")) + (r"\begin{array}",)
+_UNFINISHED = (r"\text", r"\$", r"\ldots", "...", "?")
+"""Marks of a text that a larger system would read a part of."""
 
 
-def simple(text: str) -> Fraction | None:
-    """Exact value of a plain integer, decimal or fraction of integers, else None: most answers end here."""
-    if len(text) > 200:
-        return None
-    if (match := PLAIN.fullmatch(text)) and (match[2] or match[3]):
-        number = Fraction((match[2] or "0").replace(",", "") + (match[3] or ""))
-        return -number if match[1] == "-" else number
-    if match := SIMPLE.fullmatch(text):
-        above, below = match[3] or match[5], match[4] or match[6]
-        if int(below):
-            number = Fraction(int(above), int(below))
-            return -number if (match[1] == "-") != (match[2] == "-") else number
-    return None
+def keys_of(answer: str) -> Keys:
+    """Keys of an answer as written."""
+    return plain_keys(answer) or parse(answer).keys
 
 
+def canonical(answer: str) -> str:
+    """One text for all spellings that the rules of form decide to be equal; the form of a form is itself."""
+    shown = answer
+    for _ in range(5):
+        before, shown = shown, parse(shown).shown
+        if len(shown) > LONGEST:
+            # Written out it would be too long to be read again: such an answer is its own spelling.
+            return clean(before)
+        if shown == before:
+            break
+    return shown
+
+
+@lru_cache(maxsize=500)
 def parse(answer: str) -> Form:
-    """Form of an answer as written; never raises, and takes bounded time."""
+    """Form of an answer as written; never raises."""
     text = clean(answer)
     if (number := simple(text)) is not None:
-        return value(number)
+        return forms.number(number)
     if len(text) > LONGEST:
-        return Opaque(text)
+        return forms.opaque(text)
     try:
         return structure(text)
-    except (ValueError, LookupError, ArithmeticError, RecursionError, StopIteration):
+    except TooLarge:
+        return forms.opaque(text)
+    except (ValueError, LookupError, ArithmeticError, RecursionError, TypeError, AttributeError, NotImplementedError):
         # Whatever goes wrong in reading says the same: this is not an answer that the rules read.
+        if (found := wording.phrase(text)) is not None:
+            return found
+        if _for_library(text) and (node := algebra.library(text)) is not None:
+            return forms.value(node)
         if text.startswith(r"\{"):
-            text = SUCH_THAT.sub(":", text)
-        return wording.phrase(text) or Opaque(re.sub(r" (?=\W)|(?<=\W) ", "", text))
+            text = re.sub(r"\\mid(?![A-Za-z])|(?<!\\)\|", ":", text)
+        return forms.opaque(re.sub(r" (?=\W)|(?<=\W) ", "", text))
+
+
+def _for_library(text: str) -> bool:
+    """Say whether text that our rules do not read may be mathematics for a larger system: no words in it."""
+    if len(text) > 300 or text.count("{") > 60 or any(mark in text for mark in _UNFINISHED):
+        return False
+    bare = re.sub(r"\\[A-Za-z]+", " ", text)
+    return not re.search(r"[A-Za-z]{3}", bare) and bool(re.search(r"[\dA-Za-z]", bare)) and "\\" in text
 
 
 def structure(text: str) -> Form:
     """Form of a cleaned text; raises `Unread`."""
-    if not text:
-        raise Unread("nothing")
     if (known := wording.fixed(text)) is not None:
         return known
-    if but := EXCEPT.fullmatch(text):
-        return join("minus", [REALS, _bare(structure(but[1].removesuffix("}") if "{" not in but[1] else but[1]))])
-    if (lead := TEXT_LEAD.match(text)) and lead.end() < len(text):
+    if but := _EXCEPT.fullmatch(text):
+        rest = structure(but[1].removesuffix("}") if "{" not in but[1] else but[1])
+        return relations.join("minus", [forms.real_set(sympy.S.Reals), rest])
+    if (lead := _TEXT_LEAD.match(text)) and lead.end() < len(text):
         text = trim(text[lead.end() :])
-    if (words := wording.worded(text, parse, structure)) is not None:
-        return words
-    if (choice := wording.choice(text, parse)) is not None:
-        return choice
-    return compose(tokenize(_without_thousands_marks(text)))
+    found = wording.worded(text, parse, structure) or wording.choice(text, parse)
+    return found or compose(tokenize(_without_thousands_marks(text)))
 
 
 def _without_thousands_marks(text: str) -> str:
     r"""Text without the commas of `26,000`, but for those in brackets, which stand between the items there."""
-    if "," not in text:
-        return text
     kept, depth = [], 0
     for piece in re.split(r"(\\?[(\[{]|\\?[)\]}])", text):
         # Plain braces only group: `\frac{20,000}{3}`.
-        if piece in ("(", "[", r"\{", r"\[", r"\("):
-            depth += 1
-        elif piece in (")", "]", r"\}", r"\]", r"\)"):
-            depth = max(depth - 1, 0)
-        kept.append(piece if depth else THOUSANDS.sub(lambda match: match[0].replace(",", ""), piece))
+        depth = max(depth + (piece in ("(", "[", r"\{")) - (piece in (")", "]", r"\}")), 0)
+        kept.append(piece if depth else _THOUSANDS.sub(lambda match: match[0].replace(",", ""), piece))
     return "".join(kept)
 
 
 def compose(tokens: list[Token]) -> Form:
     """Form of tokens, outermost structure first; raises `Unread`."""
-    if not tokens:
-        raise Unread("nothing")
     while len(tokens) > 1 and tokens[0].text in ("=", r"\approx", r"\equiv", ":"):
         tokens = tokens[1:]
-    if (items := _listed(tokens)) is not None:
-        return items
-    if (related := relations.related(tokens, compose)) is not None:
-        return related
-    if (joined := _joined(tokens)) is not None:
-        return joined
-    return _single(tokens)
+    if not tokens:
+        raise Unread("nothing")
+    return _listed(tokens) or relations.related(tokens, compose) or _joined(tokens) or _single(tokens)
 
 
-def _is_comma(token: Token) -> bool:
-    return (
-        token.text in (",", ";")
-        and token.kind == "op"
-        or token.kind == "text"
-        and token.text.lower().strip(" ,") in ("and", "or")
-    )
+def _comma(token: Token) -> bool:
+    return token.text in (",", ";") and token.kind == "op"
 
 
 def _listed(tokens: list[Token]) -> Form | None:
     """Items between commas, "and", "or"."""
-    pieces = split_top(tokens, _is_comma)
+    words = ("and", "or")
+    pieces = split_top(tokens, lambda t: _comma(t) or t.kind == "text" and t.text.lower().strip(" ,") in words)
     if len(pieces) == 1:
         return None
     marks = [mark.text.lower().strip(" ,") for _, mark in pieces if mark]
@@ -143,23 +130,21 @@ def _listed(tokens: list[Token]) -> Form | None:
     if len(parts) == 1:
         return compose(parts[0])
     unequal = _unequal(parts)
-    forms = [compose(part) for part in unequal or parts]
-    if all(isinstance(form, RealSet | SetExpression | Inequality) or _set_like(form) for form in forms) and any(
-        isinstance(_bare(form), RealSet | SetExpression) for form in forms
-    ):
-        names = {form.name for form in forms if isinstance(form, Named)}
-        parts_of = [_bare(form) for form in forms]
-        joint = "cap" if unequal or "and" in marks and "or" not in marks else "cup"
-        if "or" not in marks and all(map(_set_like, forms)) and not can_be_empty(parts_of):
+    found = [compose(part) for part in unequal or parts]
+    names = {form.name for form in found if form.kind == "named"}
+    sets = [form.bare.kind == "set" for form in found]
+    if any(sets) and all(held or form.kind == "inequality" for held, form in zip(sets, found, strict=True)):
+        both = unequal or "and" in marks and "or" not in marks
+        if "or" not in marks and all(form.kind == "named" for form in found):
             # x > 0, x < 5: all hold, unless nothing satisfies them all (x < 2, x > 3).
-            joint = "cap"
-        joined = join(joint, parts_of)
-        return Named(names.pop(), joined) if len(names) == 1 else joined
-    if set(marks) == {"and"} and (whole := quantities.sum_of_units(forms)) is not None:
+            both = both or not relations.can_be_empty(found)
+        joined = relations.join("cap" if both else "cup", found)
+        return forms.named(names.pop(), joined) if len(names) == 1 else joined
+    if set(marks) == {"and"} and (whole := quantities.sum_of_units(found)) is not None:
         return whole
-    if "or" in marks and len({form.name.partition("_")[0] for form in forms if isinstance(form, Named)}) > 1:
+    if "or" in marks and len({name.partition("_")[0] for name in names}) > 1:
         raise Unread("one of several names")
-    return _same_names(forms)
+    return _same_names(found)
 
 
 def _unequal(parts: list[list[Token]]) -> list[list[Token]] | None:
@@ -171,104 +156,102 @@ def _unequal(parts: list[list[Token]]) -> list[list[Token]] | None:
     return [part if r"\ne" in row else [*start, *part] for part, row in zip(parts, texts, strict=True)]
 
 
-def _bare(form: Form) -> Form:
-    return form.form if isinstance(form, Named) else form
+def _flat(found: list[Form]) -> tuple[Form, ...]:
+    """Forms with the items of bare lists among them in their place."""
+    lists = [form.inner if form.kind == "items" and not form.braced else (form,) for form in found]
+    return tuple(item for part in lists for item in part)
 
 
-def _set_like(form: Form) -> bool:
-    return isinstance(form, Named) and isinstance(form.form, RealSet | SetExpression)
-
-
-def _same_names(forms: list[Form]) -> Form:
+def _same_names(found: list[Form]) -> Form:
     """`x = 1, x = 2` and `x = 1, 2` are the values 1, 2 of x; values of several names are a tuple of them."""
-    names = [form.name for form in forms if isinstance(form, Named)]
-    flat: list[Form] = []
-    for form in forms:
-        inner = _bare(form) if len(set(names)) <= 1 else form
-        flat += inner.items if isinstance(inner, Items) and not inner.braces else [inner]
-    if names and len(set(names)) == 1 and (len(names) == len(forms) or isinstance(forms[0], Named)):
-        return Named(names[0], Items(tuple(flat), braces=False))
-    return Items(tuple(flat), braces=False)
-
-
-SET_OPERATIONS = {r"\cup": "cup", r"\cap": "cap", r"\setminus": "minus"}
+    names = [form.name for form in found if form.kind == "named"]
+    flat = _flat([form.bare if len(set(names)) <= 1 else form for form in found])
+    if len(set(names)) == 1 and (len(names) == len(found) or found[0].kind == "named"):
+        return forms.named(names[0], forms.items(flat))
+    return forms.items(flat)
 
 
 def _joined(tokens: list[Token]) -> Form | None:
-    """Unions, intersections and differences, from left to right."""
-    # A minus before a brace takes a set away.
+    """Unions, intersections and differences, from left to right; a minus before a brace takes a set away."""
+    after = [*(token.text for token in tokens[1:]), ""]
+    minus = Token("cmd", r"\setminus")
     tokens = [
-        Token("cmd", r"\setminus") if token.text == "-" and at and after.text == r"\{" else token
-        for at, (token, after) in enumerate(zip(tokens, [*tokens[1:], Token("end", "")], strict=True))
+        minus if token.text == "-" and at and after[at] == r"\{" else token for at, token in enumerate(tokens)
     ]
-    pieces = split_top(tokens, lambda token: token.text in SET_OPERATIONS)
+    pieces = split_top(tokens, lambda token: token.text in _SET_OPERATIONS)
     if len(pieces) == 1:
         return None
     result = compose(pieces[0][0])
     for (_, mark), (piece, _) in zip(pieces, pieces[1:], strict=False):
-        assert mark is not None
-        result = join(SET_OPERATIONS[mark.text], [result, compose(piece)])
+        result = relations.join(_SET_OPERATIONS[mark.text if mark else ""], [result, compose(piece)])
     return result
 
 
 def _single(tokens: list[Token]) -> Form:
     """A form with no comma, relation or set operation outside brackets."""
     texts = [token.text for token in tokens]
-    first, last = tokens[0], tokens[-1]
-    if texts in ([r"\emptyset"], [r"\{", r"\}"]):
-        return Items((), braces=True)
-    if texts == [r"\mathbb{R}"]:
-        return REALS
+    if texts in ([r"\emptyset"], [r"\{", r"\}"], [r"\mathbb{R}"]):
+        return forms.real_set(sympy.S.Reals if texts == [r"\mathbb{R}"] else sympy.S.EmptySet)
     if all(token.kind == "text" for token in tokens):
-        words = wording.worded(rf"\text{{{' '.join(token.text for token in tokens)}}}", parse, structure)
+        words = wording.worded(rf"\text{{{' '.join(texts)}}}", parse, structure)
         if words is not None:
             return words
-    if len(tokens) > 5 and texts[-2:] == ["^", "T"] and first.text in "([" and closes(tokens[:-2]):
-        inner = [piece for piece, _ in split_top(tokens[1:-3], _is_comma)]
-        if len(inner) > 1:
-            return Matrix(tuple((read_one(piece),) for piece in inner))
-    if first.text in OPENING and closes(tokens) and last.text in (")", "]", r"\}", r"\rangle"):
-        bracket = _bracketed(tokens)
-        if bracket is not None:
-            return bracket
-    if (matrix := matrices.matrix(tokens)) is not None:
-        return matrix
-    if (based := quantities.based(tokens)) is not None:
-        return based
-    if (quantity := quantities.quantity(tokens, _single)) is not None:
-        return quantity
+    readers = (_bracketed, _matrix, quantities.based, lambda part: quantities.quantity(part, _single))
+    if (found := next((form for reader in readers if (form := reader(tokens)) is not None), None)) is not None:
+        return found
     if ":" in texts:
-        parts = split_top(tokens, lambda token: token.text == ":")
-        return Ratio(tuple(read_one(part) for part, _ in parts))
-    nodes = read(tokens)
-    if len(nodes) == 1 or nodes[0] == nodes[1]:
-        return Value(nodes[0])
-    return Items(tuple(Value(node) for node in nodes), braces=False)
+        return forms.ratio([read_one(part) for part, _ in split_top(tokens, lambda token: token.text == ":")])
+    nodes = list(dict.fromkeys(read(tokens)))
+    return forms.value(nodes[0]) if len(nodes) == 1 else forms.items(tuple(map(forms.value, nodes)))
 
 
 def _bracketed(tokens: list[Token]) -> Form | None:
     opening, closing, inner = tokens[0].text, tokens[-1].text, tokens[1:-1]
-    pieces = [piece for piece, _ in split_top(inner, lambda token: token.text in (",", ";") and token.kind == "op")]
-    if opening == r"\{" and closing == r"\}":
-        if any(token.text in ("|", r"\mid", ":") for token in inner):
-            bar = next(at for at, token in enumerate(inner) if token.text in ("|", r"\mid", ":"))
-            return compose(inner[bar + 1 :])
-        if len(pieces) == 1 and any(RELATIONS.get(token.text, "=") not in ("=", "in") for token in inner):
-            return compose(inner)
-        flat: list[Form] = []
-        for piece in pieces:
-            form = compose(piece)
-            flat += form.items if isinstance(form, Items) and not form.braces else [form]
-        return Items(tuple(flat), braces=True)
-    if len(pieces) == 1:
-        if inner and inner[0].text in OPENING and closes(inner) and len(inner) > 3:
-            return compose(inner)
-        if any(token.text in RELATIONS or token.text in SET_OPERATIONS for token in inner):
-            return compose(inner)
+    if opening not in ("(", "[", r"\{", r"\langle") or not closes(tokens):
         return None
-    items = tuple(compose(piece) for piece in pieces)
-    if opening == r"\langle":
-        opening, closing = "<", ">"
-    if opening == "[" and closing == "]" and len(items) != 2:
-        return Items(items, braces=False)
-    return Bracket(opening, closing, items)
+    texts = [token.text for token in inner]
+    pieces = [piece for piece, _ in split_top(inner, _comma)]
+    if opening == r"\{":
+        bar = next((at for at, text in enumerate(texts) if text in _SUCH_THAT), None)
+        if bar is not None:
+            return compose(inner[bar + 1 :])
+        if len(pieces) == 1 and any(RELATIONS.get(text, "=") not in ("=", "in") for text in texts):
+            return compose(inner)
+        return forms.items(_flat([compose(piece) for piece in pieces]), braces=True)
+    if len(pieces) == 1:
+        # Brackets around brackets, a relation or an operation on sets say nothing.
+        nested = len(inner) > 3 and inner[0].text in OPEN and inner[0].text != "{" and closes(inner)
+        return compose(inner) if nested or any(text in RELATIONS or text in _SET_OPERATIONS for text in texts) else None
+    found = tuple(compose(piece) for piece in pieces)
+    if opening == "[" and closing == "]" and len(found) != 2:
+        return forms.items(found)
+    return forms.bracket("<", ">", found) if opening == r"\langle" else forms.bracket(opening, closing, found)
+
+
+def _matrix(tokens: list[Token]) -> Form | None:
+    """A matrix with the factor before it, transposed or not, a column `(3,4)^T`, or a determinant."""
+    if len(tokens) > 2 and tokens[-2].text == "^" and tokens[-1].text in ("T", r"\top"):
+        if tokens[0].text in ("(", "[") and closes(tokens[:-2]) and len(parts := split_top(tokens[1:-3], _comma)) > 1:
+            return forms.matrix(sympy.Matrix([read_one(part) for part, _ in parts]))
+        form = _matrix(tokens[:-2])
+        return forms.matrix(form.inner.T) if form and form.kind == "matrix" else None
+    if tokens[0].text + tokens[-1].text in ("()", "[]") and len(tokens) > 3 and tokens[1].text in _MATRICES:
+        tokens = tokens[1:-1]
+    start = next((at for at, token in enumerate(tokens) if token.kind == "env"), None)
+    if start is None:
+        return None
+    before = [token for token in tokens[:start] if token.text not in (r"\cdot", r"\times")]
+    inner = tokens[start + 1 : -1]
+    if tokens[start].text not in _MATRICES or tokens[-1].kind != "env" or any(token.kind == "env" for token in inner):
+        raise Unread("environment")
+    factor = read_one([*before, Token("number", "1")] if before and before[-1].text == "-" else before) if before else 1
+    if tokens[start].text == r"\begin{array}" and inner[0].text == "{":
+        inner = inner[[token.text for token in inner].index("}") + 1 :]
+    rows = [piece for piece, _ in split_top(inner, lambda token: token.text == "\\\\") if piece]
+    cells = [[read_one(cell) for cell, _ in split_top(row, lambda token: token.text == "&")] for row in rows]
+    found = factor * sympy.Matrix(cells)
+    if tokens[start].text != r"\begin{vmatrix}":
+        return forms.matrix(found)
+    if found.rows > 4:
+        raise Unread("determinant")
+    return forms.value(factor * sympy.Matrix(cells).det())

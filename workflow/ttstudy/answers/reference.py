@@ -12,16 +12,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from functools import lru_cache
 
-from ttstudy.answers import values
 from ttstudy.answers.cleaning import LONGEST
-from ttstudy.answers.formulas import read
-from ttstudy.answers.keys import same
 from ttstudy.answers.patterns import PLAIN as NUMBER
-from ttstudy.answers.tokens import tokenize
 from ttstudy.answers.units import UNITS
+from ttstudy.answers.verdicts import same
 
 STEP_MARK = "ки"
 PHRASES = ("he answer is", "final answer is", "答案是")
@@ -212,27 +208,22 @@ def leading(text: str) -> str:
     return re.sub(r"(\d)\\frac", r"\1 \\cdot \\frac", part)
 
 
-def value(text: str, fallback: Callable[[str], str | None] | None = None) -> str:
+def value(text: str) -> str:
     """Text that is the same for normalised answers of equal value, `t:` and the text itself where it has none.
 
-    Our own reader takes nearly all; `fallback`, a computer algebra system, reads the rest. Raises `Undecided`
-    where more than exact arithmetic is needed and there is no fallback.
+    For a worker. Our own reader takes nearly all; a computer algebra system, the one of the official code, the rest.
     """
+    from ttstudy.answers import algebra, formulas, tokens
+
     part = leading(text)
     if len(part) > LONGEST:
         return f"t:{text}"
     try:
-        nodes = read(tokenize(part))
+        (node,) = formulas.read(tokens.tokenize(part))
     except (ValueError, LookupError, ArithmeticError, RecursionError):
-        nodes = []
-    if len(nodes) != 1:
-        if fallback is None:
-            raise values.Undecided
-        return fallback(part) or f"t:{text}"
-    try:
-        return values.sample(nodes[0], numeric=fallback is not None)
-    except (OverflowError, ValueError):
-        return f"t:{text}"
+        node = algebra.library(part)
+    found = f"t:{text}" if node is None else algebra.key(node)
+    return f"t:{text}" if found.startswith("t:") else found
 
 
 def values_equal(one: str, other: str) -> bool:
@@ -256,12 +247,10 @@ def _float(value: str) -> float | None:
 
 def equal(answer: str, gold: str) -> bool:
     """Verdict on two normalised answers, in this process: for text that can be trusted."""
-    from ttstudy.answers.algebra import reference_key
-
     needed = comparisons(answer, gold)
     if isinstance(needed, bool):
         return needed
     return all(
-        any(values_equal(value(one, reference_key), value(other, reference_key)) for one, other in pairs)
+        any(values_equal(value(one), value(other)) for one, other in pairs)
         for pairs in needed
     )

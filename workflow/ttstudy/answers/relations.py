@@ -1,25 +1,34 @@
-"""Equations, inequalities and membership: what stands at either side of a sign, and the name that an answer has."""
+"""Equations, inequalities and membership; sets of real numbers, which sympy solves for and joins."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
-from ttstudy.answers import expressions as ex
-from ttstudy.answers.forms import Equation, Form, Inequality, Items, Named, Value
-from ttstudy.answers.formulas import read, read_one
-from ttstudy.answers.sets import join, solve
+import sympy
+from sympy import Interval, S
+
+from ttstudy.answers import forms
+from ttstudy.answers.algebra import Node
+from ttstudy.answers.forms import Form
+from ttstudy.answers.formulas import read_one
 from ttstudy.answers.tokens import RELATIONS, Token, Unread, closes, split_top
 
 Compose = Callable[[list[Token]], Form]
-_COMMANDS = (r"\gcd", r"\lcm", r"\min", r"\max", r"\deg", r"\Pr", r"\phi", r"\sigma", r"\tau")
-"""Functions whose value is asked for by name."""
-_IN_NAMES = frozenset({
-    "(", ")", "+", "_", "{", "}", ",", "|", "'",
-    r"\angle", r"\triangle", r"\overline", r"\{", r"\}", r"\prime", r"\measuredangle", "^", "-",
-    r"\cdot", "*", "/", r"\vec", r"\hat", r"\det", r"\min", r"\max",
-})  # fmt: skip
-"""What may stand in a name beside symbols."""
+_RELATIONS = {"<": sympy.Lt, "<=": sympy.Le, ">": sympy.Gt, ">=": sympy.Ge, "!=": sympy.Ne}
+_CALLED = re.compile(r"(?:\\(?:gcd|lcm|min|max|deg|Pr|phi|sigma|tau)|[A-Z]+|[a-z ]{2,})[(\[].*[)\]]")
+"""What is asked for by name, whatever is in its brackets: `P(X>2)`, `\\gcd(12,18)`."""
+_ASKED = re.compile(
+    r".+\\bmod(?:\d+|[a-z])|\\frac\{?(?:\\overline|[A-Z{}])+|\\frac\{d\^?\d?[a-zA-Z]\}\{d[a-zA-Z]\^?\d?\}"
+)
+"""Other values that are asked for: `N \\bmod 7`, `\\frac{AB}{CD}`, `\\frac{dy}{dx}`."""
+_NAME = re.compile(
+    r"(?!\d)(?:\\(?!frac|sqrt|pi(?![a-zA-Z])|[pm]{2}(?![a-zA-Z]))[A-Za-z]+|\\[{}]|[A-Za-z+_{}(),|'^*/ -]"
+    r"|(?<=[_{(^,])\d+|(?<=[{(]-)\d+)+"
+)
+_DEGREE = 12
+"""Highest power of an inequality that is solved."""
 
 
 def related(tokens: list[Token], compose: Compose) -> Form | None:
@@ -30,131 +39,128 @@ def related(tokens: list[Token], compose: Compose) -> Form | None:
     signs = [RELATIONS[mark.text] for _, mark in pieces if mark]
     sides = [piece for piece, _ in pieces]
     if signs[-1] == "in":
-        return Named(_name(sides[-2]) or "", compose(sides[-1]))
+        return forms.named(name_of(sides[-2]) or "", compose(sides[-1]))
     if set(signs) == {"="}:
         return _equation(sides, compose)
     if "=" in signs or "in" in signs:
         raise Unread("mixed relations")
-    return _inequalities(sides, signs)
+    return _inequalities([read_one(side) for side in sides], signs)
 
 
-def _names_a_value(tokens: list[Token]) -> bool:
-    r"""Say whether these are no equation's side but what is asked for: `P(X>2)`, `\gcd(12,18)`, `\frac{AB}{CD}`."""
-    first, texts = tokens[0], [token.text for token in tokens]
-    if len(tokens) > 3 and texts[1] in ("(", "[") and closes(tokens[1:]):
-        return first.kind == "text" or first.text in _COMMANDS or first.kind == "symbol" and first.text.isupper()
-    if r"\bmod" in texts[1:-1]:
-        return texts.index(r"\bmod") == len(texts) - 2
-    letters = [token for token in tokens if token.kind != "op" and token.text not in (r"\frac", r"\overline")]
-    return first.text == r"\frac" and all(token.kind == "symbol" and token.text.isupper() for token in letters)
-
-
-def _without_area_brackets(tokens: list[Token]) -> list[Token]:
-    """`[ABC]`, the area of ABC, as the letters."""
-    inner = tokens[1:-1]
-    area = sum(len(token.text) for token in inner) > 2 and tokens[0].text + tokens[-1].text == "[]"
-    return inner if area and all(token.kind == "symbol" and token.text.isupper() for token in inner) else tokens
-
-
-def _name(tokens: list[Token]) -> str | None:
+def name_of(tokens: list[Token]) -> str | None:
     """Name that stands for the answer: a variable, f(x), a sum or tuple of variables, words; else None."""
-    tokens = _without_area_brackets(tokens)
-    texts = [token.text for token in tokens]
-    if not tokens or any(token.kind == "number" for token in tokens[:1]):
-        return None
-    if match := re.fullmatch(r"\\frac\{d\^?\d?([a-zA-Z])\}\{d([a-zA-Z])\^?\d?\}", "".join(texts)):
-        return match[0]
-    while texts[0] in (r"\overline", r"\vec", "m") and len(tokens) > 1 and (
-        texts[0] != "m" or texts[1] == r"\angle"
-    ):
-        # A segment and its length, an angle and its measure go by one name.
-        tokens, texts = tokens[1:], texts[1:]
-    while len(tokens) > 2 and texts[0] == "{" and texts[-1] == "}":
-        tokens, texts = tokens[1:-1], texts[1:-1]
-    if all(token.kind == "text" for token in tokens):
-        return " ".join(texts).casefold()
-    if _names_a_value(tokens):
-        return "".join(texts)
-    for at, token in enumerate(tokens):
-        if (
-            token.kind == "symbol"
-            or token.kind == "cmd"
-            and re.fullmatch(r"\\[a-zA-Z]+", token.text)
-            and token.text not in (r"\frac", r"\sqrt", r"\pi", r"\pm")
-        ):
-            continue
-        if token.kind == "text" or token.text in _IN_NAMES:
-            continue
-        if token.kind == "number" and at and ("".join(texts[:at]).endswith(("_", "{", "(", "^", "{-", "(-", ","))):
-            continue
-        return None
-    return "".join(texts)
+    while len(tokens) > 2 and tokens[0].text + tokens[-1].text in ("[]", "{}") and closes(tokens):
+        tokens = tokens[1:-1]  # [ABC], the area of ABC
+    # A segment and its length, an angle and its measure go by one name.
+    start = 2 if len(tokens) > 1 and tokens[0].text == "m" and tokens[1].text == r"\angle" else 0
+    start += start < len(tokens) - 1 and tokens[max(start - 1, 0)].text in (r"\overline", r"\vec")
+    tokens = tokens[1:] if start == 2 else tokens[start:]
+    if len(tokens) > 2 and tokens[0].text + tokens[-1].text == "{}" and closes(tokens):
+        tokens = tokens[1:-1]
+    text = "".join(token.text for token in tokens)
+    if tokens and all(token.kind == "text" for token in tokens):
+        return " ".join(token.text for token in tokens).casefold()
+    return text if any(pattern.fullmatch(text) for pattern in (_CALLED, _ASKED, _NAME)) else None
 
 
 def _equation(sides: list[list[Token]], compose: Compose) -> Form:
-    name = _name(sides[0])
-    last = sides[-1]
-    if len(sides) == 2 and (plain := _two_sided(sides, name, compose)) is not None:
-        return plain
-    chain = [_name(side) for side in sides[:-1]]
-    if len(set(chain)) > 1 and all(len(side) == 1 and side[0].kind == "symbol" for side in sides[:-1]):
-        # x = y = z = 0 gives each its value.
-        form = compose(last)
-        return Items(tuple(Named(variable or "", form) for variable in chain), braces=False)
-    applied = _applied(sides[0]) or (name or "").startswith(r"\frac{d")
-    if name is not None and not (len(sides) == 2 and not applied and _mentions(last, sides[0])):
-        form = compose(last)
-        return Named(name, form)
-    nodes = [read(side) for side in sides]
-    if any(len(node) > 1 for node in nodes):
-        raise Unread("plus-minus in an equation")
-    first = [node[0] for node in nodes]
-    if all(not ex.symbols(node) for node in first):
-        if len(set(first)) > 1 and not all(ex.add(first[-1], ex.negate(node)) == ex.ZERO for node in first):
-            raise Unread("sides that differ")
-        return Value(first[-1])
-    if len(first) > 2:
-        raise Unread("chain of equations")
-    return Equation(ex.add(first[0], ex.negate(first[1])))
-
-
-def _applied(tokens: list[Token]) -> bool:
-    """Say whether these are a function of something: f(x), f^{-1}(x), a_n(x)."""
-    start = next((at for at, token in enumerate(tokens) if token.text == "("), 0)
-    marks = {"^", "_", "{", "}", "'", "-", r"\prime"}
-    head = all(token.text in marks or token.kind in ("number", "symbol") for token in tokens[1:start])
-    return 0 < start and tokens[0].kind == "symbol" and head and tokens[-1].text == ")"
-
-
-def _two_sided(sides: list[list[Token]], name: str | None, compose: Compose) -> Form | None:
-    """Read `5 = x` as `x = 5`; None where the left side is the name."""
-    if name is None and (other := _name(sides[1])) is not None and len(sides[1]) <= 4:
+    names, last = [name_of(side) for side in sides], sides[-1]
+    if len(sides) == 2 and names[0] is None and names[1] is not None and len(last) <= 4:
         form = compose(sides[0])
-        if isinstance(form, Value) and not ex.symbols(form.node):
-            return Named(other, form)
-    return None
-
-
-def _mentions(tokens: list[Token], name: list[Token]) -> bool:
-    """Say whether the right side speaks of a variable of the left, as in x + y = 2x."""
-    variables = {
-        token.text
-        for at, token in enumerate(name)
-        if token.kind == "symbol" and "_" not in [before.text for before in name[max(at - 2, 0) : at]]
-    }
-    return bool(variables & {token.text for token in tokens if token.kind == "symbol"})
-
-
-def _inequalities(sides: list[list[Token]], signs: list[str]) -> Form:
+        if form.kind == "value" and form.inner.is_number:
+            return forms.named(names[1], form)  # 5 = x
+    if len(set(names[:-1])) > 1 and all(len(side) == 1 and side[0].kind == "symbol" for side in sides[:-1]):
+        # x = y = z = 0 gives each its value.
+        return forms.items(tuple(forms.named(name or "", compose(last)) for name in names[:-1]))
+    name = names[0]
+    if name is not None:
+        # A function's rule may speak of its variable; x + y = 2x gives no value.
+        rule = re.match(r"\\frac\{d|[A-Za-z][^(]*\(.*\)$", name)
+        own = {token.text for token in _without_subscripts(sides[0]) if token.kind == "symbol"}
+        if len(sides) > 2 or rule or not own & {token.text for token in last if token.kind == "symbol"}:
+            return forms.named(name, compose(last))
     nodes = [read_one(side) for side in sides]
-    variables = frozenset().union(*(ex.symbols(node) for node in nodes))
-    if len(variables) == 1:
-        name = next(iter(variables))
+    if all(node.is_number for node in nodes):
+        if any(forms.value(node).keys != forms.value(nodes[-1]).keys for node in nodes):
+            raise Unread("sides that differ")
+        return forms.value(nodes[-1])
+    if len(nodes) > 2:
+        raise Unread("chain of equations")
+    return forms.equation(nodes[0] - nodes[1])
+
+
+def _without_subscripts(tokens: list[Token]) -> list[Token]:
+    texts = [token.text for token in tokens]
+    return [token for at, token in enumerate(tokens) if "_" not in texts[max(at - 2, 0) : at]]
+
+
+def _inequalities(nodes: list[Node], signs: list[str]) -> Form:
+    names = set().union(*(node.free_symbols for node in nodes))
+    if len(names) == 1:
+        name = names.pop()
         found = [solve(nodes[k], nodes[k + 1], sign, name) for k, sign in enumerate(signs)]
-        solved = [part for part in found if part is not None]
-        if len(solved) == len(found):
-            return Named(name, join("cap", solved) if len(solved) > 1 else solved[0])
+        if None not in found:
+            return forms.named(str(name), forms.real_set(sympy.Intersection(*found)))
     if len(signs) > 1 or signs[0] == "!=":
         raise Unread("inequalities")
-    greater, less = (nodes[0], nodes[1]) if signs[0][0] == ">" else (nodes[1], nodes[0])
-    return Inequality(ex.add(greater, ex.negate(less)), strict=len(signs[0]) == 1)
+    greater, less = nodes if signs[0][0] == ">" else nodes[::-1]
+    return forms.inequality(greater - less, strict=len(signs[0]) == 1)
+
+
+def solve(left: Node, right: Node, sign: str, name: Node) -> Any:
+    """Set where an inequality of polynomials or of the absolute value of one holds; None for others."""
+    if left.has(sympy.oo) or right.has(sympy.oo):
+        return S.Reals
+    for side, other, relation in ((left, right, sign), (right, left, sign.translate(str.maketrans("<>", "><")))):
+        if isinstance(side, sympy.Abs) and other.is_number and relation != "!=":
+            both = [solve(side.args[0], other, relation, name)]
+            both.append(solve(-side.args[0], other, relation, name))
+            return None if None in both else (sympy.Intersection if relation[0] == "<" else sympy.Union)(*both)
+    difference = left - right
+    if not difference.is_polynomial(name) or sympy.degree(difference, name) > _DEGREE:
+        return None
+    polynomial = sympy.Poly(difference, name)
+    if polynomial.degree() == 1:
+        slope, constant = polynomial.all_coeffs()
+        root, relation = -constant / slope, sign.translate(str.maketrans("<>", "><")) if slope.is_negative else sign
+        if relation == "!=":
+            return sympy.Complement(S.Reals, sympy.FiniteSet(root))
+        if relation[0] == "<":
+            return Interval(-sympy.oo, root, True, relation == "<")
+        return Interval(root, sympy.oo, relation == ">", True)
+    plain = all(coefficient.is_Rational for coefficient in polynomial.coeffs())
+    if not plain or any(factor.degree() > 2 for factor, _ in polynomial.factor_list()[1]):
+        return None
+    return sympy.Union(*sympy.solvers.inequalities.solve_poly_inequality(polynomial, sign))
+
+
+def as_set(form: Form) -> Any:
+    """Read a form as a set of real numbers: an interval, a set of numbers; None where it is none."""
+    form = form.bare
+    if form.kind == "set":
+        return form.inner
+    parts = form.inner if form.kind in ("bracket", "items") else (form,)
+    if not all(part.kind == "value" and part.inner.is_number for part in parts):
+        return None
+    nodes = [part.inner for part in parts]
+    if form.kind != "bracket":
+        return sympy.FiniteSet(*nodes)
+    if len(nodes) != 2 or form.name[0] not in "([" or form.name[1] not in ")]":
+        return None
+    return Interval(*nodes, form.name[0] == "(", form.name[1] == ")")
+
+
+def join(operation: str, parts: list[Form]) -> Form:
+    """Union (`cup`), intersection (`cap`) or difference (`minus`) of forms."""
+    sets = [as_set(part) for part in parts]
+    if None in sets:
+        if operation == "cup" and all(part.braced for part in parts):
+            return forms.items(tuple(item for part in parts for item in part.inner), braces=True)
+        raise Unread("sets that are not of real numbers")
+    return forms.real_set({"cup": sympy.Union, "cap": sympy.Intersection, "minus": sympy.Complement}[operation](*sets))
+
+
+def can_be_empty(parts: list[Form]) -> bool:
+    """Say whether nothing is in all of these sets, or they are no sets of numbers."""
+    sets = [as_set(part) for part in parts]
+    return None in sets or sympy.Intersection(*sets) is S.EmptySet

@@ -110,9 +110,6 @@ class _Process:
         except (BrokenPipeError, OSError):
             raise Lost from None
         message = self.receive()
-        while "loading" in message:
-            self.receive(limited=False)
-            message = self.receive()
         if "failed" in message:
             raise Lost
         return message["result"]
