@@ -286,6 +286,29 @@ def test_solutions_longer_than_a_prms_context_are_told_with_what_was_done():
     assert found["text"] == "48 of 58 solutions are longer than the context of short: steps past it score 0"
 
 
+def test_a_search_whose_answers_are_none_is_told_and_one_that_never_answers_stops_a_study():
+    key = {"benchmark": "b", "policy": "p", "timed_out": 0, "finished": 0}
+    counts = pd.DataFrame(
+        [
+            key | {"prm": "none", "method": "majority", "budget": 8, "responses": 400, "cut": 0, "no_answer": 400},
+            key | {"prm": "x", "method": "beam_search", "budget": 4, "responses": 50, "cut": 9, "no_answer": 10},
+            key | {"prm": "x", "method": "beam_search", "budget": 8, "responses": 50, "cut": 0, "no_answer": 0},
+            key | {"prm": "x", "method": "dvts", "budget": 8, "responses": 100, "cut": None, "no_answer": 100},
+            key | {"prm": "y", "method": "dvts", "budget": 8, "responses": 99, "cut": 0, "no_answer": 1},
+        ]
+    )
+    found = pd.DataFrame(examination.of_searches(counts))
+    tables.check("examination", found)
+    assert found["pool"].tolist() == ["beam_search", "dvts", "dvts"]
+    assert found["severity"].tolist() == ["noted", "severe", "none"]
+    assert found["text"][0] == (
+        "10.0 % of the answers of beam search gave none; 9 were cut off, see `max_tokens` and `search.max_depth`"
+    )
+    (stopping,) = examination.stopping(found, []).itertuples()
+    assert stopping.prm == "x" and not len(examination.stopping(found, ["no_answer"]))
+    assert examination.drawn_of(found) == 0, "answers of searches are no responses of a pool"
+
+
 # -- golds, cut responses, lines of Windows --------------------------------------------------------------------------
 
 
@@ -352,6 +375,7 @@ def test_a_study_of_misplaced_responses_stops_before_any_number_and_goes_on_wher
     assert "Traceback" not in output
     end = output[output.index("Exiting because a job execution failed") :]
     assert "error: p on b (all): " in end and "`accept_findings: [interleaved]`" in end
+    assert "Jobs that do not wait for this go on to their end" in end
     assert not list(root.glob("results/studies/s/**/*.outcomes.parquet")), "no number is made of what was refused"
     output = snakemake(root, write(root, study | {"accept_findings": ["interleaved"]}))
     assert "The data were examined, 160 responses among them: 1 finding, see the report." in output

@@ -364,7 +364,9 @@ def test_a_light_job_ends_with_its_launcher_and_with_its_run(gpus):
     assert gpus.seen() == []
 
 
-def test_a_light_job_that_is_killed_has_failed(gpus):
+def test_a_light_job_that_is_killed_has_failed_and_says_so(gpus):
     job = gpus.start(gpus.specs["a"][0], light=True, NAP="60")
     os.kill(copy_of(worker_of(gpus, job)), signal.SIGKILL)
-    assert job.wait(60) == 128 + signal.SIGKILL
+    _, said = job.communicate(timeout=60)
+    assert job.returncode == 128 + signal.SIGKILL
+    assert said.startswith("error: the job was killed by signal 9; the system does so where memory runs out")

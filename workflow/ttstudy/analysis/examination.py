@@ -246,6 +246,25 @@ def of_scores(overlong: pd.DataFrame, rules: Mapping[str, str]) -> list[dict[str
     return rows
 
 
+def of_searches(counts: pd.DataFrame) -> list[dict[str, Any]]:
+    """Findings about the answers of searches, by table `counts`: a row per search method and PRM, all budgets together.
+
+    Their answers are told by how they ended alone: a search draws unequal numbers of them, and alike ones, by design.
+    """
+    rows = []
+    drawn = counts[counts["prm"].ne("none")]  # of pools no PRM is named
+    for (benchmark, policy, prm, method), part in drawn.groupby(["benchmark", "policy", "prm", "method"], sort=False):
+        answers, silent = int(part["responses"].sum()), int(part["no_answer"].sum())
+        cut = int(part["cut"].fillna(0).sum())
+        by = str(method).replace("_", " ")
+        text = f"{_percent(silent, answers)} of the answers of {by} gave none"
+        text += f"; {cut:,} were cut off, see `max_tokens` and `search.max_depth`" if cut else ""
+        severity = "severe" if silent == answers >= ENOUGH else _noted(silent, answers, UNANSWERED)
+        row = _row("no_answer", severity, silent, answers, text)
+        rows.append(row | {"benchmark": benchmark, "policy": policy, "prm": prm, "pool": method})
+    return rows
+
+
 # -- rows ------------------------------------------------------------------------------------------------------------
 
 
@@ -262,10 +281,15 @@ def _percent(count: int, whole: int) -> str:
     return f"{100 * count / whole:.1f} %" if whole else "none"
 
 
+def drawn_of(findings: pd.DataFrame) -> int:
+    """Responses that were examined, without the answers of searches."""
+    return int(findings.loc[findings["finding"].eq("no_answer") & findings["prm"].eq("none"), "examined"].sum())
+
+
 def summary(findings: pd.DataFrame) -> str:
     """What the examination came to, in a sentence."""
     odd = int(findings["severity"].ne("none").sum())
-    drawn = int(findings.loc[findings["finding"].eq("no_answer"), "examined"].sum())
+    drawn = drawn_of(findings)
     found = f"{odd:,} finding{'s' if odd > 1 else ''}, see the report" if odd else "nothing odd was found"
     return f"The data were examined, {drawn:,} responses among them: {found}."
 
@@ -278,7 +302,10 @@ def stopping(findings: pd.DataFrame, accepted: Iterable[str]) -> pd.DataFrame:
 def refusal(found: pd.DataFrame) -> str:
     """What stops a study, and how it could go on."""
     names = ", ".join(name for name in SEVERE if name in set(found["finding"]))
-    return f"{'. '.join(told(found))}. Mend the data, or let the study go on with `accept_findings: [{names}]`"
+    return (
+        f"{'. '.join(told(found))}. Mend the data, or let the study go on with `accept_findings: [{names}]`. Jobs that "
+        "do not wait for this go on to their end; Ctrl-C ends them"
+    )
 
 
 def told(findings: pd.DataFrame) -> list[str]:

@@ -231,6 +231,8 @@ def findings_spec(layout: Layout) -> FindingsSpec:
         benchmarks={name: benchmark_spec(layout, name).file() for name in sorted(study.benchmarks)},
         overlong=accuracy_spec(layout).file("overlong"),
         overflow={name: rule for name, prm in study.prms.items() if (rule := getattr(prm, "overflow", None))},
+        counts=accuracy_spec(layout).file("counts"),
+        accepted=sorted(set(study.accept_findings)),
         **of_study(layout, "findings"),
     )
 

@@ -15,10 +15,8 @@ def log(folder: str, benchmark: str, policy: str) -> str:
 def since(layout: Layout, start: float) -> list[str]:
     """The refusals of examinations whose logs were written after `start`, seconds of the clock."""
     found = []
-    for job in jobs(layout):
-        if job.rule != "examine" or job.cell is None:
-            continue
-        path = layout.root / log(layout.folder, *job.cell)
+    paths = [log(layout.folder, *job.cell) for job in jobs(layout) if job.rule == "examine" and job.cell is not None]
+    for path in (layout.root / place for place in [*paths, f"{layout.folder}/logs/findings.log"]):
         with suppress(OSError):
             last = path.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
             if path.stat().st_mtime >= start and last.startswith("error: "):

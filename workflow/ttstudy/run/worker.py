@@ -210,10 +210,19 @@ def _copied(command: Sequence[str], streams: list[int]) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status < 0:
+        with suppress(OSError):
+            os.write(streams[1], f"error: {killed(-status)}\n".encode())
     for descriptor in streams:
         os.close(descriptor)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     return status if status >= 0 else 128 - status
+
+
+def killed(number: int) -> str:
+    """What is told of a job that a signal ended."""
+    memory = "; the system does so where memory runs out: run fewer jobs at once" if number == signal.SIGKILL else ""
+    return f"the job was killed by signal {number}{memory}"
 
 
 def _end_with(parent: int) -> None:

@@ -68,13 +68,18 @@ class ExamineSpec(Coded):
 
 
 class FindingsSpec(Coded):
-    """Everything odd about the data of a study: the cells' findings, and those about problems and PRMs' contexts."""
+    """Everything odd about the data of a study: the cells' findings, those about problems, searches and PRMs' contexts.
+
+    Severe findings about searches that are not accepted stop it.
+    """
 
     step = "findings"
     cells: list[File]
     benchmarks: dict[str, File]
     overlong: File
     overflow: dict[str, str]
+    counts: File
+    accepted: list[str] = []
 
 
 class DifficultySpec(Coded):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ttstudy.analysis.examination import drawn_of
 from ttstudy.report.blocks import BENCHMARK, POLICY, PRM, Block, joined, named_table
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import DATA, Given, Section, Told
@@ -44,7 +45,7 @@ def accepted(findings: pd.DataFrame) -> list[str]:
 def _tell(given: Given) -> Told:
     frame = ordered(given.study, given.frame)
     found, looked = odd(frame), frame.copy()
-    drawn = frame.loc[frame["finding"].eq("no_answer"), "examined"].sum()
+    drawn = drawn_of(frame)
     names = joined([LABELS[name] for name in dict.fromkeys(found["finding"])])
     count = f"{len(found)} finding{'s' if len(found) > 1 else ''}"
     told = f"{count}, about {names}" if len(found) else "nothing odd was found"
