@@ -20,7 +20,6 @@ def step(spec: GradeSpec, _log: Path | None) -> None:
             extraction=spec.extraction,
             unfinished=spec.unfinished,
             cut=spec.cut,
-            cache_dir=Path(spec.cache),
         )
         tables.write("grades", grades, spec.outputs[grader])
 

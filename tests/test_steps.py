@@ -109,7 +109,7 @@ def test_a_step_that_meets_bad_data_ends_with_one_sentence(tmp_path):
     missing = given_file(tmp_path / "no.parquet")
     spec = GradeSpec(
         code="0", graders=("strict",), extraction="boxed", benchmark=missing, responses=missing,
-        cache=str(tmp_path / "cache"), outputs={"strict": str(tmp_path / "o.parquet")},
+        outputs={"strict": str(tmp_path / "o.parquet")},
     )  # fmt: skip
     run = subprocess.run(
         step_command(spec, tmp_path),

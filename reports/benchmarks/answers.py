@@ -1,6 +1,6 @@
 """How long 128 000 responses take to grade: 500 problems x 256 samples, cold, as a study of MATH-500 would.
 
-    PYTHONPATH=workflow python reports/benchmarks/answers.py [--grader strict] [--workers 2] [--cache DIR]
+    PYTHONPATH=workflow python reports/benchmarks/answers.py [--grader strict] [--workers 2]
 
 The answers are a realistic mix: most are integers; the others fractions, radicals, polynomials, points,
 intervals, units and words, in several right spellings, with wrong values, missing boxes and a few hostile
@@ -131,13 +131,10 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--grader", default="strict")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--cache", default=None)
     options = parser.parse_args()
     responses, benchmark = table(options.problems, options.samples)
     started, spent = time.perf_counter(), processor_seconds()
-    grades = grade_table(
-        responses, benchmark, grader=options.grader, workers=options.workers, cache_dir=options.cache
-    )
+    grades = grade_table(responses, benchmark, grader=options.grader, workers=options.workers)
     seconds, spent = time.perf_counter() - started, processor_seconds() - spent
     distinct = grades[["problem_id", "answer"]].drop_duplicates().shape[0]
     print(

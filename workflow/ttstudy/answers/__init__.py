@@ -15,8 +15,7 @@ from __future__ import annotations
 
 from ttstudy.answers.extraction import Found, extract, find
 from ttstudy.answers.gold import gold
-from ttstudy.answers.grading import TimedOut, canonical, equivalent, grade_table, vote_classes
-from ttstudy.answers.single import Grade, grade
+from ttstudy.answers.grading import Grade, TimedOut, canonical, equivalent, grade, grade_table, vote_classes
 
 __all__ = [
     "Found", "Grade", "TimedOut", "canonical", "equivalent", "extract", "find", "gold", "grade", "grade_table",

@@ -1,4 +1,7 @@
-r"""Gold answers as benchmarks write them: a worked solution with `#### 5` or a box, lists, letters of options."""
+r"""Gold answers as benchmarks write them, and what their problems let an answer leave out.
+
+A gold answer may be a worked solution with `#### 5` or a box, a list, the letter of an option.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,17 @@ import re
 from collections.abc import Sequence
 from decimal import Decimal
 
+from ttstudy.answers.cleaning import clean
 from ttstudy.answers.extraction import find
+from ttstudy.answers.units import known, singular
 
 LONGEST = 600
 """Characters of a gold answer: a longer one is a solution, which needs a mark of where its answer is."""
 _SOLUTION = re.compile(r"(?<!#)####(?!#)[ \t]*(\S(?:(?!####).)*)$", re.M)
 _OPTION = r"\(\s*{0}\s*\)(?:\s*\}})?\s*(.{{1,200}}?)\s*(?=\$?\s*(?:\\\w+\s*\{{\s*)?\(\s*[A-J]\s*\)|\n|$)"
 _LETTER = re.compile(r"(?:\\(?:text|textbf|mathrm)\s*\{\s*)?\(?\s*([A-J])\s*\)?[.:]?\s*\}?")
+_ASKS_PERCENT = re.compile(r"\b(?:what|which|as an?|the|how many)\s+(?:\w+\s+){0,2}?per\s?cent(?:age)?\b", re.I)
+_COUNTED = re.compile(r"(.*[\d}])\s*\\?(?:text\s*\{\s*)?([A-Za-z]+)\s*\}?")
 
 
 def gold(answer: str | float | Decimal | Sequence[object]) -> str:
@@ -57,3 +64,21 @@ def with_option(answer: str, problem: str) -> str:
     options = re.findall(_OPTION.format(letter[1]), problem)
     option = re.sub(r"\\q?quad|\\ |[$~]", " ", options[-1]).strip(" .,;") if options else ""
     return f"({letter[1]}) {option}" if option and not _unbalanced(option) else answer
+
+
+def without_percent(answer: str) -> str:
+    """Answer without the percent sign behind it."""
+    return re.sub(r"\s*(?:\\?%|\\text\s*\{\s*per\s?cent\s*\}|per\s?cent)\s*$", "", clean(answer))
+
+
+def as_asked(answer: str, problem: str) -> str:
+    """Answer without what its problem asks for by name: the percent sign, the dozens, the daps that it speaks of."""
+    if _ASKS_PERCENT.search(problem) and (bare := without_percent(answer)) != clean(answer):
+        return bare or answer
+    counted = _COUNTED.fullmatch(clean(answer)) if len(answer) < 200 else None
+    if counted is None:
+        return answer
+    word = singular(counted[2].lower())
+    how_many = re.search(rf"\bhow many\s+(?:\w+\s+){{0,2}}?{word}", problem, re.I)
+    spoken = not known(counted[2]) and word in map(singular, re.findall(r"[a-z]+", problem.lower()))
+    return counted[1] if how_many or spoken else answer

@@ -1,26 +1,33 @@
-"""Equivalence, vote classes and the grader of whole tables."""
+"""Equivalence, vote classes, and the graders of single responses and of whole tables."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
-from ttstudy.answers.asked import as_asked, without_percent
-from ttstudy.answers.cache import Cache
 from ttstudy.answers.cleaning import clean
 from ttstudy.answers.extraction import Found, find
+from ttstudy.answers.gold import as_asked, with_option, without_percent
 from ttstudy.answers.gold import gold as gold_answer
-from ttstudy.answers.gold import with_option
 from ttstudy.answers.verdicts import Keys, classes, meet, plain_keys, show_number, simple
 from ttstudy.answers.workers import SECONDS, Lost, Pool, shared
 
 if TYPE_CHECKING:
     import pandas as pd
+
+CUT = frozenset({"length", "context", "depth"})
+"""Why a response ended that was not at its end."""
+BATCH = 32
+"""Texts of one task: most take a millisecond. Where one takes too long, each of them is tried by itself."""
+Pair = tuple[Any, str]
+"""A problem's id and an answer."""
+Graded = tuple[dict[Pair, bool | None], dict[Pair, str]]
+"""Verdict (None: timed out) and vote class of each pair."""
+
 
 class TimedOut(Exception):
     """A check was stopped by its limits: no verdict."""
@@ -34,11 +41,22 @@ class Read:
     shown: str
 
 
+@dataclass(frozen=True)
+class Grade:
+    """Whether a response is right (None where the check was stopped), the answer it gives, and why that one.
+
+    `found` is of `extraction.KINDS`; answer and `found` are None where the response states no answer.
+    """
+
+    correct: bool | None
+    answer: str | None = None
+    found: str | None = None
+
+
 @lru_cache(maxsize=50_000)
 def _plain(answer: str) -> Read | None:
     """A plain number, the only thing that this process reads; None for all other text."""
-    keys = plain_keys(answer)
-    number = simple(clean(answer))
+    keys, number = plain_keys(answer), simple(clean(answer))
     return None if keys is None or number is None else Read(keys, show_number(number))
 
 
@@ -46,7 +64,7 @@ _known: dict[str, Read] = {}
 
 
 def _one_by_one(answers: Sequence[str]) -> list[Read]:
-    """Answers read by the workers of this process, by one check for all that are new."""
+    """Answers read by the workers of this process, by one check for all that are new; raises `TimedOut`."""
     found = {answer: read for answer in answers if (read := _plain(answer) or _known.get(answer))}
     todo = [answer for answer in dict.fromkeys(answers) if answer not in found]
     if todo:
@@ -74,7 +92,7 @@ def equivalent(gold: str, answer: str) -> bool:
     Plain numbers are compared here; all else is read in a worker process with 2 s of processor time, 8 s on the wall
     and 1 GiB. Raises `TimedOut` where these limits stop the check, so that no verdict is made up.
     """
-    if gold == answer or clean(gold) == clean(answer):
+    if clean(gold) == clean(answer):
         return bool(clean(gold))
     one, other = (read.keys for read in _one_by_one([gold, answer]))
     assert one is not None and other is not None  # what was stopped has raised
@@ -86,13 +104,10 @@ def canonical(answer: str) -> str:
 
     Idempotent: the form of a form is itself. Text whose reading the limits stop is its own form.
     """
-    if found := _plain(answer) or _known.get(answer):
-        return found.shown
     try:
-        forms: list[str] = shared().call({"op": "forms", "answers": [answer]})
-    except Lost:
+        return _one_by_one([answer])[0].shown
+    except TimedOut:
         return clean(answer)
-    return forms[0]
 
 
 def vote_classes(answers: Sequence[str]) -> list[int]:
@@ -103,54 +118,51 @@ def vote_classes(answers: Sequence[str]) -> list[int]:
     """
     distinct = list(dict.fromkeys(answers))
     found = _read(distinct, shared())
-    keys = [found[answer].keys or Keys(f"t:{found[answer].shown}") for answer in distinct]
-    number = dict(zip(distinct, classes(keys), strict=True))
+    number = dict(zip(distinct, classes([_voting(found[answer]) for answer in distinct]), strict=True))
     return [number[answer] for answer in answers]
 
 
-def _read(answers: Iterable[str], pool: Pool, cache: Cache | None = None) -> dict[str, Read]:
+def _voting(read: Read) -> Keys:
+    return read.keys or Keys(f"t:{read.shown}")
+
+
+def grade(response: str, answer: str, problem: str = "") -> Grade:
+    """Grade a response against a gold answer as a benchmark writes it; the problem's text helps where it is known.
+
+    Raises ValueError where the gold answer cannot be read.
+    """
+    target, found = with_option(gold_answer(answer), problem), find(response)
+    if found is None:
+        return Grade(False)
+    pair = ("", found.answer)
+    right = _strict([pair], {"": target}, {"": problem} if problem else {}, shared())[0][pair]
+    return Grade(right, found.answer, found.kind)
+
+
+def _read(answers: Iterable[str], pool: Pool) -> dict[str, Read]:
     """What distinct answers were read as; those without keys were stopped by the limits."""
-    found: dict[str, Read] = {}
-    hard: dict[str, list[str]] = defaultdict(list)
-    for answer in answers:
-        if read := _plain(answer):
-            found[answer] = read
-        else:
-            hard[clean(answer)].append(answer)
-    results = _checked(hard, "keys", pool, cache)
-    forms = _forms([text for text, result in results.items() if result is None], pool)
-    for text, spellings in hard.items():
-        read = Read(None, forms[text]) if results[text] is None else _of(results[text])
-        found |= dict.fromkeys(spellings, read)
-    return found
+    found = {answer: _plain(answer) for answer in answers}
+    results = _checked({clean(answer) for answer, read in found.items() if read is None}, "keys", pool)
+
+    def hard(text: str) -> Read:
+        return Read(None, text) if results[text] is None else _of(results[text])
+
+    return {answer: read or hard(clean(answer)) for answer, read in found.items()}
 
 
-def _forms(texts: list[str], pool: Pool) -> dict[str, str]:
-    """Canonical forms, without the values that take time; the text itself where that is stopped too."""
-    shown = _checked(texts, "forms", pool, None)
-    return {text: clean(text) if shown[text] is None else shown[text] for text in texts}
-
-
-BATCH = 32
-"""Texts of one task: most take a millisecond. Where one takes too long, each of them is tried by itself."""
-
-
-def _checked(texts: Iterable[str], op: str, pool: Pool, cache: Cache | None) -> dict[str, Any]:
-    """Result of the workers on each text, None where it was stopped; known ones come from the cache."""
-    known = cache.values if cache else {}
-    found = {text: known.get(text) for text in texts}
-    todo = [text for text in found if text not in known]
-    done: dict[str, Any] = {}
+def _checked(texts: Iterable[str], op: str, pool: Pool) -> dict[str, Any]:
+    """Result of the workers on each text, None where it was stopped."""
+    todo = sorted(texts)
+    found: dict[str, Any] = dict.fromkeys(todo)
     for size in (BATCH, 1):
         parts = [todo[at : at + size] for at in range(0, len(todo), size)]
+        todo = []
         for part, results in zip(parts, pool.map({"op": op, "answers": part} for part in parts), strict=True):
             if results is not Lost:
-                done |= dict(zip(part, results, strict=True))
-        # What was alone in its task was stopped for its own sake.
-        todo = [text for part in parts if len(part) > 1 for text in part if text not in done]
-    if cache:
-        cache.add(done)
-    return found | done
+                found |= dict(zip(part, results, strict=True))
+            elif len(part) > 1:  # what was alone in its task was stopped for its own sake
+                todo += part
+    return found
 
 
 def grade_table(
@@ -160,7 +172,6 @@ def grade_table(
     extraction: str = "conclusion",
     unfinished: bool = False,
     cut: bool = False,
-    cache_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     seconds: float = SECONDS,
     memory_mb: int = 1024,
@@ -174,65 +185,49 @@ def grade_table(
     correct (bool) and status in {graded, no_answer, timed_out}. A response whose finish says that it was cut concludes
     nothing, unless `cut` takes it as it is; `unfinished` credits answers in thinking that never ended.
 
-    Each distinct answer is checked once, hard ones in `workers` processes (default: the cores) with `seconds`
-    of processor time, 8 s on the wall, and `memory_mb` of address space each. With `cache_dir` hard
-    results are kept on disk by grader version; a time-out is never kept. Where `benchmark` has a column
-    `problem` and the problem asks for a percentage, 10 and 10 % are the same answer. Raises ValueError for an
-    unknown grader, extraction or problem_id.
+    Each distinct answer is checked once, hard ones in `workers` processes (default: the cores) with `seconds` of
+    processor time, 8 s on the wall, and `memory_mb` of address space each. Where `benchmark` has a column `problem`
+    and the problem asks for a percentage, 10 and 10 % are the same answer. Raises ValueError for an unknown grader,
+    extraction or problem_id.
     """
     import pandas as pd
 
     if grader not in GRADERS:
         raise ValueError(f"grader is one of {', '.join(GRADERS)}, not {grader!r}")
-    gold = _golds(benchmark, options=grader == "strict")
+    said = benchmark["problem"].map(str) if "problem" in benchmark else []
+    texts = dict(zip(benchmark["problem_id"], said, strict=False))
+    gold = _golds(benchmark, texts if grader == "strict" else {})
     unknown = sorted(set(responses["problem_id"]) - set(gold))
     if unknown:
         raise ValueError(f"the benchmark has no problem {unknown[0]!r}")
     founds = _founds(responses, grader, extraction, unfinished, cut)
-    answers = [found.answer if found else None for found in founds]
     problems = responses["problem_id"].tolist()
-    rows: list[tuple[Any, str | None]] = list(zip(problems, answers, strict=True))
-    cache = None if cache_dir is None else Cache(cache_dir, grader)
+    rows = [(problem, found.answer) if found else None for problem, found in zip(problems, founds, strict=True)]
     with Pool(workers, seconds, memory_mb) as pool:
-        pairs: list[Pair] = [(problem, answer) for problem, answer in dict.fromkeys(rows) if answer is not None]
-        verdicts, labels = GRADERS[grader](pairs, gold, pool, cache)
-        if grader == "strict" and "problem" in benchmark:
-            texts = dict(zip(benchmark["problem_id"], benchmark["problem"].map(str), strict=True))
-            _as_asked(pairs, gold, texts, verdicts, labels, pool, cache)
-    found = [None if answer is None else verdicts.get((problem, answer)) for problem, answer in rows]
-    shown = [None if answer is None else labels.get((problem, answer)) for problem, answer in rows]
-    status = [
-        "no_answer" if answer is None else "timed_out" if verdict is None else "graded"
-        for answer, verdict in zip(answers, found, strict=True)
-    ]
+        verdicts, labels = GRADERS[grader]([pair for pair in dict.fromkeys(rows) if pair], gold, texts, pool)
+    status = ["no_answer" if row is None else "timed_out" if verdicts[row] is None else "graded" for row in rows]
     return pd.DataFrame(
         {
             "problem_id": responses["problem_id"].to_numpy(),
             "sample": responses["sample"].to_numpy(),
-            "answer": pd.array(answers, dtype="string"),
+            "answer": pd.array([row and row[1] for row in rows], dtype="string"),
             "found": pd.array([(found.kind or None) if found else None for found in founds], dtype="string"),
             "place": pd.array([found.start if found and found.kind else None for found in founds], dtype="Int64"),
-            "canonical": pd.array(shown, dtype="string"),
-            "correct": [verdict is True for verdict in found],
+            "canonical": pd.array([row and labels[row] for row in rows], dtype="string"),
+            "correct": [row is not None and verdicts[row] is True for row in rows],
             "status": pd.array(status, dtype="string"),
         }
     )
 
 
-CUT = frozenset({"length", "context", "depth"})
-"""Why a response ended that was not at its end."""
-
-
-def _golds(benchmark: pd.DataFrame, *, options: bool) -> dict[Any, str]:
-    """Gold answer of each problem; with `options` a letter has the option that the problem states for it."""
-    problems = benchmark["problem"] if "problem" in benchmark else [""] * len(benchmark)
+def _golds(benchmark: pd.DataFrame, texts: dict[Any, str]) -> dict[Any, str]:
+    """Gold answer of each problem; a letter has the option that the problem's text states for it."""
     found = {}
-    for problem_id, answer, problem in zip(benchmark["problem_id"], benchmark["answer"], problems, strict=True):
+    for problem, answer in zip(benchmark["problem_id"], benchmark["answer"], strict=True):
         try:
-            read = gold_answer(answer)
-            found[problem_id] = with_option(read, str(problem)) if options else read
+            found[problem] = with_option(gold_answer(answer), texts.get(problem, ""))
         except ValueError as error:
-            raise ValueError(f"problem {problem_id!r}: answer {error}") from None
+            raise ValueError(f"problem {problem!r}: answer {error}") from None
     return found
 
 
@@ -242,117 +237,92 @@ def _founds(
     """What each response gives as its answer; each distinct response is read once. `as_ended`: cut ones too."""
     from ttstudy.answers import reference
 
+    @cache
     def take(text: Any, cut: bool) -> Found | None:
         if not isinstance(text, str):
             return None
         if grader == "reference":
-            return Found(_whole(reference.extract(text)), "", 0, 0)
-        found = find(text, extraction, unfinished=unfinished, cut=cut)
-        return found and replace(found, answer=_whole(found.answer))
+            found: Found | None = Found(reference.extract(text), "", 0, 0)
+        else:
+            found = find(text, extraction, unfinished=unfinished, cut=cut)
+        # Halves of surrogate pairs Parquet would refuse.
+        return found and replace(found, answer=found.answer.encode("utf-8", "replace").decode())
 
     texts = responses["response"].tolist()
     heeded = "finish" in responses and not as_ended
-    cuts = responses["finish"].isin(CUT).tolist() if heeded else [False] * len(texts)
-    rows = list(zip(texts, cuts, strict=True))
-    taken = {row: take(*row) for row in dict.fromkeys(rows)}
-    return [taken[row] for row in rows]
+    return list(map(take, texts, responses["finish"].isin(CUT).tolist() if heeded else [False] * len(texts)))
 
 
-def _whole(text: str) -> str:
-    """Text without halves of surrogate pairs, which Parquet would refuse."""
-    return text.encode("utf-8", "replace").decode()
+def _strict(pairs: list[Pair], gold: dict[Any, str], texts: dict[Any, str], pool: Pool) -> Graded:
+    """Verdicts and vote classes of distinct pairs by the rules of this package.
 
-
-Pair = tuple[Any, str]
-
-
-def _as_asked(
-    pairs: list[Pair],
-    gold: dict[Any, str],
-    problems: dict[Any, str],
-    verdicts: dict[Pair, bool | None],
-    labels: dict[Pair, str],
-    pool: Pool,
-    cache: Cache | None,
-) -> None:
-    """Put right verdicts and classes of answers that say what the problem asks for, where the gold answer is bare."""
-    bare = {problem: without_percent(gold[problem]) for problem, _ in pairs}
-    numbers = {problem for problem, text in bare.items() if simple(text) is not None}
-    spoken = {pair: (pair[0], as_asked(pair[1], problems[pair[0]])) for pair in pairs if pair[0] in numbers}
-    changed = {pair[0] for pair, said in spoken.items() if said != pair}
-    changed |= {problem for problem in numbers if bare[problem] != clean(gold[problem])}
-    spoken = {pair: said for pair, said in spoken.items() if pair[0] in changed}
-    if not spoken:
-        return
-    golds = gold | {problem: as_asked(gold[problem], problems[problem]) for problem in changed}
-    again, classes_again = _strict(list(dict.fromkeys(spoken.values())), golds, pool, cache)
-    for pair, said in spoken.items():
-        labels[pair] = classes_again[said]
-        if verdicts[pair] is not True:
-            verdicts[pair] = again[said] or (None if verdicts[pair] is None else again[said])
-
-
-def _strict(
-    pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None
-) -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
-    """Verdict (None: timed out) and vote class of distinct (problem, answer) pairs, by the strict grader."""
-    by_problem: dict[Any, list[str]] = defaultdict(list)
+    Where the gold answer is a plain number, an answer may say what its problem (of `texts`) asks for by name; the
+    classes are those of what is left, and an answer is right with or without it.
+    """
+    answers: dict[Any, list[str]] = defaultdict(list)
     for problem, answer in pairs:
-        by_problem[problem].append(answer)
-    wanted = dict.fromkeys([gold[problem] for problem in by_problem] + [answer for _, answer in pairs])
-    found = _read(wanted, pool, cache)
+        answers[problem].append(answer)
+    bare = {problem: gold[problem] for problem in answers}
+    said = {pair: pair[1] for pair in pairs}
+    for problem, text in texts.items():
+        if problem in answers and simple(without_percent(gold[problem])) is not None:
+            bare[problem] = as_asked(gold[problem], text)
+            said |= {(problem, answer): as_asked(answer, text) for answer in answers[problem]}
+    wanted = [gold[problem] for problem in answers] + [answer for _, answer in pairs]
+    found = _read(dict.fromkeys([*wanted, *bare.values(), *said.values()]), pool)
+
+    def right(target: str, answer: str) -> bool | None:
+        if clean(answer) == clean(target):
+            return bool(clean(answer))
+        one, other = found[target].keys, found[answer].keys
+        return None if one is None or other is None else meet(one, other)
+
     verdicts: dict[Pair, bool | None] = {}
     labels: dict[Pair, str] = {}
-    for problem, answers in by_problem.items():
-        target = found[gold[problem]]
-        reads = [found[answer] for answer in answers]
-        numbers = classes([read.keys or Keys(f"t:{read.shown}") for read in reads])
+    for problem, given in answers.items():
+        reads = [found[said[problem, answer]] for answer in given]
         first: dict[int, str] = {}
+        numbers = classes(list(map(_voting, reads)))
         for read, number in zip(reads, numbers, strict=True):
             first[number] = min(first.get(number, read.shown), read.shown)
-        for answer, read, number in zip(answers, reads, numbers, strict=True):
+        for answer, number in zip(given, numbers, strict=True):
+            ways = {right(gold[problem], answer), right(bare[problem], said[problem, answer])}
             labels[problem, answer] = first[number]
-            if read.shown and clean(answer) == clean(gold[problem]):
-                verdicts[problem, answer] = True
-            elif target.keys is None or read.keys is None:
-                verdicts[problem, answer] = True if read.shown == target.shown else None
-            else:
-                verdicts[problem, answer] = meet(target.keys, read.keys)
+            verdicts[problem, answer] = True if True in ways else None if None in ways else False
     return verdicts, labels
 
 
-def _reference(
-    pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None
-) -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
+def _reference(pairs: list[Pair], gold: dict[Any, str], _texts: dict[Any, str], pool: Pool) -> Graded:
     """Verdict and vote class (the extracted text itself, as in the official code) by the reference grader."""
     from ttstudy.answers.reference import comparisons, normalise, values_equal
 
     golds = {problem: normalise(answer) for problem, answer in gold.items()}
     needed = {pair: comparisons(pair[1], golds[pair[0]]) for pair in pairs}
-    open_pairs = {pair: rows for pair, rows in needed.items() if not isinstance(rows, bool)}
-    texts = dict.fromkeys(text for rows in open_pairs.values() for row in rows for both in row for text in both)
-    values = _checked(texts, "reference", pool, cache)
+    rows_of = {pair: [] if isinstance(rows, bool) else rows for pair, rows in needed.items()}
+    texts = {text for rows in rows_of.values() for row in rows for both in row for text in both}
+    values = _checked(texts, "reference", pool)
 
     def holds(row: Sequence[tuple[str, str]]) -> bool | None:
-        pairs = [(values[one], values[other]) for one, other in row]
-        found = [None if left is None or right is None else values_equal(left, right) for left, right in pairs]
+        sides = [(values[one], values[other]) for one, other in row]
+        found = [None if left is None or right is None else values_equal(left, right) for left, right in sides]
         return True if True in found else None if None in found else False
 
-    verdicts: dict[Pair, bool | None] = {pair: rows for pair, rows in needed.items() if isinstance(rows, bool)}
-    for pair, rows in open_pairs.items():
-        found = [holds(row) for row in rows]
+    verdicts: dict[Pair, bool | None] = {}
+    for pair, rows in needed.items():
+        found = {rows} if isinstance(rows, bool) else {holds(row) for row in rows}
         verdicts[pair] = False if False in found else None if None in found else True
     return verdicts, {pair: pair[1] for pair in pairs}
 
 
-def _math_verify(
-    pairs: list[Pair], gold: dict[Any, str], pool: Pool, cache: Cache | None
-) -> tuple[dict[Pair, bool | None], dict[Pair, str]]:
+def _math_verify(pairs: list[Pair], gold: dict[Any, str], _texts: dict[Any, str], pool: Pool) -> Graded:
     """Verdict of Math-Verify on our answers, and vote classes of the strict grader: it has none of its own."""
-    _, labels = _strict(pairs, gold, pool, None)
     texts = {pair: json.dumps([gold[pair[0]], pair[1]]) for pair in pairs}
-    found = _checked(dict.fromkeys(texts.values()), "verify", pool, cache)
-    return {pair: found[text] for pair, text in texts.items()}, labels
+    found = _checked(set(texts.values()), "verify", pool)
+    return {pair: found[text] for pair, text in texts.items()}, _strict(pairs, gold, {}, pool)[1]
 
 
-GRADERS = {"strict": _strict, "reference": _reference, "math-verify": _math_verify}
+GRADERS: dict[str, Callable[[list[Pair], dict[Any, str], dict[Any, str], Pool], Graded]] = {
+    "strict": _strict,
+    "reference": _reference,
+    "math-verify": _math_verify,
+}

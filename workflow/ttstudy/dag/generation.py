@@ -202,6 +202,5 @@ def grades_spec(layout: Layout, run: Run) -> GradeSpec:
         cut=layout.study.cut_responses,
         benchmark=benchmark_spec(layout, run.cell.benchmark).file(),
         responses=made.file(),
-        cache=f"{layout.study.results}/cache",
         outputs={grader: places.beside(made.product, ending) for grader, ending in gradings(layout.study).items()},
     )

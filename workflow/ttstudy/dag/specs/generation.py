@@ -174,8 +174,6 @@ class GradeSpec(Coded):
     """Whether a response that was cut concludes with its end."""
     benchmark: File
     responses: File
-    cache: Annotated[str, FREE]
-    """Folder of answers read and compared before: changes no byte."""
 
 
 class LabelSpec(Coded):
