@@ -93,7 +93,6 @@ x^2-2x-1\ge0 ~ (-\infty,1-\sqrt2]\cup[1+\sqrt2,\infty)
 x^3-x>0 ~ (-1,0)\cup(1,\infty)
 (x-1)^2\le 0 ~ \{1\}
 x^2+1>0 ~ \mathbb{R}
-\text{all real numbers except }2 ~ x\neq 2
 \mathbb{R}-\{0\} ~ x\ne 0
 \{x \mid 0<x\le1\} ~ (0,1]
 (x, y) = (1,2) \text{ and } (3,4) ~ (3,4),(1,2)
@@ -111,7 +110,6 @@ two-thirds ~ \frac23
 \text{third} ~ 3^{\text{rd}}
 5 March 2020 ~ \text{March 5, 2020}
 9:00\text{ a.m.} ~ 9 AM
-\text{Room 12} ~ room 12
 \text{Option B} ~ (B)
 2\text{ to }3 ~ 4:6
 \operatorname{cis}(90^\circ) ~ i
@@ -129,7 +127,6 @@ x\neq -1,2 ~ x \ne -1, x\ne 2
 x=5\text{ cm} ~ x=5
 m\angle ABC = 90^\circ ~ \angle ABC = 90^\circ
 f(-2)+f(1)=3 ~ 3
-[ABC]=12 ~ 12
 \overline{AB}=5 ~ AB=5
 \frac{dy}{dx}=2x ~ 2x
 \text{Area: }12\pi ~ 12\pi
@@ -142,7 +139,6 @@ USD 32,348 ~ \$32,348
 5.4\,\text{¢} ~ 5.4\text{ cents}
 25\,\frac{\text{miles}}{\text{hour}} ~ 25\text{ mph}
 n\equiv 1\pmod 4 ~ n\equiv 1 \pmod{4}
-f(x)=2x\text{ for all }x ~ f(x)=2x
 \text{two lines} ~ \text{2 lines}
 \text{Graph C} ~ \text{(C)}
 \text{(A), (B), and (C)} ~ (C), (A), (B)

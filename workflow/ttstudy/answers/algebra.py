@@ -17,7 +17,7 @@ import sympy
 from sympy import I, Rational, oo
 
 from ttstudy.answers.cleaning import LONGEST
-from ttstudy.answers.tokens import TooLarge, Unread
+from ttstudy.answers.tokens import CALLED, TooLarge, Unread
 from ttstudy.answers.verdicts import number_key
 
 Node = Any
@@ -29,18 +29,10 @@ BITS = 200_000
 LARGEST = 10**30
 WHOLE = frozenset("nkm")
 """Names of whole numbers: (-1)^n and cos(n pi) are the same."""
-_ARCS = {f"arc{name}": getattr(sympy, f"a{name}") for name in ("sin", "cos", "tan", "cot", "sec", "csc")}
-_PLAIN = {
-    name: getattr(sympy, name)
-    for name in "sin cos tan cot sec csc sinh cosh tanh exp factorial binomial floor ceiling Abs log".split()
-}
 FUNCTIONS: dict[str, Callable[..., Node]] = {
-    **_PLAIN,
-    **_ARCS,
-    "ln": sympy.log,
-    "log": lambda x, base=10: sympy.log(x, base),
-    "cis": lambda x: sympy.exp(I * x),
-}
+    name: getattr(sympy, name.replace("arc", "a"))
+    for name in [*CALLED - {"ln", "cis"}, "factorial", "binomial", "floor", "ceiling", "Abs"]
+} | {"ln": sympy.log, "log": lambda x, base=10: sympy.log(x, base), "cis": lambda x: sympy.exp(sympy.I * x)}
 
 
 def bits(node: Node) -> int:

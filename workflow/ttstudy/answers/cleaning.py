@@ -56,7 +56,6 @@ _RATED = r"(m|km|cm|mm|mi|miles|ft|feet|L|mL|g|kg)\s*/\s*(s|sec|min|h|hr|hour|L|
 _LISTED = r"aligned|align|alignedat|gathered|gather|split|eqnarray|cases|array|dcases"
 _ONE = r"\s*(?:\{(\w+)\}|(\w))\s*"
 _PAIR = r"([^\[\]]{1,80}[,;][^\[\]]{1,80})"
-_RELATION = re.compile(r"[=<>]|\\(?:le|ge|ne|equiv)(?![A-Za-z])")
 CLOSING = " .,;:"
 
 
@@ -91,16 +90,29 @@ def _undelimited(text: str) -> str:
     return re.sub(r"(?<!\\)\$", " ", text)
 
 
-def _for_all(match: Match) -> str:
-    """f(x) = 2x holds for all x that it is asked for; "for all x < 0" would say less."""
-    said = "=" in match.string[: match.start()] and not _RELATION.search(match[0])
-    return "" if said else match[0]
-
-
 def _arc(match: Match) -> str:
     """Degrees, minutes and seconds of an angle as degrees."""
     angle = int(match[1]) + Fraction(int(match[2]), 60) + Fraction(int(match[3] or 0), 3600)
     return rf"\frac{{{angle.numerator}}}{{{angle.denominator}}}\degree "
+
+
+def _repeating(match: Match) -> str:
+    r"""A repeating decimal as a fraction.
+
+    Digits under a bar, between dots (`0.\dot{1}\dot{2}`), in brackets after the point (`0.(3)`), or a block that stands
+    twice before an ellipsis.
+    """
+    whole, decimals, twice, marked = match.groups()
+    block = twice or re.sub(r"\D", "", re.sub(r"\\[a-z]+", "", marked))
+    tail = Fraction(int(block), (10 ** len(block) - 1) * 10 ** len(decimals))
+    value = Fraction(f"{whole or 0}.{decimals or 0}") + tail
+    return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+
+
+def _mixed(match: Match) -> str:
+    r"""`2\frac{1}{3}`, `2 1/3`: a mixed number, where its fraction is a proper one."""
+    whole, above, below = (int(part) for part in match.groups() if part)
+    return rf"\frac{{{whole * below + above}}}{{{below}}}" if 0 < above < below else match[0]
 
 
 def _half_line(match: Match) -> str:
@@ -140,7 +152,6 @@ _WRITING = _rules(
     ),
     ("或者?", r"\\text{ or }"),
     ("[和与]|및|と", r"\\text{ and }"),
-    ("^[无無]解$", "no solution"),
     # systems of equations, combinations
     (
         rf"(?:\\left\s*)?(?:\\\{{|\\lbrace)?\s*\\begin\s*\{{({_LISTED})\*?\}}(?:\s*\{{[lcr|@ ]*\}})?(.*?)"
@@ -187,7 +198,16 @@ _MARKUP = _rules(
         " ",
     ),
     (r"(?<![\d.,/^_}\\])[1-9]\d{0,2}(?: \d{3})+(?![\d/.])", lambda m: m[0].replace(" ", "")),  # thousands
-    (r"(?:\\text ?\{[ ,]*|\b)for (?:all|every|any|each)\b.*", _for_all),
+    (
+        r"(?<![\d.])(\d{1,30})?\.(\d{0,60}?)(?:(\d{1,50}?)\3+\s*\\ldots(?![A-Za-z])"
+        r"|((?:\\overline|\\dot)\s*(?:\{\d{1,50}\}|\d)(?:\d*\s*\\dot\s*(?:\{\d\}|\d))?|(?<=\.)\(\d{1,50}\)))",
+        _repeating,
+    ),
+    (
+        r"(?<![\d.,^_/])(\d{1,30})\s*\\frac\s*(?:\{\s*(\d{1,30})\s*\}|(\d))\s*(?:\{\s*(\d{1,30})\s*\}|(\d))"
+        r"|(?<![\d.,^_/])(\d{1,30}) (\d{1,30})/(\d{1,30})(?![\d.])",
+        _mixed,
+    ),
     (r"\^\s*(?:\{\s*)?(?:\\(?:text|mathsf|intercal|top)?\s*\{?\s*T?\s*\}?|T)(?:\s*\})?(?=\s*$)", "^T"),
     (r"(\d+)\s*\\degree\s*(\d{1,2})\s*(?:'|\\prime|\\text\{\s*minutes\s*\})(?:\s*(\d{1,2})\s*(?:''|\"))?", _arc),
     # brackets turned outwards

@@ -180,7 +180,7 @@ def _marked(text: str) -> Found | None:
 
 def _tag(text: str, match: re.Match[str]) -> Found | None:
     inner = match[1].strip()
-    if not inner or boxes(inner) or not (span := stated(inner, whole=True)):
+    if not inner or boxes(inner) or not (span := stated(inner)):
         return None
     return _from(span, "tag", match.start(1) + match[1].index(inner))
 

@@ -16,9 +16,6 @@ _NAMED = {r"\lfloor": "floor", r"\lceil": "ceiling", "|": "Abs", r"\vert": "Abs"
 _CONSTANTS = {"e": sympy.E, "i": sympy.I}
 _FACTORS = {"frac", "sqrt", "pi", "binom", "lfloor", "lceil", "infty", "vert"} | CALLED | GREEK
 """Commands that can begin a factor."""
-_BLOCK = 50
-"""Most digits of a repeating decimal's block."""
-_MIXED = re.compile(r"\\frac(?:\{(\d+)\}|(\d))(?:\{(\d+)\}|(\d))|(\d+)/(\d+)")
 
 
 def literal(text: str) -> Rational:
@@ -157,7 +154,7 @@ class Reader:
         token = self.peek()
         name = token.text[1:]
         if token.kind == "number":
-            return self.numeral()
+            return literal(self.take().text)
         if token.text in ("(", "{", "["):
             return self.group(token.text, {"(": ")", "{": "}", "[": "]"}[token.text])
         if token.text in _NAMED:
@@ -197,60 +194,6 @@ class Reader:
         if not all(re.fullmatch(r"\w+", part) for part in parts):
             raise Unread("subscript")
         return sympy.Symbol(f"{name}_{{{''.join(parts)}}}")
-
-    def numeral(self) -> Node:
-        """Read a number: plain, with repeating decimals, or mixed with a proper fraction."""
-        token = self.take()
-        decimals = token.text.partition(".")[2]
-        if "." in token.text and (block := self.repeating(decimals)):
-            if self.peek(-1).text == r"\ldots":
-                token, decimals = Token("number", token.text.removesuffix(block)), decimals.removesuffix(block)
-            return literal(token.text) + Rational(int(block), (10 ** len(block) - 1) * 10 ** len(decimals))
-        return literal(token.text) + (self.proper_fraction() if token.text.isdigit() else 0)
-
-    def proper_fraction(self) -> Node:
-        r"""Read the fraction of a mixed number, `\frac{1}{2}` or `1/2` after a whole number; 0 where there is none."""
-        for size in (2, 3, 5, 7):
-            found = _MIXED.fullmatch("".join(self.peek(k).text for k in range(size)))
-            above, below = (int(part) for part in found.groups() if part) if found else (0, 0)
-            if 0 < above < below:
-                self.at += size
-                return Rational(above, below)
-        return 0
-
-    def repeating(self, decimals: str) -> str:
-        r"""Digits that repeat for ever, "" where none do.
-
-        Digits under a bar, between dots (`0.\dot{1}\dot{2}`), in brackets after the point (`0.(3)`), or the
-        shortest block that stands twice at the end of the decimals before an ellipsis.
-        """
-        if self.taken(r"\overline"):
-            block = self.digits()
-        elif self.taken(r"\dot"):
-            block = self.digits()
-            if self.peek().kind == "number" and self.peek(1).text == r"\dot":
-                block += self.take().text
-            if self.taken(r"\dot"):
-                block += self.digits()
-        elif not decimals and self.peek(1).kind == "number" and self.peek(2).text == ")" and self.taken("("):
-            block = self.take().text
-            self.take(")")
-        elif self.taken(r"\ldots"):
-            lengths = range(1, min(len(decimals) // 2, _BLOCK) + 1)
-            block = next((decimals[-k:] for k in lengths if decimals[-k:] == decimals[-2 * k : -k]), "x")
-        else:
-            return ""
-        if not block.isdigit() or len(block) > _BLOCK:
-            raise Unread("repeating decimals")
-        return block
-
-    def digits(self) -> str:
-        """Digits in braces, or one number as it stands."""
-        if not self.taken("{"):
-            return self.take().text
-        digits = self.take().text
-        self.take("}")
-        return digits
 
     def applied(self, name: str) -> Node:
         """Return a function of its argument, with the exponent or base that may stand before it."""

@@ -88,6 +88,7 @@ NUMBER_WORD = (
     r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|twenty|none)"
 )
 COUNT = re.compile(rf"\bthere (?:is|are) (?:only |exactly )?({NUMBER_WORD})\b(?! of)", re.I)
+SAID = re.compile(rf"\b(?:are|is|has|have|be)\s+(?:only |exactly )?({NUMBER_WORD})\b(?! of)", re.I)
 KIND = re.compile(
     r"\bis an? (?!(?:solution|root|factor|multiple|divisor|zero|prime|good|valid|possible|total|correct|single)\b)"
     r"([a-z]+)\s*$"

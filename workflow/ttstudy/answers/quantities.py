@@ -61,8 +61,6 @@ def quantity(tokens: list[Token], single: Single) -> Form | None:
 
 def _counted(inner: Form, phrase: str, power: int | None) -> Form:
     """A form in the unit that a phrase says, or so many dozens, tenths, per cent of it."""
-    if all(word in ("only", "exactly") for word in phrase.split()):
-        return inner
     scale, _, others = phrase.partition(" ")
     if scale in SCALES and inner.kind == "value" and power is None:
         inner, phrase = forms.value(inner.inner * SCALES[scale].numerator / SCALES[scale].denominator), others
@@ -113,6 +111,4 @@ def sum_of_units(parts: Sequence[Form | None]) -> Form | None:
 def _in_unit(inner: Form, name: str) -> Form:
     if inner.kind == "value":
         return forms.quantity(inner.inner, name, name)
-    if inner.kind == "items":
-        return forms.items(tuple(_in_unit(item, name) for item in inner.inner), braces=inner.braced)
     raise Unread("unit of no value")

@@ -22,11 +22,6 @@ _THOUSANDS = re.compile(r"(?<![\d.,_])\d{1,3}(?:,\d{3})+(?![\d,])(?!\.\d*,)")
 _TEXT_LEAD = re.compile(
     r"\\text\s*\{\s*(?:about|approximately|exactly|all|[A-Za-z' ,]*(?:\b(?:is|are|equals|be)\s*:?|[A-Za-z]{2}:))\s*\}"
 )
-_EXCEPT = re.compile(
-    r"(?:\\text\s*\{\s*)?all\s+real(?:s|\s+numbers|\s+values)?(?:\s+[a-z]\b)?\s*,?\s*(?:except|but|other than)"
-    r"(?:\s+for)?(?:\s*\}|\b)\s*(.+)",
-    re.I | re.S,
-)
 _SUCH_THAT = ("|", r"\mid", ":")
 _SET_OPERATIONS = {r"\cup": "cup", r"\cap": "cap", r"\setminus": "minus"}
 _MATRICES = tuple(rf"\begin{{{kind}matrix}}" for kind in ("v", "", "p", "b", "B", "small")) + (r"\begin{array}",)
@@ -66,8 +61,6 @@ def parse(answer: str) -> Form:
         return forms.opaque(text)
     except (ValueError, LookupError, ArithmeticError, RecursionError, TypeError, AttributeError, NotImplementedError):
         # Whatever goes wrong in reading says the same: this is not an answer that the rules read.
-        if (found := wording.phrase(text)) is not None:
-            return found
         if _for_library(text) and (node := algebra.library(text)) is not None:
             return forms.value(node)
         if text.startswith(r"\{"):
@@ -87,9 +80,6 @@ def structure(text: str) -> Form:
     """Form of a cleaned text; raises `Unread`."""
     if (known := wording.fixed(text)) is not None:
         return known
-    if but := _EXCEPT.fullmatch(text):
-        rest = structure(but[1].removesuffix("}") if "{" not in but[1] else but[1])
-        return relations.join("minus", [forms.real_set(sympy.S.Reals), rest])
     if (lead := _TEXT_LEAD.match(text)) and lead.end() < len(text):
         text = trim(text[lead.end() :])
     found = wording.worded(text, parse, structure) or wording.choice(text, parse)
@@ -192,10 +182,6 @@ def _single(tokens: list[Token]) -> Form:
     texts = [token.text for token in tokens]
     if texts in ([r"\emptyset"], [r"\{", r"\}"], [r"\mathbb{R}"]):
         return forms.real_set(sympy.S.Reals if texts == [r"\mathbb{R}"] else sympy.S.EmptySet)
-    if all(token.kind == "text" for token in tokens):
-        words = wording.worded(rf"\text{{{' '.join(texts)}}}", parse, structure)
-        if words is not None:
-            return words
     readers = (_bracketed, _matrix, quantities.based, lambda part: quantities.quantity(part, _single))
     if (found := next((form for reader in readers if (form := reader(tokens)) is not None), None)) is not None:
         return found

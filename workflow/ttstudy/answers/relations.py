@@ -49,8 +49,6 @@ def related(tokens: list[Token], compose: Compose) -> Form | None:
 
 def name_of(tokens: list[Token]) -> str | None:
     """Name that stands for the answer: a variable, f(x), a sum or tuple of variables, words; else None."""
-    while len(tokens) > 2 and tokens[0].text + tokens[-1].text in ("[]", "{}") and closes(tokens):
-        tokens = tokens[1:-1]  # [ABC], the area of ABC
     # A segment and its length, an angle and its measure go by one name.
     start = 2 if len(tokens) > 1 and tokens[0].text == "m" and tokens[1].text == r"\angle" else 0
     start += start < len(tokens) - 1 and tokens[max(start - 1, 0)].text in (r"\overline", r"\vec")
@@ -58,17 +56,11 @@ def name_of(tokens: list[Token]) -> str | None:
     if len(tokens) > 2 and tokens[0].text + tokens[-1].text == "{}" and closes(tokens):
         tokens = tokens[1:-1]
     text = "".join(token.text for token in tokens)
-    if tokens and all(token.kind == "text" for token in tokens):
-        return " ".join(token.text for token in tokens).casefold()
     return text if any(pattern.fullmatch(text) for pattern in (_CALLED, _ASKED, _NAME)) else None
 
 
 def _equation(sides: list[list[Token]], compose: Compose) -> Form:
     names, last = [name_of(side) for side in sides], sides[-1]
-    if len(sides) == 2 and names[0] is None and names[1] is not None and len(last) <= 4:
-        form = compose(sides[0])
-        if form.kind == "value" and form.inner.is_number:
-            return forms.named(names[1], form)  # 5 = x
     if len(set(names[:-1])) > 1 and all(len(side) == 1 and side[0].kind == "symbol" for side in sides[:-1]):
         # x = y = z = 0 gives each its value.
         return forms.items(tuple(forms.named(name or "", compose(last)) for name in names[:-1]))

@@ -5,31 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ttstudy.answers.patterns import (
-    ASIDE,
-    BOLD,
-    CHOICE,
-    CONCLUDES,
-    CONDITION,
-    COUNT,
-    DENIED,
-    EQUALS,
-    FORMULA,
-    JOINT,
-    KIND,
-    NAME,
-    NAMED,
-    NUMBER,
-    NUMBER_WORD,
-    POINT,
-    POLITE,
-    RESULT,
-    SENTENCE_END,
-    TAIL,
-    UNIT,
-    VERB,
-    WORDS,
-)
+from ttstudy.answers import patterns
 
 
 @dataclass(frozen=True)
@@ -45,7 +21,7 @@ class Span:
 def formulas(text: str) -> list[Span]:
     """Formulas between their delimiters that say more than a name."""
     found = []
-    for match in FORMULA.finditer(text):
+    for match in patterns.FORMULA.finditer(text):
         group = next(name for name in "abcd" if match[name] is not None)
         if group == "d" and re.search(r"[A-Za-z]{2,} +[A-Za-z]{2,}", re.sub(r"\\text\s*\{[^{}]*\}", "", match[group])):
             continue
@@ -68,17 +44,17 @@ def _side(span: Span) -> Span:
         elif token in ("=", "≈", r"\approx") and depth == 0:
             parts.append((at, mark.start(), token))
             at = mark.end()
-    if not parts or r"\begin" in text and parts:
+    if not parts or r"\begin" in text:
         return _tight(span, 0, len(text))
     sides = [(start, end) for start, end, _ in parts] + [(at, len(text))]
     marks = [token for _, _, token in parts]
     last = len(sides) - 1
-    while last and marks[last - 1] != "=" and (last > 1 or not NAME.fullmatch(text[slice(*sides[0])].strip())):
+    while last and marks[last - 1] != "=" and (last > 1 or not patterns.NAME.fullmatch(text[slice(*sides[0])].strip())):
         last -= 1
     if len(sides) == 2 and "," not in text and last == 1:
         left, right = (set(re.findall(r"[A-Za-z]", _bare(text[slice(*side)]))) for side in sides)
         # "pi r^2 = 9 pi" gives a value; "y + 1 = 3x" is an equation, and a name may stay.
-        if left and (NAME.fullmatch(text[slice(*sides[0])].strip()) or right or len(left) > 1):
+        if left and (patterns.NAME.fullmatch(text[slice(*sides[0])].strip()) or right or len(left) > 1):
             return _tight(span, 0, len(text))
     if any("," in text[slice(*side)] for side in sides[:-1]):
         return _tight(span, 0, len(text))
@@ -113,14 +89,14 @@ def trivial(span: Span) -> bool:
 
 def numbers(text: str) -> list[Span]:
     """Numbers of a text with their units, outside formulas."""
-    blank = FORMULA.sub(lambda match: match[0] if _is_money(match) else " " * len(match[0]), text)
+    blank = patterns.FORMULA.sub(lambda match: match[0] if _is_money(match) else " " * len(match[0]), text)
     found = []
-    for match in NUMBER.finditer(blank):
+    for match in patterns.NUMBER.finditer(blank):
         shown = match[0]
         left = len(shown) - len(shown.lstrip())
-        shown = shown.strip().rstrip(".,") if not shown.rstrip().endswith("m.") else shown.strip()
+        shown = shown.strip().rstrip(".,")
         if ordinal := re.match(r"(?:st|nd|rd|th)\b", blank[match.end() :]):
-            if not VERB.search(re.sub(r"\bthe\s+$", "", blank[: match.start()])):
+            if not patterns.VERB.search(re.sub(r"\bthe\s+$", "", blank[: match.start()])):
                 continue
             shown += ordinal[0]
         found.append(Span(shown, match.start() + left, match.start() + left + len(shown), "number"))
@@ -129,7 +105,7 @@ def numbers(text: str) -> list[Span]:
 
 def _outside(text: str) -> list[Span]:
     """Points and numbers of a text, outside formulas."""
-    found = POINT.finditer(FORMULA.sub(_blank, text))
+    found = patterns.POINT.finditer(patterns.FORMULA.sub(_blank, text))
     points = [Span(match[0], match.start(), match.end(), "formula") for match in found]
     return points + [n for n in numbers(text) if not any(p.start <= n.start < p.end for p in points)]
 
@@ -147,14 +123,14 @@ def _is_money(match: re.Match[str]) -> bool:
 def _bold(text: str) -> Span | None:
     """The bold value of a text; the last of several."""
     found = None
-    for match in BOLD.finditer(text):
+    for match in patterns.BOLD.finditer(text):
         group = 1 if match[1] is not None else 2
         inner = match[group]
-        word = re.match(rf"{NUMBER_WORD}\b", inner, re.I)
+        word = re.match(rf"{patterns.NUMBER_WORD}\b", inner, re.I)
         span = Span(word[0], 0, word.end()) if word else stated(inner, strict=True) or _one_number(inner)
         if re.fullmatch(r"[A-Za-z]+(?: [A-Za-z]+){0,2}", inner) and not word:
             # Bold words are a heading, or what a verb says.
-            span = Span(inner, 0, len(inner)) if VERB.search(f"{text[: match.start()].rstrip()} ") else None
+            span = Span(inner, 0, len(inner)) if patterns.VERB.search(f"{text[: match.start()].rstrip()} ") else None
         if span:
             found = Span(span.text, match.start(group) + span.start, match.start(group) + span.end, "bold")
     return found
@@ -165,11 +141,8 @@ def _one_number(text: str) -> Span | None:
     return found[0] if len(found) == 1 else None
 
 
-def stated(text: str, *, whole: bool = False, strict: bool = False, before: str = "") -> Span | None:
-    """The answer that follows a label; None where there is none.
-
-    With `whole` all of the text is the answer where nothing in it is one; with `strict` a sentence is none.
-    """
+def stated(text: str, *, strict: bool = False, before: str = "") -> Span | None:
+    """The answer that follows a label; None where there is none. With `strict` a sentence is none."""
     lead = re.match(
         r"\s*(?:[*_:：=]+\s*)*(?:(?:approximately|about|exactly|simply|just|only|therefore|thus)\s+)*", text
     )
@@ -178,18 +151,16 @@ def stated(text: str, *, whole: bool = False, strict: bool = False, before: str 
     rest = re.sub(r"[\s.]*\bI hope it is correct\W*$", "", rest, flags=re.I)
     found = _leading(rest)
     if found is None and not strict:
-        end = SENTENCE_END.search(rest)
+        end = patterns.SENTENCE_END.search(rest)
         sentence = rest[: end.start()] if end else rest
         found = in_sentence(sentence, lone=False, before=before)
-        if found is None and not POLITE.match(sentence):
-            plain = TAIL.sub("", sentence).strip(" *_`\"'")
+        if found is None and not patterns.POLITE.match(sentence):
+            plain = patterns.TAIL.sub("", sentence).strip(" *_`\"'")
             if plain and len(plain.split()) <= 8 and re.search(r"\w", plain) and not plain.endswith(":"):
                 start = sentence.index(plain)
                 found = Span(plain, start, start + len(plain))
-    if found is None and (name := NAMED.match(rest)):
+    if found is None and (name := patterns.NAMED.match(rest)):
         found = Span(name[0].strip(), 0, len(name[0].strip()))
-    if found is None and whole and rest.strip():
-        found = Span(rest.strip(), 0, len(rest.strip()))
     if found is None or not re.search(r"[^\W_]|\\", found.text):
         return None
     return Span(found.text, found.start + offset, found.end + offset, found.kind)
@@ -197,36 +168,20 @@ def stated(text: str, *, whole: bool = False, strict: bool = False, before: str 
 
 def _leading(text: str) -> Span | None:
     """The value that a text starts with: formulas, bold, a number, a letter, plain mathematics; None for other text."""
-    if (math := FORMULA.match(text)) and not _is_money(math):
-        spans, end = formulas(text), math.end()
-        joint = re.compile(r"\s*(?:,|;|,?\s*\band\b|,?\s*\bor\b|、|和|或)\s*")
-        last = spans[0]
-        if trivial(last) and not re.fullmatch(r"\s*[.,;]?\s*", text[math.end() :]) and len(spans) > 1:
-            return None
-        while (gap := joint.match(text, end)) and (more := FORMULA.match(text, gap.end())):
-            last, end = next(s for s in formulas(text) if s.start >= gap.end()), more.end()
-        if last is spans[0]:
-            unit = re.compile(rf"{UNIT}(?![A-Za-z])", re.I).match(text, end)
-            if unit and re.search(r"\d$|\}$", last.text) and "\\text" not in last.text and "=" not in last.text:
-                return Span(last.text + r"\text{" + unit[0] + "}", last.start, unit.end(), "formula")
-            return last
-        return Span(text[spans[0].start : last.end], spans[0].start, last.end, "formula")
-    if (bold := BOLD.match(text)) and (inner := stated(bold[1] or bold[2])):
-        start = bold.start(1 if bold[1] is not None else 2)
-        return Span(inner.text, start + inner.start, start + inner.end, "bold")
-    end = SENTENCE_END.search(text)
+    if (math := patterns.FORMULA.match(text)) and not _is_money(math):
+        line = text.partition("\n\n")[0]
+        last = _grouped(line, formulas(line), commas=True)[0]
+        return None if trivial(last) and re.search(r"\w", line[math.end() :]) else last
+    end = patterns.SENTENCE_END.search(text)
     line = (text[: end.start()] if end else text).rstrip(" *_`")
-    plain = TAIL.sub("", line).rstrip(" ,;*_`")
-    if (letter := CHOICE.match(plain)) and not re.match(r"\s*[-+*/^=]", plain[letter.end() :]):
+    plain = patterns.TAIL.sub("", line).rstrip(" ,;*_`")
+    if (letter := patterns.CHOICE.match(plain)) and not re.match(r"\s*[-+*/^=]", plain[letter.end() :]):
         group = next(group for group in (1, 2, 3) if letter[group])
         return Span(letter[group], letter.start(group), letter.end(group), "words")
     if _mathematics(plain) and not re.search(r"\d[^,=]* an? ", plain):
         return Span(plain, 0, len(plain), "formula")
-    if (number := NUMBER.match(plain)) and not re.match(r"\s*[-+*/^=×x(]\s*[\d(]", plain[number.end() :]):
-        if re.match(r"(?:st|nd|rd|th)\b", plain[number.end() :]):
-            return None
-        shown = number[0].rstrip(" .,") if not number[0].endswith("m.") else number[0]
-        return Span(shown.strip(), 0, len(shown), "number")
+    if (number := patterns.NUMBER.match(plain)) and not re.match(r"\s*[-+*/^=×x(]\s*[\d(]", plain[number.end() :]):
+        return Span(number[0].strip(" .,"), 0, len(number[0].rstrip(" .,")), "number")
     return None
 
 
@@ -239,7 +194,7 @@ def _mathematics(text: str) -> bool:
     """Say whether a text without delimiters is one value or formula, with no other word than a unit."""
     if not text or not re.search(r"\d|[A-Za-z]", text) or len(text) > 300:
         return False
-    bare = re.sub(rf"(?<=[\d)}}\s])(?:{UNIT})", " ", _LETTERS.sub(" ", text), flags=re.I)
+    bare = re.sub(rf"(?<=[\d)}}\s])(?:{patterns.UNIT})", " ", _LETTERS.sub(" ", text), flags=re.I)
     return not re.search(r"[A-Za-z]{2}|[^\x00-\x7f−–×÷·√π∞≤≥≠°∪∩½¼¾⅓⅔²³€£¥₹，（）：０-９]", bare) and bool(
         re.search(r"\d|^[A-Za-z]$|[=^\\]|^\w[_(]", text)
     )
@@ -249,39 +204,39 @@ def in_sentence(sentence: str, *, lone: bool, before: str = "") -> Span | None:
     """The value that a sentence states; `before` is the text that leads to it. None where nothing says which it is."""
     if bold := _bold(sentence):
         return bold
-    if count := COUNT.search(sentence):
+    if count := patterns.COUNT.search(sentence):
         return Span(count[1], count.start(1), count.end(1))
     every = [f for f in formulas(sentence) if f.text and not trivial(f)] + _outside(sentence)
     every = _grouped(sentence, sorted(every, key=lambda s: s.start)[-60:])
-    if every and CONCLUDES.search(sentence) and (kind := KIND.search(sentence.rstrip(" .*!"))):
+    if every and patterns.CONCLUDES.search(sentence) and (kind := patterns.KIND.search(sentence.rstrip(" .*!"))):
         return Span(kind[1], kind.start(1), kind.end(1))
-    every = [s for s in every if not DENIED.search(_before(sentence, s))]
+    every = [s for s in every if not patterns.DENIED.search(_before(sentence, s))]
     if len(every) > 1:
-        every = [s for s in every if not CONDITION.search(_before(sentence, s)) or "=" not in s.text] or every
-        every = [s for s in every if not EQUALS.search(_before(sentence, s))] or every
+        every = [s for s in every if not patterns.CONDITION.search(_before(sentence, s)) or "=" not in s.text] or every
+        every = [s for s in every if not patterns.EQUALS.search(_before(sentence, s))] or every
     if len(every) > 1:
         told = [s for s in every if _told(_before(sentence, s))]
-        if lone and not CONCLUDES.search(sentence) and "=" not in sentence and every[-1] not in told:
+        if lone and not patterns.CONCLUDES.search(sentence) and "=" not in sentence and every[-1] not in told:
             # Several numbers and no working: nothing says which of them is the answer.
             return None
         if told:
             return told[-1]
         result = None
-        for match in RESULT.finditer(before + sentence):
+        for match in patterns.RESULT.finditer(before + sentence):
             result = match[1]
         same = [s for s in every if result is not None and _amount(s.text) == _amount(result)]
         if same:
             return same[-1]
-        first = [s for s in every if not ASIDE.search(_before(sentence, s))]
+        first = [s for s in every if not patterns.ASIDE.search(_before(sentence, s))]
         return (first or every)[-1]
     if every:
         return every[0]
-    if letter := CHOICE.search(sentence):
+    if letter := patterns.CHOICE.search(sentence):
         group = next(group for group in (1, 2, 3) if letter[group])
         return Span(letter[group], letter.start(group), letter.end(group))
-    word = re.search(rf"\b(?:are|is|has|have|be)\s+(?:only |exactly )?({NUMBER_WORD})\b(?! of)", sentence, re.I)
-    if word is None and CONCLUDES.search(sentence):
-        word = WORDS.search(sentence.rstrip(" .*!"))
+    word = patterns.SAID.search(sentence)
+    if word is None and patterns.CONCLUDES.search(sentence):
+        word = patterns.WORDS.search(sentence.rstrip(" .*!"))
     return Span(word[1], word.start(1), word.end(1)) if word else None
 
 
@@ -290,20 +245,20 @@ def _before(sentence: str, span: Span) -> str:
     return re.sub(r"(?:\\[(\[]|\$+|\*\*)\s*$", "", sentence[max(0, span.start - 120) : span.start])
 
 
-def _grouped(sentence: str, spans: list[Span]) -> list[Span]:
-    """Values with nothing but "and", "or" or a comma between them are one: `$2$ and $-5$`, 3 hours and 20 minutes."""
+def _grouped(sentence: str, spans: list[Span], *, commas: bool = False) -> list[Span]:
+    """Values with nothing but "and", "or" (with `commas`: or a comma) between the last two are one: `$2$ and $-5$`."""
     chains: list[list[Span]] = []
     for span in spans:
-        if chains and JOINT.fullmatch(sentence[chains[-1][-1].end : span.start]):
+        if chains and patterns.JOINT.fullmatch(sentence[chains[-1][-1].end : span.start]):
             chains[-1].append(span)
         else:
             chains.append([span])
     found = []
     for chain in chains:
         first, last = chain[0], chain[-1]
-        listed = re.search(r"\b(?:and|or)\b", sentence[chain[-2].end : last.start]) if len(chain) > 1 else None
+        listed = len(chain) > 1 and (commas or re.search(r"\b(?:and|or)\b", sentence[chain[-2].end : last.start]))
         names = [span.text.partition("=")[0].strip() for span in chain if "=" in span.text]
-        if listed and all(map(NAME.fullmatch, names)):
+        if listed and all(map(patterns.NAME.fullmatch, names)):
             found.append(Span(sentence[first.start : last.end], first.start, last.end, first.kind))
         else:
             found += chain
@@ -312,7 +267,7 @@ def _grouped(sentence: str, spans: list[Span]) -> list[Span]:
 
 def _told(before: str) -> bool:
     """Say whether what stands before a value is a verb that gives it; "that are 6 inches long" describes a thing."""
-    verb = VERB.search(before)
+    verb = patterns.VERB.search(before)
     return verb is not None and not re.search(
         r"\b(?:that|who|if|when|where|whose \w+)\s*$", before[: verb.start()], re.I
     )
@@ -333,9 +288,9 @@ def concluded(text: str) -> Span | None:
     for at in range(len(sentences) - 1, max(len(sentences) - 7, -1), -1):
         start, sentence = sentences[at]
         if (
-            POLITE.match(sentence)
+            patterns.POLITE.match(sentence)
             or re.fullmatch(r"[\W_]*(?:\([^()]*\))?[\W_]*", sentence)
-            and not FORMULA.search(sentence)
+            and not patterns.FORMULA.search(sentence)
         ):
             continue
         shown = sentence.rstrip()
@@ -344,7 +299,7 @@ def concluded(text: str) -> Span | None:
         found = in_sentence(sentence, lone=at == 0, before=body[max(0, start - 4000) : start])
         if found:
             return Span(found.text, start + found.start, start + found.end, found.kind)
-        if CONCLUDES.search(sentence) or at == len(sentences) - 1 and re.search(r"\w$", body):
+        if patterns.CONCLUDES.search(sentence) or at == len(sentences) - 1 and re.search(r"\w$", body):
             # It concludes in words that are not read, or it was cut.
             return None
     return None
@@ -360,15 +315,15 @@ def _sentences(text: str) -> list[tuple[int, str]]:
     """Last sentences of a text with their places; a formula on its own line belongs to what leads to it."""
     cut = max(0, len(text) - 4000)
     tail = text[cut:]
-    hidden = FORMULA.sub(lambda match: match[0] if _is_money(match) else "x" * len(match[0]), tail)
+    hidden = patterns.FORMULA.sub(lambda match: match[0] if _is_money(match) else "x" * len(match[0]), tail)
     found, at = [], 0
-    for end in re.finditer(rf"{SENTENCE_END.pattern}|\n", hidden):
+    for end in re.finditer(rf"{patterns.SENTENCE_END.pattern}|\n", hidden):
         piece = hidden[at : end.start()].rstrip(" *_")
         rest = hidden[end.end() :].lstrip()
         if (
             piece.endswith((":", "：", ","))
             or "\n" in end[0]
-            and FORMULA.match(tail, end.end() + len(hidden[end.end() :]) - len(rest))
+            and patterns.FORMULA.match(tail, end.end() + len(hidden[end.end() :]) - len(rest))
             and not _ends(piece)
         ):
             continue

@@ -1,95 +1,63 @@
-"""Units: one name and one scale for each spelling that a school book uses."""
+"""Units, counts and counted things: closed lists of what may stand behind a number, one name and scale for each."""
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 
-# name of the base unit -> {spellings: size in the base unit}
-TABLE: dict[str, dict[str, Fraction | int]] = {
-    "meter": {
-        "m meter meters metre metres": 1,
-        "cm centimeter centimeters centimetre centimetres": Fraction(1, 100),
-        "mm millimeter millimeters": Fraction(1, 1000),
-        "km kilometer kilometers kilometre kilometres": 1000,
-    },
-    "inch": {"in inch inches": 1, "ft foot feet": 12, "yd yard yards": 36, "mi mile miles": 63360},
-    "second": {
-        "s sec secs second seconds": 1,
-        "min mins minute minutes": 60,
-        "h hr hrs hour hours": 3600,
-        "day days": 86400,
-        "ms millisecond milliseconds": Fraction(1, 1000),
-        "week weeks": 7 * 86400,
-    },
-    "month": {"month months": 1, "yr yrs year years": 12},
-    "gram": {"g gram grams": 1, "kg kilogram kilograms": 1000, "mg milligram milligrams": Fraction(1, 1000)},
-    "pound": {"lb lbs pound pounds": 1, "oz ounce ounces": Fraction(1, 16), "ton tons": 2000},
-    "liter": {"l liter liters litre litres": 1, "ml milliliter milliliters": Fraction(1, 1000)},
-    "dollar": {"dollar dollars usd buck bucks": 1,
-        "cent cents penny pennies": Fraction(1, 100)},
-    "degree": {"degree degrees deg": 1},
-    "radian": {"rad radian radians": 1},
-    "unit": {"unit units": 1},
-    "hertz": {"hz hertz": 1, "khz": 1000},
-    "watt": {"watt watts": 1, "kw kilowatt kilowatts": 1000},
-    "volt": {"volt volts": 1},
-    "ampere": {"amp amps ampere amperes": 1},
-    "ohm": {"ohm ohms": 1},
-    "newton": {"newton newtons": 1},
-    "joule": {"joule joules": 1, "kj kilojoule kilojoules": 1000},
-    "pascal": {"pa pascal pascals": 1},
-    "kelvin": {"kelvin": 1},
-    "mole": {"mol mole moles": 1},
-    "calorie": {"cal calorie calories": 1},
-    "byte": {"byte bytes": 1},
-    "bit": {"bit bits": 1},
-    "acre": {"acre acres": 1},
-    "gallon": {"gal gallon gallons": 1, "quart quarts": Fraction(1, 4), "pint pints": Fraction(1, 8)},
-    "tablespoon": {"tbsp tablespoon tablespoons": 1, "tsp teaspoon teaspoons": Fraction(1, 3)},
-    "sterling": {"sterling": 1},
-    "peso": {"peso pesos": 1},
-    "yuan": {"yuan": 1},
-    "won": {"won": 1},
-    "euro": {"euro euros": 1},
-    "rupee": {"rupee rupees": 1},
-    "yen": {"yen": 1},
-    "percent": {"percent": Fraction(1, 100)},
-    "point": {"point points pt pts": 1},
-}
+_TABLE = """
+meter: m meter metre; cm centimeter centimetre = 1/100; mm millimeter = 1/1000; km kilometer kilometre = 1000
+inch: in inch; ft foot feet = 12; yd yard = 36; mi mile = 63360
+second: s sec second; min minute = 60; h hr hour = 3600; day = 86400; ms millisecond = 1/1000; week = 604800
+month: month; yr year = 12
+gram: g gram; kg kilogram = 1000; mg milligram = 1/1000
+pound: lb pound; oz ounce = 1/16; ton = 2000
+liter: l liter litre; ml milliliter = 1/1000
+dollar: dollar usd buck; cent penny = 1/100
+gallon: gal gallon; quart = 1/4; pint = 1/8
+tablespoon: tbsp tablespoon; tsp teaspoon = 1/3
+hertz: hz hertz; khz = 1000
+watt: watt; kw kilowatt = 1000
+joule: joule; kj kilojoule = 1000
+inch per second: mph = 17.6
+meter per second: kph kmh = 5/18
+percent: percent = 1/100
+degree: degree deg
+radian: rad radian
+ampere: amp ampere
+pascal: pa pascal
+mole: mol mole
+calorie: cal calorie
+point: point pt
+"""
+"""A base unit a line, then its spellings in the singular and their sizes in it."""
+_ALONE = "unit volt ohm newton kelvin byte bit acre sterling peso yuan won euro rupee yen".split()
+"""Units that are only themselves."""
+
+
+def _with_plurals(words: str) -> list[str]:
+    """Words, and their plurals where they are no abbreviations of two letters."""
+    found = words.split()
+    longer = [word for word in found if len(word) > 2 or word in ("lb", "hr", "yr", "pt")]
+    return found + [re.sub("(?<=ch)$", "e", re.sub("(?<=[^aeiou])y$", "ie", word)) + "s" for word in longer]
+
+
 UNITS: dict[str, tuple[str, Fraction]] = {
-    spelling: (base, Fraction(size))
-    for base, rows in TABLE.items()
-    for spellings, size in rows.items()
-    for spelling in spellings.split()
+    spelling: (base, Fraction(size or 1))
+    for base, parts in (row.split(": ") for row in [*_TABLE.strip().splitlines(), *(f"{one}: {one}" for one in _ALONE)])
+    for spellings, _, size in (part.partition(" = ") for part in parts.split("; "))
+    for spelling in _with_plurals(spellings)
 }
-UNITS |= {
-    "mph": ("inch per second", Fraction(63360, 3600)),
-    "kph": ("meter per second", Fraction(1000, 3600)),
-    "kmh": ("meter per second", Fraction(1000, 3600)),
-}
+"""Spelling -> base unit and size in it."""
 LARGE = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_COUNTS: dict[str, Fraction | int] = {
-    **LARGE,
-    "dozen dozens": 12,
-    "pair pairs": 2,
-    "score": 20,
-    "gross": 144,
-    "half halves": Fraction(1, 2),
-    "third thirds": Fraction(1, 3),
-    "quarter quarters fourth fourths": Fraction(1, 4),
-    "fifth fifths": Fraction(1, 5),
-    "sixth sixths": Fraction(1, 6),
-    "seventh sevenths": Fraction(1, 7),
-    "eighth eighths": Fraction(1, 8),
-    "ninth ninths": Fraction(1, 9),
-    "tenth tenths": Fraction(1, 10),
-    "twelfth twelfths": Fraction(1, 12),
-    "hundredth hundredths": Fraction(1, 100),
-    "thousandth thousandths": Fraction(1, 1000),
-    "millionth millionths": Fraction(1, 10**6),
-}
-SCALES: dict[str, Fraction] = {
-    word: Fraction(value) for words, value in _COUNTS.items() for word in words.split()
+_COUNTS = """
+    dozen 12 pair 2 score 20 gross 144 half 1/2 halve 1/2 third 1/3 quarter 1/4 fourth 1/4 fifth 1/5 sixth 1/6
+    seventh 1/7 eighth 1/8 ninth 1/9 tenth 1/10 twelfth 1/12 hundredth 1/100 thousandth 1/1000 millionth 1/1000000
+""".split()
+SCALES = {word: Fraction(size) for word, size in LARGE.items()} | {
+    word + ending: Fraction(size)
+    for word, size in zip(_COUNTS[::2], _COUNTS[1::2], strict=True)
+    for ending in ("", "s")
 }
 """Words behind a number that multiply it."""
 POWERS = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}

@@ -35,7 +35,6 @@ _MONTHS = "january february march april may june july august september october n
 _MONTH = rf"({'|'.join(month[:3] + f'(?:{month[3:]})?' for month in _MONTHS)})\.?"
 _DAY, _YEAR = r"(\d{1,2})(?:st|nd|rd|th)?", r"(?:\s*,?\s*(\d{4}))?"
 _TEXT = r"(?:\\text\s*\{)?\s*"
-_PHRASE = re.compile(r"[A-Za-z][\w ,.'&-]*")
 _SAYS = re.compile(r"^(?:there (?:is|are|exists?)|it is|this is|they are)\s+")
 _ARTICLE = re.compile(r"^(?:an?|the)\s+(?!half|third|quarter)")
 _OPTION = re.compile(
@@ -165,14 +164,10 @@ def worded(text: str, read: Reader, structure: Reader) -> Form | None:
     """
     inner = unwrapped(text)
     marked = inner is not text
-    if re.fullmatch(r"[A-Za-z](?:\s*-\s*[A-Za-z])+", inner):
-        return structure(inner.replace(" ", "")) if marked else None
     if lettered := _LETTERED.fullmatch(inner):
         return forms.choice(lettered[1], read(lettered[2]))
     if option := _OPTION.fullmatch(text) or _OPTION.fullmatch(inner):
         return forms.choice(option[1].upper())
-    if choice := re.fullmatch(r"\(?\s*([A-Z])\s*\)", inner):
-        return forms.choice(choice[1])
     if re.search(r"(?<![A-Za-z])[A-Za-z]!", inner):
         return None
     if re.fullmatch(r"[A-Za-z' .-]+(?:,[A-Za-z' .-]+)+", inner) and re.search(r"[A-Za-z]{3}", inner):
@@ -248,14 +243,6 @@ def _one_phrase(plain: str) -> str:
     plain = plain.removesuffix(" only")
     one = plain[:-1] if " " in plain and plain[-1] == "s" and plain[-2] not in "s " else plain
     return _SAME.get(one, one)
-
-
-def phrase(text: str) -> Form | None:
-    """Words with numbers among them ("Room 12"), which are no mathematics; None for any other text."""
-    inner = unwrapped(text)
-    if not _PHRASE.fullmatch(inner) or not any(is_word(run) for run in re.findall(r"[A-Za-z]{3,}", inner)):
-        return None
-    return forms.words(" ".join(re.sub(r"[^\w &-]", " ", inner).casefold().split()))
 
 
 def choice(text: str, read: Reader) -> Form | None:
