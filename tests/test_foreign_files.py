@@ -124,6 +124,88 @@ READ: dict[str, tuple[dict[str, bytes], dict[str, Any], dict[str, list[Any]]]] =
         {"r.json": json.dumps({str(n): plain(f"{n}?") for n in range(12)}).encode()}, {},
         {"problem": [f"{n}?" for n in range(12)]},
     ),
+    "lm-eval: an older log, without filters, whose questions begin with capitals": (
+        {"s.jsonl": lines({"doc_id": 0, "doc": {"ID": "I-1", "Problem": "2+2?", "Answer": 4}, "target": 4,
+                           "arguments": [["Q: 1+1? A: 2. Q: 2+2? A:", {"until": ["Q:"]}]], "resps": [["4"]],
+                           "filtered_resps": ["4"], "exact_match": 1})}, {},
+        {"problem": ["2+2?"], "answer": ["4"], "greedy": [False]},
+    ),
+    "lm-eval: repeats": (
+        {"s.jsonl": lines(lm_eval(0, "2+2?", resps=[["4", "5", "6"]]))}, {}, {"response": ["4", "5", "6"]},
+    ),
+    "lm-eval: two seeds in two files": (
+        {f"samples_{n}.jsonl": lines(*[lm_eval(i, f"{i}?", said=f"{n}{i}") for i in range(2)]) for n in range(2)}, {},
+        {"problem_id": ["0", "0", "1", "1"], "sample": [0, 1, 0, 1], "response": ["00", "10", "01", "11"]},
+    ),
+    "lighteval: samples and golds as texts of lists": (
+        {"d.jsonl": lines({"example": "2+2?", "predictions": str(["4", "it's 5"]), "gold": str(["4"]), "metrics": {},
+                           "cont_tokens": str([[1, 2], [3]])})}, {},
+        {"response": ["4", "it's 5"], "response_tokens": [2, 1]},
+    ),
+    "lighteval: newer, golds by their places": (
+        {"d.jsonl": lines({"doc": {"query": "2+2?", "choices": [" 4"], "gold_index": 0, "id": "7"}, "metric": {},
+                           "model_response": {"text": ["4"], "output_tokens": [[5]]}})}, {},
+        {"answer": ["4"], "problem_id": ["7"]},
+    ),
+    "NeMo-Skills: golds that are numbers, an end in capitals": (
+        {"output-rs0.jsonl": lines(nemo("4") | {"expected_answer": 4.0, "finish_reason": "MAX_TOKENS", "id": 12})}, {},
+        {"answer": ["4"], "finish": ["length"], "problem_id": ["12"]},
+    ),
+    "NeMo-Skills: chunks of one seed beside another seed": (
+        {"output-rs0_chunk_0.jsonl": lines(*SEEDS[:2]), "output-rs0_chunk_1.jsonl": lines(*SEEDS[2:]),
+         "output-rs1.jsonl": lines(*[row | {"generation": "5"} for row in SEEDS])}, {}, {"sample": [0, 1] * 4},
+    ),
+    "verl: a conversation as its list": (
+        {"3.jsonl": lines(verl([{"role": "user", "content": "2+2?"}]))}, {}, {"problem": ["2+2?"]},
+    ),
+    "verl: golds in a list": ({"3.jsonl": lines(verl(gts=["4"]))}, {}, {"answer": ["4"]}),
+    "OpenRLHF: a reward that is a number": (
+        {"r.jsonl": lines({"input": "User: 2+2?\nAssistant:", "output": "4", "label": 4, "reward": -1})}, {},
+        {"problem": ["2+2?"], "answer": ["4"], "scores.reward": [[-1.0]]},
+    ),
+    "OpenCompass: predictions by their numbers": (
+        {"gsm8k.json": json.dumps({str(n): {"origin_prompt": [{"role": "SYSTEM", "prompt": "x"},
+                                                              {"role": "HUMAN", "prompt": f"{n}+0?"}],
+                                            "prediction": str(n), "gold": str(n)} for n in range(11)}).encode()}, {},
+        {"problem": [f"{n}+0?" for n in range(11)], "answer": [str(n) for n in range(11)]},
+    ),
+    "Qwen2.5-Math: four samples, cut and not": (
+        {"q.jsonl": lines(harness(code=["a", "b", "c", "d"], finish_reason=["stop", "length", "stop", "length"],
+                                  level=5, type="Algebra", solution="x"))}, {},
+        {"finish": ["stop", "length", "stop", "length"], "level": ["5"] * 4},
+    ),
+    "vLLM: all outputs of a request": (
+        {"v.jsonl": lines({"prompt": "2+2?", "gold": "4", "outputs": [
+            {"text": "4", "finish_reason": "stop", "cumulative_logprob": -1.5},
+            {"text": "5", "finish_reason": "length", "cumulative_logprob": -2.5}]})},
+        {"columns": {"problem": "prompt", "answer": "gold", "response": "outputs[*].text",
+                     "finish": "outputs[*].finish_reason", "logprob": "outputs[*].cumulative_logprob"}},
+        {"response": ["4", "5"], "finish": ["stop", "length"], "logprob": [-1.5, -2.5]},
+    ),
+    "an API: choices of a chat beside the problem": (
+        {"a.jsonl": lines(plain(response={"choices": [{"message": {"content": "4"}, "finish_reason": "stop"},
+                                                      {"message": {"content": "5"}, "finish_reason": "length"}]}))},
+        {"columns": {"response": "response.choices[*].message.content", "finish": "response.choices[*].finish_reason"}},
+        {"response": ["4", "5"], "finish": ["stop", "length"]},
+    ),
+    "OpenR1: generations with their ends": (
+        {"o.jsonl": lines({"problem": "2+2?", "solution": "x", "answer": "4", "generations": ["4", "5"],
+                           "finish_reasons": ["stop", "length"], "is_reasoning_complete": [True, False]})},
+        {"columns": {"response": "generations", "finish": "finish_reasons"}}, {"finish": ["stop", "length"]},
+    ),
+    "evalscope: reviews": (
+        {"e.jsonl": lines({"index": 0, "raw_input": {"question": "2+2?"}, "choices": [
+            {"message": {"content": "4"}, "review": {"gold": "4"}}]})},
+        {"columns": {"problem": "raw_input.question", "answer": "choices[0].review.gold",
+                     "response": "choices[*].message.content"}}, {"answer": ["4"], "response": ["4"]},
+    ),
+    "a table as Excel writes it": ({"r.csv": b"sep=;\r\n" + csv([plain()], sep=";")}, {}, {"problem": ["2+2?"]}),
+    "a table with a mark of its encoding and golds that are whole numbers": (
+        {"r.csv": b"\xef\xbb\xbf" + csv([plain(answer=4.0, response="a, b")])}, {}, {"answer": ["4.0"]},
+    ),
+    "a table of one column more, whose header is quoted": (
+        {"r.tsv": csv([plain(note="x;y")], sep="\t", quoting=1)}, {}, {"response": ["\\boxed{4}"]},
+    ),
     **{f"packed as {name}": ({f"r.jsonl.{name}": pack(lines(plain()))}, {}, {"problem": ["2+2?"]})
        for name, pack in (("zst", zstd), ("bz2", bz2.compress), ("xz", lzma.compress))},
 }  # fmt: skip
@@ -177,6 +259,37 @@ REFUSED: dict[str, tuple[dict[str, bytes], dict[str, Any], str]] = {
         {"r.jsonl": lines(plain(**{"scores.p": [float("nan")]}))}, {"score_kinds": {"p": "probability"}},
         "scores.p has nan, which is not a finite number",
     ),
+    "simple-evals: conversations without golds": (
+        {"s.json": lines({"score": 1, "metrics": {"a": 1}, "htmls": ["x"], "convos": [[{"role": "user"}]]})},
+        {}, "it has: score, metrics, metrics.a, htmls, convos; name what is what with `columns",
+    ),
+    "a batch of an API": (
+        {"b.jsonl": lines({"id": "x", "custom_id": "1", "response": {"body": {"choices": []}}, "error": None})}, {},
+        "answers of a batch API, which hold no problems; join them with the problems by `custom_id`",
+    ),
+    "an answer of an API beside its problem": (
+        {"r.jsonl": lines(plain(response={"choices": [], "usage": {}}))}, {},
+        "response is not a text but an object; name the text in it with `columns: {response: ...}` (it has: response.",
+    ),
+    "verl's generations without a gold": (
+        {"r.jsonl": lines({"prompt": [{"role": "user", "content": "q"}], "reward_model": {}, "responses": ["4"]})}, {},
+        "row 1: its reward_model has no ground_truth",
+    ),
+    "OpenCompass without a gold": (
+        {"r.jsonl": lines({"origin_prompt": "q", "prediction": "4"})}, {}, "row 1: no gold (it has: origin_prompt, ",
+    ),
+    "likelihoods": (
+        {"r.jsonl": lines(lm_eval(0, "q", arguments=[["q", " 4"]], resps=[[["-1.0", "False"]]]))}, {},
+        "resps holds no texts; only tasks that generate text",
+    ),
+    "scores without the name of their PRM": (
+        {"r.jsonl": lines(plain(scores=[0.5]))}, {}, "name the PRM with `columns: {scores.PRM: scores}`",
+    ),
+    "a list of places that is none": (
+        {"r.jsonl": lines({"q": "2+2?", "a": "4", "out": [{"said": "4"}]})},
+        {"columns": MAPPED | {"response": "out[*].text"}},
+        "no column 'out[*].text' (it has: q, a, out); map it with `columns: {response: ...}`",
+    ),
     "a table named as a text": ({"r.txt": csv([plain()])}, {}, "if it is a table, name it .csv or .tsv"),
     "an archive": ({"r.tar": b"r.jsonl\x00"}, {}, "an archive of several files; unpack it first"),
     "a pickle": ({"r.jsonl": b"\x80\x04."}, {}, "a pickle, which may run anything when it is read"),
@@ -190,7 +303,7 @@ def test_it_is_refused_by_a_sentence_that_helps(tmp_path, files, given, words):
     with pytest.raises(StudyError) as caught:
         load(tmp_path, files, **given)
     message = str(caught.value)
-    assert words in message and "logit" not in message and len(message) < 400
+    assert words in message and "logit" not in message and len(message) < 450
 
 
 HINTS: dict[str, tuple[Rows, str | None]] = {

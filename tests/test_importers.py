@@ -97,9 +97,18 @@ ROWS: dict[str, list[tuple[dict, list[dict]]]] = {
            "finish": "length", "response_tokens": 5, "prompt_tokens": 9}, {"sample": 1}]),
         (INSPECT | {"input": "2+2?", "target": "4"}, [{"problem": "2+2?"}]),
     ],
+    "opencompass": [
+        ({"origin_prompt": [{"role": "HUMAN", "prompt": "2+2?"}], "prediction": "It is 4.", "gold": "4"},
+         [{"problem": "2+2?", "answer": "4", "response": "It is 4."}]),
+        ({"origin_prompt": "2+2?", "prediction": ["4", "5"], "gold": "x\n#### 4"},
+         [{"problem": "2+2?", "answer": "4"}, {"sample": 1, "response": "5"}]),
+    ],
     "rollouts": [
         ({"input": CHAT, "output": "4", "gts": "4", "score": 1.0, "step": 3, "acc": True}, [{"problem": "2+2?"}]),
         ({"input": "2+2?", "output": "4", "label": "4", "reward": 2.5}, [{"answer": "4", "scores.reward": [2.5]}]),
+        ({"data_source": "aime", "prompt": [{"role": "system", "content": "x"}, {"role": "user", "content": "2+2?"}],
+          "reward_model": {"ground_truth": "4", "style": "rule"}, "responses": ["It is 4.", "5"]},
+         [{"problem": "2+2?", "answer": "4", "response": "It is 4."}, {"sample": 1, "response": "5"}]),
         ({"input": "<|im_start|>user\n2+2?<|im_end|>\n<|im_start|>assistant\n", "output": "4", "gts": ["4"]},
          [{"problem": "2+2?", "answer": "4"}]),
     ],

@@ -208,6 +208,11 @@ def _known(row: Mapping[str, Any], place: Place) -> str:
     if all(name in row for name in ("problem", "response")):
         return PLAIN
     form = recognised(row)
+    if form is None and "custom_id" in row:
+        raise StudyError(
+            f"{place.file}: answers of a batch API, which hold no problems; join them with the problems by `custom_id` "
+            "first, and name the columns with `columns`"
+        )
     if form is None:
         raise StudyError(
             f"{place.file}: no program's output that is known ({', '.join(SOURCES)}), and no `response` beside a "

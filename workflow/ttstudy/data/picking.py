@@ -1,14 +1,14 @@
-"""Columns by name or by path: `question`, `doc.question`, `resps[0]`, `choices[0].message.content`."""
+"""Columns by name or by path: `question`, `doc.question`, `resps[0]`, `choices[*].message.content`."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-_PART = re.compile(r"\.?([^.\[\]]+)|\[(-?\d{1,6})\]")
+_PART = re.compile(r"\.?([^.\[\]]+)|\[(-?\d{1,6}|\*)\]")
 SHOWN = 24
 """Columns that a message names."""
 
@@ -17,26 +17,31 @@ def pick(row: Mapping[str, Any], path: str) -> Any:
     """What stands under a name, or at the end of a path; None where nothing does.
 
     A name with dots in it goes before a path. A text on the way that holds JSON is read, as tables keep nested values.
+    `[*]` gives the list of what the rest of the path has in each item of a list.
     """
     if path in row:
         return row[path]
-    value: Any = row
-    end = 0
-    for found in _PART.finditer(path):
-        if found.start() != end:
-            return None
-        end = found.end()
-        if isinstance(value, str) and value[:1] in "{[":
-            with suppress(ValueError, RecursionError):
-                value = json.loads(value)
-        if found[1] is not None:
-            value = value.get(found[1]) if isinstance(value, Mapping) else None
-        else:
-            index = int(found[2])
-            value = value[index] if isinstance(value, list) and -len(value) <= index < len(value) else None
-        if value is None:
-            return None
-    return value if end == len(path) else None
+    parts = list(_PART.finditer(path))
+    return _at(row, parts) if "".join(part[0] for part in parts) == path else None
+
+
+def _at(value: Any, parts: Sequence[re.Match[str]]) -> Any:
+    """What stands at the end of a path's parts."""
+    if value is None or not parts:
+        return value
+    if isinstance(value, str) and value[:1] in "{[":
+        with suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    (name, index), rest = parts[0].groups(), parts[1:]
+    if name is not None:
+        return _at(value.get(name), rest) if isinstance(value, Mapping) else None
+    if not isinstance(value, list):
+        return None
+    if index == "*":
+        found = [_at(item, rest) for item in value]
+        return None if all(item is None for item in found) else found
+    place = int(index)
+    return _at(value[place], rest) if -len(value) <= place < len(value) else None
 
 
 def columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -257,8 +257,10 @@ def _csv(given: _Bounded, file: Path, delimiter: str) -> Iterator[tuple[Place, R
     csv.field_size_limit(given.limits.line)
     lines = texts()
     first = next(lines, "")
-    # Spreadsheets of many countries write semicolons.
-    delimiter = max((delimiter, ";", "\t", "|"), key=first.count)
+    if first.lower().startswith("sep="):  # a line of Excel's
+        delimiter, first = first[4:5], next(lines, "")
+    else:  # spreadsheets of many countries write semicolons
+        delimiter = max((delimiter, ";", "\t", "|"), key=first.count)
     rows = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
     try:
         names = [name.strip() for name in next(rows, [])]

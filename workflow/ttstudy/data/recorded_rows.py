@@ -126,7 +126,8 @@ def scored(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """(PRM, values) of a row, from `scores.PRM` columns and from an object `scores`."""
     nested = content.get("scores")
     if not _missing(nested) and not isinstance(nested, Mapping):
-        raise BrokenRow("scores is not an object of PRMs and their step scores")
+        mend = "name the PRM with `columns: {scores.PRM: scores}`"
+        raise BrokenRow(f"scores is not an object of PRMs and their step scores; {mend}")
     given = {name.removeprefix(SCORES): value for name, value in content.items() if name.startswith(SCORES)}
     within: Mapping[str, Any] = nested if isinstance(nested, Mapping) and not _missing(nested) else {}
     for name in (*within, *given):
@@ -179,6 +180,10 @@ def number(value: Any) -> bool:
 def text_of(content: Mapping[str, Any], name: str) -> str:
     """A column as text, whole numbers without a point; BrokenRow where it is no text."""
     value = content[name]
+    if isinstance(value, Mapping):
+        inner = ", ".join(f"{name}.{key}" for key in list(value)[:6])
+        mend = f"name the text in it with `columns: {{{name}: ...}}`"
+        raise BrokenRow(f"{name} is not a text but an object; {mend} (it has: {inner})")
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise BrokenRow(f"{name} is not a text")
     if isinstance(value, float | Decimal) and not math.isfinite(value):

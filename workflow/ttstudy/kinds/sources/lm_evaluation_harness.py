@@ -8,7 +8,7 @@ from typing import Any
 from ttstudy.kinds.sources._source import Place, Row, Source, has
 
 _PROBLEM = ("problem", "question", "query", "input", "prompt", "text")
-"""Fields of a document that hold its question, by the tasks of mathematics that there are; else its prompt."""
+"""Fields of a document that hold its question, in any case, by the tasks that there are; else its prompt."""
 
 
 def _samples(row: Row, place: Place) -> Iterator[dict[str, Any]]:
@@ -20,7 +20,8 @@ def _samples(row: Row, place: Place) -> Iterator[dict[str, Any]]:
     if not whole or _arguments(row) and not any(isinstance(item, Mapping) for item in _arguments(row)):
         raise ValueError("resps holds no texts; only tasks that generate text can be read")
     doc = row["doc"] if isinstance(row["doc"], Mapping) else {"problem": row["doc"]}
-    problem, options = next((doc[name] for name in _PROBLEM if isinstance(doc.get(name), str)), None), _options(row)
+    lower = {str(name).lower(): value for name, value in doc.items()}
+    problem, options = next((lower[name] for name in _PROBLEM if isinstance(lower.get(name), str)), None), _options(row)
     problem = problem if problem is not None else _prompt(row)
     if problem is None:
         raise ValueError(f"its doc has no question (it has: {', '.join(map(str, list(doc)[:12]))})")
