@@ -1,4 +1,4 @@
-"""A Slurm of one node and two fake GPUs on the loopback, for the time of a test.
+"""A Slurm of two nodes and two fake GPUs on the loopback, for the time of a test.
 
 It has a configuration, ports, state and command wrappers of its own in a temporary folder, and reads none of
 /etc/slurm: on a machine that belongs to a real cluster, that cluster is never asked for anything. Memory is enforced
@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
 PLUGIN = Path(sys.prefix) / "slurm"
 """Where `make test` puts the Slurm plugin: beside the environment, since with it every start asks Slurm."""
 
@@ -29,17 +30,17 @@ CONFIGURATION = """
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={port}
-SlurmdPort={node_port}
 SlurmUser={user}
 SlurmdUser={user}
 AuthType=auth/none
+AuthInfo=cred_expire=5
 CredType=cred/none
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool-%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/linux
@@ -58,9 +59,15 @@ KillWait=2
 SlurmdTimeout=60
 SlurmdParameters=config_overrides
 GresTypes=gpu
-NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:fake:2 State=UNKNOWN
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+NodeName={host} NodeAddr=127.0.0.1 Port={port_of_host} CPUs=16 RealMemory=64000 Gres=gpu:fake:2 State=UNKNOWN
+NodeName=far NodeHostname={host} NodeAddr=127.0.0.1 Port={port_of_far} CPUs=16 RealMemory=64000 State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP
 PartitionName=gpu Nodes={host} MaxTime=1-00:00:00 State=UP
+PartitionName=cancels Nodes=far PriorityTier=1 PreemptMode=CANCEL State=UP
+PartitionName=requeues Nodes=far PriorityTier=1 PreemptMode=REQUEUE State=UP
+PartitionName=urgent Nodes=far PriorityTier=9 PreemptMode=OFF State=UP
 """
 
 
@@ -89,11 +96,35 @@ class Cluster:
         self.folder = folder
         self.host = socket.gethostname().split(".")[0]
         self.environment = {"PATH": f"{folder}/bin:{os.environ['PATH']}", "PYTHONPATH": str(PLUGIN)}
+        self.daemons: dict[str, subprocess.Popen] = {}
+
+    def start(self, name: str, *command: str) -> None:
+        """Start a daemon of Slurm's: the controller, or a node's."""
+        clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_"))}
+        self.daemons[name] = subprocess.Popen(
+            [*command, "-D", "-f", f"{self.folder}/slurm.conf"], env=clean, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+
+    def stop(self, name: str) -> None:
+        """Stop a daemon, which saves what it knows."""
+        self.daemons[name].terminate()
+        self.daemons[name].wait()
 
     def ask(self, *command: str) -> str:
         """Output of a Slurm command."""
         binary = self.folder / "bin" / command[0]
         return subprocess.run([binary, *command[1:]], capture_output=True, text=True, check=True, timeout=60).stdout
+
+    def answers(self) -> bool:
+        """Whether the controller is there."""
+        return bool(_quietly(self, "squeue", "--noheader", "--version") and _quietly(self, "sinfo", "-h"))
+
+    def resumed(self, node: str) -> bool:
+        """Whether a node that was down is in service again; asks for that where Slurm has not found it well itself."""
+        if "down" in (state := _quietly(self, "sinfo", "-h", "-N", "-n", node, "-p", "urgent", "-o", "%T")):
+            _quietly(self, "scontrol", "update", f"NodeName={node}", "State=RESUME")
+        return any(word in state for word in ("idle", "mixed", "allocated"))
 
     def jobs(self) -> list[tuple[int, str, str, str, str]]:
         """(job, state, comment, reason, memory asked for) of every job that Slurm remembers."""
@@ -123,10 +154,10 @@ class Cluster:
 
 
 def _write(folder: Path, host: str) -> None:
-    for name in ("state", "spool", "bin"):
+    for name in ("state", f"spool-{host}", "spool-far", "bin"):
         (folder / name).mkdir()
     settings = {"host": host, "folder": folder, "user": getpass.getuser()}
-    ports = {"port": _free_port(), "node_port": _free_port()}
+    ports = {name: _free_port() for name in ("port", "port_of_host", "port_of_far")}
     (folder / "slurm.conf").write_text(CONFIGURATION.format(**settings, **ports))
     (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu Type=fake File={folder}/gpu[0-1]\n")
     for number in (0, 1):  # devices that do nothing, like /dev/null
@@ -144,14 +175,13 @@ def running(folder: Path) -> Iterator[Cluster]:
     folder.mkdir()
     cluster = Cluster(folder)
     _write(folder, cluster.host)
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "SBATCH_"))}
-    daemons = [
-        subprocess.Popen([daemon, "-D", "-f", f"{folder}/slurm.conf"], env=clean, stdout=subprocess.DEVNULL,
-                         stderr=subprocess.DEVNULL, start_new_session=True)
-        for daemon in ("slurmctld", "slurmd")
-    ]  # fmt: skip
+    cluster.start("slurmctld", "slurmctld")
+    cluster.start(cluster.host, "slurmd", "-N", cluster.host)
+    cluster.start("far", "slurmd", "-N", "far")
     try:
-        cluster.wait_for("idle node", lambda: "idle" in _quietly(cluster, "sinfo", "-h", "-p", "cpu", "-o", "%T"), 60)
+        idle = ["idle", "idle"]
+        cluster.wait_for("idle nodes", lambda: _quietly(cluster, "sinfo", "-h", "-N", "-o", "%T", "-p", "cpu,urgent")
+                         .split() == idle, 60)  # fmt: skip
         yield cluster
     finally:
         for job in [job for job, *_ in _jobs(cluster)]:
@@ -160,7 +190,7 @@ def running(folder: Path) -> Iterator[Cluster]:
                     os.kill(process, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
-        for daemon in reversed(daemons):
+        for daemon in reversed(cluster.daemons.values()):
             daemon.terminate()
             try:
                 daemon.wait(10)

@@ -165,6 +165,31 @@ def test_a_copy_on_a_nodes_disk_is_of_the_weights_that_are_there_now(tmp_path):
     assert made("first") == "first" and made("second") == "second"
 
 
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_copy_whose_bytes_went_wrong_on_the_way_is_not_used(tmp_path, monkeypatch, capsys, listed):
+    source = tmp_path / "results/models/prms/prm-0123abcd"
+    source.mkdir(parents=True)
+    (source / "training.json").write_text("{}")
+    (source / "model.safetensors").write_text("weights")
+    if listed:
+        integrity.write_checksums(source)
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps({"step": "score", "spec": {"judge": {"path": str(source / "training.json")}}}))
+    whole, faults = shutil.copytree, [1, 2, 3]
+
+    def broken(origin, target):
+        whole(origin, target)
+        if faults:
+            faults.pop()
+            (target / "model.safetensors").write_text("weighty")
+
+    monkeypatch.setattr(shutil, "copytree", broken)
+    assert scratch.staged(spec, str(tmp_path / "scratch")) == {str(source): str(source)}
+    assert "model.safetensors is not what it was copied from, twice" in capsys.readouterr().err
+    ((_, copy),) = scratch.staged(spec, str(tmp_path / "scratch")).items()  # the third try fails, the fourth does not
+    assert copy != str(source) and (Path(copy) / "model.safetensors").read_text() == "weights"
+
+
 # -- results that are not what they say --------------------------------------------------------------------------------
 
 

@@ -25,7 +25,7 @@ from ttstudy.dag.layout import open_layout
 from ttstudy.dag.specs.records import Spec
 from ttstudy.data import tables
 from ttstudy.data.revisions import load
-from ttstudy.errors import StudyError
+from ttstudy.errors import Ending, StudyError
 from ttstudy.prms.protocol import check_scores
 from ttstudy.run import integrity
 from ttstudy.run.runlock import hold_results
@@ -158,8 +158,8 @@ def step(root: Path, spec: Spec, folder: Path, before: str = "") -> subprocess.C
     )
 
 
-def one_sentence(run: subprocess.CompletedProcess, *words: str) -> None:
-    assert run.returncode == 1, run.stderr
+def one_sentence(run: subprocess.CompletedProcess, *words: str, status: int = Ending.MISTAKE) -> None:
+    assert run.returncode == status, run.stderr
     assert run.stderr.startswith("error: ") and run.stderr.count("\n") == 1, run.stderr
     assert all(word in run.stderr for word in words), run.stderr
 
@@ -229,7 +229,8 @@ def test_memory_that_runs_out_in_a_job_costs_that_job(undisturbed, tmp_path):
         "engine.NativeScoring.run = starved\n"
     )
     output = tmp_path / "scores.parquet"
-    one_sentence(score(undisturbed, prm, output, before=starve), "out of memory", "run again to go on")
+    starved = score(undisturbed, prm, output, before=starve)
+    one_sentence(starved, "out of memory", "run again to go on", status=Ending.MEMORY)
     assert not output.exists()
     assert score(undisturbed, prm, output).returncode == 0
     first = next(undisturbed.glob("results/sums/tiny/samples-*/scores/*/0000-0001.parquet"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests import slurm_cluster
+from tests import slurm_cluster, storm
 from tests.studies import copy_repository, environment, smoke, tables, write
 
 pytestmark = pytest.mark.skipif(slurm_cluster.missing() is not None, reason=f"Slurm: {slurm_cluster.missing()}")
@@ -93,7 +94,7 @@ def test_the_study_recovers_from_what_a_cluster_does_and_ends_in_the_same_bytes(
             run.wait()
     text = (tmp_path / "output").read_text()
     assert run.returncode == 0, text[-6000:]
-    jobs = sorted(cluster.jobs())
+    jobs = sorted(job for job in cluster.jobs() if "rule_make_" not in job[2])
     states = {number: state for number, state, *_ in jobs}
     assert states[hung[0]] == "TIMEOUT" and states[killed[0]] == "CANCELLED"
     # Scoring was killed for its memory, each time, and went through with twice as much.
@@ -108,6 +109,113 @@ def test_the_study_recovers_from_what_a_cluster_does_and_ends_in_the_same_bytes(
     assert len([comment for _, _, comment, *_ in jobs if "_wildcards" not in comment]) == 2
     assert tables(root) == tables(finished)
     assert list(root.glob("results/logs/slurm/**/*.log"))
+
+
+@pytest.fixture()
+def stormy(cluster, tmp_path):
+    """A way to start the small workflow; what is started is ended with the test."""
+    root, started = tmp_path / "storm", []
+    storm.write(root)
+    with (root / "Snakefile").open("a") as stream:
+        stream.write(IMPATIENT)
+    profile = shlex.split("--executor slurm --jobs 20 --retries 2 --keep-going --nolock --scheduler greedy")
+    env = environment() | cluster.environment | storm.KEYS | {"TTSTUDY_HEARTBEAT": "2"}
+    tools = Path(slurm_cluster.sys.executable).parent
+    env["PATH"] = f"{tools}:{env['PATH']}"
+    env["PYTHONPATH"] += f":{slurm_cluster.ROOT / 'workflow'}"
+
+    def start(name: str, command=()) -> subprocess.Popen:
+        with (root / name).open("w") as output:
+            started.append(subprocess.Popen(
+                [*(command or (tools / "snakemake", *profile))], cwd=root, env=env, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=output, start_new_session=True,
+            ))  # fmt: skip
+        return started[-1]
+
+    yield root, start
+    for each in started:
+        if each.poll() is None:
+            os.killpg(each.pid, signal.SIGKILL)
+            each.wait()
+
+
+# long: one run through one fault after another, which is what keeps it short
+def test_what_a_cluster_does_makes_nothing_twice_and_removes_nothing(cluster, stormy):
+    root, start = stormy
+
+    def lines(name: str) -> list[str]:
+        return (root / name).read_text().splitlines() if (root / name).exists() else []
+
+    def states() -> dict[str, list[str]]:
+        mine = [(number, state, comment.rpartition("_")[2]) for number, state, comment, *_ in cluster.jobs()
+                if "rule_make_" in comment]  # fmt: skip
+        return {name: [state for _, state, each in sorted(mine) if each == name] for name in storm.PARTITIONS}
+
+    def let(*words: str) -> None:
+        for word in words:
+            (root / "go" / word).touch()
+
+    def wait(what: str, found):
+        try:
+            return cluster.wait_for(what, found, 180)
+        except AssertionError as error:
+            raise AssertionError("\n".join([str(error), *lines("first")[-40:], *lines("second")[-60:]])) from None
+
+    # Refused until the controller starts anew: the partition takes no jobs. A mistake in the data is met once.
+    cluster.ask("scontrol", "update", "PartitionName=gpu", "State=DRAIN")
+    first = start("first")
+    long = ("cancels", "requeues", "lost", "ended", "twice")
+    let(*(f"{name}-0" for name in long))
+    wait("first parts", lambda: len(lines("done")) == 5)
+    wait("refusal", lambda: any("Slurm takes no job now" in line for line in lines("first")))
+    wait("mistake", lambda: any("It is not tried again" in line for line in lines("first")))
+    assert lines("begun").count("wrong") == 1 and states()["late"] == []
+    # The login process is killed. The next goes on with the jobs that are running.
+    before = states()
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    (root / "mended").touch()
+    let("wrong")
+    second = start("second")
+    wait("adoption", lambda: sum("of an earlier run" in line for line in lines("second")) == 5)
+    wait("mended mistake", lambda: (root / "results/wrong.parquet").exists())
+    assert {name: each for name, each in states().items() if name in long} == {name: before[name] for name in long}
+    # Preemption, in both modes; then the controller restarts, and the node is lost and comes back.
+    urgent = cluster.ask("sbatch", "--parsable", "-p", "urgent", "-n", "16", "-o", "/dev/null", "--wrap", "sleep 900")
+    wait("preemption", lambda: states()["cancels"][-2:] == states()["lost"][-2:] == ["PREEMPTED", "PENDING"]
+         and states()["requeues"] == ["PENDING"])  # fmt: skip
+    cluster.stop("slurmctld")
+    wait("silence", lambda: any("does not answer" in line for line in lines("second")))
+    cluster.start("slurmctld", "slurmctld")
+    cluster.wait_for("controller", lambda: cluster.answers())
+    cluster.ask("scancel", urgent.strip())
+    let("cancels-1", "requeues-1", "lost-1")
+    wait("second parts", lambda: {"cancels 1", "requeues 1", "lost 1"} <= set(lines("done")))
+    cluster.ask("scontrol", "update", "NodeName=far", "State=DOWN", "Reason=test")
+    wait("node failure", lambda: "NODE_FAIL" in states()["lost"])
+    wait("node", lambda: cluster.resumed("far"))
+    wait("all running", lambda: all(states()[name][-1:] == ["RUNNING"] for name in (*long, "late")))
+    # A process that would make the same waits for it. Slurm forgets all jobs while nobody looks; one has ended well.
+    double = start("double", [slurm_cluster.sys.executable, "step.py", "--spec", "results/specs/x/twice.json"])
+    wait("held output", lambda: any("held by process" in line for line in lines("double")))
+    os.kill(second.pid, signal.SIGSTOP)
+    let("ended")
+    wait("end", lambda: states()["ended"] == ["COMPLETED"])
+    cluster.stop("slurmctld")
+    cluster.start("slurmctld", "slurmctld", "-c")
+    cluster.wait_for("controller", lambda: cluster.answers())
+    os.kill(second.pid, signal.SIGCONT)
+    let("all")
+    second.wait(120)
+    said = "\n".join(lines("second"))
+    assert second.returncode == 0, said[-6000:]
+    assert double.wait(30) == 0, lines("double")
+    assert sorted(lines("done")) == sorted(f"{name} {part}" for name in storm.PARTITIONS for part in range(3))
+    assert lines("begun").count("ended") == 1 and lines("begun").count("late") <= 2
+    assert not [path.name for path in root.glob("results/.*")], "a lease, parts or notes were left behind"
+    for name in storm.PARTITIONS:
+        told = (root / f"environment-{name}").read_text()
+        assert "TTSTUDY_CLUSTER" in told and not [key for key in storm.KEYS.values() if key in told]
 
 
 def _running(cluster: slurm_cluster.Cluster, job: int, script: str) -> list[int]:

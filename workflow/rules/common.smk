@@ -48,6 +48,7 @@ study, layout, missing = told(opened)
 # Not file times and not Snakemake's records: what the results say of themselves. A job's own process is told to run.
 standing = todo.Standing(layout) if workflow.is_main_process else None
 rerun.decide(standing.dirty() if standing else {})
+rerun.keep_what_is_whole(main=workflow.is_main_process)
 spared = standing.spared() if standing else {}
 
 

@@ -7,7 +7,7 @@ import os
 from functools import cache
 
 from snakemake.resources import Resources
-from ttstudy.run import admission, demand, gpus, scheduling, simulation
+from ttstudy.run import admission, demand, gpus, keys, scheduling, simulation
 from ttstudy.run.placing import PLANNED, Places, site_gpu
 from ttstudy.run.telling import told
 
@@ -86,6 +86,26 @@ def refuse_what_no_gpu_holds(here):
         jobs = [left.job for left in standing.left()]
         most = min(limits) if limits else None
         admission.check(Places(layout, gpu_places.gpu, gpu_places.known, most), jobs)
+
+
+def keyless(job):
+    """The environment of a job in a cluster: without keys, but for those of the endpoints that it asks."""
+    parts = list(job.jobs) if job.is_group() else [job]
+    needed = set().union(*(keys.of_job(study, part.rule.name, part.wildcards_dict) for part in parts))
+    stored = workflow.storage_settings.default_storage_provider is not None
+    return keys.without(os.environ, keys.of_study(study), needed, stored)
+
+
+if workflow.is_main_process and "snakemake_executor_plugin_slurm" in sys.modules:
+    from ttstudy.run import cluster
+
+    cluster.install(
+        cluster.Context(
+            Path(study.results),
+            lambda: {specs.place(study.results, job.spec) for job in jobs(layout)},
+            keyless,
+        )
+    )
 
 
 if workflow.is_main_process:

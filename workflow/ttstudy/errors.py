@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from enum import IntEnum
 
 _LONGEST = 2000
 
@@ -21,6 +22,10 @@ class StudyError(ValueError):
     def __init__(self, message: str) -> None:
         """`message` may quote text that others wrote."""
         super().__init__(one_line(message))
+
+
+class HeldError(StudyError):
+    """Another process makes what this one would make."""
 
 
 _MACHINE = {
@@ -47,3 +52,28 @@ def sentence(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _MACHINE:
         return one_line(f"{error.filename or 'writing'}: {error.strerror}; {_MACHINE[error.errno]}")
     return None
+
+
+class Ending(IntEnum):
+    """Exit status of a step that did not end well, by what is to be done about it."""
+
+    MISTAKE = 1
+    """In the study, its data or a checkpoint, or a defect of ours: the same again ends the same."""
+    MEMORY = 71
+    """Too little memory, of the host or of a GPU: more may do."""
+    HELD = 73
+    """Another process makes this output."""
+    MACHINE = 74
+    """The disk is full or fails, or there are too many open files: later it may do."""
+
+
+_NOT_THE_MACHINE = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+def ending(error: Exception) -> Ending:
+    """How a process ends for an error that `sentence` has words for."""
+    if isinstance(error, StudyError):
+        return Ending.HELD if isinstance(error, HeldError) else Ending.MISTAKE
+    if isinstance(error, OSError) and error.errno != errno.ENOMEM:
+        return Ending.MISTAKE if error.errno in _NOT_THE_MACHINE else Ending.MACHINE
+    return Ending.MEMORY

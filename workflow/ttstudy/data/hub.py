@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import re
-import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from hashlib import sha1, sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from ttstudy.data import room
 from ttstudy.errors import StudyError
 
 Kind = Literal["model", "dataset"]
@@ -116,8 +116,8 @@ def download(
     needed = sum(file.size for file in files)
     folder.mkdir(parents=True, exist_ok=True)
     have = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if (free := shutil.disk_usage(folder).free + have) < needed:
-        raise StudyError(f"{id}: needs {needed / 1e9:.1f} GB in {folder.parent}, which has {free / 1e9:.1f} GB free")
+    if (free := room.free(folder) + have) < needed:
+        raise StudyError(f"{id}: needs {needed / 1e9:.1f} GB in {folder.parent}, which has {free / 1e9:.1f} GB for you")
     with _sentences(kind, id, revision):
         snapshot_download(
             id,

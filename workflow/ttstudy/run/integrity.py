@@ -83,19 +83,24 @@ def _sealed(content: bytes) -> str | None:
 def _checkpoint(folder: Path, marker: str) -> str | None:
     record = read_json(folder / marker)
     parameters(folder)
-    expected = {}
-    if (folder / CHECKSUMS).is_file():
-        expected = read_json(folder / CHECKSUMS)
-    elif marker == "fetched.json":
-        for name, file in record["files"].items():
-            if (folder / name).stat().st_size != file["bytes"]:
-                return f"{name} has not the size that was fetched"
-            if file["bytes"] < _LARGE:
-                expected[name] = file["sha256"]
-    for name, digest in expected.items():
+    for name, file in record["files"].items() if marker == "fetched.json" else ():
+        if (folder / name).stat().st_size != file["bytes"]:
+            return f"{name} has not the size that was fetched"
+    for name, digest in checksums(folder).items():
+        if marker == "fetched.json" and (folder / name).stat().st_size >= _LARGE:
+            continue
         if sha256((folder / name).read_bytes()).hexdigest() != digest:
             return f"{name} is not what its checksum says"
     return None
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of a checkpoint's files by name, as its own list or the record of its fetching has them; may be empty."""
+    if (folder / CHECKSUMS).is_file():
+        return dict(read_json(folder / CHECKSUMS))
+    if (folder / "fetched.json").is_file():
+        return {name: str(file["sha256"]) for name, file in read_json(folder / "fetched.json")["files"].items()}
+    return {}
 
 
 def set_aside(path: Path) -> None:

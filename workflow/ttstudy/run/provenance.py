@@ -80,10 +80,10 @@ def code() -> dict[str, str]:
     return {str(path.relative_to(ROOT)): fingerprint.digest(path)[:16] for path in sorted(files)}
 
 
-def beside(product: Path) -> Path:
-    """Where the record of the job with this product lies."""
+def beside(product: Path, what: str = "job.json") -> Path:
+    """Where the record of the job with this product lies, or something else of the job."""
     product = product.parent if product.name in MARKERS else product
-    return product.with_name(f".{product.name}.job.json")
+    return product.with_name(f".{product.name}.{what}")
 
 
 @dataclass

@@ -36,6 +36,22 @@ def decide(dirty: Mapping[str, str]) -> None:
     _replace(Workflow, "rerun_triggers", property(lambda _self: frozenset({RerunTrigger.PARAMS})))
 
 
+def keep_what_is_whole(main: bool) -> None:
+    """No output is removed for a failure: each appears whole or not at all, and says itself what it is.
+
+    Nor does a job's own process (not `main`) remove outputs before it starts: another may have made them just now. The
+    step looks at them, and what a run is forced to make again its main process removes.
+    """
+    from snakemake.jobs import Job
+
+    async def nothing(_self: Any, *_skipped: Any) -> None:
+        return None
+
+    _replace(Job, "cleanup", nothing)
+    if not main:
+        _replace(Job, "remove_existing_output", nothing)
+
+
 def _replace(owner: type, name: str, value: Any) -> None:
     if not hasattr(owner, name):
         raise RuntimeError(f"this Snakemake has no {owner.__name__}.{name}; install the version of pyproject.toml")

@@ -5,11 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import sys
+from hashlib import file_digest
 from pathlib import Path
 
 from ttstudy.dag import stamps
 from ttstudy.dag.specs import files
 from ttstudy.dag.stamps import MARKERS
+from ttstudy.data import room
+from ttstudy.run import integrity
 
 STAGED = "TTSTUDY_STAGED"
 """Environment variable with the copies, as JSON: a model's folder, and that of its copy."""
@@ -54,10 +58,30 @@ def _copy(source: Path, folder: Path) -> Path:
         if target.is_dir():
             return target
         needed = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
-        if shutil.disk_usage(folder).free < needed * 1.05:
+        if room.free(folder) < needed * 1.05:
             return source
         partial = folder / f".{source.name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial)
-        os.replace(partial, target)
-    return target
+        for _attempt in range(2):
+            shutil.rmtree(partial, ignore_errors=True)
+            shutil.copytree(source, partial)
+            if (broken := _differs(source, partial)) is None:
+                os.replace(partial, target)
+                return target
+        shutil.rmtree(partial)
+    print(f"warning: {broken} is not what it was copied from, twice; {folder} is not used", file=sys.stderr)
+    return source
+
+
+def _differs(source: Path, copy: Path) -> Path | None:
+    """A file of a copy that is not what its checkpoint's checksums say, or, without any, what is in the source."""
+    listed = integrity.checksums(source)
+    for path in sorted(path for path in copy.rglob("*") if path.is_file()):
+        name = str(path.relative_to(copy))
+        if _digest(path) != (listed.get(name) or _digest(source / name)):
+            return path
+    return None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()

@@ -11,7 +11,9 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,7 +32,7 @@ from ttstudy.errors import StudyError, sentence
 from ttstudy.models import environment
 from ttstudy.models.budget import Seat
 from ttstudy.models.devices import Running
-from ttstudy.run import devices, gpus, kept, placing, provenance, scratch
+from ttstudy.run import devices, endings, gpus, kept, leases, placing, provenance, scratch
 from ttstudy.run.telling import told
 
 Item = TypeVar("Item")
@@ -109,8 +111,8 @@ def _content(checkpoint: File) -> str:
 def main(kind: type[Kind], step: Callable[[Kind, Path | None], None]) -> None:
     """Run a step on the spec that `--spec` names, and record what it took; `step` gets the spec and its log's path.
 
-    What data, configuration or machine do wrong is one sentence and status 1. An input that turns out damaged is set
-    aside, so that the next run makes it again.
+    What data, configuration or machine do wrong is one sentence and a status (`ttstudy.errors.Ending`). An input that
+    turns out damaged is set aside, so that the next run makes it again.
     """
     parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
     parser.add_argument("--spec", required=True, type=Path, help="file in results/specs: all that decides the output")
@@ -127,21 +129,50 @@ def run(kind: type[Kind], step: Callable[[Kind, Path | None], None], path: Path,
     def whole() -> None:
         spec = specs.read(path, kind)
         contents.remember(path.parent.parent.parent)
-        stamps.begin(spec)
-        step(spec, log)
-        try:
-            stamps.look_again(spec)
-        except StudyError:
-            for output in spec.outputs.values():  # made from nobody knows what
-                Path(output).unlink(missing_ok=True)
-            raise
-        provenance.record(spec, taken, _engines(spec))
+        with leases.held(provenance.beside(Path(spec.product), "lease")) as lease:
+            if (lease.waited or endings.in_cluster()) and _made_already(spec):
+                tell([f"{spec.product}: is there already, whole and of this spec; nothing to do"], log)
+                return
+            stamps.begin(spec)
+            step(spec, log)
+            leases.still_held()
+            try:
+                stamps.look_again(spec)
+            except StudyError:
+                for output in spec.outputs.values():  # made from nobody knows what
+                    Path(output).unlink(missing_ok=True)
+                raise
+            provenance.record(spec, taken, _engines(spec))
 
     try:
-        told(whole, log)
+        with _ended_in_order():
+            told(whole, log)
     finally:
         stamps.end()
         _job.reset(token)
+
+
+def _made_already(spec: Spec) -> bool:
+    """Whether another process made the outputs: of a job that was submitted twice, or begun again after its end."""
+    if not Path(spec.product).exists():
+        return False
+    from ttstudy.run import standing
+
+    return standing.stands(spec)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """A SIGTERM, which Slurm sends before it kills, ends the process with what it holds given up."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def folder(checkpoint: File) -> Path:
@@ -273,6 +304,7 @@ def _part_of(ended: Mapping[int, Rows], columns: Mapping[str, Sequence[str]]) ->
 def _own(folder: Path) -> None:
     """A folder of parts that were made by the running step from what it reads now; others are removed."""
     origin, told = stamps.origin() or "", folder / ".origin"
+    leases.still_held()
     if told.exists() and told.read_text(encoding="utf-8") != origin:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -288,6 +320,7 @@ def _parts(output: Path) -> Path:
 
 def finish(output: Path) -> None:
     """Remove the parts of a step whose output is written."""
+    leases.still_held()
     shutil.rmtree(_parts(output), ignore_errors=True)
 
 
@@ -300,6 +333,7 @@ def _read_part(folder: Path) -> dict[str, pd.DataFrame] | None:
 
 
 def _write_part(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
+    leases.still_held()
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()

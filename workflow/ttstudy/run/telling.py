@@ -1,4 +1,4 @@
-"""How a process of ours ends where something is wrong that is no defect of ours: one sentence, status 1."""
+"""How a process of ours ends where something is wrong that is no defect of ours: one sentence, and a status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ttstudy.errors import StudyError, sentence
+from ttstudy.errors import StudyError, ending, sentence
+from ttstudy.run import endings
 
 Result = TypeVar("Result")
 
@@ -25,12 +26,16 @@ def told(action: Callable[[], Result], log: Path | None = None) -> Result:
             _set_aside(error)
         words = sentence(error)
         if words is None:
+            endings.note(None, f"{type(error).__name__}: {error}")
             raise
+        status = ending(error)
+        endings.note(status, words)
         if log is not None:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a", encoding="utf-8") as stream:
                 print(f"error: {words}", file=stream)
-        sys.exit(f"error: {words}")
+        print(f"error: {words}", file=sys.stderr)
+        sys.exit(status)
 
 
 def _set_aside(error: StudyError) -> None:
