@@ -87,7 +87,7 @@ def test_the_study_recovers_from_what_a_cluster_does_and_ends_in_the_same_bytes(
         for process in cluster.wait_for("process", lambda: _running(cluster, hung[0], "search.py")):
             os.kill(process, signal.SIGSTOP)
 
-        run.wait(600)
+        run.wait(1200)
     finally:
         if run.poll() is None:
             os.killpg(run.pid, signal.SIGKILL)
@@ -212,7 +212,8 @@ def test_what_a_cluster_does_makes_nothing_twice_and_removes_nothing(cluster, st
     assert double.wait(30) == 0, lines("double")
     assert sorted(lines("done")) == sorted(f"{name} {part}" for name in storm.PARTITIONS for part in range(3))
     assert lines("begun").count("ended") == 1 and lines("begun").count("late") <= 2
-    assert not [path.name for path in root.glob("results/.*")], "a lease, parts or notes were left behind"
+    hidden = [path.name for path in root.glob("results/.*") if not path.name.endswith(".job.json")]
+    assert not hidden, "a lease, parts or notes were left behind"
     for name in storm.PARTITIONS:
         told = (root / f"environment-{name}").read_text()
         assert "TTSTUDY_CLUSTER" in told and not [key for key in storm.KEYS.values() if key in told]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ttstudy.errors import StudyError, ending, sentence
+from ttstudy.errors import Ending, StudyError, ending, sentence
 from ttstudy.run import endings
 
 Result = TypeVar("Result")
@@ -34,6 +34,8 @@ def told(action: Callable[[], Result], log: Path | None = None) -> Result:
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a", encoding="utf-8") as stream:
                 print(f"error: {words}", file=stream)
+        if status == Ending.MISTAKE:
+            sys.exit(f"error: {words}")
         print(f"error: {words}", file=sys.stderr)
         sys.exit(status)
 
