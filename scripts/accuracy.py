@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from ttstudy.analysis.accuracy import accuracy_table
+from ttstudy.analysis.retrained import with_training
 from ttstudy.dag.specs.analysis import AccuracySpec
 from ttstudy.data import tables
 from ttstudy.run import steps
@@ -16,9 +17,11 @@ def step(spec: AccuracySpec, _log: Path | None) -> None:
         "ledger": spec.ledger,
         "counts": spec.counts,
         "overlong": spec.overlong,
+        "spread": spec.spread,
     }
     joined = {name: tables.joined(name, files) for name, files in parts.items()}
     accuracy = accuracy_table(joined["outcomes"], seed=spec.seed)
+    joined["spread"] = with_training(joined["spread"], accuracy, spec.retrained)
     for name, frame in (joined | {"accuracy": accuracy}).items():
         tables.write(name, frame, spec.outputs[name])
 

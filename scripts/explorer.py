@@ -41,8 +41,7 @@ def step(spec: ExplorerSpec, _log: Path | None) -> None:
         for prm in prms:
             scores = tables.joined("scores", [block.scores[prm] for block in blocks])
             add("best_of_n", prm, size, pool, grades, scores)
-    for search in spec.sources.searches:
-        method, prm, budget = search.method, search.prm, search.budget
+    for (method, prm, budget), (search, *_) in spec.sources.runs.items():  # of several runs, the first
         answers = tables.of("search_responses", search.answers)
         add(method, prm, budget, answers, tables.of("grades", search.grades))
         if budget <= explorer.TREE_BUDGET:

@@ -49,16 +49,19 @@ def step(spec: LedgerSpec, _log: Path | None) -> None:
         overlong += usage.overlong_of_pool(scores)
         size = len(pool) // max(1, pool["problem_id"].nunique())
         endings.append(usage.endings("majority", "none", size, pool, grades))
-    for search in sources.searches:
-        method, prm, budget = search.method, search.prm, search.budget
-        cost = tables.of("search_cost", search.cost)
-        nodes = tables.of("nodes", search.nodes, NODES)
-        met = _met(nodes, cost, lengths, rates.get(prm))
-        rows += usage.of_search(method, prm, budget, cost, nodes, cot, budgets[method], met)
-        overlong += usage.overlong_of_search(method, prm, budget, cost)
-        answers = tables.of("search_responses", search.answers, RESPONSES)
-        grades = tables.of("grades", search.grades, STATUS)
-        endings.append(usage.endings(method, prm, budget, answers, grades))
+    for (method, prm, budget), runs in sources.runs.items():
+        spent, over, ended = [], [], []
+        for search in runs:
+            cost = tables.of("search_cost", search.cost)
+            nodes = tables.of("nodes", search.nodes, NODES)
+            met = _met(nodes, cost, lengths, rates.get(prm))
+            spent.append(usage.of_search(method, prm, budget, cost, nodes, cot, budgets[method], met))
+            over.append(usage.overlong_of_search(method, prm, budget, cost))
+            answers = tables.of("search_responses", search.answers, RESPONSES)
+            ended.append([usage.endings(method, prm, budget, answers, tables.of("grades", search.grades, STATUS))])
+        rows += usage.of_runs(spent, mean=True)
+        overlong += usage.of_runs(over)
+        endings += usage.of_runs(ended)
     names = {"benchmark": spec.benchmark, "policy": spec.policy}
     cells = pd.DataFrame(rows).assign(**names, policy_parameters=parameters[spec.policy])
     cells["prm_parameters"] = cells["prm"].map(parameters | {"none": 0})

@@ -30,7 +30,8 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
         return
     output = Path(spec.outputs["answers"])
     policy, prm = steps.folder(spec.policy), steps.folder(spec.judge.checkpoint)
-    label = f"{spec.method} N={spec.budget} {output.parent.name}/{output.stem}"
+    run = f", run {spec.run + 1}" if spec.run else ""
+    label = f"{spec.method} N={spec.budget}{run} {output.parent.name}/{output.stem}"
     clock = steps.stopwatch()
     with steps.log(log_path) as log, bar(label, len(problems), log) as progress:
         seat, apart = steps.seats(spec, policy, prm)
@@ -46,7 +47,7 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
                 for row in problems.iloc[rows].itertuples()
             )
             told = search(
-                items, engine, reward_model, options, spec.seeds, lambda n, tokens: progress(done + n, tokens), watch
+                items, engine, reward_model, options, spec.seed, lambda n, tokens: progress(done + n, tokens), watch
             )
             for place, found in told:
                 cost = [astuple(found.counters)]

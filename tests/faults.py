@@ -101,14 +101,14 @@ def redone(before: dict[Path, int], after: dict[Path, int]) -> list[Path]:
 
 
 _TOGETHER = (
-    {"accuracy", "outcomes", "difficulty", "ledger", "counts", "overlong"},
+    {"accuracy", "outcomes", "difficulty", "ledger", "counts", "overlong", "spread"},
     {"strategy", "optimism"},
     {"graders", "grader_accuracy", "grader_answers"},
     {"headline", "frontier", "gains", "best_methods", "prm_effect", "votes", "matched", "fronts", "confidence"},
     {"diagnostics", "calibration", "cases", "failures", "prm_skill"},
 )
 """Tables of a study that one job makes."""
-_CELLS = {"counts": "ledger", "overlong": "ledger", "trees": "explorer"}
+_CELLS = {"counts": "ledger", "overlong": "ledger", "spread": "outcomes", "trees": "explorer"}
 
 
 def jobs_of(paths: list[Path]) -> set[str]:

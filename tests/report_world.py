@@ -98,6 +98,9 @@ def _policy(out, rng, benchmark, ids, hardness, policy, size, rank, prms, budget
     def cell(prm, method, budget, score, vote, values) -> None:
         key = (benchmark, policy, prm, method, budget, score, vote)
         out["outcomes"].append((*key, ids, level, values))
+        draws = 1 if method in ("cot", "beam_search") else min(8, 2 * budgets[-1] // budget)
+        sds = (np.nan, np.nan) if draws == 1 else (0.04 / np.sqrt(budget), 0.06)
+        out["spread"].append((*key, len(values), draws, *sds))
         for name in ("all", "easy", "medium", "hard"):
             chosen = values if name == "all" else values[level == name]
             if len(chosen):
@@ -257,6 +260,7 @@ TABLES = {
     "high",
     "efficiency": "benchmark policy prm problems value kind peak reached low high at_least never_reached",
     "overlong": f"{_CELL} scored overlong",
+    "spread": f"{_CELL} score vote problems draws run_sd problem_sd",
     "counts": f"{_CELL} responses finished cut no_answer timed_out",
     "graders": "benchmark policy source prm budget grader other responses differ only_grader only_other timed_out "
     "other_timed_out",

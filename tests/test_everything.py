@@ -239,6 +239,7 @@ def test_steps_past_a_context_are_marked_in_the_tables_and_counted_on_the_page(r
 def test_options_of_trained_models_and_of_data_sets_of_the_hub_end_in_a_report(clone):
     config = smoke(study="more", pilot_samples=2, first_block=2, search={"max_depth": 4, "semantics": "reference"})
     config["budgets"] = {"majority": [2], "best_of_n": [2], "beam_search": [4]}
+    config["runs"] = {"searches": 2, "samples": 2}
     config["policies"]["smoke-8k"] |= {
         "prompt": "llama", "sampling": {"search": {"max_tokens": 20}}, "thinking": "none",
     }  # fmt: skip
@@ -265,6 +266,28 @@ def test_options_of_trained_models_and_of_data_sets_of_the_hub_end_in_a_report(c
     snakemake(clone, path)
     accuracy = pd.read_parquet(clone / "results/studies/more/tables/accuracy.parquet")
     assert set(accuracy["benchmark"]) == {"sums", "hub", "file"} and "beam_search" in set(accuracy["method"])
+    _each_search_ran_twice_and_counts_as_their_mean(clone)
+
+
+def _each_search_ran_twice_and_counts_as_their_mean(root):
+    folder = root / "results/studies/more/tables"
+    kinds = ["benchmark", "policy", "prm", "method", "budget", "score", "vote"]
+    spread = pd.read_parquet(folder / "spread.parquet").set_index(kinds)
+    assert (spread.xs("beam_search", level="method")["draws"] == 2).all()
+    assert (spread.xs("majority", level="method")["draws"] == 2).all() and (spread.xs("cot", level="method") == 1).empty
+    runs = [path.parent for path in root.glob("results/sums/smoke-8k/beam_search/smoke-good-*/0004.answers.parquet")]
+    assert len(runs) == 2
+    answers = [pd.read_parquet(run / "0004.answers.parquet") for run in runs]
+    assert not answers[0]["response"].equals(answers[1]["response"])
+    graded = [pd.read_parquet(next(run.glob("0004.strict-*.parquet"))) for run in runs]
+    outcomes = pd.read_parquet(folder / "outcomes.parquet").set_index([*kinds, "problem_id"])["value"]
+    one = outcomes["sums", "smoke-8k", "smoke-good", "beam_search", 4, "none", "majority"]
+    right = [grades.groupby("problem_id")["correct"].mean().reindex(one.index, fill_value=0.0) for grades in graded]
+    assert one.tolist() == ((right[0] + right[1]) / 2).tolist()  # a beam of width 4 gives one answer
+    costs = [pd.read_parquet(run / "0004.cost.parquet").iloc[0] for run in runs]
+    ledger = pd.read_parquet(folder / "ledger.parquet").set_index(["benchmark", "policy", "method", "prm"])
+    spent = ledger.loc[("sums", "smoke-8k", "beam_search", "smoke-good"), "response_tokens"].item()
+    assert spent == (costs[0]["response_tokens"] + costs[1]["response_tokens"]) / 2
 
 
 def test_long_recorded_responses_are_told_to_be_longer_than_the_context_of_a_prm(tmp_path):

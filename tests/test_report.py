@@ -149,6 +149,15 @@ def test_accuracies_in_the_report_are_those_of_the_accuracy_table(page, world):
     same(page.table("scaling-0-data"), curves, ["policy", "prm", "method", "budget"], interval)
 
 
+def test_how_far_runs_lie_apart_is_told_at_the_largest_budget_that_was_drawn_twice(page, world):
+    spread = world["spread"]
+    rule = (spread["score"] == "last") & (spread["vote"] == "prm_vote") | (spread["method"] == "majority")
+    twice = spread[rule & spread["run_sd"].notna()]
+    largest = twice[twice["budget"] == twice.groupby(["policy", "prm", "method"])["budget"].transform("max")]
+    assert set(largest["method"]) == {"majority", "best_of_n", "dvts"}  # beam search was run once
+    same(page.table("runs-data"), largest, ["policy", "prm", "method", "budget"], ["draws", "run_sd", "problem_sd"])
+
+
 def test_votes_training_claims_counts_and_ledger_are_those_of_their_tables(page, world):
     accuracy = world["accuracy"]
     votes = page.table("votes-data")
@@ -399,7 +408,7 @@ def test_published_accuracies_are_shown_as_published_and_ours_as_ours(world):
 
 CHECKED = set(
     "headline claims cot scaling matrix gains prms levels matched fronts best votes flops ledger optimism adaptive "
-    "predicted training counts overlong graders graders-effect graders-answers prm-skill diagnostics calibration "
+    "predicted training counts overlong runs graders graders-effect graders-answers prm-skill diagnostics calibration "
     "failures audit unlike versions steps checksums".split()
 )
 

@@ -42,6 +42,7 @@ rule outcomes:
         examined(of_cell("outcomes")),
     output:
         of_cell("outcomes"),
+        of_cell("spread"),
     log:
         f"{layout.folder}/logs/{{benchmark}}/{{policy}}.outcomes.log",
     conda:

@@ -109,5 +109,6 @@ def footnote(claims: int) -> str:
     low, high = (f"{100 * differ:g}" for differ in DIFFER)
     return (
         f"With {100 * POWER:g} % power, corrected for {claims} primary claims (Holm), where {low} to {high} % of the "
-        "problems are answered right by one side alone. One run: what another seed would change comes on top."
+        "problems are answered right by one side alone. What another draw would change is in it; what training a model "
+        "again would change is not."
     )

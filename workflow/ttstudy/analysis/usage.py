@@ -137,6 +137,25 @@ def of_search(
     ]
 
 
+def of_runs(runs: Sequence[list[Row]], mean: bool = False) -> list[Row]:
+    """Rows of all runs of a search as one: what was counted, added up, or with `mean` what one run spends.
+
+    The runs' rows are about the same cells in the same order. What is not known of one is not known of all.
+    """
+    key = {"method", "prm", "budget", "problems"}
+    return [
+        first | {name: _added([row[name] for row in same], mean) for name in first if name not in key}
+        for same in zip(*runs, strict=True)
+        for first in same[:1]
+    ]
+
+
+def _added(amounts: Sequence[Any], mean: bool) -> Any:
+    if any(amount is None for amount in amounts):
+        return None
+    return sum(amounts) / len(amounts) if mean else sum(amounts)
+
+
 def _judged(*by: str) -> list[str]:
     return [method for method in POOLED if METHODS[method].judged in by]
 

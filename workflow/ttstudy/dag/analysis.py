@@ -61,6 +61,7 @@ def sources(layout: Layout, cell: Cell, grader: str) -> Sources:
                 prm=search.prm,
                 method=search.method,
                 budget=search.budget,
+                run=search.run,
                 answers=found.file("answers"),
                 grades=grades(search),
                 nodes=found.file("nodes"),
@@ -218,6 +219,8 @@ def accuracy_spec(layout: Layout) -> AccuracySpec:
         ledger=parts(layout, "ledger"),
         counts=parts(layout, "counts"),
         overlong=parts(layout, "overlong"),
+        spread=parts(layout, "spread"),
+        retrained=layout.study.retrained,
         **of_study(layout, "accuracy"),
     )
 
@@ -300,5 +303,5 @@ def _graded(sources: Sources) -> Iterator[tuple[dict[str, Any], list[File]]]:
     if blocks := sources.samples:
         size = blocks[-1].samples[1] + 1
         yield {"source": "samples", "prm": "none", "budget": size}, [block.grades for block in blocks]
-    for search in sources.searches:
-        yield {"source": search.method, "prm": search.prm, "budget": search.budget}, [search.grades]
+    for (method, prm, budget), runs in sources.runs.items():
+        yield {"source": method, "prm": prm, "budget": budget}, [search.grades for search in runs]

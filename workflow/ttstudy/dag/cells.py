@@ -42,12 +42,14 @@ class PoolBlock(NamedTuple):
 
 
 class Search(NamedTuple):
-    """A run of one method of search, steered by a PRM, at one budget."""
+    """One run of one method of search, steered by a PRM, at one budget."""
 
     cell: Cell
     prm: str
     method: str
     budget: int
+    run: int = 0
+    """Of the study's runs of it, from 0."""
 
 
 Run = PoolBlock | Search
@@ -83,7 +85,7 @@ def pool_blocks(study: Study, cell: Cell) -> Iterator[PoolBlock]:
     if not isinstance(settings, RecordedPolicy) or settings.greedy:
         yield PoolBlock(cell, "cot", 0, 0)
     budgets = study.budgets_for(policy)
-    for first, last in blocks(budgets.pool, study.first_block):
+    for first, last in blocks(study.pool_of(policy), study.first_block):
         yield PoolBlock(cell, "samples", first, last, prms if budgets.scored else ())
 
 
@@ -100,11 +102,11 @@ def search_budgets(study: Study, policy: str, method: str) -> list[int]:
 
 
 def searches(study: Study, cell: Cell) -> Iterator[Search]:
-    """The searches of a cell."""
+    """The searches of a cell, all runs of one after another."""
     for prm in study.prms_of(cell.policy) if study.can_search(cell.policy) else []:
         for method in SEARCHES:
             for budget in search_budgets(study, cell.policy, method):
-                yield Search(cell, prm, method, budget)
+                yield from (Search(cell, prm, method, budget, run) for run in range(study.runs.searches))
 
 
 def diagnosed(study: Study) -> list[Cell]:

@@ -56,14 +56,14 @@ PLUMBING = {
 }
 """Modules, and packages with all that is in them, that decide no result, and why."""
 
-_JOINED = ("outcomes", "difficulty", "ledger", "counts", "overlong")
+_JOINED = ("outcomes", "difficulty", "ledger", "counts", "overlong", "spread")
 WRITES: dict[str, tuple[str, ...]] = {
     "grade": ("grades",),
     "label": ("labels",),
     "examine": ("examination",),
     "findings": ("examination",),
     "difficulty": ("difficulty",),
-    "outcomes": ("outcomes",),
+    "outcomes": ("outcomes", "spread"),
     "ledger": ("ledger", "counts", "overlong"),
     "adaptive": ("predicted", "adaptive"),
     "explorer": ("explorer", "trees"),

@@ -173,6 +173,7 @@ def search_spec(layout: Layout, run: Search) -> SearchSpec:
         semantics_version=SEMANTICS[options.semantics],
         options=options,
         budget=run.budget,
+        run=run.run,
         **_drawing(layout, run.cell, "search"),
     )
     names = {"results": layout.study.results, "method": run.method, "prm": run.prm} | run.cell._asdict()

@@ -64,7 +64,7 @@ def report_spec(layout: Layout, behind: Iterable[Spec]) -> ReportSpec:
         order={name: list(getattr(study, name)) for name in ("benchmarks", "policies", "prms")},
         tables={
             **{name: tables[name] for name in (*STUDY_TABLES, *HEADLINE_TABLES, *GRADER_TABLES, *FLAW_TABLES)},
-            **{name: tables[name] for name in ("overlong", "examination")},
+            **{name: tables[name] for name in ("overlong", "examination", "spread")},
             "claims": claims_spec(layout).file(),
         },
         explorer=parts(layout, "explorer"),

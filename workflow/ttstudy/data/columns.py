@@ -30,6 +30,7 @@ COLUMNS = {
     "prm_tokens_reencoded:count",
     "difficulty": "benchmark:str policy:str problem_id:str samples:count correct:count pass_at_1:share level:level",
     "outcomes": _CELL + " problem_id:str level:level value:share",
+    "spread": _CELL + " problems:count draws:count run_sd:share? problem_sd:share?",
     "accuracy": _CELL + " level:level_or_all problems:count accuracy:share low:share high:share",
     "ledger": "benchmark:str policy:str prm:str method:method budget:int problems:count prompt_tokens:amount? "
     "response_tokens:amount? discarded_tokens:amount? prm_tokens:amount? prm_tokens_reencoded:amount? "
@@ -109,6 +110,7 @@ OPTIONAL = dict.fromkeys(("responses", "recorded"), " ".join(f"{name}:float?" fo
     "nodes": "overlong:bool",
     "search_cost": "prm_scored:count prm_overlong:count",
     "ledger": "flops_reencoded:amount? flops_shared:amount?",
+    "spread": "training_sd:share?",
 }
 """Columns that a table may have, and is whole without. What was made before they were there does not have them.
 
@@ -148,6 +150,7 @@ KEYS: dict[str, list[str]] = {
     "predicted": ["benchmark", "policy", "prm", "problem_id"],
     "adaptive": ["benchmark", "policy", "prm", "method", "score", "vote", "scheme", "budget"],
     "outcomes": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "problem_id"],
+    "spread": ["benchmark", "policy", "prm", "method", "budget", "score", "vote"],
     "accuracy": ["benchmark", "policy", "prm", "method", "budget", "score", "vote", "level"],
     "ledger": ["benchmark", "policy", "prm", "method", "budget"],
     "headline": ["benchmark", "prm", "policy", "larger"],

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from ttstudy.data import tables
 from ttstudy.data.tables import TableError
 from ttstudy.kinds.methods import METHODS, POOLED, growth_of
 from ttstudy.methods import confidence, voting
+from ttstudy.methods.spread import Spread
 from ttstudy.methods.voting import Pool
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ttstudy.dag.specs.records import File
     from ttstudy.study.methods import Budgets
 
+ANSWERS = ["problem_id", "sample", "tree", "step_scores"]
 Values = Iterable[tuple[str, str, pd.DataFrame]]
 """(method, prm or "none", values as `ttstudy.methods.voting` returns them)."""
 
@@ -30,12 +33,19 @@ def of_pool(
     seed: int,
     confidences: pd.DataFrame | None = None,
     uneven: bool = False,
+    spread: Spread | None = None,
 ) -> Values:
     """Every method that shares a pool of responses; those that a PRM judges once with each PRM's scores.
 
     `confidences` is what `confidence.of` made of the pool's responses, where a method goes by it. `uneven`: see
-    `voting.values`.
+    `voting.values`. `spread` collects single draws.
     """
+
+    def worth(method: str, prm: str, pool: Pool, budgets: Sequence[int], by: str) -> tuple[str, str, pd.DataFrame]:
+        if spread is not None:
+            spread.add_pool(method, prm, pool, budgets, by)
+        return method, prm, voting.values(pool, budgets, by, seed=seed, uneven=uneven)
+
     sizes = grades.groupby("problem_id").size().reindex(problem_ids, fill_value=0)
     every = sorted({budget for method in POOLED for budget in budgets.get(method, ())})
     largest = max(every, default=0)
@@ -43,21 +53,21 @@ def of_pool(
         raise TableError(f"problem {sizes.idxmin()} has {sizes.min()} responses in its pool, but N is up to {largest}")
     pool = Pool.build(grades, None, problem_ids)
     if every:
-        yield "coverage", "none", voting.values(pool, every, "coverage", seed=seed, uneven=uneven)
+        yield worth("coverage", "none", pool, every, "coverage")
     run = [method for method in POOLED if budgets.get(method)]
     for method in run:
         if METHODS[method].judged == "none":
-            yield method, "none", voting.values(pool, budgets[method], "none", seed=seed, uneven=uneven)
+            yield worth(method, "none", pool, budgets[method], "none")
     if confidences is not None and len(confidences.columns) > len(confidence.KEYS):
         sure = Pool.build(grades, None, problem_ids, confidences)
         for method in run:
             if METHODS[method].judged == "confidence":
-                yield method, "none", voting.values(sure, budgets[method], "confidence", seed=seed, uneven=uneven)
+                yield worth(method, "none", sure, budgets[method], "confidence")
     for prm, table in scores.items():
         scored = Pool.build(grades, table, problem_ids)
         for method in run:
             if METHODS[method].judged == "prm":
-                yield method, prm, voting.values(scored, budgets[method], "prm", seed=seed, uneven=uneven)
+                yield worth(method, prm, scored, budgets[method], "prm")
 
 
 def of_cot(grades: pd.DataFrame, problem_ids: Sequence[str]) -> Values:
@@ -67,28 +77,37 @@ def of_cot(grades: pd.DataFrame, problem_ids: Sequence[str]) -> Values:
 
 def of_search(
     method: str,
-    prm: str,
     budget: int,
-    grades: pd.DataFrame,
-    answers: pd.DataFrame,
+    runs: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
     problem_ids: Sequence[str],
     budgets: Sequence[int],
     beam_width: int,
     seed: int,
-) -> Values:
-    """A search at its budget, or independent trees at every budget that they serve."""
-    pool = Pool.build(grades, answers, problem_ids)
-    if growth_of(method).independent:
-        trees = budget // beam_width
-        yield method, prm, voting.values_of_trees(pool, budgets, beam_width, trees, seed=seed)
-    else:
-        yield method, prm, voting.values_of_answers(pool, budget)
+) -> pd.DataFrame:
+    """Mean over the runs, (grades, answers), of a search at its budget, or of independent trees at each they serve."""
+    found = []
+    for grades, answers in runs:
+        pool = Pool.build(grades, answers, problem_ids)
+        if growth_of(method).independent:
+            trees = budget // beam_width
+            found.append(voting.values_of_trees(pool, budgets, beam_width, trees, seed=seed))
+        else:
+            found.append(voting.values_of_answers(pool, budget))
+    if len(found) == 1:
+        return found[0]
+    # The tables of all runs have the same rows in the same order.
+    return found[0].assign(value=np.mean([frame["value"] for frame in found], axis=0).round(12))
 
 
 def of_sources(
-    sources: Sources, problem_ids: Sequence[str], budgets: Budgets, beam_width: int, seed: int
+    sources: Sources,
+    problem_ids: Sequence[str],
+    budgets: Budgets,
+    beam_width: int,
+    seed: int,
+    spread: Spread | None = None,
 ) -> Values:
-    """Every method of one (benchmark, policy), from the files that a spec names."""
+    """Every method of one (benchmark, policy), from the files that a spec names; `spread` collects single draws."""
     given = budgets.model_dump(exclude_none=True)
 
     def grades(*files: File) -> pd.DataFrame:
@@ -102,19 +121,13 @@ def of_sources(
         sure = None
         if any(METHODS[method].judged == "confidence" for method in budgets.methods):
             sure = confidence.of(tables.joined("responses", [block.responses for block in blocks], confidence.COLUMNS))
-        yield from of_pool(pool, scores, given, problem_ids, seed, sure, sources.uneven)
-    for search in sources.searches:
-        yield from of_search(
-            search.method,
-            search.prm,
-            search.budget,
-            grades(search.grades),
-            tables.of("search_responses", search.answers, ["problem_id", "sample", "tree", "step_scores"]),
-            problem_ids,
-            given[search.method],
-            beam_width,
-            seed,
-        )
+        yield from of_pool(pool, scores, given, problem_ids, seed, sure, sources.uneven, spread)
+    for (method, prm, budget), searches in sources.runs.items():
+        runs = [(grades(search.grades), tables.of("search_responses", search.answers, ANSWERS)) for search in searches]
+        if spread is not None:
+            for run in runs:
+                spread.add_search(method, prm, budget, *run, problem_ids, given[method], beam_width)
+        yield method, prm, of_search(method, budget, runs, problem_ids, given[method], beam_width, seed)
 
 
 def table(benchmark: str, policy: str, values: Values, difficulty: pd.DataFrame) -> pd.DataFrame:

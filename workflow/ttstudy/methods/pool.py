@@ -136,6 +136,13 @@ class Pool:
             pool["scores"] = {name: spread(found[name].to_numpy(dtype=float), NO_STEPS, float) for name in names}
         return cls(**pool)
 
+    def columns(self, start: int, stop: int) -> Pool:
+        """The responses from column `start` to before `stop` of each problem; all have equally many."""
+        there = slice(start, stop)
+        scores = {how: array[:, there] for how, array in self.scores.items()}
+        tree = None if self.tree is None else self.tree[:, there]
+        return Pool(self.problem_ids, self.correct[:, there], self.answer_class[:, there], scores, tree)
+
     @property
     def sizes(self) -> np.ndarray:
         """Number of responses of each problem, shape [P]."""

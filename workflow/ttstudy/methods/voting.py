@@ -41,6 +41,8 @@ __all__ = [
     "values",
     "values_of_answers",
     "values_of_trees",
+    "worth",
+    "worth_of_answers",
 ]
 
 Values = dict[tuple[int, str, str], np.ndarray]
@@ -74,14 +76,15 @@ def values(
     table: Values = {}
     for rows, part in rectangles(pool):
         there = part.correct.shape[1]
-        found = _values(part, sorted({min(n, there) for n in budgets}), by, permutations, seed)
+        found = worth(part, sorted({min(n, there) for n in budgets}), by, permutations, seed)
         for (drawn, how, vote), column in found.items():
             for budget in (n for n in budgets if min(n, there) == drawn):
                 table.setdefault((budget, how, vote), np.zeros(len(pool.problem_ids)))[rows] = column
     return _long(table, pool.problem_ids)
 
 
-def _values(pool: Pool, budgets: list[int], by: str, permutations: int, seed: int) -> Values:
+def worth(pool: Pool, budgets: list[int], by: str, permutations: int = 128, seed: int = 0) -> Values:
+    """As `values`, by (budget, score, vote), of a pool in which every problem has equally many responses."""
     if by == "coverage":
         return {(n, "none", "none"): coverage(pool.correct, n) for n in budgets}
     found = _voted(pool, judged(by), budgets, permutations, seed)
@@ -145,13 +148,18 @@ def values_of_answers(pool: Pool, budget: int) -> pd.DataFrame:
 
     Columns as in `values`: of every vote, those by scores per score. A problem without answers has value 0.
     """
+    return _long(worth_of_answers(pool, budget), pool.problem_ids)
+
+
+def worth_of_answers(pool: Pool, budget: int) -> Values:
+    """As `values_of_answers`, by (budget, score, vote)."""
     size = pool.correct.shape[1]
     if size:
         found = _voted(pool, OF_SEARCH, [size], 1, 0)
     else:
         names = [*product(["none"], judged("none")), *product(pool.scores, judged("prm"))]
         found = {(0, *name): np.zeros(len(pool.problem_ids)) for name in names}
-    return _long({(budget, how, vote): column for (_, how, vote), column in found.items()}, pool.problem_ids)
+    return {(budget, how, vote): column for (_, how, vote), column in found.items()}
 
 
 def values_of_trees(

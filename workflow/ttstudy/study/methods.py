@@ -157,6 +157,13 @@ else:
     )
 
 
+class Runs(Section):
+    """How often is drawn what chance decides: each run has seeds of its own, and their mean counts."""
+
+    searches: int = Field(default=1, ge=1, le=100, description="runs of every search")
+    samples: int = Field(default=1, ge=1, le=100, description="the pool is so many times the largest budget")
+
+
 class Difficulty(Section):
     """Levels by a policy's own Pass@1 on the pilot (paper, section 3.2)."""
 

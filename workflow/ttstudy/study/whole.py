@@ -13,7 +13,7 @@ from ttstudy.kinds.methods import METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.kinds.scores import SCORES
 from ttstudy.study.benchmarks import Benchmark, LabelledSolutions
 from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section, Severe
-from ttstudy.study.methods import Budgets, Difficulty, Search
+from ttstudy.study.methods import Budgets, Difficulty, Runs, Search
 from ttstudy.study.policies import Policy, PromptedPolicy, RecordedPolicy, TrainedPolicy
 from ttstudy.study.prms import PRM, RecordedPRM
 from ttstudy.study.sampling import SAMPLING, Sampling, SamplingChange, SamplingSettings
@@ -71,6 +71,7 @@ class Study(Section):
         default_factory=list,
         description="claims fixed before the run: one family, corrected together; all others are exploratory",
     )
+    runs: Runs = Runs()
     sampling: Sampling = Sampling()
     pilot_samples: int = Field(
         default=16,
@@ -117,6 +118,7 @@ class Study(Section):
         self._pairs_named()
         self._recorded_fits()
         self._temperatures_fit()
+        self._runs_differ()
         return self
 
     def _policies_named(self) -> None:
@@ -229,6 +231,17 @@ class Study(Section):
                         "engine"
                     )
 
+    def _runs_differ(self) -> None:
+        for policy, settings in self.policies.items() if self.runs.searches > 1 else ():
+            searched = any(self.budgets_for(policy).of(method) for method in SEARCHES) and self.prms_of(policy)
+            if not searched or not isinstance(settings, PromptedPolicy) or not self.can_search(policy):
+                continue
+            if not self.sampling_of(policy, "search")["temperature"]:
+                raise ValueError(
+                    f"runs.searches: {policy} is searched with at temperature 0, where every run is the same; set it "
+                    "to 1, or raise the temperature"
+                )
+
     def _every_budgets(self) -> Iterator[tuple[str, Budgets]]:
         """(key, budgets) of the study and of each policy that has its own."""
         yield "budgets", self.budgets
@@ -244,6 +257,20 @@ class Study(Section):
     def budgets_for(self, policy: str) -> Budgets:
         """Budgets of one policy: its own, the study's, or none for a reference."""
         return Budgets() if policy in self.references else self.budgets_of.get(policy, self.budgets)
+
+    def pool_of(self, policy: str) -> int:
+        """Responses of a policy's pool per problem (0: no pool); of recorded ones there are no more than there are."""
+        times = 1 if isinstance(self.policies[policy], RecordedPolicy) else self.runs.samples
+        return times * self.budgets_for(policy).pool
+
+    @property
+    def retrained(self) -> list[list[str]]:
+        """Policies that differ in nothing but the seed that they were trained with, two or more together."""
+        found: dict[str, list[str]] = {}
+        for name, policy in self.policies.items():
+            if isinstance(policy, TrainedPolicy):
+                found.setdefault(policy.model_dump_json(exclude={"definition": {"seed"}}), []).append(name)
+        return [names for names in found.values() if len(names) > 1]
 
     @property
     def methods(self) -> list[str]:

@@ -99,7 +99,7 @@ def _failures(spec: DiagnosticsSpec, flaws: pd.DataFrame, seed: int) -> pd.DataF
     measured: dict[tuple[str, str], dict[str, float]] = {}
     for row in flaws[flaws["policy"] == EVERYONE].itertuples(index=False):
         measured.setdefault((row.benchmark, row.prm), {})[row.flaw] = row.value
-    found: dict[tuple[str, str, str, int], list[tuple[str, pd.DataFrame, int]]] = {}
+    found: dict[tuple[str, str, str, int], dict[str, list[tuple[pd.DataFrame, int]]]] = {}
     for cell in spec.cells:
         problems = tables.of("benchmark", cell.problems).set_index("problem_id")["problem"].to_dict()
         for search in cell.searches:
@@ -113,12 +113,12 @@ def _failures(spec: DiagnosticsSpec, flaws: pd.DataFrame, seed: int) -> pd.DataF
             known = measured.get((cell.benchmark, search.prm), {})
             causes = explain(nodes, set(right.index[~right]), problems, options, known)
             key = (cell.benchmark, search.prm, search.method, search.budget)
-            found.setdefault(key, []).append((cell.policy, causes, len(right)))
+            found.setdefault(key, {}).setdefault(cell.policy, []).append((causes, len(right)))
     parts = []
-    for (benchmark, prm, method, budget), cells in found.items():
-        together = pd.concat([causes for _, causes, _ in cells], ignore_index=True)
-        everyone = (EVERYONE, together, sum(trees for *_, trees in cells))
-        for policy, causes, trees in [everyone, *cells]:
+    for (benchmark, prm, method, budget), searched in found.items():
+        everyone = [run for runs in searched.values() for run in runs]
+        for policy, runs in {EVERYONE: everyone, **searched}.items():
+            causes = pd.concat([one for one, _ in runs], ignore_index=True).astype(dict.fromkeys(CAUSES, bool))
             names = {"benchmark": benchmark, "policy": policy, "prm": prm, "method": method, "budget": budget}
-            parts.append(failure_table(causes.astype(dict.fromkeys(CAUSES, bool)), trees, seed).assign(**names))
+            parts.append(failure_table(causes, sum(trees for _, trees in runs), seed).assign(**names))
     return _joined("failures", parts)

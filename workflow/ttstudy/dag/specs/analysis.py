@@ -24,7 +24,7 @@ class Block(Answered):
 
 
 class Searched(Record):
-    """One search: its answers, what it met on its way, and what that cost."""
+    """One run of a search: its answers, what it met on its way, and what that cost."""
 
     prm: str
     method: str
@@ -33,6 +33,7 @@ class Searched(Record):
     grades: File
     nodes: File
     cost: File
+    run: int = 0
 
 
 class Sources(Record):
@@ -44,6 +45,14 @@ class Sources(Record):
     searches: list[Searched] = []
     uneven: bool = False
     """Whether problems may have fewer responses than the largest budget: all of them are taken then."""
+
+    @property
+    def runs(self) -> dict[tuple[str, str, int], list[Searched]]:
+        """All runs of each search, by its method, PRM and budget."""
+        found: dict[tuple[str, str, int], list[Searched]] = {}
+        for search in self.searches:
+            found.setdefault((search.method, search.prm, search.budget), []).append(search)
+        return found
 
 
 class ExaminedBlock(Record):
@@ -159,6 +168,9 @@ class AccuracySpec(Coded):
     ledger: list[File]
     counts: list[File]
     overlong: list[File]
+    spread: list[File]
+    retrained: list[list[str]] = []
+    """Policies that differ by their training seed alone."""
 
 
 class TrainingSpec(Coded):

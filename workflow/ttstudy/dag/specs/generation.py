@@ -160,6 +160,13 @@ class SearchSpec(Drawing):
     semantics_version: int = 1
     options: Search
     budget: Annotated[int, OWN]
+    run: int = 0
+    """Of the study's runs of this search, from 0."""
+
+    @property
+    def seed(self) -> tuple[object, ...]:
+        """What begins the seed of every node; of the first run as if there were no other."""
+        return (*self.seeds, "run", self.run) if self.run else self.seeds
 
 
 class GradeSpec(Coded):
