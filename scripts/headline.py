@@ -12,7 +12,8 @@ from ttstudy.run import steps
 def step(spec: HeadlineSpec, _log: Path | None) -> None:
     """Read the study's tables; write those that its headline rests on."""
     read = {name: tables.of(name, file) for name, file in spec.tables.items()}
-    found = headline.tables(StudyTables(read, spec.score, spec.vote, spec.seed, {"prms": spec.prms}))
+    study = StudyTables(read, spec.score, spec.vote, spec.seed, {"prms": spec.prms})
+    found = headline.tables(study, spec.published, spec.cutoffs)
     for name, frame in found.items():
         tables.write(name, frame, spec.outputs[name])
 

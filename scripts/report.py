@@ -8,6 +8,8 @@ import pandas as pd
 import yaml
 
 from ttstudy import report
+from ttstudy.analysis.definitions import StudyTables
+from ttstudy.analysis.matched import timed
 from ttstudy.dag import fingerprint, rehearsed, stamps
 from ttstudy.dag.specs.analysis import ReportSpec
 from ttstudy.data import published, tables
@@ -52,7 +54,16 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
     place = Path(spec.outputs["provenance"])
     record = json.dumps(stamps.on_record(known, place), indent=1, ensure_ascii=False) + "\n"
     page.write(place, record.encode())
+    cells = found["accuracy"][["benchmark", "policy", "prm", "method", "budget"]]
+    times = behind.times(
+        products, cells, {name: len(frame) for name, frame in problems.items()}, config["results"]
+    )
     context = known | {
+        "times": times,
+        "timed": timed(
+            StudyTables(found, spec.headline["score"], spec.headline["vote"], config["seed"], spec.order),
+            {tuple(row[name] for name in cells.columns): row["seconds"] for row in times},
+        ),
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "published": published.accuracies(config["published"]),
         "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],

@@ -104,7 +104,8 @@ _TOGETHER = (
     {"accuracy", "outcomes", "difficulty", "ledger", "counts", "overlong", "spread"},
     {"strategy", "optimism"},
     {"graders", "grader_accuracy", "grader_answers"},
-    {"headline", "frontier", "gains", "best_methods", "prm_effect", "votes", "matched", "fronts", "confidence"},
+    {"headline", "frontier", "gains", "best_methods", "prm_effect", "votes", "matched", "fronts", "confidence"}
+    | {"contamination"},
     {"diagnostics", "calibration", "cases", "failures", "prm_skill"},
 )
 """Tables of a study that one job makes."""

@@ -235,9 +235,14 @@ OF_GROWN = {
     "Rebase.temperature": (_set("search", "rebase", "temperature", to=0.3), SEARCHED),
     "ParticleFiltering.temperature": (_set("search", "particle_filtering", "temperature", to=2.0), SEARCHED),
     "TokenConfidence.group": (_set("sampling", "confidence", "group", to=16), f"sample {POOL}"),
+    **{
+        f"GeneratedBenchmark.{key}": (_set("benchmarks", "words", key, to=value),
+                                      f"benchmark sample grade examine score difficulty search grade_search {CELLS}")
+        for key, value in {"problems": 3, "seed": 4, "depth": [1, 3], "largest": 200}.items()
+    },
     "TokenConfidence.likeliest": (_set("sampling", "confidence", "likeliest", to=5), f"sample {POOL}"),
 }
-"""Of a study with what the smoke study leaves at its default: searches with options of their own, confidences."""
+"""Of a study with what the smoke study leaves out: searches with options of their own, confidences, word problems."""
 
 _ROW = {"problem_id": "p", "problem": "1+1?", "answer": "2", "sample": 0, "scores.judge": [0.5]}
 _COMMIT = "0" * 40
@@ -309,6 +314,13 @@ _OWN, _HUB, _FAR, _LOG = (("policies", name) for name in ("folder", "hub-policy"
 
 OF_GIVEN = {
     "Study.labelled": (_set("labelled", "more", to={"path": "labelled-2.jsonl"}), f"labelled {_FLAWS}"),
+    "FileBenchmark.published": (_set("benchmarks", "mine", "published", to="2024-02"), SHOWN),
+    "HubBenchmark.published": (_set("benchmarks", "hub", "published", to="2024-02-07"), SHOWN),
+    "RecordedBenchmark.published": (_set("benchmarks", "old", "published", to="2024-02"), SHOWN),
+    "CheckpointPolicy.cutoff": (_set(*_OWN, "cutoff", to="2023-12"), SHOWN),
+    "HubPolicy.cutoff": (_set(*_HUB, "cutoff", to="2023-12"), SHOWN),
+    "OpenAIPolicy.cutoff": (_set(*_FAR, "cutoff", to="2023-12"), SHOWN),
+    "RecordedPolicy.cutoff": (_set(*_LOG, "cutoff", to="2023-12"), SHOWN),
     "FileBenchmark.columns": (_set("benchmarks", "mine", "columns", to={"answer": "other"}), _PROBLEMS),
     "FileBenchmark.path": (_set("benchmarks", "mine", "path", to="mine-2.jsonl"), _PROBLEMS),
     "FileBenchmark.problems": (_set("benchmarks", "mine", "problems", to=1), _PROBLEMS),
@@ -465,6 +477,7 @@ def test_a_key_of_what_is_off_by_default_touches(key, tmp_path):
     change, expected = OF_GROWN[key]
     config = smoke(budgets={"rebase": [6], "particle_filtering": [5], "beam_search": [8], "best_of_n": [2]})
     config["sampling"]["confidence"] = {}
+    config["benchmarks"]["words"] = {"source": "generated", "problems": 2, "seed": 1}
     assert touched(config, change, tmp_path) == set(expected.split())
 
 

@@ -156,14 +156,6 @@ def test_the_area_under_the_curve_is_the_share_of_pairs_in_order(steps):
     assert area == (sum(pairs) / len(pairs) if pairs else None)
 
 
-def test_spread_over_seeds():
-    mean, deviation, low, high = statistics.seed_spread([0.3, 0.4, 0.5])
-    assert (mean, deviation) == pytest.approx((0.4, 0.1))
-    assert (low, high) == pytest.approx((0.4 - 4.302653 * 0.1 / 3**0.5, 0.4 + 4.302653 * 0.1 / 3**0.5))
-    with pytest.raises(ValueError, match="two runs"):
-        statistics.seed_spread([0.3])
-
-
 def outcomes():
     rng = np.random.default_rng(0)
     rows = []

@@ -135,13 +135,6 @@ def published_counts(problems: int, studies: int, rng: np.random.Generator) -> C
     return _against(0.05, *np.array(bounds).T)
 
 
-def seeds(problems: int, studies: int, rng: np.random.Generator) -> Covered:
-    """Five runs that differ in their seed, each of which solves a problem or not."""
-    runs = rng.binomial(problems, 0.4, (studies, 5)) / problems
-    bounds = np.array([statistics.seed_spread(run)[2:] for run in runs])
-    return _against(0.4, *bounds.T)
-
-
 # -- choices -------------------------------------------------------------------------------------------------------
 
 
@@ -271,7 +264,6 @@ WORLDS: dict[str, tuple[World, str]] = {
     "difference, 0/1, 4 % drawn anew": (paired_outcomes(0.04), "Tango"),
     "difference, 0/1, 6 % better, none worse": (paired_one_sided(0.06), "Tango"),
     "difference of published counts": (published_counts, "Newcombe"),
-    "mean over five seeds": (seeds, "Student"),
     "cross-fitted accuracy, equal strategies": (cross_fitted(0.0), "BCa, widened by the choice"),
     "cross-fitted accuracy, unequal ones": (cross_fitted(0.2), "BCa, widened by the choice"),
     "adaptive less fixed budget": (allocation, "Tango, choices given"),

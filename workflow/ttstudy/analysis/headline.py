@@ -15,6 +15,7 @@ import pandas as pd
 from ttstudy.analysis import definitions, statistics
 from ttstudy.analysis.choice import Grid, compute_optimal, grids
 from ttstudy.analysis.confidence import confidence
+from ttstudy.analysis.contamination import contamination
 from ttstudy.analysis.definitions import CELL, CURVES, StudyTables
 from ttstudy.analysis.flops import pareto
 from ttstudy.analysis.leads import best_methods, prm_effect, votes
@@ -24,8 +25,13 @@ Prices = dict[tuple[str, str, str, str, int], float]
 """FLOPs of one problem by (benchmark, policy, prm, method, budget); missing where not known."""
 
 
-def tables(study: StudyTables) -> dict[str, pd.DataFrame]:
-    """All of them by name, from accuracy, outcomes, ledger, training, strategy and efficiency; any may be empty."""
+def tables(
+    study: StudyTables, published: Mapping[str, str] | None = None, cutoffs: Mapping[str, str] | None = None
+) -> dict[str, pd.DataFrame]:
+    """All of them by name, from accuracy, outcomes, ledger, training, strategy and efficiency; any may be empty.
+
+    `published` and `cutoffs`: see `ttstudy.analysis.contamination`.
+    """
     points = frontier(study)
     return {
         "headline": headline(study),
@@ -37,6 +43,7 @@ def tables(study: StudyTables) -> dict[str, pd.DataFrame]:
         "matched": matched(study),
         "fronts": fronts(study),
         "confidence": confidence(study),
+        "contamination": contamination(study, published or {}, cutoffs or {}),
     }
 
 

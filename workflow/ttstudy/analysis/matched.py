@@ -6,7 +6,7 @@ The paper's convention is that of the generated tokens, where the policy is the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,8 +51,17 @@ def matched(study: StudyTables) -> pd.DataFrame:
     interval and p, which are of this row alone.
     """
     rows: list[dict[str, Any]] = []
-    for cell, wide, spent in _cells(study):
+    for cell, wide, spent in _cells(study, _prices(study)):
         rows += [cell | row for row in _pairs(wide, spent, study.seed)]
+    return pd.DataFrame(rows, columns=MATCHED)
+
+
+def timed(study: StudyTables, seconds: Mapping[tuple[str, str, str, str, int], float]) -> pd.DataFrame:
+    """The same where `seconds` per problem are equal, by (benchmark, policy, prm, method, N); `match` is `seconds`."""
+    rows: list[dict[str, Any]] = []
+    prices = {key: {"seconds": amount} for key, amount in seconds.items()}
+    for cell, wide, spent in _cells(study, prices, ("seconds",)):
+        rows += [cell | row for row in _pairs(wide, spent, study.seed, ("seconds",))]
     return pd.DataFrame(rows, columns=MATCHED)
 
 
@@ -65,7 +74,7 @@ def fronts(study: StudyTables) -> pd.DataFrame:
     best of several, so it leans upwards where many are level.
     """
     rows: list[dict[str, Any]] = []
-    for cell, wide, spent in _cells(study, single=True):
+    for cell, wide, spent in _cells(study, _prices(study), single=True):
         whole = wide.dropna()
         if len(whole) < 2:
             continue
@@ -103,20 +112,31 @@ def _front(
         }  # fmt: skip
 
 
-def _cells(study: StudyTables, single: bool = False) -> Iterator[tuple[dict[str, Any], pd.DataFrame, Spent]]:
-    """Each (benchmark, policy, PRM) with best-of-N: its name, values by problem and (method, N), and what they cost."""
-    outcomes, ledger = study.headline(study.table("outcomes")), study.table("ledger")
-    if not len(outcomes):
-        return
-    prices: dict[tuple[object, ...], dict[str, float]] = {}
-    if len(ledger):
+Prices = Mapping[tuple[Any, ...], dict[str, float]]
+"""Of one problem, by (benchmark, policy, prm, method, N): amounts by what may be equal."""
+
+
+def _prices(study: StudyTables) -> Prices:
+    """What the ledger says."""
+    prices: dict[tuple[Any, ...], dict[str, float]] = {}
+    if len(ledger := study.table("ledger")):
         frame = definitions.per_problem(ledger).reindex(
             columns=["benchmark", "policy", "prm", "method", "budget", *COSTS.values()]
         )
         for *key, tokens, total, anew, shared in frame.itertuples(index=False, name=None):
             prices[tuple(key)] = dict(zip(COSTS, (tokens, total, anew, shared), strict=True))
+    return prices
+
+
+def _cells(
+    study: StudyTables, prices: Prices, costs: Sequence[str] = (*COSTS,), single: bool = False
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, Spent]]:
+    """Each (benchmark, policy, PRM) with best-of-N: its name, values by problem and (method, N), and what they cost."""
+    outcomes = study.headline(study.table("outcomes"))
+    if not len(outcomes):
+        return
     outcomes = outcomes[outcomes["method"].isin([*CURVES, *(["cot"] if single else [])])]
-    unknown = dict.fromkeys(COSTS, float("nan"))
+    unknown = dict.fromkeys(costs, float("nan"))
     for (benchmark, policy), part in outcomes.groupby(["benchmark", "policy"], sort=False, observed=True):
         for prm in study.prms:
             here = part[part["prm"].isin([prm, "none"])]
@@ -128,15 +148,17 @@ def _cells(study: StudyTables, single: bool = False) -> Iterator[tuple[dict[str,
             yield {"benchmark": benchmark, "policy": policy, "prm": prm}, wide, spent
 
 
-def _pairs(wide: pd.DataFrame, spent: Spent, seed: int) -> Iterator[dict[str, Any]]:
-    """Rows of one (policy, PRM); `wide` is indexed by problem, its columns are (method, N)."""
+def _pairs(
+    wide: pd.DataFrame, spent: Spent, seed: int, matches: Sequence[str] = (*COSTS,)
+) -> Iterator[dict[str, Any]]:
+    """Rows of one (policy, PRM); `wide` is indexed by problem, its columns are (method, N). Equal N only with FLOPs."""
     budgets = {method: sorted(wide[method].columns) for method in CURVES if method in wide}
     for budget in budgets[BASE]:
         for method, own in budgets.items():
             if method == BASE:
                 continue
-            found = [("budget", "flops", [(budget, 1.0)])] if budget in own else []
-            for match in COSTS:
+            found = [("budget", "flops", [(budget, 1.0)])] if budget in own and "flops" in matches else []
+            for match in matches:
                 costs = [(spent[method, n][match], n) for n in own]
                 found.append((match, match, _spread(costs, spent[BASE, budget][match])))
             for match, kind, parts in found:

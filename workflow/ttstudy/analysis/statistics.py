@@ -367,17 +367,3 @@ def holm(pvalues: Sequence[float]) -> np.ndarray:
     result = np.empty_like(p)
     result[order] = adjusted
     return result
-
-
-def seed_spread(
-    accuracies: Sequence[float], confidence: float = CONFIDENCE
-) -> tuple[float, float, float, float]:
-    """(mean, standard deviation, low, high) over runs that differ in their seed alone; Student's interval."""
-    from scipy.special import stdtrit
-
-    runs = np.asarray(accuracies, dtype=float)
-    if len(runs) < 2:
-        raise ValueError("a spread over seeds needs at least two runs")
-    mean, deviation = float(runs.mean()), float(runs.std(ddof=1))
-    half = float(stdtrit(len(runs) - 1, 0.5 + confidence / 2)) * deviation / len(runs) ** 0.5
-    return mean, deviation, max(mean - half, 0.0), min(mean + half, 1.0)

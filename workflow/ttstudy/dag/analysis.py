@@ -33,7 +33,8 @@ from ttstudy.dag.specs.analysis import (
     TrainingSpec,
 )
 from ttstudy.dag.specs.records import File, Spec
-from ttstudy.study import GRADERS, Study
+from ttstudy.study import GRADERS, GeneratedBenchmark, Study
+from ttstudy.vocabulary import NEVER
 
 
 @remembered
@@ -266,8 +267,16 @@ def headline_spec(layout: Layout) -> HeadlineSpec:
         vote=study.vote,
         prms=list(study.prms),
         tables={**read, "training": training_spec(layout).file()},
+        published=_published(study),
+        cutoffs={name: day for name, item in study.policies.items() if (day := getattr(item, "cutoff", None))},
         **of_study(layout, "headline"),
     )
+
+
+def _published(study: Study) -> dict[str, str]:
+    """When each benchmark's problems were published, where that is told; made from a seed, they never were."""
+    made = {name: NEVER for name, item in study.benchmarks.items() if isinstance(item, GeneratedBenchmark)}
+    return made | {name: day for name, item in study.benchmarks.items() if (day := getattr(item, "published", None))}
 
 
 @remembered

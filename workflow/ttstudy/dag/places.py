@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from string import Formatter
 
 # What is given from outside, read into tables.
@@ -66,6 +67,19 @@ def shard(path: str, part: str) -> str:
 def parent(path: str) -> str:
     """Folder of a path, or of a pattern."""
     return path.rpartition("/")[0]
+
+
+def names(pattern: str, path: str, **known: str) -> dict[str, str] | None:
+    """What a path has for each name of its pattern but those that are known; None for a path of another kind."""
+    forms = {"spec": "[0-9a-f]{8}", "drawn": "[0-9a-f]{8}"} | dict.fromkeys(("first", "last", "budget"), DIGITS)
+    text = "".join(
+        re.escape(between) + (re.escape(known[name]) if name in known else f"(?P<{name}>{forms.get(name, '[^/]+')})")
+        if name
+        else re.escape(between)
+        for between, name, _, _ in Formatter().parse(pattern)
+    )
+    found = re.fullmatch(text, path)
+    return found.groupdict() if found else None
 
 
 def wildcards(pattern: str, **known: str) -> str:

@@ -49,6 +49,12 @@ def load(
             raise StudyError(str(error)) from None
         frame = pd.DataFrame([row._asdict() for row in rows]).assign(subject=None)
         return frame, checksum(frame)
+    if settings.source == "generated":
+        from ttstudy.data import generated
+
+        made = generated.problems(settings.seed, settings.problems, settings.depth, settings.largest)
+        frame = pd.DataFrame(made)
+        return frame, checksum(frame)
     if settings.source == "recorded":
         raise TypeError("problems of recorded responses come from their table")
     columns = {str(ours): theirs for ours, theirs in settings.columns.items()}

@@ -54,6 +54,8 @@ COLUMNS = {
     "p:share",
     "fronts": "benchmark:str policy:str prm:str match:match method:method budget:int problems:count cost:amount "
     "accuracy:share front:bool share:share best:share low:share high:share",
+    "contamination": "policy:str cutoff:str before:str after:str problems_before:count problems_after:count "
+    "accuracy_before:share accuracy_after:share difference:float low:float high:float control:float? controls:count",
     "confidence": "benchmark:str policy:str method:method budget:int score:score vote:vote problems:count "
     "accuracy:share? majority:share? difference:float? low:float? high:float? p:share?",
     "prm_effect": _CELL + " problems:count accuracy:share low:share high:share cot:share? gain:float?",
@@ -160,6 +162,7 @@ KEYS: dict[str, list[str]] = {
     "matched": ["benchmark", "policy", "prm", "match", "budget", "method"],
     "fronts": ["benchmark", "policy", "prm", "match", "method", "budget"],
     "confidence": ["benchmark", "policy", "method", "budget", "score", "vote"],
+    "contamination": ["policy"],
     "prm_effect": ["benchmark", "policy", "prm", "method", "budget"],
     "votes": ["benchmark", "policy", "prm", "method", "budget"],
     "training": ["model"],

@@ -69,6 +69,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "frontier": (_covered("accuracy"),),
     "fronts": (_covered("best"),),
+    "contamination": (_covered("difference"),),
     "best_methods": (_covered("difference"),),
     "prm_effect": (_covered("accuracy"),),
     "diagnostics": (_covered("value"),),

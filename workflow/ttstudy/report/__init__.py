@@ -46,7 +46,8 @@ def build(
     `context` gives study, question, config (YAML text), versions, commit, seeds, hardware, steps (rule, jobs,
     seconds, cached), libraries (by rule and name), checksums, `headline` (the score and vote of the headline numbers)
     and `order` (names of policies and prms as configured), `taken_in` (of each recorded policy: form, rows, left_out,
-    unknown_ends, uneven, skip_broken) and `pilot` (samples); any of them may be missing.
+    unknown_ends, uneven, skip_broken), `pilot` (samples), `times` (`behind.times`) and `timed` (`matched.timed`); any
+    of them may be missing.
     """
     html, drawn = render(tables, context)
     content = html.encode("utf-8", "replace")

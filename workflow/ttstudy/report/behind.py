@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ttstudy.dag import places
+from ttstudy.kinds.methods import GREEDY, METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.run.provenance import RUN, beside, read
 
 
@@ -36,6 +38,85 @@ def jobs(products: Iterable[tuple[str, Path]]) -> list[dict[str, Any]]:
         if known:
             row["peak_bytes"] = max(row["peak_bytes"] or 0, known.get("peak_bytes", 0))
     return list(rules.values())
+
+
+TIMED = ("sample", "ask", "score", "search")
+"""Steps whose time is a method's."""
+Time = dict[str, float]
+"""Of the jobs of something: seconds, CPU and GPU seconds."""
+
+
+def _time(known: dict[str, Any] | None) -> Time | None:
+    """What a job's record tells of its time; None where there is none."""
+    if known is None or "seconds" not in known:
+        return None
+    seconds = float(known["seconds"])
+    return {
+        "seconds": seconds,
+        "cpu_seconds": float(known["cpu_seconds"]),
+        "gpu_seconds": seconds * float(known.get("gpus", 0)),
+    }
+
+
+def _scaled(time: Time, factor: float) -> Time:
+    return {name: factor * amount for name, amount in time.items()}
+
+
+def _sum(times: Iterable[Time]) -> Time:
+    return dict(pd.DataFrame(list(times)).sum()) if times else {}
+
+
+def times(
+    products: Iterable[tuple[str, Path]], cells: pd.DataFrame, problems: Mapping[str, int], results: str
+) -> list[dict[str, Any]]:
+    """Time per problem of every method at every N, from the records of the jobs that drew, scored and searched.
+
+    `products`, below the folder `results`, as in `jobs`; `cells` names (benchmark, policy, prm, method, budget);
+    `problems` counts those of each benchmark. A response of a pool costs its block's share, N responses N times as
+    much; independent trees at a smaller N a share of theirs, and several runs their mean: the conventions of the
+    ledger. Cells of which a job left no record, or whose responses or scores were recorded elsewhere, are left out.
+    """
+    drawn: dict[tuple[str, ...], list[Time]] = {}
+    sizes: dict[tuple[str, ...], int] = {}
+    gone: set[tuple[str, ...]] = set()
+    for step, product in products:
+        if step not in TIMED:
+            continue
+        for kind, pattern in (("drawn", places.RESPONSES), ("scored", places.SCORES), ("searched", places.SEARCH)):
+            if (found := places.names(pattern, str(product), results=results)) is None:
+                continue
+            pool = found.get("pool", found.get("method", "")) if kind != "searched" else found["method"]
+            key = (found["benchmark"], found["policy"], kind, pool, found.get("prm", "none"), found.get("budget", ""))
+            if (time := _time(read(beside(product)))) is None:
+                gone.add(key)
+            else:
+                drawn.setdefault(key, []).append(time)
+                size = int(found["last"]) - int(found["first"]) + 1 if "last" in found else 1
+                sizes[key] = sizes.get(key, 0) + size
+    rows = []
+    for cell in cells.drop_duplicates().itertuples(index=False):
+        parts = _parts(cell, drawn)
+        if not parts or any(key in gone or key not in drawn for key, _ in parts):
+            continue
+        whole = _sum([_scaled(_sum(drawn[key]), factor / sizes[key]) for key, factor in parts])
+        rows.append(cell._asdict() | _scaled(whole, 1 / problems[cell.benchmark]))
+    return rows
+
+
+def _parts(cell: Any, drawn: Mapping[tuple[str, ...], Any]) -> list[tuple[tuple[str, ...], float]]:
+    """The jobs behind a cell, each with how many of what it made (responses, or a search) the cell takes."""
+    method, place = METHODS[cell.method], (cell.benchmark, cell.policy)
+    if cell.method == GREEDY:
+        return [((*place, "drawn", "cot", "none", ""), 1.0)]
+    if cell.method in POOLED:
+        scored = [((*place, "scored", "samples", cell.prm, ""), float(cell.budget))] if method.judged == "prm" else []
+        return [((*place, "drawn", "samples", "none", ""), float(cell.budget)), *scored]
+    if cell.method not in SEARCHES:
+        return []
+    mine = (*place, "searched", cell.method, cell.prm)
+    run = [int(key[-1]) for key in drawn if key[:-1] == mine]
+    budget = max(run, default=0) if growth_of(cell.method).independent else cell.budget
+    return [((*mine, places.number(budget)), cell.budget / budget)] if budget in run else []
 
 
 def machines(products: Iterable[tuple[str, Path]]) -> list[str]:

@@ -32,6 +32,7 @@ from ttstudy.study import (
     CheckpointPolicy,
     CheckpointPRM,
     FileBenchmark,
+    GeneratedBenchmark,
     MiniatureBenchmark,
     RecordedBenchmark,
     RecordedPolicy,
@@ -91,7 +92,7 @@ def _benchmark(layout: Layout, name: str) -> None:
         _task(benchmark.task, f"benchmarks.{name}.task")
     spec = benchmark_spec(layout, name)
     there = (layout.root / spec.product).exists()
-    if isinstance(benchmark, MiniatureBenchmark | FileBenchmark) and not there:
+    if isinstance(benchmark, MiniatureBenchmark | GeneratedBenchmark | FileBenchmark) and not there:
         from ttstudy.data import benchmarks
 
         with naming(f"benchmarks.{name}"):

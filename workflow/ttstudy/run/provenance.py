@@ -122,10 +122,18 @@ def record(spec: Spec, took: Took, engines: Iterable[str] = ()) -> None:
         "peak_bytes": max(item.ru_maxrss for item in used) * (1 if sys.platform == "darwin" else 1024),
         "hardware": ", ".join([*devices, hardware()]),
         "libraries": libraries(engines),
+        "gpus": _gpus(took),
         "engines": {name: item._asdict() for name, item in took.running.items()},
         "loads": took.loads,
     } | took.amounts
     write(Path(spec.product), content)
+
+
+def _gpus(took: Took) -> int:
+    """GPUs that a job held: those that it could see, where a model of it ran on one."""
+    if not any(item.device.startswith("cuda") for item in took.running.values()):
+        return 0
+    return len(os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(","))
 
 
 def write(product: Path, content: Mapping[str, Any]) -> None:

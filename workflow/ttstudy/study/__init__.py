@@ -7,7 +7,14 @@ reads a study's file. Every mistake becomes a `StudyError` whose text names the 
 from __future__ import annotations
 
 from ttstudy.errors import StudyError
-from ttstudy.study.benchmarks import FileBenchmark, HubBenchmark, HubLabelled, MiniatureBenchmark, RecordedBenchmark
+from ttstudy.study.benchmarks import (
+    FileBenchmark,
+    GeneratedBenchmark,
+    HubBenchmark,
+    HubLabelled,
+    MiniatureBenchmark,
+    RecordedBenchmark,
+)
 from ttstudy.study.fields import GRADERS
 from ttstudy.study.policies import CheckpointPolicy, HubPolicy, OpenAIPolicy, RecordedPolicy, TrainedPolicy
 from ttstudy.study.prms import CheckpointPRM, HubPRM, RecordedPRM, TrainedPRM
@@ -16,7 +23,8 @@ from ttstudy.study.whole import Study
 from ttstudy.study.yamlfile import read_yaml
 
 __all__ = [
-    "GRADERS", "CheckpointPRM", "CheckpointPolicy", "FileBenchmark", "HubBenchmark", "HubLabelled", "HubPRM",
-    "HubPolicy", "MiniatureBenchmark", "OpenAIPolicy", "RecordedBenchmark", "RecordedPRM", "RecordedPolicy", "Study",
+    "GRADERS", "CheckpointPRM", "CheckpointPolicy", "FileBenchmark", "GeneratedBenchmark", "HubBenchmark",
+    "HubLabelled", "HubPRM", "HubPolicy", "MiniatureBenchmark", "OpenAIPolicy", "RecordedBenchmark", "RecordedPRM",
+    "RecordedPolicy", "Study",
     "StudyError", "TrainedPRM", "TrainedPolicy", "from_mapping", "read_yaml", "schema", "sentences", "with_base",
 ]  # fmt: skip

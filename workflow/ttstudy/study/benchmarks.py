@@ -9,8 +9,11 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from ttstudy.errors import StudyError
 from ttstudy.kinds.labelled import LABELLINGS
-from ttstudy.study.fields import FILES, FREE, HubSource, InnerPath, Name, OneOf, Options, Paths, Section, Sha256
+from ttstudy.study.fields import FILES, FREE, Day, HubSource, InnerPath, Name, OneOf, Options, Paths, Section, Sha256
 from ttstudy.study.intake import Intake
+
+Steps = Annotated[int, Field(ge=1, le=20)]
+PUBLISHED = "day or month in which its problems were published; held against each policy's `cutoff`"
 
 
 class MiniatureBenchmark(Section):
@@ -23,7 +26,26 @@ class MiniatureBenchmark(Section):
     task: Options = Field(default_factory=dict, description="options of the task; empty: as `miniature.task`")
 
 
+class GeneratedBenchmark(Section):
+    """Word problems made from a seed, for any chat model: new to all of them (`ttstudy.data.generated`)."""
+
+    source: Literal["generated"]
+    problems: int = Field(gt=0, le=100_000, description="number of problems")
+    seed: int = Field(ge=0, lt=2**63, description="seed of the problems")
+    depth: tuple[Steps, Steps] = Field(
+        default=(2, 6), strict=False, description="fewest and most steps of a problem; its level in the table"
+    )
+    largest: int = Field(default=999, ge=100, le=999_999, description="no number on the way is larger")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> GeneratedBenchmark:
+        if self.depth[0] > self.depth[1]:
+            raise ValueError("depth must be [fewest, most], as in [2, 6]")
+        return self
+
+
 class _Table(Section):
+    published: Annotated[Day | None, FREE] = Field(default=None, description=PUBLISHED)
     columns: dict[Literal["problem_id", "problem", "answer", "level", "subject"], str] = Field(
         default_factory=dict, description="our column: the file's, or a path in it (doc.question), where they differ"
     )
@@ -60,6 +82,7 @@ class RecordedBenchmark(Intake):
     policy: Annotated[Name | None, FREE] = Field(
         default=None, description="recorded policy whose problems they are; null: those of `path`"
     )
+    published: Annotated[Day | None, FREE] = Field(default=None, description=PUBLISHED)
 
     @model_validator(mode="after")
     def _one_place(self) -> RecordedBenchmark:
@@ -72,7 +95,8 @@ class RecordedBenchmark(Intake):
 
 
 Benchmark = Annotated[
-    MiniatureBenchmark | FileBenchmark | HubBenchmark | RecordedBenchmark, Field(discriminator="source")
+    MiniatureBenchmark | GeneratedBenchmark | FileBenchmark | HubBenchmark | RecordedBenchmark,
+    Field(discriminator="source"),
 ]
 
 

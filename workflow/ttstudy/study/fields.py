@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import date
 from enum import Enum
 from functools import partial
 from math import isfinite
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -52,6 +54,17 @@ else:
     Score = Literal[tuple(SCORES)]
     JudgedVote = Literal[tuple(name for name, vote in VOTES.items() if vote.judged == "prm")]
     """A vote that goes by the scores of a PRM."""
+
+
+def _written(value: Any) -> Any:
+    """A date that YAML has read, as it is written."""
+    return value.isoformat() if isinstance(value, date) else value
+
+
+Day = Annotated[
+    str, BeforeValidator(_written), StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?$")
+]
+"""A day, or a month: YYYY-MM-DD, YYYY-MM."""
 Thinking = Literal["template", "open", "none"]
 """Whether the prompt begins a reasoning model's thoughts: as its chat template has it, always, or never."""
 Grader = Literal["strict", "reference", "math-verify"]

@@ -13,6 +13,7 @@ from ttstudy.study.fields import (
     FILES,
     FREE,
     VARIABLE,
+    Day,
     EnvironmentName,
     FilePath,
     OneOf,
@@ -24,6 +25,8 @@ from ttstudy.study.fields import (
 from ttstudy.study.intake import Intake
 from ttstudy.study.models import POLICY_OPTIONS, Definition, HubModel, OnEngine, fields_of, told
 from ttstudy.study.sampling import SamplingChanges
+
+CUTOFF = "day or month up to which its training data reach; held against each benchmark's `published`"
 
 
 class PromptedPolicy(Section):
@@ -90,6 +93,7 @@ class CheckpointPolicy(LocalPolicy):
     path: FilePath = Field(description="folder with config.json, *.safetensors, tokenizer.json")
     dtype: Literal["float32", "bfloat16"] = "float32"
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
+    cutoff: Annotated[Day | None, FREE] = Field(default=None, description=CUTOFF)
 
 
 class HubPolicy(HubModel, LocalPolicy):
@@ -97,6 +101,7 @@ class HubPolicy(HubModel, LocalPolicy):
 
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
+    cutoff: Annotated[Day | None, FREE] = Field(default=None, description=CUTOFF)
 
 
 class RecordedPolicy(Intake):
@@ -113,6 +118,7 @@ class RecordedPolicy(Intake):
     parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
     active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
+    cutoff: Annotated[Day | None, FREE] = Field(default=None, description=CUTOFF)
 
 
 class Endpoint(Section):
@@ -163,6 +169,7 @@ class OpenAIPolicy(PromptedPolicy, Endpoint):
     parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
     active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
+    cutoff: Annotated[Day | None, FREE] = Field(default=None, description=CUTOFF)
 
     @property
     def endpoint(self) -> Endpoint:

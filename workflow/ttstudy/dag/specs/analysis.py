@@ -271,6 +271,10 @@ class HeadlineSpec(Coded):
     vote: str
     prms: list[str]
     tables: dict[str, File]
+    published: dict[str, str] = {}
+    """Of benchmarks: when."""
+    cutoffs: dict[str, str] = {}
+    """Of policies: up to when their training data reach."""
 
 
 class ClaimsSpec(Coded):

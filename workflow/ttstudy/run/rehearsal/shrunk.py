@@ -25,6 +25,7 @@ from ttstudy.study import (
     CheckpointPolicy,
     CheckpointPRM,
     FileBenchmark,
+    GeneratedBenchmark,
     HubBenchmark,
     HubLabelled,
     HubPolicy,
@@ -106,7 +107,7 @@ def _benchmarks(layout: Layout, found: Shrunk, folder: Path, count: int) -> None
         # One more of the largest: claims are about the benchmark with the most problems.
         most = min(count + (name == largest), sizes[name] or count + 1)
         key, entry = f"benchmarks.{name}", found.study["benchmarks"][name]
-        if isinstance(settings, MiniatureBenchmark):
+        if isinstance(settings, MiniatureBenchmark | GeneratedBenchmark):
             entry["problems"] = most
             found.replaced[key] = f"its first {most} problems, made from its seed"
         elif isinstance(settings, FileBenchmark | HubBenchmark):
