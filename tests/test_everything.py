@@ -82,6 +82,7 @@ def everything() -> dict:
                 "path": "problems.jsonl",
                 "columns": {"problem_id": "id", "problem": "question", "answer": "gold"},
                 "problems": 2,
+                "published": "2024-06",
             }
         },
         "policies": {
