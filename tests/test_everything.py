@@ -283,7 +283,7 @@ def _each_search_ran_twice_and_counts_as_their_mean(root):
     answers = [pd.read_parquet(run / "0004.answers.parquet") for run in runs]
     assert not answers[0]["response"].equals(answers[1]["response"])
     graded = [pd.read_parquet(next(run.glob("0004.strict-*.parquet"))) for run in runs]
-    outcomes = pd.read_parquet(folder / "outcomes.parquet").set_index([*kinds, "problem_id"])["value"]
+    outcomes = pd.read_parquet(folder / "outcomes.parquet").set_index([*kinds, "problem_id"])["value"].sort_index()
     one = outcomes["sums", "smoke-8k", "smoke-good", "beam_search", 4, "none", "majority"]
     right = [grades.groupby("problem_id")["correct"].mean().reindex(one.index, fill_value=0.0) for grades in graded]
     assert one.tolist() == ((right[0] + right[1]) / 2).tolist()  # a beam of width 4 gives one answer
