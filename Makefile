@@ -16,8 +16,7 @@ help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
 
 study: $(VENV)/ready   ## run a study (CONFIG=config.yaml: the miniature) to its report
-	@$(SNAKEMAKE) --configfile $(CONFIG)
-	@$(BIN)/python scripts/where.py $(CONFIG)
+	@$(BIN)/ttstudy run $(CONFIG) --cores $(CORES)
 
 smoke: $(VENV)/ready   ## run the smallest study, everything trained from nothing
 	@$(SNAKEMAKE) --configfile workflow/studies/smoke.yaml

@@ -1,0 +1,126 @@
+"""Drafts of studies: a commented file that runs as it is, from a few words of what is wanted."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from ttstudy.errors import StudyError
+from ttstudy.run import gpus
+from ttstudy.study import from_mapping
+
+WIDTH = 4
+"""Candidates per kept beam and step, the default of `search.beam_width`."""
+_NAME = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+class Wanted(NamedTuple):
+    """What a draft is about."""
+
+    study: str
+    policies: tuple[str, ...]
+    """Ids of the hub, folders of checkpoints, or addresses of servers."""
+    model: str | None = None
+    """The model's name at an address."""
+    prms: tuple[str, ...] = ()
+    benchmark: str | None = None
+    """A file of problems; None: generated ones."""
+    largest: int = 16
+
+
+def draft(wanted: Wanted) -> str:
+    """The text of the study's file; StudyError where it would be none."""
+    text = "\n".join(_lines(wanted)) + "\n"
+    from_mapping(yaml.safe_load(text), "the draft")
+    return text
+
+
+def _lines(wanted: Wanted) -> Iterator[str]:
+    searched = bool(wanted.prms) and not all(map(_address, wanted.policies))
+    powers = [n for n in (1, 4, 16, 64, 256, 1024) if n < wanted.largest] + [wanted.largest]
+    beams = [n for n in powers if n % WIDTH == 0]
+    yield "# Written by `ttstudy init`; change what you like. What each key means: workflow/schemas/study.schema.json."
+    yield f"study: {_name(wanted.study)}   # its folder: results/studies/{_name(wanted.study)}"
+    yield ""
+    yield "benchmarks:"
+    if wanted.benchmark is None:
+        yield "  words: {source: generated, problems: 100, seed: 1, depth: [2, 6]}   # new to every model; depth: steps"
+    else:
+        yield f"  {_name(Path(wanted.benchmark).stem)}:"
+        yield "    source: file"
+        yield f"    path: {_quoted(wanted.benchmark)}   # needs problem_id, problem, answer; `columns` names others"
+    yield ""
+    yield "policies:                # models that write solutions"
+    for policy in wanted.policies:
+        yield from _policy(policy, wanted.model)
+    if wanted.prms:
+        yield ""
+        yield "prms:                    # process reward models: score each step of a solution"
+        for prm in wanted.prms:
+            yield f"  {_name(Path(prm).name)}: {_weights(prm)}   # its input format is known by its name or config"
+    yield ""
+    yield "budgets:                 # N: solutions that a method may draw for one problem"
+    yield f"  majority: {powers}"
+    if wanted.prms:
+        yield f"  best_of_n: {powers}"
+    if searched and beams:
+        yield f"  beam_search: {beams}   # multiples of {WIDTH}"
+        yield f"  dvts: {beams}"
+    yield ""
+    yield "pilot_samples: 8         # solutions per problem that tell how hard it is, and nothing else"
+    yield f"first_block: {wanted.largest}   # solutions are drawn in blocks, of which the first has so many"
+    if wanted.prms:
+        yield "score: last              # of a solution: its last step's score; or min, avg"
+        yield "vote: prm_vote           # answers add their solutions' scores; or prm_max, majority"
+
+
+def _policy(policy: str, model: str | None) -> Iterator[str]:
+    if _address(policy):
+        if model is None:
+            raise StudyError(f"--policy {policy}: is an address; name the model there with --model")
+        yield f"  {_name(model)}:"
+        yield "    source: openai       # the key is in the environment variable OPENAI_API_KEY; null: none is needed"
+        yield f"    model: {_quoted(model)}"
+        yield f"    base_url: {_quoted(policy)}"
+        yield f"    key_variable: {'null' if re.match('https?://(localhost|127[.])', policy) else 'OPENAI_API_KEY'}"
+        yield f"    prompt: {_family(model)}"
+        return
+    yield "  # prompt: what is asked beside the problem (plain: nothing)"
+    yield f"  {_name(Path(policy).name)}: {_weights(policy, f'prompt: {_family(policy)}')}"
+
+
+def _weights(model: str, *more: str) -> str:
+    """The entry of a model whose weights run here."""
+    if Path(model).is_dir():
+        told = ["source: checkpoint", f"path: {_quoted(model)}"]
+    elif re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", model):
+        told = ["source: hub", f"id: {_quoted(model)}"]
+    else:
+        raise StudyError(f"{model}: is neither a folder nor an id of the hub, owner/name")
+    engine = ["engine: vllm"] if gpus.visible() else []
+    return "{" + ", ".join([*told, *more, *engine]) + "}"
+
+
+def _family(model: str) -> str:
+    """The prompt family of a model by its name; one that asks for a box where the name tells none."""
+    name = model.lower()
+    if "deepseek-r1" in name:
+        return "deepseek-r1"
+    return "llama" if "llama" in name else "qwen"
+
+
+def _address(policy: str) -> bool:
+    return policy.startswith(("http://", "https://"))
+
+
+def _name(text: str) -> str:
+    return _NAME.sub("-", text).strip("-.") or "study"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text) if re.search(r"[^\w./-]", text) else text
