@@ -122,7 +122,8 @@ class Cluster:
 
     def resumed(self, node: str) -> bool:
         """Whether a node that was down is in service again; asks for that where Slurm has not found it well itself."""
-        if "down" in (state := _quietly(self, "sinfo", "-h", "-N", "-n", node, "-p", "urgent", "-o", "%T")):
+        state = _quietly(self, "sinfo", "-h", "-N", "-n", node, "-p", "urgent", "-o", "%T")
+        if "down" in state or "drain" in state:
             _quietly(self, "scontrol", "update", f"NodeName={node}", "State=RESUME")
         return any(word in state for word in ("idle", "mixed", "allocated"))
 

@@ -128,16 +128,16 @@ class Executor(plugin.Executor):  # type: ignore[misc]
             time.sleep(wait := min(60.0, 2 * wait))
         found, wanted = {}, None
         for (number, name), state in _read(told).items():
-            if not name.startswith(self._name) or state in endings.ENDED:
+            if not name.startswith(self._name) or state in endings.ENDED and state != HELD:
                 continue
             made: set[str] = set()
             with suppress(OSError, ValueError):
                 made = set(json.loads((self._folder / f"{name}.json").read_text(encoding="utf-8")))
             wanted = self._context.wanted() if wanted is None else wanted
-            if made & wanted:
+            if made & wanted and state != HELD:
                 found[Known(number, name)] = made
             else:
-                self.logger.warning(f"Slurm job {number} of an earlier run makes nothing of this study; cancelled.")
+                self.logger.warning(f"Slurm job {number} of an earlier run is cancelled: this study does not want it.")
                 asked("scancel", number)
         return found
 
