@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+from collections.abc import Iterable
 from enum import IntEnum
 
 _LONGEST = 2000
@@ -22,6 +23,14 @@ class StudyError(ValueError):
     def __init__(self, message: str) -> None:
         """`message` may quote text that others wrote."""
         super().__init__(one_line(message))
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """What to add to the sentence about a name that nobody knows: the likeliest that was meant, or nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), n=1, cutoff=0.7)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class HeldError(StudyError):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from ttstudy.errors import StudyError
+from ttstudy.errors import StudyError, meant
 from ttstudy.study.whole import Study
 from ttstudy.study.yamlfile import read_yaml
 
@@ -27,13 +27,20 @@ _PATTERNS = {
 }
 
 
+def _tagged(place: Sequence[Any]) -> bool:
+    """Whether a path's third part is a source, by which pydantic chose what the entry must look like."""
+    return len(place) > 2 and place[0] in ("benchmarks", "policies", "prms", "labelled") and place[2] in _SOURCES
+
+
 def _sentence(error: Mapping[str, Any]) -> str:
     loc = list(error["loc"])
-    if len(loc) > 2 and loc[0] in ("benchmarks", "policies", "prms", "labelled") and loc[2] in _SOURCES:
-        del loc[2]  # the source, by which pydantic chose what the entry must look like
+    if _tagged(loc):
+        del loc[2]
     path = ".".join(str(part) for part in loc if part != "[key]")
     kind, context = error["type"], error.get("ctx", {})
-    if kind in _HINTS:
+    if kind == "extra_forbidden" and (near := meant(str(loc[-1]), _keys_at(error["loc"][:-1]))):
+        text = f"unknown key{near}"
+    elif kind in _HINTS:
         text = _HINTS[kind]
     elif kind == "value_error":
         text = str(context.get("error", error["msg"]))
@@ -51,6 +58,39 @@ def _sentence(error: Mapping[str, Any]) -> str:
         value = repr(error.get("input"))
         text = f"{error['msg'][0].lower()}{error['msg'][1:]} (got {value[:60]})"
     return f"{path}: {text}"
+
+
+def _keys_at(place: Sequence[Any]) -> set[str]:
+    """Keys that a study may have at a place: by its schema, along the path that pydantic took to it."""
+    whole = Study.model_json_schema()
+
+    def opened(node: Any, tag: str | None) -> Iterator[dict[str, Any]]:
+        """What a node may be; of several, told apart by `source`, the one with the tag."""
+        if "$ref" in node:
+            yield from opened(whole["$defs"][node["$ref"].rsplit("/", 1)[-1]], tag)
+            return
+        inner = [each for name in ("anyOf", "oneOf", "allOf") for each in node.get(name, ())]
+        mapping = node.get("discriminator", {}).get("mapping", {})
+        if tag in mapping:
+            inner = [{"$ref": mapping[tag]}]
+        for each in inner:
+            yield from opened(each, tag)
+        if not inner:
+            yield node
+
+    nodes: list[dict[str, Any]] = [whole]
+    for number, part in enumerate(place):
+        if number == 2 and _tagged(place):  # it has chosen already
+            continue
+        below: list[dict[str, Any]] = []
+        after = place[number + 1] if number + 1 < len(place) else None
+        for node in nodes:
+            named = [*node.get("patternProperties", {}).values(), node.get("additionalProperties"), node.get("items")]
+            for inner in [node.get("properties", {}).get(part)] if part in node.get("properties", {}) else named:
+                if isinstance(inner, dict):
+                    below += opened(inner, after if isinstance(after, str) else None)
+        nodes = below
+    return {key for node in nodes for key in node.get("properties", ())}
 
 
 def from_mapping(config: Mapping[str, Any], source: str = "configuration") -> Study:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
+from ttstudy.errors import meant
 from ttstudy.kinds.engines import ENGINES, Engine
 from ttstudy.kinds.methods import METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.kinds.scores import SCORES
@@ -125,7 +126,7 @@ class Study(Section):
         for key in ("budgets_of", "references"):
             for policy in getattr(self, key):
                 if policy not in self.policies:
-                    raise ValueError(f"{key}: {policy!r} is not defined under policies")
+                    raise ValueError(f"{key}: {policy!r} is not defined under policies{meant(policy, self.policies)}")
         if both := sorted(set(self.budgets_of) & set(self.references)):
             raise ValueError(f"budgets_of.{both[0]}: this policy is one of `references`, which draw no pool")
         if set(self.references) == set(self.policies):
@@ -172,19 +173,21 @@ class Study(Section):
                 raise ValueError(f"prms.{prm}.policies: lists a policy twice")
             for policy in getattr(settings, "policies", []):
                 if policy not in self.policies:
-                    raise ValueError(f"prms.{prm}.policies: {policy!r} is not defined under policies")
+                    hint = meant(policy, self.policies)
+                    raise ValueError(f"prms.{prm}.policies: {policy!r} is not defined under policies{hint}")
                 if not isinstance(self.policies[policy], TrainedPolicy):
                     raise ValueError(f"prms.{prm}.policies: {policy!r} is not a trained policy")
 
     def _pairs_named(self) -> None:
         for prm, policies in (self.pairs or {}).items():
             if prm not in self.prms:
-                raise ValueError(f"pairs.{prm}: this PRM is not defined under prms")
+                raise ValueError(f"pairs.{prm}: this PRM is not defined under prms{meant(prm, self.prms)}")
             if len(set(policies)) < len(policies):
                 raise ValueError(f"pairs.{prm}: lists a policy twice")
             for policy in policies:
                 if policy not in self.policies:
-                    raise ValueError(f"pairs.{prm}: policy {policy!r} is not defined under policies")
+                    hint = meant(policy, self.policies)
+                    raise ValueError(f"pairs.{prm}: policy {policy!r} is not defined under policies{hint}")
 
     def _recorded_fits(self) -> None:
         for name, benchmark in self.benchmarks.items():

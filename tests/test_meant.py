@@ -1,0 +1,56 @@
+"""A key or a name that is nearly right: the sentence says what was meant, and nothing where nothing is near."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.studies import smoke
+from ttstudy.study import StudyError, from_mapping
+
+
+def put(config: dict, *path: str, to: object) -> dict:
+    inner = config
+    for key in path[:-1]:
+        inner = inner.setdefault(key, {})
+    inner[path[-1]] = to
+    return config
+
+
+HUB = {"source": "hub", "id": "owner/name"}
+CASES = {
+    "budgets.majorty: unknown key; did you mean 'majority'?": (("budgets", "majorty"), [4]),
+    "polices: unknown key; did you mean 'policies'?": (("polices",), {}),
+    "search.beam_widht: unknown key; did you mean 'beam_width'?": (("search", "beam_widht"), 4),
+    "sampling.cot.temprature: unknown key; did you mean 'temperature'?": (("sampling", "cot", "temprature"), 1.0),
+    "policies.far.promt: unknown key; did you mean 'prompt'?": (("policies", "far"), HUB | {"promt": "qwen"}),
+    # `base_url` is an endpoint's key, not one of a model of the hub.
+    "policies.far.base_urll: unknown key; see": (("policies", "far"), HUB | {"base_urll": "x"}),
+    "policies.far.vllm.tensor_paralel: unknown key; did you mean 'tensor_parallel'?": (
+        ("policies", "far"), HUB | {"engine": "vllm", "vllm": {"tensor_paralel": 2}}),
+    "policies.far.base_urll: unknown key; did you mean 'base_url'?": (
+        ("policies", "far"), {"source": "openai", "model": "m", "base_urll": "x"}),
+    "benchmarks.mine.colums: unknown key; did you mean 'columns'?": (
+        ("benchmarks", "mine"), {"source": "file", "path": "x.jsonl", "colums": {}}),
+    "prms.judge.overfow: unknown key; did you mean 'overflow'?": (
+        ("prms", "judge"), {"source": "checkpoint", "path": "x", "overfow": "cut"}),
+    "labelled.set.fromat: unknown key; did you mean 'format'?": (("labelled", "set"), {"path": "x", "fromat": "plain"}),
+    "search.zzz: unknown key; see workflow/schemas": (("search", "zzz"), 1),
+    "'smoke-9k' is not defined under policies; did you mean 'smoke-8k'?": (("references",), ["smoke-9k"]),
+    "this PRM is not defined under prms; did you mean 'smoke-good'?": (("pairs",), {"smoke-god": ["smoke-8k"]}),
+    "policy 'smoke8k' is not defined under policies; did you mean 'smoke-8k'?": (
+        ("pairs",), {"smoke-good": ["smoke8k"]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sentence", CASES)
+def test_what_was_meant_is_told(sentence):
+    path, value = CASES[sentence]
+    with pytest.raises(StudyError) as found:
+        from_mapping(put(smoke(), *path, to=value))
+    assert sentence in str(found.value)
+
+
+def test_nothing_is_guessed_where_nothing_is_near():
+    with pytest.raises(StudyError) as found:
+        from_mapping(smoke(references=["gpt-4o"]))
+    assert "did you mean" not in str(found.value)
