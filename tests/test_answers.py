@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ttstudy.answers import TimedOut, canonical, equivalent, vote_classes
+from ttstudy.answers import TimedOut, canonical, cleaning, equivalent, vote_classes, wording
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("TTSTUDY_SHARED", ROOT.parent / "shared"))
@@ -333,6 +333,8 @@ x\in[0,1] ~ 0\le x\le 1
 -\frac{1}{2} ~ \frac{-1}{2}
 \text{3rd} ~ 3
 2024\text{-}05 ~ 2024-05
+½ ~ 0.5
+\color{blue}{9} ~ 9
 """.strip().splitlines()
 DIFFERENT = r"""
 9 ~ 9\%
@@ -585,6 +587,29 @@ def test_the_page_of_rules_says_what_the_code_does():
             assert all(equivalent(one, other) for other in others), (kind, one, others)
         for one, *others in _examples(different):
             assert not any(equivalent(one, other) for other in others), (kind, one, others)
+
+
+CASES = [text for pair in SAME + DIFFERENT for text in pair.split(" ~ ")]
+
+
+def _reading(text: str) -> tuple[str, str | None]:
+    cleaned = cleaning.clean(text)
+    fixed = wording.fixed(cleaned)
+    return cleaned, fixed and fixed.keys.exact
+
+
+def test_each_rule_of_cleaning_and_of_words_has_a_case_here_that_reads_otherwise_without_it():
+    before = {text: _reading(text) for text in CASES}
+    idle = []
+    for rules in (cleaning.RULES, wording.FIXED):
+        for at, (pattern, by) in enumerate(list(rules)):
+            del rules[at]
+            try:
+                if all(_reading(text) == before[text] for text in CASES):
+                    idle.append(pattern.pattern)
+            finally:
+                rules.insert(at, (pattern, by))
+    assert not idle
 
 
 numbers = st.one_of(

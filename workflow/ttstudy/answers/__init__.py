@@ -13,9 +13,10 @@ package imports nothing else of ttstudy.
 
 from __future__ import annotations
 
-from ttstudy.answers.extraction import Found, extract, find
+from ttstudy.answers.extraction import extract, find
 from ttstudy.answers.gold import gold
 from ttstudy.answers.grading import Grade, TimedOut, canonical, equivalent, grade, grade_table, vote_classes
+from ttstudy.answers.sentences import Found
 
 __all__ = [
     "Found", "Grade", "TimedOut", "canonical", "equivalent", "extract", "find", "gold", "grade", "grade_table",

@@ -31,7 +31,7 @@ WHOLE = frozenset("nkm")
 """Names of whole numbers: (-1)^n and cos(n pi) are the same."""
 FUNCTIONS: dict[str, Callable[..., Node]] = {
     name: getattr(sympy, name.replace("arc", "a"))
-    for name in [*CALLED - {"ln", "cis"}, "factorial", "binomial", "floor", "ceiling", "Abs"]
+    for name in [*CALLED - {"ln", "cis"}, "factorial", "factorial2", "binomial", "floor", "ceiling", "Abs"]
 } | {"ln": sympy.log, "log": lambda x, base=10: sympy.log(x, base), "cis": lambda x: sympy.exp(sympy.I * x)}
 
 
@@ -59,7 +59,7 @@ def power(base: Node, exponent: Node) -> Node:
 
 def apply(name: str, *arguments: Node) -> Node:
     """A function's value or expression; raises `TooLarge`."""
-    if name in ("factorial", "binomial") and any(x.is_number and abs(x) > 3000 for x in arguments):
+    if name in ("factorial", "factorial2", "binomial") and any(x.is_number and abs(x) > 3000 for x in arguments):
         raise TooLarge
     return power(sympy.E, arguments[0]) if name == "exp" else FUNCTIONS[name](*arguments)
 
@@ -136,14 +136,6 @@ def values(node: Node) -> list[Node]:
     return [node.xreplace({name: point(str(name), index) for name in names}) for index in range(POINTS)]
 
 
-def _texts(found: list[Node], node: Node) -> str:
-    """Values as one text: `q:`, `r:`, `c:` for one, `v:` for several; "?" where there is no real value."""
-    shown = [value_key(value, complex_values=len(found) == 1 or node.has(I)) for value in found]
-    if set(shown) == {"?"}:
-        raise Unread("no value at any point")
-    return shown[0] if len(set(shown)) == 1 else "v:" + "|".join(shown)
-
-
 @lru_cache(maxsize=2000)
 def key(node: Node) -> str:
     """Key of an expression: its value, or its values at fixed points; the text of one that has no values."""
@@ -154,25 +146,24 @@ def key(node: Node) -> str:
     return sampled(node)
 
 
-def sampled(node: Node) -> str:
-    """Values of an expression as a key, also of a single variable."""
-    try:
-        return _texts(values(node), node)
-    except (Unread, OverflowError):
+def sampled(node: Node, factor: Callable[[Node], Node] | None = None) -> str:
+    """Values of an expression as one text, also of a single variable: `q:`, `r:`, `c:` for one, `v:` for several.
+
+    "?" stands where there is no real value. What is known up to a `factor` is divided by that of its first value.
+    """
+    found = values(node)
+    if factor and len(found) > 1:
+        pivot = next((value for value in found if value_key(value) not in ("?", number_key(Fraction(0)))), None)
+        found = found if pivot is None else [value / factor(pivot) for value in found]
+    shown = [value_key(value, complex_values=len(found) == 1 or node.has(I)) for value in found]
+    if set(shown) == {"?"}:
         return f"t:{latex(node)}"
+    return shown[0] if len(set(shown)) == 1 else "v:" + "|".join(shown)
 
 
 def scaled(node: Node, *, signed: bool) -> str:
     """Key of an expression that is known up to a factor (positive where `signed`): a difference of sides."""
-    found = values(node)
-    pivot = next((value for value in found if value_key(value) not in ("?", number_key(Fraction(0)))), None)
-    try:
-        if pivot is None or len(found) == 1:
-            return _texts(found, node)
-        pivot = abs(sympy.re(pivot)) if signed else pivot
-        return _texts([value / pivot for value in found], node)
-    except (Unread, OverflowError):
-        return f"t:{latex(node)}"
+    return sampled(node, (lambda value: abs(sympy.re(value))) if signed else lambda value: value)
 
 
 def latex(node: Node) -> str:

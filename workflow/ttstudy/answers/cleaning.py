@@ -139,7 +139,7 @@ def _rules(*rows: tuple[str, str | Callable[[Match], str]]) -> list[Rule]:
     return [(re.compile(pattern, re.S), by) for pattern, by in rows]
 
 
-_WRITING = _rules(
+RULES = _rules(
     # raised, lowered and full-width characters, fractions of one character
     (r"[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+", lambda m: f"^{{{_normal(m)}}}"),
     (r"[₀₁₂₃₄₅₆₇₈₉₊₋ₙ]+", lambda m: f"_{{{_normal(m)}}}"),
@@ -168,8 +168,8 @@ _WRITING = _rules(
     ),
     (r"([€£¥₹])\s*(\d[\d.,]*)", r"\2\1"),
     (r"(?<=\d)\.{3,}", r"\\ldots "),
-)
-_MARKUP = _rules(
+    (f"[{''.join(_CHARACTERS | _MONEY)}]", lambda m: m[0].translate(_SIGNS)),
+    (r"^.*$", lambda m: _undelimited(m[0])),
     (r"(?<=\d)(?:\{,\}|\{\\,\}|,\s*\\[!,]|\\[, ;]|~)\s*(?=\d{3}(?!\d))|\\!", ""),  # thousands
     (r"\\(?:left|right)\s*([<>])", lambda m: r"\langle " if m[1] == "<" else r"\rangle "),
     (r"\\(?:left|right|middle)(?![A-Za-z])\s*\.|\\(?:left|right|middle|[bB]igg?[lrm]?)(?![A-Za-z])", ""),
@@ -191,7 +191,6 @@ _MARKUP = _rules(
         r"|\\(?:circ|degrees?|textdegree)(?![A-Za-z])",
         r"\\degree ",
     ),
-    (r"\{\s*([,:])\s*\}", r"\1"),
     (
         r"(?<!\\)\\[,;:> ]|\\(?:quad|qquad|space|thinspace|enspace|hfill|newline|large|Large|LARGE|huge|Huge|small|tiny"
         r"|bf|rm|it|displaystyle|textstyle|scriptstyle|limits|nonumber|,)(?![A-Za-z])|~|\s+",
@@ -277,10 +276,7 @@ def clean(answer: str) -> str:
     text = _CONTROL.sub("", answer)
     if len(text) > LONGEST:
         return " ".join(text.split())
-    for pattern, by in _WRITING:
-        text = pattern.sub(by, text)
-    text = _undelimited(text.translate(_SIGNS))
-    for pattern, by in _MARKUP:
+    for pattern, by in RULES:
         text = pattern.sub(by, text)
     text = trim(text)
     return trim(_LEAD.sub("", text, count=1)) or text

@@ -11,10 +11,9 @@ of the text stands in for it, whatever it says, as in the official code of arXiv
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from ttstudy.answers.patterns import CONCLUDES, PLAIN
-from ttstudy.answers.sentences import Span, concluded, stated
+from ttstudy.answers.sentences import Found, concluded, stated
 from ttstudy.answers.thinking import said
 
 POLICIES = ("conclusion", "boxed", "last_number")
@@ -34,16 +33,6 @@ KINDS = {
 """Why a text was taken for the answer."""
 CLOSED = ("box", "boxes", "tag")
 """Of these, marks that say themselves where the answer ends."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """An answer as written, why it was taken (of `KINDS`) and where it stands in the response."""
-
-    answer: str
-    kind: str
-    start: int
-    end: int
 
 
 BOX = re.compile(r"\\(?:boxed|fbox|framebox)(?![A-Za-z])[ \t]*")
@@ -182,16 +171,16 @@ def _tag(text: str, match: re.Match[str]) -> Found | None:
     inner = match[1].strip()
     if not inner or boxes(inner) or not (span := stated(inner)):
         return None
-    return _from(span, "tag", match.start(1) + match[1].index(inner))
+    return span.moved(match.start(1) + match[1].index(inner), "tag")
 
 
 def _marker(text: str, match: re.Match[str]) -> Found | None:
     if boxes(match[1]) or not (span := stated(match[1], strict=True)):
         return None
-    if span.kind == "words" and len(span.text) > 1 and text[match.end() :].strip():
+    if span.kind == "words" and len(span.answer) > 1 and text[match.end() :].strip():
         # A heading: more follows.
         return None
-    return _from(span, "marker", match.start(1))
+    return span.moved(match.start(1), "marker")
 
 
 def _label(text: str, match: re.Match[str], kind: str = "label") -> Found | None:
@@ -199,7 +188,7 @@ def _label(text: str, match: re.Match[str], kind: str = "label") -> Found | None
     before = text[max(0, match.start() - 4000) : match.start()]
     if boxes(rest) or not (span := stated(rest, strict=kind == "statement", before=before)):
         return None
-    return _from(span, kind, start)
+    return span.moved(start, kind)
 
 
 def _statement(text: str, match: re.Match[str]) -> Found | None:
@@ -214,10 +203,6 @@ def _content(text: str, at: int, *, across: bool) -> tuple[int, str]:
     rest = text[start : start + 2000]
     display = re.match(r"\s*(?:\\\[.*?\\\]|\$\$.*?\$\$)", rest, re.S)
     return start, display[0] if display else rest.partition("\n")[0]
-
-
-def _from(span: Span, kind: str, start: int) -> Found:
-    return Found(span.text, kind, start + span.start, start + span.end)
 
 
 def find(response: str, policy: str = "conclusion", *, unfinished: bool = False, cut: bool = False) -> Found | None:
@@ -250,11 +235,11 @@ def find(response: str, policy: str = "conclusion", *, unfinished: bool = False,
     span = concluded(after) if later else None
     if marked and stands:
         # What an early sentence called the answer may be that of a part: a later "so ..." says it anew.
-        return _from(span, span.kind, marked.end) if span and _anew(after, marked, span) else marked
-    return _from(span, span.kind, marked.end if marked else 0) if span else None
+        return span.moved(marked.end) if span and _anew(after, marked, span) else marked
+    return span.moved(marked.end if marked else 0) if span else None
 
 
-def _anew(after: str, marked: Found, span: Span) -> bool:
+def _anew(after: str, marked: Found, span: Found) -> bool:
     """Say whether a later sentence, in another paragraph, concludes something else than what is marked."""
     line = after[after.rfind("\n", 0, span.start) + 1 : span.end]
     return "\n" in after[: span.start].strip() and bool(CONCLUDES.search(line)) and marked.answer not in line

@@ -9,7 +9,7 @@ import sympy
 from sympy import Rational, pi
 
 from ttstudy.answers.algebra import Node, apply, checked, power
-from ttstudy.answers.tokens import CALLED, DEEPEST, GREEK, Token, Unread
+from ttstudy.answers.tokens import CALLED, GREEK, Token, Unread
 
 _NAMED = {r"\lfloor": "floor", r"\lceil": "ceiling", "|": "Abs", r"\vert": "Abs", r"\|": "Abs"}
 """Functions that are written as brackets around their argument."""
@@ -32,7 +32,7 @@ class Reader:
 
     def __init__(self, tokens: list[Token], sign: int = 1) -> None:
         """Start at the first token."""
-        self.tokens, self.sign, self.at, self.bars, self.depth = tokens, sign, 0, 0, 0
+        self.tokens, self.sign, self.at, self.bars = tokens, sign, 0, 0
 
     def peek(self, ahead: int = 0) -> Token:
         """Token at hand, or one of kind `end`."""
@@ -62,13 +62,9 @@ class Reader:
 
     def sum(self) -> Node:
         """Terms joined by + and -."""
-        self.depth += 1
-        if self.depth > DEEPEST:
-            raise Unread("too deep")
         node = self.term()
         while self.peek().text in ("+", "-", r"\pm", r"\mp"):
             node += self.turned() * self.term()
-        self.depth -= 1
         return node
 
     def turned(self) -> int:
@@ -112,13 +108,9 @@ class Reader:
         node = self.atom()
         while True:
             if self.taken("^"):
-                if self.peek().text in ("'", r"\prime"):
-                    raise Unread("prime")
                 node = power(node, self.argument(signed=True))
             elif self.taken("!"):
-                if self.peek().text == "!":
-                    raise Unread("double factorial")
-                node = apply("factorial", node)
+                node = apply("factorial2" if self.taken("!") else "factorial", node)
             elif self.taken(r"\degree"):
                 node *= pi / 180  # an angle inside a formula, as in sin 30 degrees
             elif self.taken("%", r"\%"):
@@ -132,11 +124,8 @@ class Reader:
             return self.group("{", "}")
         if signed and self.peek().text in ("-", "+"):
             return self.turned() * self.argument()
-        token = self.peek()
-        if digit and token.kind == "number" and len(token.text) > 1:
-            if not token.text.isdigit():
-                raise Unread("fraction without braces")
-            digits = [Token("number", one) for one in token.text]
+        if digit and self.peek().text.isdigit():
+            digits = [Token("number", one) for one in self.peek().text]
             self.tokens = [*self.tokens[: self.at], *digits, *self.tokens[self.at + 1 :]]
         return self.atom()
 

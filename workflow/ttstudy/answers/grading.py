@@ -10,9 +10,10 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ttstudy.answers.cleaning import clean
-from ttstudy.answers.extraction import Found, find
+from ttstudy.answers.extraction import find
 from ttstudy.answers.gold import as_asked, with_option, without_percent
 from ttstudy.answers.gold import gold as gold_answer
+from ttstudy.answers.sentences import Found
 from ttstudy.answers.verdicts import Keys, classes, meet, plain_keys, show_number, simple
 from ttstudy.answers.workers import SECONDS, Lost, Pool, shared
 

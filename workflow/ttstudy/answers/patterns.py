@@ -48,7 +48,7 @@ JOINT = re.compile(
     r"|(?:,\s+|,?\s+(?:and|or)\s+)(?:[A-Za-z]\s*=\s*)?"
 )
 DENIED = re.compile(r"\b(?:can(?:not|'t)|not|never|isn't|aren't)\s+(?:be\s+|equal\s+(?:to\s+)?)?$", re.I)
-CONDITION = re.compile(r"\b(?:when|where|if|at|for|with|given|since|because|let|as)\s*$", re.I)
+WHEN = re.compile(r"\b(?:when|where|if|at|for|with|given|since|because|let|as)\s*$", re.I)
 EQUALS = re.compile(r"\b(?:when|where|if|at|for|with|given|let)\s+(?:\\\(|\$)?\s*[A-Za-z]\w{0,2}\s*=\s*$", re.I)
 ASIDE = re.compile(
     r"(?<!total )(?<!sum )\b(?:out of|of|from|than|per|every|each|after|in|for|among|within|over|before|with|at)\s*"

@@ -27,8 +27,6 @@ _NAME = re.compile(
     r"(?!\d)(?:\\(?!frac|sqrt|pi(?![a-zA-Z])|[pm]{2}(?![a-zA-Z]))[A-Za-z]+|\\[{}]|[A-Za-z+_{}(),|'^*/ -]"
     r"|(?<=[_{(^,])\d+|(?<=[{(]-)\d+)+"
 )
-_DEGREE = 12
-"""Highest power of an inequality that is solved."""
 
 
 def related(tokens: list[Token], compose: Compose) -> Form | None:
@@ -100,30 +98,23 @@ def _inequalities(nodes: list[Node], signs: list[str]) -> Form:
 
 
 def solve(left: Node, right: Node, sign: str, name: Node) -> Any:
-    """Set where an inequality of polynomials or of the absolute value of one holds; None for others."""
+    """Set where an inequality holds that is linear, or a polynomial of factors up to squares, absolute values aside.
+
+    None for others: the roots of those take time that nobody bounds.
+    """
     if left.has(sympy.oo) or right.has(sympy.oo):
         return S.Reals
-    for side, other, relation in ((left, right, sign), (right, left, sign.translate(str.maketrans("<>", "><")))):
-        if isinstance(side, sympy.Abs) and other.is_number and relation != "!=":
-            both = [solve(side.args[0], other, relation, name)]
-            both.append(solve(-side.args[0], other, relation, name))
-            return None if None in both else (sympy.Intersection if relation[0] == "<" else sympy.Union)(*both)
-    difference = left - right
-    if not difference.is_polynomial(name) or sympy.degree(difference, name) > _DEGREE:
+    plain = (left - right).replace(sympy.Abs, lambda inner: inner)
+    if not plain.is_polynomial(name) or not plain.has(name):
         return None
-    polynomial = sympy.Poly(difference, name)
-    if polynomial.degree() == 1:
-        slope, constant = polynomial.all_coeffs()
-        root, relation = -constant / slope, sign.translate(str.maketrans("<>", "><")) if slope.is_negative else sign
-        if relation == "!=":
-            return sympy.Complement(S.Reals, sympy.FiniteSet(root))
-        if relation[0] == "<":
-            return Interval(-sympy.oo, root, True, relation == "<")
-        return Interval(root, sympy.oo, relation == ">", True)
-    plain = all(coefficient.is_Rational for coefficient in polynomial.coeffs())
-    if not plain or any(factor.degree() > 2 for factor, _ in polynomial.factor_list()[1]):
+    polynomial = sympy.Poly(plain, name)
+    rational = all(coefficient.is_Rational for coefficient in polynomial.coeffs())
+    if polynomial.degree() > 1 and not (rational and all(p.degree() < 3 for p, _ in polynomial.factor_list()[1])):
         return None
-    return sympy.Union(*sympy.solvers.inequalities.solve_poly_inequality(polynomial, sign))
+    relation = _RELATIONS[sign](left, right)
+    if relation in (sympy.true, sympy.false):
+        return S.Reals if relation else S.EmptySet
+    return sympy.solve_univariate_inequality(relation, name, relational=False)
 
 
 def as_set(form: Form) -> Any:

@@ -9,30 +9,41 @@ from ttstudy.answers import patterns
 
 
 @dataclass(frozen=True)
-class Span:
-    """A part of a text, and what it is: `bold`, `formula`, `number` or `words`."""
+class Found:
+    """An answer as written, why it was taken (of `extraction.KINDS`) and where it stands in the text."""
 
-    text: str
+    answer: str
+    kind: str
     start: int
     end: int
-    kind: str = "words"
+
+    def moved(self, offset: int, kind: str = "") -> Found:
+        """The same in a text that begins so many characters earlier, taken for another reason where `kind` is given."""
+        return Found(self.answer, kind or self.kind, self.start + offset, self.end + offset)
 
 
-def formulas(text: str) -> list[Span]:
+def _taken(match: re.Match[str], kind: str = "words") -> Found:
+    """What a pattern found: its group, of several the one that is there, without spaces at the ends."""
+    group = match.lastindex or 0
+    text = match[group].rstrip()
+    start = match.end(group) - len(match[group].lstrip()) if text else match.start(group)
+    return Found(text.lstrip(), kind, start, match.start(group) + len(text))
+
+
+def formulas(text: str) -> list[Found]:
     """Formulas between their delimiters that say more than a name."""
     found = []
     for match in patterns.FORMULA.finditer(text):
-        group = next(name for name in "abcd" if match[name] is not None)
-        if group == "d" and re.search(r"[A-Za-z]{2,} +[A-Za-z]{2,}", re.sub(r"\\text\s*\{[^{}]*\}", "", match[group])):
-            continue
-        found.append(_side(Span(match[group], match.start(group), match.end(group), "formula")))
+        if not _is_money(match):
+            group = match.lastindex or 0
+            found.append(_side(Found(match[group], "formula", match.start(group), match.end(group))))
     return found
 
 
-def _side(span: Span) -> Span:
+def _side(span: Found) -> Found:
     """The end of a chain of equations; an equation of a name and its value stays whole, and so does an exact value."""
     parts, at, depth = [], 0, 0
-    text = span.text
+    text = span.answer
     for mark in re.finditer(
         r"\\(?:begin|end)\b|\\left\b|\\right\b|\\approx(?![A-Za-z])|\\(?:[{}]|[A-Za-z]+)|[{}()\[\]=≈]", text
     ):
@@ -70,24 +81,23 @@ def _bare(text: str) -> str:
     )
 
 
-def _tight(span: Span, start: int, end: int) -> Span:
+def _tight(span: Found, start: int, end: int) -> Found:
     r"""Part of a span without spaces and closing marks at its ends."""
-    text = span.text[start:end]
+    text = span.answer[start:end]
     left = len(text) - len(re.sub(r"^(?:[\s,;]|\\[,;:! ]|\\q?quad)+", "", text))
     text = text[left:]
     text = re.sub(r"(?:[\s.,;]|\\[,;:! ]|\\q?quad|\\\\)+$", "", text)
-    begin = span.start + start + left
-    return Span(text, begin, begin + len(text), span.kind)
+    return Found(text, span.kind, 0, len(text)).moved(span.start + start + left)
 
 
-def trivial(span: Span) -> bool:
+def trivial(span: Found) -> bool:
     """Say whether a formula only names something: a letter, a function of one, a triangle."""
-    return not re.search(
-        r"\d|\\(?:frac|sqrt|pi|infty|emptyset|text|begin|pm|mathbb)|[=<>]|\\(?:le|ge|ne|in)", span.text
-    ) or bool(re.fullmatch(r"\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([^=]*\))?", span.text.strip()) and "text" not in span.text)
+    named = re.fullmatch(r"(?!.*text)\\?[A-Za-z]+(?:_\{?\w+\}?)?(?:\([^=]*\))?", span.answer.strip())
+    says = r"\d|\\(?:frac|sqrt|pi|infty|emptyset|text|begin|pm|mathbb)|[=<>]|\\(?:le|ge|ne|in)"
+    return bool(named) or not re.search(says, span.answer)
 
 
-def numbers(text: str) -> list[Span]:
+def numbers(text: str) -> list[Found]:
     """Numbers of a text with their units, outside formulas."""
     blank = patterns.FORMULA.sub(lambda match: match[0] if _is_money(match) else " " * len(match[0]), text)
     found = []
@@ -99,14 +109,14 @@ def numbers(text: str) -> list[Span]:
             if not patterns.VERB.search(re.sub(r"\bthe\s+$", "", blank[: match.start()])):
                 continue
             shown += ordinal[0]
-        found.append(Span(shown, match.start() + left, match.start() + left + len(shown), "number"))
+        found.append(Found(shown, "number", 0, len(shown)).moved(match.start() + left))
     return found
 
 
-def _outside(text: str) -> list[Span]:
+def _outside(text: str) -> list[Found]:
     """Points and numbers of a text, outside formulas."""
     found = patterns.POINT.finditer(patterns.FORMULA.sub(_blank, text))
-    points = [Span(match[0], match.start(), match.end(), "formula") for match in found]
+    points = [Found(match[0], "formula", *match.span()) for match in found]
     return points + [n for n in numbers(text) if not any(p.start <= n.start < p.end for p in points)]
 
 
@@ -120,28 +130,22 @@ def _is_money(match: re.Match[str]) -> bool:
     )
 
 
-def _bold(text: str) -> Span | None:
+def _bold(text: str) -> Found | None:
     """The bold value of a text; the last of several."""
     found = None
     for match in patterns.BOLD.finditer(text):
-        group = 1 if match[1] is not None else 2
-        inner = match[group]
-        word = re.match(rf"{patterns.NUMBER_WORD}\b", inner, re.I)
-        span = Span(word[0], 0, word.end()) if word else stated(inner, strict=True) or _one_number(inner)
-        if re.fullmatch(r"[A-Za-z]+(?: [A-Za-z]+){0,2}", inner) and not word:
+        whole = _taken(match, "bold")
+        word, some = re.match(rf"{patterns.NUMBER_WORD}\b", whole.answer, re.I), numbers(whole.answer)
+        span = _taken(word) if word else stated(whole.answer, strict=True) or (some[0] if len(some) == 1 else None)
+        if re.fullmatch(r"[A-Za-z]+(?: [A-Za-z]+){0,2}", whole.answer) and not word:
             # Bold words are a heading, or what a verb says.
-            span = Span(inner, 0, len(inner)) if patterns.VERB.search(f"{text[: match.start()].rstrip()} ") else None
-        if span:
-            found = Span(span.text, match.start(group) + span.start, match.start(group) + span.end, "bold")
+            said = patterns.VERB.search(f"{text[: match.start()].rstrip()} ")
+            span = Found(whole.answer, "bold", 0, len(whole.answer)) if said else None
+        found = span.moved(whole.start, "bold") if span else found
     return found
 
 
-def _one_number(text: str) -> Span | None:
-    found = numbers(text)
-    return found[0] if len(found) == 1 else None
-
-
-def stated(text: str, *, strict: bool = False, before: str = "") -> Span | None:
+def stated(text: str, *, strict: bool = False, before: str = "") -> Found | None:
     """The answer that follows a label; None where there is none. With `strict` a sentence is none."""
     lead = re.match(
         r"\s*(?:[*_:：=]+\s*)*(?:(?:approximately|about|exactly|simply|just|only|therefore|thus)\s+)*", text
@@ -157,16 +161,13 @@ def stated(text: str, *, strict: bool = False, before: str = "") -> Span | None:
         if found is None and not patterns.POLITE.match(sentence):
             plain = patterns.TAIL.sub("", sentence).strip(" *_`\"'")
             if plain and len(plain.split()) <= 8 and re.search(r"\w", plain) and not plain.endswith(":"):
-                start = sentence.index(plain)
-                found = Span(plain, start, start + len(plain))
+                found = Found(plain, "words", 0, len(plain)).moved(sentence.index(plain))
     if found is None and (name := patterns.NAMED.match(rest)):
-        found = Span(name[0].strip(), 0, len(name[0].strip()))
-    if found is None or not re.search(r"[^\W_]|\\", found.text):
-        return None
-    return Span(found.text, found.start + offset, found.end + offset, found.kind)
+        found = _taken(name)
+    return found.moved(offset) if found and re.search(r"[^\W_]|\\", found.answer) else None
 
 
-def _leading(text: str) -> Span | None:
+def _leading(text: str) -> Found | None:
     """The value that a text starts with: formulas, bold, a number, a letter, plain mathematics; None for other text."""
     if (math := patterns.FORMULA.match(text)) and not _is_money(math):
         line = text.partition("\n\n")[0]
@@ -176,12 +177,11 @@ def _leading(text: str) -> Span | None:
     line = (text[: end.start()] if end else text).rstrip(" *_`")
     plain = patterns.TAIL.sub("", line).rstrip(" ,;*_`")
     if (letter := patterns.CHOICE.match(plain)) and not re.match(r"\s*[-+*/^=]", plain[letter.end() :]):
-        group = next(group for group in (1, 2, 3) if letter[group])
-        return Span(letter[group], letter.start(group), letter.end(group), "words")
+        return _taken(letter)
     if _mathematics(plain) and not re.search(r"\d[^,=]* an? ", plain):
-        return Span(plain, 0, len(plain), "formula")
+        return Found(plain, "formula", 0, len(plain))
     if (number := patterns.NUMBER.match(plain)) and not re.match(r"\s*[-+*/^=×x(]\s*[\d(]", plain[number.end() :]):
-        return Span(number[0].strip(" .,"), 0, len(number[0].rstrip(" .,")), "number")
+        return Found(number[0].strip(" .,"), "number", 0, len(number[0].rstrip(" .,")))
     return None
 
 
@@ -200,19 +200,19 @@ def _mathematics(text: str) -> bool:
     )
 
 
-def in_sentence(sentence: str, *, lone: bool, before: str = "") -> Span | None:
+def in_sentence(sentence: str, *, lone: bool, before: str = "") -> Found | None:
     """The value that a sentence states; `before` is the text that leads to it. None where nothing says which it is."""
     if bold := _bold(sentence):
         return bold
     if count := patterns.COUNT.search(sentence):
-        return Span(count[1], count.start(1), count.end(1))
-    every = [f for f in formulas(sentence) if f.text and not trivial(f)] + _outside(sentence)
+        return _taken(count)
+    every = [f for f in formulas(sentence) if f.answer and not trivial(f)] + _outside(sentence)
     every = _grouped(sentence, sorted(every, key=lambda s: s.start)[-60:])
     if every and patterns.CONCLUDES.search(sentence) and (kind := patterns.KIND.search(sentence.rstrip(" .*!"))):
-        return Span(kind[1], kind.start(1), kind.end(1))
+        return _taken(kind)
     every = [s for s in every if not patterns.DENIED.search(_before(sentence, s))]
     if len(every) > 1:
-        every = [s for s in every if not patterns.CONDITION.search(_before(sentence, s)) or "=" not in s.text] or every
+        every = [s for s in every if "=" not in s.answer or not patterns.WHEN.search(_before(sentence, s))] or every
         every = [s for s in every if not patterns.EQUALS.search(_before(sentence, s))] or every
     if len(every) > 1:
         told = [s for s in every if _told(_before(sentence, s))]
@@ -221,10 +221,8 @@ def in_sentence(sentence: str, *, lone: bool, before: str = "") -> Span | None:
             return None
         if told:
             return told[-1]
-        result = None
-        for match in patterns.RESULT.finditer(before + sentence):
-            result = match[1]
-        same = [s for s in every if result is not None and _amount(s.text) == _amount(result)]
+        results = patterns.RESULT.findall(before + sentence)
+        same = [s for s in every if results and _amount(s.answer) == _amount(results[-1])]
         if same:
             return same[-1]
         first = [s for s in every if not patterns.ASIDE.search(_before(sentence, s))]
@@ -232,22 +230,21 @@ def in_sentence(sentence: str, *, lone: bool, before: str = "") -> Span | None:
     if every:
         return every[0]
     if letter := patterns.CHOICE.search(sentence):
-        group = next(group for group in (1, 2, 3) if letter[group])
-        return Span(letter[group], letter.start(group), letter.end(group))
+        return _taken(letter)
     word = patterns.SAID.search(sentence)
     if word is None and patterns.CONCLUDES.search(sentence):
         word = patterns.WORDS.search(sentence.rstrip(" .*!"))
-    return Span(word[1], word.start(1), word.end(1)) if word else None
+    return _taken(word) if word else None
 
 
-def _before(sentence: str, span: Span) -> str:
+def _before(sentence: str, span: Found) -> str:
     """What stands before a value, without the mark that opens it."""
     return re.sub(r"(?:\\[(\[]|\$+|\*\*)\s*$", "", sentence[max(0, span.start - 120) : span.start])
 
 
-def _grouped(sentence: str, spans: list[Span], *, commas: bool = False) -> list[Span]:
+def _grouped(sentence: str, spans: list[Found], *, commas: bool = False) -> list[Found]:
     """Values with nothing but "and", "or" (with `commas`: or a comma) between the last two are one: `$2$ and $-5$`."""
-    chains: list[list[Span]] = []
+    chains: list[list[Found]] = []
     for span in spans:
         if chains and patterns.JOINT.fullmatch(sentence[chains[-1][-1].end : span.start]):
             chains[-1].append(span)
@@ -257,9 +254,9 @@ def _grouped(sentence: str, spans: list[Span], *, commas: bool = False) -> list[
     for chain in chains:
         first, last = chain[0], chain[-1]
         listed = len(chain) > 1 and (commas or re.search(r"\b(?:and|or)\b", sentence[chain[-2].end : last.start]))
-        names = [span.text.partition("=")[0].strip() for span in chain if "=" in span.text]
+        names = [span.answer.partition("=")[0].strip() for span in chain if "=" in span.answer]
         if listed and all(map(patterns.NAME.fullmatch, names)):
-            found.append(Span(sentence[first.start : last.end], first.start, last.end, first.kind))
+            found.append(Found(sentence[first.start : last.end], first.kind, first.start, last.end))
         else:
             found += chain
     return found
@@ -278,7 +275,7 @@ def _amount(text: str) -> float | None:
     return float(match[0].replace(",", "")[:300]) if match else None
 
 
-def concluded(text: str) -> Span | None:
+def concluded(text: str) -> Found | None:
     """What the last sentence of a text concludes, after courtesies and remarks; None where it concludes nothing."""
     body = text.rstrip()
     if len(re.findall(r"\\\[|\\\(", body)) != len(re.findall(r"\\\]|\\\)", body)) or body.count("$$") % 2:
@@ -298,7 +295,7 @@ def concluded(text: str) -> Span | None:
             return None
         found = in_sentence(sentence, lone=at == 0, before=body[max(0, start - 4000) : start])
         if found:
-            return Span(found.text, start + found.start, start + found.end, found.kind)
+            return found.moved(start)
         if patterns.CONCLUDES.search(sentence) or at == len(sentences) - 1 and re.search(r"\w$", body):
             # It concludes in words that are not read, or it was cut.
             return None

@@ -15,7 +15,7 @@ PAIRS = (
     ),
     (r"<\|begin_of_thought\|>", r"<\|end_of_thought\|>"),  # Sky-T1, OpenThinker
     (r"<\|START_THINKING\|>", r"<\|END_THINKING\|>"),  # Command A
-    (r"<\|(?:think|thinking)\|>", r"<\|/?(?:end_?)?(?:think|thinking)(?:_end)?\|>|<\|/(?:think|thinking)\|>"),
+    (r"<\|(?:think|thinking)\|>", r"<\|(?:/|end_?)(?:think|thinking)\|>|<\|(?:think|thinking)_end\|>"),
     (r"\[THINK\]", r"\[/THINK\]"),  # Magistral
     (r"◁think▷", r"◁/think▷"),  # Kimi
     (r"<unused94>", r"<unused95>"),  # MedGemma
@@ -37,25 +37,15 @@ def said(response: str) -> tuple[str, bool]:
     """What a response says, with blanks of the same length where it thinks; and whether it is still thinking."""
     text, unfinished = INVISIBLE.sub(" ", response), False
     for opening, closing in _MARKS:
-        marks = sorted(
-            [(m.start(), m.end(), True) for m in opening.finditer(text)]
-            + [(m.start(), m.end(), False) for m in closing.finditer(text)]
-        )
-        spans: list[tuple[int, int]] = []
-        since: int | None = None
-        last = 0
-        for start, end, opens in marks:
-            if opens:
-                since = start if since is None else since
-            else:
-                spans.append((last if since is None else since, end))
-                since, last = None, end
-        if since is not None:
-            spans.append((since, len(text)))
-            unfinished = True
         kept, at = [], 0
-        for start, end in spans:
-            kept += [text[at:start], " " * max(0, end - max(start, at))]
-            at = max(at, end)
+        for end in closing.finditer(text):
+            begin = opening.search(text, at, end.start())
+            start = begin.start() if begin else at
+            kept += [text[at:start], " " * (end.end() - start)]
+            at = end.end()
+        if begin := opening.search(text, at):
+            unfinished = True
+            kept += [text[at : begin.start()], " " * (len(text) - begin.start())]
+            at = len(text)
         text = "".join(kept) + text[at:]
     return END.sub(lambda match: " " * len(match[0]), text), unfinished

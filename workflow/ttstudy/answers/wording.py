@@ -85,7 +85,7 @@ def _based(match: re.Match[str]) -> Form | None:
     return forms.based(match[1].upper().lstrip("0") or "0", base) if (base := base_of(match[2])) else None
 
 
-_FIXED: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Form | None]]] = [
+FIXED: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Form | None]]] = [
     (re.compile(pattern, re.I), build)
     for pattern, build in (
         (
@@ -120,7 +120,7 @@ _FIXED: list[tuple[re.Pattern[str], Callable[[re.Match[str]], Form | None]]] = [
 
 def fixed(text: str) -> Form | None:
     """Read what has a pattern of its own (a time, a date, an ordinal, a base, `2 to 3`), else None."""
-    matches = ((build, pattern.fullmatch(form)) for pattern, build in _FIXED for form in {unwrapped(text), text})
+    matches = ((build, pattern.fullmatch(form)) for pattern, build in FIXED for form in {unwrapped(text), text})
     return next((found for build, match in matches if match and (found := build(match))), None)
 
 
