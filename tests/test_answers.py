@@ -145,6 +145,7 @@ n\equiv 1\pmod 4 ~ n\equiv 1 \pmod{4}
 7\checkmark\checkmark ~ 7
 \text{all }n\ge3 ~ n\ge3
 \text{about }12.5 ~ 12.5
+[ABC]=12 ~ 12
 5 \quad\square ~ 5
 \text{4 or more} ~ 4\text{ or more}
 \frac{AB}{CD}=\frac23 ~ \frac23

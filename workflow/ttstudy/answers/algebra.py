@@ -180,7 +180,8 @@ def library(text: str) -> Node | None:
 
     try:
         found = latex2sympy(text)
-        return checked(found.doit()) if isinstance(found, sympy.Expr) else None
+        node = checked(found.doit()) if isinstance(found, sympy.Expr) else sympy.nan
+        return node if node.is_finite else None
     except MemoryError:
         raise
     except Exception:

@@ -13,7 +13,7 @@ from ttstudy.answers import forms
 from ttstudy.answers.algebra import Node
 from ttstudy.answers.forms import Form
 from ttstudy.answers.formulas import read_one
-from ttstudy.answers.tokens import RELATIONS, Token, Unread, closes, split_top
+from ttstudy.answers.tokens import RELATIONS, Token, Unread, split_top
 
 Compose = Callable[[list[Token]], Form]
 _RELATIONS = {"<": sympy.Lt, "<=": sympy.Le, ">": sympy.Gt, ">=": sympy.Ge, "!=": sympy.Ne}
@@ -47,13 +47,10 @@ def related(tokens: list[Token], compose: Compose) -> Form | None:
 
 def name_of(tokens: list[Token]) -> str | None:
     """Name that stands for the answer: a variable, f(x), a sum or tuple of variables, words; else None."""
-    # A segment and its length, an angle and its measure go by one name.
-    start = 2 if len(tokens) > 1 and tokens[0].text == "m" and tokens[1].text == r"\angle" else 0
-    start += start < len(tokens) - 1 and tokens[max(start - 1, 0)].text in (r"\overline", r"\vec")
-    tokens = tokens[1:] if start == 2 else tokens[start:]
-    if len(tokens) > 2 and tokens[0].text + tokens[-1].text == "{}" and closes(tokens):
-        tokens = tokens[1:-1]
     text = "".join(token.text for token in tokens)
+    # A segment and its length, an angle and its measure, a figure and its area [ABC] go by one name.
+    text = re.sub(r"^(?:m(?=\\angle)|\\overline|\\vec)", "", text)
+    text = re.sub(r"^[{[]([^][{}]*)[]}]$", r"\1", text)
     return text if any(pattern.fullmatch(text) for pattern in (_CALLED, _ASKED, _NAME)) else None
 
 

@@ -49,8 +49,11 @@ _SAME = {
     "infinitely many real solution": "infinitely many", "infinite solution": "infinitely many",
 }  # fmt: skip
 """Phrases of one meaning, in the singular."""
-_INFINITIES = {"infinity": sympy.oo, "positive infinity": sympy.oo, "negative infinity": -sympy.oo}
-_REALS = ("all real numbers", "all real number", "all reals", "real numbers", "real number")
+_MEANS = {
+    "infinity": r"\infty", "positive infinity": r"\infty", "negative infinity": r"-\infty", "empty set": r"\emptyset",
+    "all real numbers": r"\mathbb{R}", "all reals": r"\mathbb{R}", "real numbers": r"\mathbb{R}",
+}  # fmt: skip
+"""Words for what has a sign."""
 
 
 def unwrapped(text: str) -> str:
@@ -186,10 +189,8 @@ def worded(text: str, read: Reader, structure: Reader) -> Form | None:
         parts = [part for part in re.split(r"\s*\b(?:or|and)\b\s*", inner, flags=re.I) if part.strip()]
         if len(parts) > 1:
             return forms.items(tuple(map(read, parts)))
-    if plain in _INFINITIES:
-        return forms.value(_INFINITIES[plain])
-    if plain in _REALS or plain == "empty set":
-        return forms.real_set(sympy.S.Reals if plain in _REALS else sympy.S.EmptySet)
+    if plain in _MEANS:
+        return structure(_MEANS[plain])
     if plain in _ORDINALS:
         return _ordinal(_ORDINALS[plain])
     return _counted(plain) or _plain_words(inner.removesuffix(" only"), _one_phrase(plain), marked=marked)
@@ -224,18 +225,12 @@ def _plain_words(inner: str, plain: str, *, marked: bool) -> Form | None:
         return forms.words(plain, sympy.Symbol(run) if name else sympy.Mul(*map(sympy.Symbol, run)))
     if letters and run == inner and len(run) <= 3 and is_word(run):
         return forms.words(plain)
-    short = len(run) <= 3 or len(run) <= 6 and _mathematics(inner) or _mathematics(run, "cmd") if letters else False
-    if len(run) == 1 or short:
+    kinds = {token.kind for token in tokenize(inner)} if letters else set()
+    if len(run) == 1 or letters and (len(run) <= 3 or "cmd" in kinds or len(run) <= 6 and kinds == {"symbol"}):
         return None
     if "-" in run and (len(run) <= 5 or all(len(part) <= 3 for part in re.split(r"[-\s]+", inner))):
         return None
     return forms.words(plain)
-
-
-def _mathematics(text: str, kind: str = "symbol") -> bool:
-    """Say whether bare letters are variables, or one is a command."""
-    kinds = [token.kind for token in tokenize(text)]
-    return kind in kinds if kind == "cmd" else set(kinds) == {kind}
 
 
 def _one_phrase(plain: str) -> str:
