@@ -102,6 +102,9 @@ READ: dict[str, tuple[dict[str, bytes], dict[str, Any], dict[str, list[Any]]]] =
         {"r.jsonl": lines(*[plain(problem_id=7.0, response=str(n)) for n in range(3)])}, {},
         {"problem_id": ["7"] * 3, "sample": [0, 1, 2]},
     ),
+    "ids of which a table lacks all": (
+        {"r.jsonl": lines(*[plain(f"{n}?", problem_id=float("nan")) for n in range(2)])}, {}, {"sample": [0, 0]},
+    ),
     "one response's end and score, not in a list": (
         {"r.jsonl": lines(harness(finish_reason="length", pred_score=3.5))}, {},
         {"finish": ["length"], "scores.rm": [[3.5]]},
@@ -245,7 +248,7 @@ REFUSED: dict[str, tuple[dict[str, bytes], dict[str, Any], str]] = {
     "a row without a problem": ({"r.jsonl": lines(plain(), plain() | {"problem": None})}, {}, "row 2: no problem"),
     "a file and its copy": (
         {"output-rs0.jsonl": lines(*SEEDS), "copy.jsonl": lines(*SEEDS)}, {},
-        "output-rs0.jsonl: all its responses are in copy.jsonl too, word for word; give one of the two files",
+        "copy.jsonl: all its responses are in output-rs0.jsonl too, word for word; give one of the two files",
     ),
     "a file and a part of it": (
         {"output-rs0.jsonl": lines(*SEEDS), "output-rs0_chunk_0.jsonl": lines(*SEEDS[:3])}, {},
@@ -323,6 +326,14 @@ HINTS: dict[str, tuple[Rows, str | None]] = {
 def test_what_a_user_should_know_of_a_file_is_told(tmp_path, rows, words):
     _, account = load(tmp_path, {"r.jsonl": lines(*rows)})
     assert (words is None and not account.hints) or (len(account.hints) == 1 and words in account.hints[0])
+
+
+def test_of_a_file_of_short_responses_that_repeats_another_one_it_is_told(tmp_path):
+    rows = lines(*[nemo("4", f"{n}?") for n in range(3)])
+    one = lines(nemo("4", "0?"))
+    frame, account = load(tmp_path, {"output-rs0.jsonl": rows, "again.jsonl": rows, "one.jsonl": one})
+    assert len(frame) == 7 and len(account.hints) == 1
+    assert account.hints[0].startswith("again.jsonl: all its responses are in output-rs0.jsonl too")
 
 
 def test_files_of_seeds_that_share_some_responses_are_no_copies(tmp_path):

@@ -26,6 +26,8 @@ from ttstudy.study.benchmarks import Benchmark, agrees
 COLUMNS = ("problem_id", "problem", "answer", "level", "subject")
 REQUIRED = COLUMNS[:3]
 _ODD = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_FIELDS = {*REQUIRED, "question", "steps"}
+"""Of which an object with rows in it has none."""
 _KINDS = {bool: "true or false", list: "a list", dict: "an object", bytes: "bytes"}
 
 
@@ -131,7 +133,8 @@ def read_rows(files: Path | Sequence[Path]) -> list[tuple[Place, dict[str, Any]]
         if isinstance(row, BrokenRow):
             raise StudyError(f"{place.file}: {place}: {row}")
         found.append((place, row))
-    if len(found) == 1 and (inner := items(found[0][1])):  # one object that only holds the rows
+    # One object that only holds the rows.
+    if len(found) == 1 and not _FIELDS & found[0][1].keys() and (inner := items(found[0][1])):
         return [(Place(found[0][0].file, "item", number), item) for number, item in enumerate(inner, 1)]
     return found
 

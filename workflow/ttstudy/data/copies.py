@@ -11,6 +11,8 @@ LONG = 200
 """Characters of a response from which two that are drawn are hardly ever one text."""
 _LEAST = 3
 """Long responses of a file before it can be called a copy."""
+_TOLD = 3
+"""Files that are told of, of those that may be copies."""
 
 
 class Copies:
@@ -19,6 +21,7 @@ class Copies:
     def __init__(self, several: bool) -> None:
         """`several`: whether there is more than one file."""
         self.several, self.again = several, 0
+        self.alike: list[str] = []
         self._seen: set[int] = set()
         self._of: dict[Path, set[int]] = {}
         self._long: Counter[Path] = Counter()
@@ -34,18 +37,27 @@ class Copies:
             self._of.setdefault(file, set()).add(key)
 
     def refuse(self) -> None:
-        """StudyError where a file is a copy of another, or a part of it: it would count as samples of its own."""
-        files = [file for file in self._of if self._long[file] >= _LEAST]
-        for file in files:
-            for other in files:
-                if file != other and self._of[file] <= self._of[other]:
-                    raise StudyError(
-                        f"{file}: all its responses are in {other.name} too, word for word; give one of the two files"
-                    )
+        """StudyError where a file is a copy of another, or a part of it: it would count as samples of its own.
+
+        Of few or short responses, which honest seeds may share, it is told.
+        """
+        files = list(self._of)
+        for at, file in enumerate(files):
+            mine = self._of[file]
+            # Of two that are the same the later one is the copy.
+            inside = (o for n, o in enumerate(files) if mine < self._of[o] or n < at and mine == self._of[o])
+            other = next(inside, None) if len(mine) > 1 else None
+            if other is None:
+                continue
+            what = f"all its responses are in {other.name} too, word for word"
+            if self._long[file] >= _LEAST:
+                raise StudyError(f"{file}: {what}; give one of the two files")
+            self.alike.append(f"{file.name}: {what}; if it is a copy, give one of the two files")
 
     def told(self) -> list[str]:
         """A sentence on rows that are repeated."""
         if not self.again:
-            return []
+            return self.alike[:_TOLD]
         what = "1 long response repeats" if self.again == 1 else f"{self.again:,} long responses repeat"
-        return [f"{what} an earlier one of the same problem word for word; each counts as a sample of its own"]
+        what += " an earlier one of the same problem word for word; each counts as a sample of its own"
+        return [*self.alike[:_TOLD], what]

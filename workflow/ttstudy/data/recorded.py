@@ -59,8 +59,8 @@ def load(files: Path | Sequence[Path], given: Given = _ANYTHING) -> tuple[pd.Dat
     reading = _Reading(given, account, len(files) > 1)
     for place, content in plain(files, given, account):
         reading.take(place, content)
-    rows, broken = reading.ended()
     reading.copies.refuse()
+    rows, broken = reading.ended()
     if len(broken) > given.skip_broken or broken and not rows:
         raise StudyError(_message(files[0], broken, account.rows, given))
     if not rows:
@@ -123,7 +123,10 @@ class _Reading:
     def _filled(self, content: dict[str, Any], place: Place) -> list[str]:
         """Give a row the id and the number that it lacks; which it lacked."""
         lacking = []
-        if number(content.get("problem_id")):
+        known = content.get("problem_id")
+        if known != known:  # NaN, as tables keep what is missing
+            del content["problem_id"]
+        elif number(known):
             content["problem_id"] = text_of(content, "problem_id")
         if content.get("problem_id") is None and isinstance(content.get("problem"), str):
             content["problem_id"] = named(content["problem"])
