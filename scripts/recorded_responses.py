@@ -17,7 +17,7 @@ def step(spec: RecordedResponsesSpec, _log: Path | None) -> None:
     if len(other):
         raise StudyError(
             f"problem {other['problem_id'].iloc[0]!r} of the benchmark is not among the recorded ones, "
-            "or has another text there"
+            "or has another text there; problems of a policy's own files are `{source: recorded, policy: NAME}`"
         )
     wanted = (spec.pool, spec.block, spec.pilot, spec.largest, spec.uneven)
     taken = recorded.responses(found, problems["problem_id"], *wanted)

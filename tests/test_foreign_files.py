@@ -316,7 +316,7 @@ HINTS: dict[str, tuple[Rows, str | None]] = {
     ),
     "an end under both names": ([plain(finish_reason="length", finish="length")], None),
     "scores under another name": ([plain(reward=[0.5])], "`columns: {scores.NAME: reward}`"),
-    "columns like none of ours": ([plain(source="gsm8k", answer_type="int")], None),
+    "columns like none of ours": ([plain(source="gsm8k", answer_type="int", score=True)], None),
     "a row twice": ([plain(response=LONG)] * 2, "1 long response repeats an earlier one of the same problem"),
     "a short answer twice": ([plain()] * 2, None),
 }  # fmt: skip

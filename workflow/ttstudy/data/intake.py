@@ -39,6 +39,8 @@ _ALIKE = {
 }
 """Words in names of columns that are likely one of ours, where a file has none under our name."""
 _WORD = re.compile(r"[a-z]+")
+_LONGEST = 10_000_000
+"""Characters of a list in a table that Python's parser is given."""
 _FIRST = 100
 """Rows whose columns a message names."""
 
@@ -197,7 +199,8 @@ class _Taking:
         self.account.unused = sorted(name for name in self.seen if not _used(name, self.given.columns))
         for name in self.account.unused:
             ours = next((_ALIKE[word] for word in _WORD.findall(name.lower()) if word in _ALIKE), None)
-            if ours is not None and not any(_is(ours, each) for each in self.there):
+            verdict = any(isinstance(row.get(name), bool) for row in self.first)  # whether it is right, or cut
+            if ours is not None and not verdict and not any(_is(ours, each) for each in self.there):
                 ours = f"{ours}NAME" if ours == SCORES else ours
                 mend = f"if it is one of ours, set `columns: {{{ours}: {name}}}`"
                 self.account.hints.append(f"nothing is read from the column {name!a}; {mend}")
@@ -253,7 +256,7 @@ def _read(value: Any) -> Any:
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):
             return json.loads(value.lower() if value.lower() in ("true", "false") else value)
-        if value[:1] == "[":
+        if value[:1] == "[" and len(value) <= _LONGEST:
             with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
                 return literal_eval(value)
     return value
