@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
 
-.PHONY: help study compare test retrain smoke dry-run rehearse plan prompts migrate lint audit clean vllm vllm-cpu doctor gpu-check
+.PHONY: help study compare test retrain smoke dry-run rehearse plan prompts site migrate lint audit clean vllm vllm-cpu doctor gpu-check
 
 help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -33,6 +33,9 @@ rehearse: $(VENV)/ready ## run all of a study's DAG with tiny stand-ins (CONFIG=
 
 doctor: $(VENV)/ready  ## say what is here (Python, driver, GPUs, disk, vLLM, Slurm) and what CONFIG lacks
 	@$(BIN)/python scripts/doctor.py $(CONFIG)
+
+site: $(VENV)/ready    ## print a site's file for the Slurm that is here, to look through: make site > my-site.yaml
+	@$(BIN)/python scripts/doctor.py --site
 
 migrate: $(VENV)/ready ## bring results of an earlier version over (CONFIG=...), so that none is made again
 	@$(BIN)/python scripts/migrate.py $(CONFIG)

@@ -1,12 +1,16 @@
-"""Say what this machine has, and what a study still lacks here (doctor.py [STUDY.yaml])."""
+"""Say what this machine has, and what a study lacks here (doctor.py [STUDY.yaml]); or a site's file (--site)."""
 
 import sys
 from pathlib import Path
 
-from ttstudy.run import doctor
+from ttstudy.run import doctor, slurm_site
+from ttstudy.run.telling import told
 
 if len(sys.argv) > 2:
-    sys.exit("usage: doctor.py [STUDY.yaml]")
+    sys.exit("usage: doctor.py [STUDY.yaml | --site]")
+if sys.argv[1:] == ["--site"]:
+    print(told(slurm_site.found_here), end="")
+    sys.exit()
 print(f"ttstudy {doctor.package()}")
 lines = list(doctor.machine(Path("results")))
 print(doctor.shown(lines))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import math
 import os
 import subprocess
 import sys
@@ -15,14 +17,21 @@ import yaml
 from tests import paths
 from tests.studies import ROOT
 from tests.test_layout import layout_of
+from tests.test_plan import LARGE
 from tests.test_study import small
+from ttstudy.dag import shards
+from ttstudy.dag.layout import jobs, open_layout
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.specs.records import File
+from ttstudy.data import revisions
 from ttstudy.errors import StudyError
 from ttstudy.models import resources
+from ttstudy.models.budget import Gpu
 from ttstudy.models.facts import billions_of_name
-from ttstudy.run import demand, gpus, scratch, steps
+from ttstudy.run import demand, devices, gpus, learned, plan, provenance, scratch, steps
 from ttstudy.run.demand import Demand, Site, of_models, slurm
+from ttstudy.run.placing import Places
+from ttstudy.study import from_mapping
 
 
 @pytest.mark.parametrize(
@@ -59,6 +68,65 @@ def test_a_retry_asks_for_more_time_and_memory_within_what_the_site_allows():
     assert light["gpu"] == 0 and light["slurm_partition"] == "cpu" and light["gpu_model"] == ""
 
 
+def test_what_the_papers_jobs_ask_for_is_one_and_a_half_times_what_is_planned():
+    layout = open_layout(revisions.load(ROOT / "workflow/studies/paper.yaml"))
+    places = Places(layout, Gpu.sold_with(80))
+    frame = plan.plan(layout, places, {})
+    asked = 0.0
+    for job in jobs(layout):
+        if isinstance(job.spec, shards.Sharded) and not job.shards:
+            models = dict(model.key.split(".", 1) for model in devices.models(job.spec))
+            names = {"policy": models.get("policies"), "prm": models.get("prms")}
+            wanted = demand.of_work(layout, job, demand.of_job(layout.study, **names, places=places))
+            asked += wanted.gpus * wanted.hours
+            assert wanted.hours >= 1 / 3 and wanted.hours * 6 == pytest.approx(round(wanted.hours * 6))
+    assert 1.5 < asked / frame["gpu_hours"].sum() < 1.6
+
+
+def test_jobs_ask_for_what_finished_jobs_of_their_kind_took_and_for_no_memory_less(tmp_path):
+    layout = open_layout(from_mapping(LARGE), tmp_path)
+    drawn = [job for job in jobs(layout) if job.spec.step == "sample" and not shards.of(job.spec)]
+    scored = [job for job in jobs(layout) if job.rule in ("score", "join_score")]
+    first, *others = (job for job in drawn if job.of.cell.policy == "qwen-72b")
+    planned = learned.planned(layout, first)
+    took = {"seconds": 3 * 3600 * planned, "peak_bytes": 200e9, "engines": {"policy": {"device": "cuda, H100"}}}
+    (tmp_path / first.spec.product).parent.mkdir(parents=True)
+    provenance.write(tmp_path / first.spec.product, took)
+    known = learned.learned(layout, drawn, lambda job: True)
+    assert [told.pace for told in known.values()] == pytest.approx([3, 3])
+    assert not learned.learned(layout, drawn, lambda job: False)  # on a CPU another pace is to be expected
+    models = Demand(2, 160, 0)
+    for job in others:
+        before, now = (demand.of_work(layout, job, models, told) for told in ({}, known))
+        assert now.hours == pytest.approx(max(1 / 3, 4.5 * learned.planned(layout, job)), abs=0.17)
+        assert now.hours >= before.hours
+        assert (before.memory_gb, now.memory_gb) == (160, 300)
+    assert demand.of_work(layout, scored[0], models, known) == demand.of_work(layout, scored[0], models)
+
+
+def test_what_the_table_states_goes_before_the_plan():
+    rows = copy.deepcopy(dict(resources.table()))
+    assert of_models(7, 7).memory_gb == 2 * of_models(7).memory_gb == 2 * math.ceil(1.5 * 8 + 2 * 7)
+    rows["policies"][1] |= {"hours": 3, "memory_gb": 20}
+    stated = of_models(7, rows=rows)
+    assert stated == Demand(1, 20, 3)
+    layout = open_layout(from_mapping(LARGE))
+    assert demand.of_work(layout, next(job for job in jobs(layout) if job.rule == "sample"), stated) == stated
+
+
+def test_a_sites_words_are_asked_for_where_it_has_some():
+    words = {"qos": "long", "constraint": "a100|h100", "extra": ["--reservation=mine", "--exclusive"]}
+    site = Site(gpu_model="a100", gpu_request="gres", gpus_per_node=8, **words)
+    asked = slurm(Demand(16, 100, 1), site)
+    assert (asked["gpu"], asked["gres"], asked["nodes"], asked["devices"]) == (0, "gpu:a100:8", 2, 16)
+    assert (asked["gpu_model"], asked["constraint"], asked["qos"]) == ("", "a100|h100", "long")
+    assert asked["slurm_extra"] == "--reservation=mine --exclusive"
+    assert slurm(Demand(1, 100, 1), site, here=True)["gpu"] == 1  # a box packs its GPUs by their number
+    assert {"qos", "slurm_extra", "constraint", "gres"} <= set(site.resources(True))
+    assert not {"constraint", "gres", "devices"} & set(site.resources(False))
+    assert set(Site().resources(True)) == {*demand.RESOURCES, *demand.OF_MODELS}
+
+
 def test_a_misspelt_site_key_is_named(tmp_path):
     (tmp_path / "site.yaml").write_text("acount: mine\n")
     with pytest.raises(StudyError, match="acount: unknown key"):
@@ -72,6 +140,8 @@ SITES = {
     "GPUs of 80 GB, as it was": ("gpus_per_80gb: 0.5", "gpus_per_80gb: unknown key; there are .*gpu_memory_gb"),
     "a partition that is an option": ('gpu_partition: "--wrap=x"', "gpu_partition: '--wrap=x' is not a name"),
     "a number for an account": ("account: 5", "account: input should be a valid string"),
+    "an option with a command": ('extra: ["--x=$(rm -rf .)"]', r"extra\.0: "),
+    "another way to ask": ("gpu_request: gpu", "gpu_request: input should be 'gpus' or 'gres'"),
     "a folder on two lines": ('scratch: "a\\nb"', "scratch: must be one line"),
 }
 
@@ -143,7 +213,7 @@ def test_a_job_of_two_gpus_waits_for_both_and_a_job_of_none_sees_none(tmp_path):
     env = environment(tmp_path, CUDA_VISIBLE_DEVICES="GPU-a,GPU-b")
     show = ("bash", "-c", "echo $CUDA_VISIBLE_DEVICES")
     env |= {"LOG": str(tmp_path / "log"), "GO": str(tmp_path / "go")}
-    hold = 'echo one begins >> $LOG; until [ -e $GO ]; do sleep 0.05; done; echo one ends >> $LOG'
+    hold = "echo one begins >> $LOG; until [ -e $GO ]; do sleep 0.05; done; echo one ends >> $LOG"
     one = subprocess.Popen(launch(1, "bash", "-c", hold), env=env)
     while not (tmp_path / "log").exists():
         assert one.poll() is None

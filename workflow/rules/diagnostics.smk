@@ -52,7 +52,7 @@ rule score_labelled:
         spec=spec,
     shell:
         """
-        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/score.py" --spec {params.spec:q} --log {log:q}
+        python "$SCRIPTS/launch.py" {resources.devices} python "$SCRIPTS/score.py" --spec {params.spec:q} --log {log:q}
         """
 
 

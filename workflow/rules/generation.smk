@@ -45,7 +45,7 @@ rule sample:
         spec=spec,
     shell:
         """
-        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/sample.py" --spec {params.spec:q} --log {log:q}
+        python "$SCRIPTS/launch.py" {resources.devices} python "$SCRIPTS/sample.py" --spec {params.spec:q} --log {log:q}
         """
 
 
@@ -66,6 +66,13 @@ rule join_sample:
         shards=shard_count,
     shell:
         'python "$SCRIPTS/join.py" --spec {params.spec:q} --shards {params.shards} --log {log:q}'
+
+
+# On the head node: compute nodes may have no internet.
+if site.endpoints == "login":
+
+    localrules:
+        ask,
 
 
 rule ask:

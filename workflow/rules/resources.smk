@@ -7,13 +7,16 @@ import os
 from functools import cache
 
 from snakemake.resources import Resources
-from ttstudy.run import admission, demand, gpus, keys, scheduling, simulation
+from ttstudy.run import admission, demand, gpus, keys, learned, scheduling, simulation
 from ttstudy.run.placing import PLANNED, Places, site_gpu
 from ttstudy.run.telling import told
 
 site = told(demand.read_site)
 if site.scratch:
     os.environ.setdefault("TTSTUDY_SCRATCH", site.scratch)
+
+if site.before and not workflow.is_main_process:  # on a node
+    shell.prefix("\n".join([*site.before, ""]))
 
 gpu_places = Places(layout, *site_gpu(site.gpu_memory_gb))
 os.environ[PLANNED] = f"{gpu_places.gpu.name}:{gpu_places.gpu.gib}"
@@ -29,18 +32,28 @@ def asked(step, output=None):
     """
 
     def one(key):
-        return lambda wildcards, attempt: demand.slurm(_demand(step, wildcards, output), site, attempt)[key]
+        return lambda wildcards, attempt: demand.slurm(
+            _demand(step, wildcards, output), site, attempt, here=workflow.local_exec
+        )[key]
 
-    of_models = () if step in WITHOUT_MODELS else demand.OF_MODELS
-    return {key: one(key) for key in (*demand.RESOURCES, *of_models)}
+    return {key: one(key) for key in site.resources(of_models=step not in WITHOUT_MODELS)}
 
 
 def _demand(step, wildcards, output):
     if step in WITHOUT_MODELS:
         return demand.of_step(step)
-    found = of_models(**{kind: wildcards[kind] for kind in step.split("+")})
+    models = of_models(**{kind: wildcards[kind] for kind in step.split("+")})
     job = maker(layout, output.format(**dict(wildcards.items())))
-    return found._replace(hours=demand.planned_hours(layout, job) or found.hours)
+    return demand.of_work(layout, job, models, of_finished_jobs())
+
+
+@cache
+def of_finished_jobs():
+    """What finished jobs took, by kind; nothing where jobs run here, now, and in a job's own process."""
+    if standing is None or workflow.local_exec:
+        return {}
+    done = [job for job in jobs(layout) if standing.stands(job.spec.product)]
+    return learned.learned(layout, done, lambda job: demand.on_gpu(layout, job))
 
 
 @cache

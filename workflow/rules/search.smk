@@ -30,7 +30,7 @@ rule search:
         spec=spec,
     shell:
         """
-        python "$SCRIPTS/launch.py" {resources.gpu} python "$SCRIPTS/search.py" --spec {params.spec:q} --log {log:q}
+        python "$SCRIPTS/launch.py" {resources.devices} python "$SCRIPTS/search.py" --spec {params.spec:q} --log {log:q}
         """
 
 

@@ -265,7 +265,23 @@ def loading(size: float, gpus: int) -> float:
 @remembered
 def of_run(layout: Layout, run: Run, prm: str = "") -> tuple[float, float]:
     """Hours of the job of a run (scored with `prm`) by what is assumed: to open its models, and to draw and read."""
-    done = work(layout, run, prm, assumed(layout, run.cell))
+    return _of_work(layout, work(layout, run, prm, assumed(layout, run.cell)))
+
+
+UNREAD = (1000, 8, 1500)
+"""Solutions of a labelled set that is not fetched yet, steps and characters of each: as in ProcessBench, about."""
+
+
+@remembered
+def of_labelled(layout: Layout, name: str, prm: str) -> tuple[float, float]:
+    """Hours of scoring a labelled set by what is assumed of it, as of a run."""
+    solutions, steps, length = layout.study.labelled[name].solutions or UNREAD[0], *UNREAD[1:]
+    wrote = written(layout, prm, steps)
+    read = solutions * (length / table()["expected"]["characters_per_token"] + wrote)
+    return _of_work(layout, Work(None, 0.0, prm, read, bool(wrote)))
+
+
+def _of_work(layout: Layout, done: Work) -> tuple[float, float]:
     opened = busy = 0.0
     for name, tokens, draws in ((done.policy, done.drawn, True), (done.prm, done.read, done.writes)):
         if name is None or settings_of(layout.study, name).source not in WEIGHTS or elsewhere(layout.study, name):

@@ -21,13 +21,26 @@ Positive = Annotated[float, Field(gt=0, le=1e12)]
 class _Row(Section):
     size: Positive
     gpus: Annotated[int, Field(ge=0, le=10_000)]
-    memory_gb: Positive
-    hours: Positive
+    memory_gb: Positive | None = None
+    hours: Positive | None = None
 
 
 class _Light(Section):
     memory_gb: Positive
     hours: Positive
+
+
+class _Process(Section):
+    cpu: Positive
+    gpu: Positive
+
+
+class _Asked(Section):
+    spare: Annotated[float, Field(ge=1, le=10)]
+    least_minutes: Positive
+    round_minutes: Positive
+    process_gb: _Process
+    cpu_bytes: Positive
 
 
 class _Share(Section):
@@ -70,6 +83,7 @@ class ResourcesFile(Section):
     policies: Annotated[list[_Row], Field(min_length=1)]
     prms: Annotated[list[_Row], Field(min_length=1)]
     share_a_gpu: _Share
+    asked: _Asked
     light: _Light
     training: _Light
     expected: _Expected
@@ -110,5 +124,5 @@ def models_row(group: str, billions: float, rows: Mapping[str, Any] | None = Non
     """The row of `policies` or `prms` for a model of so many billions of parameters; StudyError where none is."""
     for row in (table() if rows is None else rows)[group]:
         if billions <= row["size"]:
-            return dict(row)
+            return {"memory_gb": None, "hours": None} | dict(row)
     raise StudyError(f"workflow/resources.yaml: no row of {group} holds {billions:g} billion parameters; add one")

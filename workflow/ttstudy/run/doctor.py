@@ -77,7 +77,8 @@ def _slurm() -> Line:
     except StudyError as error:
         return Line("Slurm", "missing", str(error))
     known = site.gpu_partition is not None
-    words = "its plugin and a site's file with a GPU partition" if known else "no site's file is set (TTSTUDY_SITE)"
+    lost = "no site's file is set (TTSTUDY_SITE); `make site` prints one"
+    words = "its plugin and a site's file with a GPU partition" if known else lost
     return Line("Slurm", "ok" if known else "note", words)
 
 

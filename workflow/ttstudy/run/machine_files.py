@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -12,6 +12,13 @@ Word = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"
 """A name as Slurm has them, which its command lines take as it is."""
 
 
+Constraint = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_.&|,*()\[\]-]+$")]
+"""Features of nodes as `sbatch --constraint` has them: `a100|h100`."""
+Option = Annotated[str, StringConstraints(max_length=300, pattern=r"^--[a-z][a-z-]*(=[A-Za-z0-9_.,:@/+%=-]+)?$")]
+"""An option of sbatch in one word, `--reservation=mine`, which a shell takes as it is."""
+Text = Annotated[str, AfterValidator(printable), StringConstraints(min_length=1, max_length=1000)]
+
+
 class SiteFile(Section):
     """A site's settings; see workflow/profiles/slurm/site.yaml."""
 
@@ -19,7 +26,13 @@ class SiteFile(Section):
     gpu_partition: Word | None = None
     account: Word | None = None
     gpu_model: Word | None = None
-    scratch: Annotated[str, AfterValidator(printable)] | None = Field(default=None, min_length=1, max_length=1000)
+    qos: Word | None = None
+    constraint: Constraint | None = None
+    gpu_request: Literal["gpus", "gres"] | None = None
+    extra: list[Option] | None = Field(default=None, max_length=20)
+    before: list[Text] | None = Field(default=None, max_length=20)
+    endpoints: Literal["login", "nodes"] | None = None
+    scratch: Text | None = None
     gpu_memory_gb: float | None = Field(default=None, ge=4, le=10_000)
     longest_hours: float | None = Field(default=None, gt=0, le=1e5)
     gpus_per_node: int | None = Field(default=None, ge=1, le=1000)

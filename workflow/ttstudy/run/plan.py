@@ -168,17 +168,13 @@ def stage(row: Mapping[str, Any]) -> str:
     return "search" if row["method"] in SEARCHES else "draw" if row["prm"] == "none" else "score"
 
 
-UNREAD = (1000, 8, 1500)
-"""Solutions of a labelled set that is not fetched yet, steps and characters of each: as in ProcessBench, about."""
-
-
 def _labelled(layout: Layout, name: str) -> Row:
     """Unpriced row of a labelled set, whose solutions every PRM reads once."""
     item, columns = layout.study.labelled[name], ["problem", "steps"]
     spec = labelled_spec(layout, name)
     path, told = layout.root / spec.product, "labelled solutions"
     if isinstance(item, HubLabelled) and not path.exists():
-        solutions, each, length = item.solutions or UNREAD[0], *UNREAD[1:]
+        solutions, each, length = item.solutions or hours.UNREAD[0], *hours.UNREAD[1:]
         steps, letters, told = [each] * solutions, solutions * length, "a set that is not fetched yet"
     else:
         frame = (
