@@ -9,7 +9,9 @@ import sys
 import pytest
 
 from tests.studies import ROOT, smoke, write
-from ttstudy.run import doctor, driver
+from ttstudy.dag.layout import jobs, open_layout
+from ttstudy.data.revisions import load
+from ttstudy.run import disk, doctor, driver, plan
 
 
 @pytest.fixture()
@@ -31,6 +33,15 @@ def machine(tmp_path, monkeypatch):
         return dict(os.environ)
 
     return become
+
+
+def test_a_study_that_the_disk_cannot_hold_is_told_with_what_it_needs(tmp_path, monkeypatch):
+    layout = open_layout(load(ROOT / "workflow/studies/paper.yaml"), tmp_path)
+    left = jobs(layout)
+    frame = plan.plan(layout, known={})
+    assert disk.needed_gb(layout, left) == pytest.approx(frame["disk_gb"].sum(), rel=0.05)
+    assert "this study will put about 78" in disk.lacking(layout, left)
+    assert disk.lacking(layout, left[-1:]) is None
 
 
 def by_name(lines) -> dict[str, doctor.Line]:

@@ -19,7 +19,7 @@ from ttstudy.dag.shards import discard
 from ttstudy.dag.specs import files as specs
 from ttstudy.data import revisions
 from ttstudy.kinds.methods import SEARCHES
-from ttstudy.run import preflight, refusals, rerun, workers
+from ttstudy.run import disk, preflight, refusals, rerun, workers
 from ttstudy.run.runlock import hold_results
 from ttstudy.run.telling import told
 from ttstudy.study import from_mapping, read_yaml, with_base
@@ -189,6 +189,8 @@ def ready():
     refuse_above_the_limit()
     refuse_what_no_gpu_holds(here=True)
     hold_results(study.results)
+    if (words := disk.lacking(layout, [left.job for left in standing.left()])) is not None:
+        print(f"warning: {words}", file=sys.stderr)
     for job in jobs(layout):
         if job.shards and standing.stands(job.spec.product):
             discard(job.shards)

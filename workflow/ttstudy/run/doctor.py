@@ -11,14 +11,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from ttstudy.dag import hours
+from ttstudy.dag import hours, todo
 from ttstudy.dag.layout import Layout, open_layout
 from ttstudy.data import revisions
 from ttstudy.errors import StudyError
 from ttstudy.kinds.engines import ENGINES
 from ttstudy.models import budget, environment
 from ttstudy.models.checkpoint import RECORD
-from ttstudy.run import demand, driver, gpus, placing, preflight
+from ttstudy.run import demand, disk, driver, gpus, placing, preflight
 from ttstudy.study import HubPolicy, HubPRM, OpenAIPolicy, Study
 from ttstudy.study.fields import VARIABLE
 
@@ -50,9 +50,9 @@ def machine(folder: Path) -> Iterator[Line]:
     yield Line("GPUs", "ok" if found else "note", f"{gpus.number(len(found))}: {kinds}" if found else "none")
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 1e9
     yield Line("memory", "ok", f"{memory:.0f} GB, {os.cpu_count()} cores")
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(there).free / 1e9
-    yield Line("disk", "ok" if free >= SPARE_GB else "missing", f"{free:.0f} GB free in {there}")
+    there = disk.nearest(folder)
+    free = disk.room_gb(there)
+    yield Line("disk", "ok" if free >= SPARE_GB else "missing", f"{free:.0f} GB free in {there}, quotas counted")
     yield _vllm()
     yield _slurm()
 
@@ -92,6 +92,7 @@ def study(path: Path) -> Iterator[Line]:
     yield _told("study", lambda: preflight.check(layout), f"{path} is in order")
     yield _told("pins", lambda: revisions.require(layout.study, path), "all that is of the hub has its commit")
     yield from _fetched(layout)
+    yield _room(layout)
     yield from _keys(layout.study)
     models = {name: _engine(layout.study, name) for name in (*layout.study.policies, *layout.study.prms)}
     if wanting := [name for name, engine in models.items() if engine and ENGINES[engine].vllm_environment]:
@@ -125,6 +126,14 @@ def _fetched(layout: Layout) -> Iterator[Line]:
         yield Line("models", "missing", f"{words}; each lies beside its {RECORD} then")
     elif of_hub:
         yield Line("models", "ok", f"all {len(of_hub)} of the hub are here")
+
+
+def _room(layout: Layout) -> Line:
+    """Whether there is room for what is left of a study."""
+    left = [one.job for one in todo.left(layout)]
+    if (words := disk.lacking(layout, left)) is not None:
+        return Line("disk", "missing", words)
+    return Line("disk", "ok", f"about {disk.needed_gb(layout, left):,.1f} GB will come to {layout.study.results}")
 
 
 def _keys(study: Study) -> Iterator[Line]:
