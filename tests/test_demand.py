@@ -109,7 +109,7 @@ def test_what_the_table_states_goes_before_the_plan():
     assert of_models(7, 7).memory_gb == 2 * of_models(7).memory_gb == 2 * math.ceil(1.5 * 8 + 2 * 7)
     rows["policies"][1] |= {"hours": 3, "memory_gb": 20}
     stated = of_models(7, rows=rows)
-    assert stated == Demand(1, 20, 3)
+    assert stated == Demand(1, 20, 3, stated=True)
     layout = open_layout(from_mapping(LARGE))
     assert demand.of_work(layout, next(job for job in jobs(layout) if job.rule == "sample"), stated) == stated
 

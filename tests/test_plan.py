@@ -204,11 +204,11 @@ def test_a_dry_run_for_slurm_lists_what_each_job_asks_for(tmp_path):
         assert rule == "all" or "runtime=" in text and "slurm_partition=" in text, text
     search = next(text for rule, text in jobs if rule == "search" and "qwen-72b" in text and "prm-72b" in text)
     gpus = "gpu=4 nodes=1 cpus_per_gpu=6 gpu_model=a100"
-    for wanted in f"{gpus} mem_mb=360000 slurm_partition=big slurm_account=me".split():
+    for wanted in f"{gpus} mem_mb=312000 slurm_partition=big slurm_account=me".split():
         assert wanted in search
-    # Half as much again as the plan, in half hours: no job is planned for more than twelve.
+    # Half as much again as the plan, in ten-minute steps: no job is planned for more than twelve.
     minutes = [int(text) for text in re.findall(r"runtime=(\d+)", output)]
-    assert max(minutes) == 18 * 60 and not any(each % 30 for each in minutes)
+    assert max(minutes) == 18 * 60 and not any(each % 10 for each in minutes)
     claims = next(text for rule, text in jobs if rule == "claims")
     assert "slurm_partition=small" in claims and "nodes=" not in claims
 

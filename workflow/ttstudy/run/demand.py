@@ -31,11 +31,13 @@ SITE = Path(__file__).resolve().parents[2] / "profiles" / "slurm" / "site.yaml"
 
 
 class Demand(NamedTuple):
-    """GPUs, host memory in GB, and hours of one job."""
+    """GPUs, host memory in GB, and hours of one job; 0 hours: as planned."""
 
     gpus: int
     memory_gb: float
     hours: float
+    stated: bool = False
+    """Whether the table states its memory, which then is not raised by what finished jobs took."""
 
 
 def of_models(policy: float | None = None, prm: float | None = None, rows: Mapping[str, Any] | None = None) -> Demand:
@@ -51,7 +53,8 @@ def of_models(policy: float | None = None, prm: float | None = None, rows: Mappi
     together = policy is not None and prm is not None and policy <= share["policy"] and prm <= share["prm"]
     memory = sum(_memory(row, size, rows) for row, size in found.values())
     stated = max((row["hours"] or 0.0 for row, _ in found.values()), default=0.0)
-    return Demand(max(gpus, default=0) if together else sum(gpus), memory, stated)
+    told = any(row["memory_gb"] is not None for row, _ in found.values())
+    return Demand(max(gpus, default=0) if together else sum(gpus), memory, stated, told)
 
 
 def _memory(row: Mapping[str, Any], size: float, rows: Mapping[str, Any]) -> float:
@@ -110,7 +113,9 @@ def of_work(layout: Layout, job: Job, models: Demand, known: Mapping[learned.Kin
     What the table states for models of their sizes goes before the plan. Memory rises where finished jobs took more.
     """
     asked, told = table()["asked"], learned.of(job, known or {})
-    memory = max(models.memory_gb, float(math.ceil(asked["spare"] * told.peak_gb)))
+    memory = models.memory_gb
+    if not models.stated:
+        memory = max(memory, float(math.ceil(asked["spare"] * told.peak_gb)))
     if models.hours:
         return models._replace(memory_gb=memory)
     # Of models on servers elsewhere nothing is planned.
