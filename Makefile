@@ -87,13 +87,16 @@ $(VENV)/ready: $(VENV)/python-made pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
-# The Slurm plugin stands beside the environment: with it, every start of Snakemake asks Slurm for its settings.
-$(VENV)/ready-test: $(VENV)/ready
+# The Slurm plugin stands beside the environment: with it, every start of Snakemake asks Slurm for its settings. So does
+# what the test of object storage wants: with it, every start loads it.
+$(VENV)/ready-test: $(VENV)/ready envs/s3-test.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
 	@if command -v npm >/dev/null; then npm ci --silent --prefix tests/axe || echo "axe-core could not be installed; the accessibility test will skip"; \
 	else echo "npm is missing; the accessibility test will skip"; fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps --upgrade \
 		--target $(VENV)/slurm snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/s3 \
+		--requirement envs/s3-test.txt || echo "no S3 server could be installed; the test of object storage will skip"
 	@touch $@
 
 # vLLM stands apart: its tokenizer library wants an older numpy than the study's tables are tested with.

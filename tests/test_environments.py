@@ -52,6 +52,10 @@ def test_constraints_hold_every_pin_of_the_project():
         assert constraints.get(name) == version, name
 
 
+def test_object_storage_is_tested_with_the_plugin_that_is_installed_for_it():
+    assert EXTRAS["s3"].items() <= of_file("envs/s3-test.txt").items()
+
+
 @pytest.mark.parametrize("name", sorted(CONDA))
 def test_conda_files_have_the_projects_versions(name):
     others = DIRECT | (of_file("envs/vllm.txt") if name == "generate" else {})

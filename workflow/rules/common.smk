@@ -9,6 +9,7 @@ Functions, even of nothing: Snakemake would expand the braces of a plain text.
 import re
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 from ttstudy.dag import places, todo
@@ -20,7 +21,9 @@ from ttstudy.dag.specs import files as specs
 from ttstudy.data import revisions
 from ttstudy.kinds.methods import SEARCHES
 from ttstudy.run import disk, preflight, refusals, rerun, workers
+from ttstudy.run import store as objects
 from ttstudy.run.runlock import hold_results
+from ttstudy.run.store import Store
 from ttstudy.run.telling import told
 from ttstudy.study import from_mapping, read_yaml, with_base
 
@@ -36,18 +39,23 @@ def opened():
         with_base(config, study_file.parent), revisions.files_of(config, study_file)
     )
     study = from_mapping(mapping, ", ".join(map(str, workflow.configfiles)))
+    store = None
+    if (provider := workflow.storage_registry.default_storage_provider) is not None:
+        store = Store(provider, workflow.storage_settings.default_storage_prefix, study.results)
+        store.link()
     layout = open_layout(study)
     if workflow.is_main_process:
         preflight.check(layout)
-    return study, layout, preflight.swept(study.results) if workflow.is_main_process else []
+    return study, layout, store, preflight.swept(study.results) if workflow.is_main_process else []
 
 
-study, layout, missing = told(opened)
+study, layout, store, missing = told(opened)
+plain = store.plain if store else str
 
 
 # Not file times and not Snakemake's records: what the results say of themselves. A job's own process is told to run.
-standing = todo.Standing(layout) if workflow.is_main_process else None
-rerun.decide(standing.dirty() if standing else {})
+standing = todo.Standing(layout, store and store.there) if workflow.is_main_process else None
+rerun.decide(standing.dirty() if standing else {}, lambda path: product(plain(path)))
 rerun.keep_what_is_whole(main=workflow.is_main_process)
 spared = standing.spared() if standing else {}
 
@@ -116,13 +124,43 @@ def grades(responses):
     return [places.beside(responses, ending) for ending in gradings(study).values()]
 
 
+def whole(pattern):
+    """The pattern of a checkpoint as a rule makes it: of the file that is known of it, in a store of all its files."""
+    return directory(places.parent(pattern)) if store else pattern
+
+
+def product(path):
+    """What names the job that makes a result: a checkpoint's folder is made by the job of the file that is known of it."""
+    return checkpoints().get(path, path)
+
+
+@cache
+def checkpoints():
+    """That file of every checkpoint, by its folder."""
+    paths = [job.spec.product for job in jobs(layout)]
+    return {objects.place(path): path for path in paths if objects.place(path) != path}
+
+
+def made(output):
+    """The job that makes an output of a rule."""
+    return maker(layout, product(plain(output)))
+
+
+def objects_of(paths):
+    """What of results Snakemake is told to look for."""
+    return [objects.place(path) for path in paths] if store else list(paths)
+
+
 def needs(output):
     """What a job reads, as an input function for its first output. What is gone and serves nothing is left out."""
 
     def paths(wildcards):
         job = maker(layout, output.format(**dict(wildcards.items())))
         gone = spared.get(job.spec.product, ())
-        return [file.path for file in job.spec.inputs if file.path not in gone]
+        read = [file for file in job.spec.inputs if file.path not in gone]
+        if not store:
+            return [file.path for file in read]
+        return [local(file.path) if file.given else objects.place(file.path) for file in read]
 
     return paths
 
@@ -153,12 +191,16 @@ def shards(output):
 
 def shard_count(wildcards, output):
     """How many shards a job joins."""
-    return len(maker(layout, output[0]).shards)
+    return len(made(output[0]).shards)
 
 
 def spec(wildcards, output):
-    """Path of the file with the spec of the job with this output."""
-    return specs.place(study.results, maker(layout, output[0]).spec)
+    """Path of the file with the spec of the job with this output; written by whoever shares no folder with the start."""
+    job = made(output[0])
+    path = specs.place(study.results, job.spec)
+    if store and not workflow.is_main_process:
+        specs.write(job.spec, path)
+    return path
 
 
 def scoring_environment(prm):
@@ -180,7 +222,7 @@ def _table(name, path):
 
 def damaged():
     """Results of this study that were found damaged and set aside: made again even where nothing else needs them."""
-    return [path for path in missing if makes(layout, path)]
+    return objects_of(path for path in missing if makes(layout, path))
 
 
 def ready():

@@ -16,12 +16,12 @@ localrules:
 
 rule fetch:
     input:
-        fetched(layout),
+        objects_of(fetched(layout)),
 
 
 rule fetch_model:
     output:
-        of_any(places.FETCHED),
+        whole(of_any(places.FETCHED)),
     log:
         f"{study.results}/logs/fetch_model/{{model}}-{{spec}}.log",
     priority: 100
@@ -35,7 +35,7 @@ rule fetch_model:
 
 rule train_policy:
     output:
-        of_any(places.TRAINED_POLICY),
+        whole(of_any(places.TRAINED_POLICY)),
     log:
         f"{study.results}/logs/train_policy/{{policy}}-{{spec}}.log",
     priority: 100
@@ -53,7 +53,7 @@ rule train_reward_model:
     input:
         needs(TRAINED_PRM),
     output:
-        TRAINED_PRM,
+        whole(TRAINED_PRM),
     log:
         f"{study.results}/logs/train_reward_model/{{prm}}-{{spec}}.log",
     priority: 90

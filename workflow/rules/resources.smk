@@ -122,5 +122,5 @@ if workflow.is_main_process and "snakemake_executor_plugin_slurm" in sys.modules
 
 
 if workflow.is_main_process:
-    scheduling.install(layout)
+    scheduling.install(layout, plain)
     told(lambda: refuse_what_no_gpu_holds(here=False))

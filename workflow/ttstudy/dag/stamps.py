@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from ttstudy.dag import contents, rehearsed
 from ttstudy.errors import StudyError
@@ -155,11 +155,11 @@ def of(path: Path) -> Stamp | None:
     """The stamp of a result (a table, page, record or checkpoint, or a folder of figures); None where it has none."""
     try:
         if path.suffix == ".parquet":
-            return _of_table(path)
+            return of_table(path)
         if path.name in MARKERS:
-            return _read((path.parent / CHECKPOINT).read_text(encoding="utf-8"))
+            return of_text((path.parent / CHECKPOINT).read_text(encoding="utf-8"))
         if path.suffix == ".json":
-            return _read(json.dumps(json.loads(path.read_text(encoding="utf-8"))[KEY]))
+            return of_text(json.dumps(json.loads(path.read_text(encoding="utf-8"))[KEY]))
         if path.is_dir():
             found = [_of_page(figure) for figure in sorted(path.glob("*.svg"))]
             return found[0] if len({stamp and stamp[:3] for stamp in found}) == 1 else None
@@ -168,12 +168,17 @@ def of(path: Path) -> Stamp | None:
         return None
 
 
-def _of_table(path: Path) -> Stamp | None:
+def of_table(table: Path | BinaryIO) -> Stamp | None:
+    """The stamp of a Parquet file, or of one that is open; None where it has none, or is no such file."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    metadata = pq.read_metadata(path).metadata or {}
-    told = metadata.get(KEY.encode())
-    return None if told is None else _read(told.decode())
+    try:
+        metadata = pq.read_metadata(table).metadata or {}
+        told = metadata.get(KEY.encode())
+        return None if told is None else of_text(told.decode())
+    except (OSError, ValueError, pa.ArrowException):
+        return None
 
 
 def note(path: Path, name: str) -> str | None:
@@ -192,10 +197,11 @@ def _of_page(path: Path) -> Stamp | None:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - _LONGEST))
         found = _TOLD.findall(stream.read())
-    return _read(found[-1].decode()) if found else None
+    return of_text(found[-1].decode()) if found else None
 
 
-def _read(text: str) -> Stamp | None:
+def of_text(text: str) -> Stamp | None:
+    """The stamp that a text is; None where it is another thing."""
     told = json.loads(text)
     if not isinstance(told, dict) or not all(isinstance(told.get(name), str) for name in Stamp._fields):
         return None

@@ -7,7 +7,7 @@ not a file's time, and not what Snakemake remembers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from functools import cached_property
@@ -16,6 +16,9 @@ from typing import NamedTuple
 from ttstudy.dag import stamps
 from ttstudy.dag.layout import Job, Layout, jobs, maker
 from ttstudy.dag.stamps import Stamp
+
+Look = Callable[[Sequence[str]], Mapping[str, Stamp | None]]
+"""Which of some results are there, and the stamp of each; None of what has none."""
 
 
 class Why(Enum):
@@ -47,10 +50,12 @@ run finds that they were remade."""
 class Standing:
     """How the results of a study stand beside what it asks for. Every stamp is read once."""
 
-    def __init__(self, layout: Layout) -> None:
-        """Look at everything that is there."""
+    def __init__(self, layout: Layout, look: Look | None = None) -> None:
+        """Look at everything that is there: on the disk, or by `look`."""
         self._layout, self._jobs = layout, jobs(layout)
-        self._stamped = _stamps(layout)
+        paths = [path for job in self._jobs for path in job.spec.outputs.values()]
+        self._there = _on_disk(layout, paths) if look is None else look(paths)
+        self._stamped = {path: stamp for path, stamp in self._there.items() if stamp is not None}
         self._found = {job.spec.product: self._look(job) for job in self._jobs}
         self._before = {job.spec.product: _before(layout, job) for job in self._jobs}
         for job in self._jobs:
@@ -66,7 +71,7 @@ class Standing:
         """What is wrong with a job's results as they are; None where nothing is."""
         there = {name: path for name, path in job.spec.outputs.items() if path in self._stamped}
         for path in job.spec.outputs.values():
-            if path not in self._stamped and (self._layout.root / path).exists():
+            if path in self._there and path not in self._stamped:
                 return Why.UNTOLD
         if any(self._stamped[path][:2] != (job.spec.digest, name) for name, path in there.items()):
             return Why.OTHER
@@ -132,9 +137,8 @@ def left(layout: Layout, beside: Sequence[str] = ()) -> list[Left]:
     return Standing(layout).left(beside)
 
 
-def _stamps(layout: Layout) -> dict[str, Stamp]:
-    """The stamps of all results of a study that are there and have one."""
-    paths = [path for job in jobs(layout) for path in job.spec.outputs.values()]
+def _on_disk(layout: Layout, paths: Iterable[str]) -> dict[str, Stamp | None]:
+    """Results that are on the disk, and the stamp of each; None of what has none."""
     there = [path for path in paths if (layout.root / path).exists()]
     if not there:
         return {}
@@ -142,8 +146,7 @@ def _stamps(layout: Layout) -> dict[str, Stamp]:
 
     # A shared file system answers slowly, but many at a time.
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda path: stamps.of(layout.root / path), there)
-        return {path: stamp for path, stamp in zip(there, found, strict=True) if stamp is not None}
+        return dict(zip(there, pool.map(lambda path: stamps.of(layout.root / path), there), strict=True))
 
 
 def _before(layout: Layout, job: Job) -> list[str]:

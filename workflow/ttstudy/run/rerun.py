@@ -7,12 +7,15 @@ here instead. `tests/test_cache_truth.py` holds that it asks them in these place
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def decide(dirty: Mapping[str, str]) -> None:
-    """Let jobs run whose first output is in `dirty` (with the reason in words), whatever times and records say."""
+def decide(dirty: Mapping[str, str], plain: Callable[[str], str] = str) -> None:
+    """Let jobs run whose first output is in `dirty` (with the reason in words), whatever times and records say.
+
+    `plain`: path of a result, of the path that Snakemake has for it.
+    """
     from snakemake.io import _IOFile
     from snakemake.persistence import ParamsChange, PersistenceBase
     from snakemake.settings.enums import RerunTrigger
@@ -25,7 +28,7 @@ def decide(dirty: Mapping[str, str]) -> None:
         return []
 
     def params_changed(_self: Any, job: Any, file: Any = None) -> Any:
-        why = dirty.get(str(job.output[0])) if job.output else None
+        why = dirty.get(plain(str(job.output[0]))) if job.output else None
         return ParamsChange(only_new={why}) if why else ParamsChange()
 
     _replace(_IOFile, "is_newer", is_newer)

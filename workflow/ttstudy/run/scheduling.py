@@ -9,7 +9,7 @@ second time only for GPUs that nothing else wants.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ttstudy.dag import hours
@@ -56,9 +56,9 @@ def _responses(job: Job) -> int:
 class Order:
     """Which jobs start next; remembers which models are loaded where no job runs on them."""
 
-    def __init__(self, known: Mapping[str, Known]) -> None:
-        """Nothing is loaded yet."""
-        self._known = known
+    def __init__(self, known: Mapping[str, Known], plain: Callable[[str], str] = str) -> None:
+        """Nothing is loaded yet. `plain`: path of a result, of the path that Snakemake has for it."""
+        self._known, self._plain = known, plain
         self._running: dict[str, int] = {}
         """GPUs of the jobs that were started and have not ended, by product."""
         self._idle: list[tuple[str, int]] = []
@@ -70,26 +70,30 @@ class Order:
 
         Jobs are Snakemake's: `output`, `priority`, `scheduler_resources`.
         """
-        unfinished = {_product(job) for job in left}
+        unfinished = {self._product(job) for job in left}
         for product in [product for product in self._running if product not in unfinished]:
             self._idle.append((self._known[product].models, self._running.pop(product)))
         room = {name: amount for name, amount in free.items() if not isinstance(amount, str)}
         light, waiting = [], defaultdict(list)
         for job in ready:
-            if (told := self._known.get(_product(job))) is None:
+            if (told := self._known.get(self._product(job))) is None:
                 light.append(job)
             else:
                 waiting[told.models].append(job)
-                self._running.pop(_product(job), None)  # it failed, and is tried again
+                self._running.pop(self._product(job), None)  # it failed, and is tried again
         for mine in waiting.values():
-            mine.sort(key=lambda job: (-job.priority, -self._known[_product(job)].work, _product(job)))
-        light.sort(key=lambda job: (-job.priority, _product(job)))
+            mine.sort(key=lambda job: (-job.priority, -self._known[self._product(job)].work, self._product(job)))
+        light.sort(key=lambda job: (-job.priority, self._product(job)))
         chosen = [job for job in light if job.priority >= _URGENT and _fits(job, room)]
         for models in self._in_order(waiting, unfinished):
             if waiting[models] and _fits(waiting[models][0], room):
                 chosen.append(waiting[models].pop(0))
                 self._start(chosen[-1], models, int(room[GPU]) if GPU in room else None)
         return chosen + [job for job in light if job.priority < _URGENT and _fits(job, room)]
+
+    def _product(self, job: Any) -> str:
+        """What names a job: its first output."""
+        return self._plain(str(job.output[0])) if job.output else ""
 
     def _in_order(self, waiting: Mapping[str, Sequence[Any]], unfinished: set[str]) -> Iterable[str]:
         """Models in the order in which a job of theirs may start, each as often as it may."""
@@ -118,18 +122,13 @@ class Order:
         `left`: GPUs that no job has, once it runs.
         """
         gpus = int(job.scheduler_resources.get(GPU, 0))
-        self._running[_product(job)] = gpus
+        self._running[self._product(job)] = gpus
         if (models, gpus) in self._idle:
             self._idle.remove((models, gpus))
             return
         self.loads += 1
         while left is not None and self._idle and sum(held for _, held in self._idle) > left:
             self._idle.pop(0)
-
-
-def _product(job: Any) -> str:
-    """What names a job: its first output."""
-    return str(job.output[0]) if job.output else ""
 
 
 def _fits(job: Any, room: dict[str, Any]) -> bool:
@@ -142,11 +141,11 @@ def _fits(job: Any, room: dict[str, Any]) -> bool:
     return True
 
 
-def install(layout: Layout) -> None:
+def install(layout: Layout, plain: Callable[[str], str] = str) -> None:
     """Be the scheduler of this run in place of Snakemake's greedy one, of which the profiles ask for."""
     from snakemake.scheduling.greedy import Scheduler
 
-    order = Order(known(layout))
+    order = Order(known(layout), plain)
 
     def select_jobs(scheduler: Any, ready: Any, remaining: Any, free: Any, _sizes: Any) -> list[Any]:
         return order.choose(ready, scheduler.dag.needrun_jobs(), free)
