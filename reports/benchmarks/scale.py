@@ -51,11 +51,14 @@ SMALL = {"a small grid: 3 policies, 2 PRMs, 2 benchmarks, N to 64": (3, 2, 2, 64
 def grid(policies: int, prms: int, benchmarks: int, largest: int, first_block: int) -> dict:
     budgets = [n for n in (4, 16, 64, 256, 512, 1024) if n <= largest]
     hub = {"source": "hub", "revision": "0" * 40}
+    run = hub | {"engine": "vllm"}
     return {
         "study": "grid",
         "benchmarks": {f"b{k}": hub | {"id": f"some/benchmark-{k}"} for k in range(benchmarks)},
-        "policies": {f"policy-{k}": hub | {"id": f"some/policy-{k}-{SIZES[k % 9]}B"} for k in range(policies)},
-        "prms": {f"prm-{k}": hub | {"id": f"some/prm-{k}-{(1.5, 7, 8, 72)[k % 4]}B"} for k in range(prms)},
+        "policies": {f"policy-{k}": run | {"id": f"some/policy-{k}-{SIZES[k % 9]}B"} for k in range(policies)},
+        "prms": {
+            f"prm-{k}": run | {"format": "qwen", "id": f"some/prm-{k}-{(1.5, 7, 8, 72)[k % 4]}B"} for k in range(prms)
+        },
         "budgets": {method: budgets for method in ("majority", "best_of_n", "beam_search", "dvts")},
         "first_block": first_block,
     }

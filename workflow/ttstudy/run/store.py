@@ -27,11 +27,12 @@ ADDRESS = "TTSTUDY_STORE"
 """Environment variable with the address of the store's folder, `s3://bucket/folder`."""
 
 
-def address() -> str:
-    """The store's folder; StudyError where none is named."""
-    found = os.environ.get(ADDRESS, "")
-    if "://" not in found:
-        raise StudyError(f"{ADDRESS}: names no store; export {ADDRESS}=s3://BUCKET/FOLDER")
+def address(variable: str = ADDRESS) -> str:
+    """The store's folder, or another address that a profile wants; StudyError where the variable names none."""
+    found = os.environ.get(variable, "")
+    if not found or (variable == ADDRESS and "://" not in found):
+        example = "s3://BUCKET/FOLDER" if variable == ADDRESS else "..."
+        raise StudyError(f"{variable}: names nothing that this profile could use; export {variable}={example}")
     return found.rstrip("/")
 
 
