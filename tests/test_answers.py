@@ -335,6 +335,7 @@ x\in[0,1] ~ 0\le x\le 1
 \text{3rd} ~ 3
 2024\text{-}05 ~ 2024-05
 ½ ~ 0.5
+\sum_{k=1}^{n} k ~ \frac{n(n+1)}{2}
 \color{blue}{9} ~ 9
 """.strip().splitlines()
 DIFFERENT = r"""
@@ -558,6 +559,7 @@ x=2 ~ x=2,3
 \log_2 x ~ \log_3 x
 e^{x} ~ e^{-x}
 x^2 ~ x^{2k}
+|\frac{1}{\frac{0}{1}}| ~ \infty
 """.strip().splitlines()
 
 

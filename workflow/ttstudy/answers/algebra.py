@@ -180,8 +180,10 @@ def library(text: str) -> Node | None:
 
     try:
         found = latex2sympy(text)
-        node = checked(found.doit()) if isinstance(found, sympy.Expr) else sympy.nan
-        return node if node.is_finite else None
+        if not isinstance(found, sympy.Expr):
+            return None
+        node = checked(found.doit())
+        return None if node.is_finite is False else node
     except MemoryError:
         raise
     except Exception:
