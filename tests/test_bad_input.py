@@ -568,6 +568,9 @@ def test_a_bad_checkpoint_is_named_before_a_model_loads(tmp_path, files, words):
 def test_a_variable_that_steps_cannot_read_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TTSTUDY_RESPONSES_PER_PART", "1e3")
     assert "TTSTUDY_RESPONSES_PER_PART: '1e3' is not a whole number" in refusal(tmp_path, smoke())
+    monkeypatch.delenv("TTSTUDY_RESPONSES_PER_PART")
+    monkeypatch.setenv("TTSTUDY_HEARTBEAT", "0.0")
+    assert "TTSTUDY_HEARTBEAT: '0.0' is no number of seconds" in refusal(tmp_path, smoke())
 
 
 def test_a_setting_without_a_value_is_named(capsys):

@@ -26,7 +26,7 @@ from ttstudy.errors import StudyError, one_line
 from ttstudy.miniature import definitions
 from ttstudy.models import checkpoint
 from ttstudy.models.catalogue import format_of
-from ttstudy.run import integrity, migration
+from ttstudy.run import integrity, leases, migration
 from ttstudy.run.telling import told
 from ttstudy.study import (
     CheckpointPolicy,
@@ -180,6 +180,8 @@ def variables() -> None:
     """StudyError for a variable of the environment that steps read and that says nothing they can use."""
     if (text := os.environ.get(PART)) is not None and not re.fullmatch("[1-9][0-9]{0,8}", text):
         raise StudyError(f"{PART}: {text[:40]!r} is not a whole number from 1; correct or unset it")
+    if not re.fullmatch(r"(?=.*[1-9])[0-9]{1,4}(\.[0-9]+)?", text := os.environ.get(leases.BEAT, "20")):
+        raise StudyError(f"{leases.BEAT}: {text[:40]!r} is no number of seconds; correct or unset it")
 
 
 def results_folder(folder: Path) -> None:
