@@ -41,12 +41,15 @@ class Copies:
 
         Of few or short responses, which honest seeds may share, it is told.
         """
-        files = list(self._of)
-        for at, file in enumerate(files):
-            mine = self._of[file]
-            # Of two that are the same the later one is the copy.
-            inside = (o for n, o in enumerate(files) if mine < self._of[o] or n < at and mine == self._of[o])
-            other = next(inside, None) if len(mine) > 1 else None
+        having: dict[int, list[tuple[int, Path]]] = {}
+        for at, (file, texts) in enumerate(self._of.items()):
+            for text in texts:
+                having.setdefault(text, []).append((at, file))
+        for at, (file, mine) in enumerate(self._of.items()):
+            # Only what has one of its texts can have all; of two that are the same the later one is the copy.
+            others = having[next(iter(mine))] if len(mine) > 1 else []
+            inside = (o for n, o in others if mine < self._of[o] or n < at and mine == self._of[o])
+            other = next(inside, None)
             if other is None:
                 continue
             what = f"all its responses are in {other.name} too, word for word"
