@@ -1,6 +1,6 @@
 """Large grids: dry runs, and their jobs through Snakemake's scheduler. No network, no GPU, no model.
 
-    python reports/benchmarks/scale.py [--dry-run] [--local] [--slurm SECONDS] [--small]
+    python reports/benchmarks/scale.py [--dry-run] [--local] [--slurm SECONDS] [--small | --large]
 
 Dry runs: wall and CPU seconds, peak memory, jobs. The scheduler's runs are of the real DAG, but `python` is a stand-in
 that copies each step's outputs, made before and empty of results: what is timed is Snakemake, its rules and our input
@@ -43,7 +43,11 @@ CORES = 8
 
 CASES = {
     "the paper's grid: 11 policies, 7 PRMs, 2 benchmarks, N to 256": (11, 7, 2, 256, 64),
-    "ten thousand jobs: 16 policies, 8 PRMs, 4 benchmarks, N to 1024": (16, 8, 4, 1024, 64),
+    "eight thousand jobs: 16 policies, 8 PRMs, 4 benchmarks, N to 256": (16, 8, 4, 256, 64),
+}
+LARGE = {
+    "thirty thousand jobs: 30 policies, 16 PRMs, 4 benchmarks, N to 256": (30, 16, 4, 256, 64),
+    "a hundred thousand jobs: 58 policies, 16 PRMs, 7 benchmarks, N to 256": (58, 16, 7, 256, 64),
 }
 SMALL = {"a small grid: 3 policies, 2 PRMs, 2 benchmarks, N to 64": (3, 2, 2, 64, 64)}
 
@@ -254,8 +258,9 @@ def main() -> None:
     parser.add_argument("--local", action="store_true")
     parser.add_argument("--slurm", type=float, metavar="SECONDS")
     parser.add_argument("--small", action="store_true", help="a small grid, to try this timing")
+    parser.add_argument("--large", action="store_true", help="of thirty and of a hundred thousand jobs, for --dry-run")
     args = parser.parse_args()
-    cases = SMALL if args.small else CASES
+    cases = SMALL if args.small else LARGE if args.large else CASES
     part = 50 if args.small else 1000
     *_, (name, sizes) = cases.items()
     if args.dry_run or not (args.local or args.slurm):

@@ -36,7 +36,13 @@ def asked(step, output=None):
             _demand(step, wildcards, output), site, attempt, here=workflow.local_exec
         )[key]
 
-    return {key: one(key) for key in site.resources(of_models=step not in WITHOUT_MODELS)}
+    # What is the same for all jobs is no function: Snakemake takes a millisecond to call one.
+    light = step in WITHOUT_MODELS
+    same = demand.slurm(demand.of_step(step if light else "light"), site)
+    return {
+        key: same[key] if key in (demand.OF_LIGHT if light else demand.OF_SITE) else one(key)
+        for key in site.resources(of_models=not light)
+    }
 
 
 def _demand(step, wildcards, output):

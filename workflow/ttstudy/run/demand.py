@@ -139,6 +139,11 @@ RESOURCES = ("gpu", "mem_mb", "runtime", "slurm_partition", "slurm_account", "gp
 OF_MODELS = ("devices", "nodes", "cpus_per_gpu")
 """Those that only jobs with models have: of the light jobs that share a submission Snakemake would add them up."""
 
+OF_SITE = ("slurm_account", "qos", "slurm_extra", "cpus_per_gpu")
+"""Those that are the same for all jobs."""
+OF_LIGHT = (*OF_SITE, "gpu", "gpu_model", "slurm_partition")
+"""Those that are the same for all jobs without models."""
+
 
 class Site(NamedTuple):
     """A cluster: names of its partitions, account, GPU model and the like, what its jobs need before them, limits."""
