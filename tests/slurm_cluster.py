@@ -143,11 +143,17 @@ class Cluster:
 
     def processes(self, job: int) -> list[int]:
         """Processes of a job on this machine, by the environment that Slurm gave them."""
-        mark = f"SLURM_JOB_ID={job}".encode()
+        return self._with(lambda told: f"SLURM_JOB_ID={job}".encode() in told.split(b"\0"))
+
+    def strays(self) -> list[int]:
+        """Processes of all jobs, also of those that the controller was made to forget."""
+        return self._with(lambda told: b"SLURM_JOB_ID=" in told and f"{self.folder}/bin:".encode() in told)
+
+    def _with(self, holds) -> list[int]:
         found = []
         for path in Path("/proc").glob("[0-9]*"):
             try:
-                if mark in (path / "environ").read_bytes().split(b"\0"):
+                if holds((path / "environ").read_bytes()):
                     found.append(int(path.name))
             except OSError:
                 continue
@@ -185,12 +191,11 @@ def running(folder: Path) -> Iterator[Cluster]:
                          .split() == idle, 60)  # fmt: skip
         yield cluster
     finally:
-        for job in [job for job, *_ in _jobs(cluster)]:
-            for process in cluster.processes(job):
-                try:
-                    os.kill(process, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+        for process in cluster.strays():
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         for daemon in reversed(cluster.daemons.values()):
             daemon.terminate()
             try:
@@ -205,10 +210,3 @@ def _quietly(cluster: Cluster, *command: str) -> str:
         return cluster.ask(*command)
     except subprocess.SubprocessError:
         return ""
-
-
-def _jobs(cluster: Cluster) -> list[tuple]:
-    try:
-        return cluster.jobs()
-    except (subprocess.SubprocessError, ValueError):
-        return []
