@@ -168,7 +168,7 @@ def test_command_lines_stay_short_however_large_the_study(tmp_path):
         for line in path.read_text().splitlines():
             if "$SCRIPTS/" in line and ".py" in line:
                 # A path of a file, of a log, a number: nothing that grows with the study.
-                told = line.replace("{params.spec:q}", "").replace("{log:q}", "").replace("{resources.gpu}", "")
+                told = line.replace("{params.spec:q}", "").replace("{log:q}", "").replace("{resources.devices}", "")
                 told = told.replace("{params.shards}", "")
                 assert "{" not in told.replace("{params.study:q}", "").replace("{params.output:q}", ""), line
     commands = {

@@ -107,7 +107,7 @@ def _parts(cell: Any, drawn: Mapping[tuple[str, ...], Any]) -> list[tuple[tuple[
     """The jobs behind a cell, each with how many of what it made (responses, or a search) the cell takes."""
     method, place = METHODS[cell.method], (cell.benchmark, cell.policy)
     if cell.method == GREEDY:
-        return [((*place, "drawn", "cot", "none", ""), 1.0)]
+        return [((*place, "drawn", GREEDY, "none", ""), 1.0)]  # its pool has its name
     if cell.method in POOLED:
         scored = [((*place, "scored", "samples", cell.prm, ""), float(cell.budget))] if method.judged == "prm" else []
         return [((*place, "drawn", "samples", "none", ""), float(cell.budget)), *scored]

@@ -56,6 +56,7 @@ class Lease:
         """`waited`: another held it before."""
         self.path, self.waited = path, waited
         self._me, self._lost, self._stop = me, False, threading.Event()
+        _own.add(me.id)
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()
 
@@ -82,9 +83,12 @@ class Lease:
         with suppress(OSError):
             if self._mine():
                 self.path.unlink()
+        _own.discard(self._me.id)
 
 
 _held: list[Lease] = []
+_own: set[str] = set()
+"""Leases that this process holds, since it became what it is: of those before an exec nobody beats the heart."""
 
 
 @contextmanager
@@ -195,8 +199,11 @@ def _read(path: Path) -> tuple[Holder, float] | None:
 
 def _dead(found: tuple[Holder, float], own: Path) -> bool:
     holder, renewed = found
-    if holder.machine == _machine() and _began(holder.process) != holder.began:
-        return True
+    if holder.machine == _machine():
+        if _began(holder.process) != holder.began:
+            return True
+        if holder.process == os.getpid() and holder.id not in _own:
+            return True
     return _now(own) - renewed > _DEAD * holder.beat
 
 

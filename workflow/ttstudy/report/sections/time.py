@@ -54,8 +54,9 @@ def _tell(given: Given) -> Told:
         "Seconds of the jobs that drew, scored and searched, for all problems together, divided by their number: what "
         "a problem costs at full load, not how long one alone would wait. Jobs of one cell are added up, wherever they "
         "ran. A job that was killed counts from its last start, and one that ran beside others is slower for it. "
-        "GPU seconds are seconds times the job's GPUs. N responses of a pool cost N times one; DVTS at a smaller N "
-        "costs its share. The hardware is named under Provenance. Times are no result: another machine gives others."
+        "GPU seconds are seconds times the job's GPUs. N responses of a pool cost N times one; trees that are "
+        "independent, at a smaller N, cost a share. The hardware is named under Provenance. Times are no result: "
+        "another machine gives others."
     )
     return Told(finding, blocks, method)
 
