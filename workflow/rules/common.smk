@@ -125,7 +125,7 @@ def grades(responses):
 
 
 def whole(pattern):
-    """The pattern of a checkpoint as a rule makes it: of the file that is known of it, in a store of all its files."""
+    """The pattern of a checkpoint as rules make it: of the file that is known of it, in a store of all its files."""
     return directory(places.parent(pattern)) if store else pattern
 
 
