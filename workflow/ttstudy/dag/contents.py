@@ -13,6 +13,7 @@ from io import BufferedReader
 from itertools import islice
 from pathlib import Path
 
+from ttstudy.dag import writing
 from ttstudy.errors import StudyError
 from ttstudy.study.fields import plain_path
 
@@ -55,9 +56,7 @@ def _file_digest(path: Path) -> str:
                 total.update(part)
         _known[key] = total.hexdigest()
         if stat.st_size > _LARGE and _memory and os.access(_memory[0].parent, os.W_OK):
-            temporary = _memory[0].with_name(f"{_memory[0].name}.{os.getpid()}.tmp")
-            temporary.write_text(json.dumps(_known))
-            os.replace(temporary, _memory[0])
+            writing.write(_memory[0], json.dumps(_known))
     return _known[key]
 
 

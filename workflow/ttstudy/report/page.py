@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from base64 import b64encode
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ttstudy.dag import rehearsed, stamps
+from ttstudy.dag import rehearsed, stamps, writing
 from ttstudy.run.integrity import sealed
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
@@ -58,9 +57,4 @@ def embed(value: Any) -> str:
 def write(path: Path, content: bytes) -> None:
     """Write a file, a page or figure with its stamp and checksum at its end; it appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(sealed(stamps.on_page(content, path)) if path.suffix in (".html", ".svg") else content)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    writing.write(path, sealed(stamps.on_page(content, path)) if path.suffix in (".html", ".svg") else content)

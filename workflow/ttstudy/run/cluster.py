@@ -30,6 +30,7 @@ from snakemake_executor_plugin_slurm.validation import validate_or_get_slurm_job
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
+from ttstudy.dag import writing
 from ttstudy.dag.specs import files as specs
 from ttstudy.errors import StudyError
 from ttstudy.run import endings, refused, standing
@@ -174,7 +175,7 @@ class Executor(plugin.Executor):  # type: ignore[misc]
         log = self._log(job)
         log.parent.mkdir(parents=True, exist_ok=True)
         self._folder.mkdir(parents=True, exist_ok=True)
-        _write(self._folder / f"{name}.json", json.dumps(makes))
+        writing.write(self._folder / f"{name}.json", json.dumps(makes))
         script = f"#!/bin/sh\n{self.format_job_exec(job)}\n"
         patience = refused.Patience(lambda: bool(self._live))
         while not self._ending.is_set():
@@ -378,9 +379,3 @@ def _read(told: str) -> dict[Known, str]:
         for number, name, state, *reason in lines
         if state.strip()
     }
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

@@ -14,6 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
+from ttstudy.dag import writing
 from ttstudy.errors import Ending, one_line
 
 NOTES = "TTSTUDY_CLUSTER"
@@ -40,10 +41,8 @@ def note(status: int | None, words: str) -> None:
     if not in_cluster():
         return
     place = _place(Path(os.environ[NOTES]), os.environ["SLURM_JOB_ID"])
-    temporary = place.with_name(f".{place.name}.{os.getpid()}.tmp")
     with suppress(OSError):  # a full disk may be the reason
-        temporary.write_text(json.dumps({"status": status, "words": one_line(words)}), encoding="utf-8")
-        os.replace(temporary, place)
+        writing.write(place, json.dumps({"status": status, "words": one_line(words)}))
 
 
 def read(folder: Path, job: str) -> Note | None:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
-from ttstudy.dag import stamps
+from ttstudy.dag import stamps, writing
 from ttstudy.dag.stamps import MARKERS as _MARKERS
 from ttstudy.errors import StudyError
 from ttstudy.models.checkpoint import parameters, read_json
@@ -169,9 +169,7 @@ def sweep(results: Path) -> tuple[list[Path], dict[Path, str]]:
                 continue
         now[str(path.relative_to(results))] = state
     if now != seen and results.is_dir() and os.access(results, os.W_OK):
-        temporary = results / f"{_SEEN}.{os.getpid()}.tmp"
-        temporary.write_text(json.dumps(now))
-        os.replace(temporary, memory)
+        writing.write(memory, json.dumps(now))
     return list(set_aside_before(results)), found
 
 

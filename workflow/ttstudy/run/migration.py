@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from ttstudy.dag import stamps
+from ttstudy.dag import stamps, writing
 from ttstudy.dag.layout import Layout, jobs
 from ttstudy.dag.specs.inputs import BenchmarkSpec
 from ttstudy.dag.specs.records import Spec
@@ -207,9 +207,7 @@ class _Migration:
             return reason
         if place.name in stamps.MARKERS:
             stamp = Stamp(spec.digest, output, made_from, stamps.of_checkpoint(place.parent))
-            temporary = place.with_name(f"{stamps.CHECKPOINT}.{os.getpid()}.tmp")
-            temporary.write_text(stamp.text() + "\n", encoding="utf-8")
-            os.replace(temporary, place.with_name(stamps.CHECKPOINT))
+            writing.write(place.with_name(stamps.CHECKPOINT), stamp.text() + "\n")
         else:
             _stamp_table(place, spec, output, made_from)
         for known in (path, *spec.outputs.values()):

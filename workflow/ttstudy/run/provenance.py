@@ -16,9 +16,10 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ttstudy.dag import fingerprint
+from ttstudy.dag import fingerprint, writing
 from ttstudy.dag.fingerprint import ROOT
 from ttstudy.dag.stamps import MARKERS
+from ttstudy.run import gpus
 
 if TYPE_CHECKING:
     from ttstudy.dag.specs.records import Spec
@@ -133,15 +134,12 @@ def _gpus(took: Took) -> int:
     """GPUs that a job held: those that it could see, where a model of it ran on one."""
     if not any(item.device.startswith("cuda") for item in took.running.values()):
         return 0
-    return len(os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(","))
+    return len(gpus.visible())
 
 
 def write(product: Path, content: Mapping[str, Any]) -> None:
     """Leave a record beside a job's output, whole or not at all."""
-    path = beside(product)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    writing.write(beside(product), json.dumps(content) + "\n")
 
 
 def read(path: Path) -> dict[str, Any] | None:

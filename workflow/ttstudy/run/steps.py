@@ -23,7 +23,7 @@ from typing import IO, Protocol, TypeVar
 
 import pandas as pd
 
-from ttstudy.dag import contents, stamps
+from ttstudy.dag import contents, stamps, writing
 from ttstudy.dag.specs import files as specs
 from ttstudy.dag.specs.generation import Drawing, Engine, Judge, ScoreSpec, SearchSpec
 from ttstudy.dag.specs.records import File, Spec
@@ -309,9 +309,7 @@ def _own(folder: Path) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if not told.exists():
-        temporary = told.with_name(f".origin.{os.getpid()}.tmp")
-        temporary.write_text(origin, encoding="utf-8")
-        os.replace(temporary, told)
+        writing.write(told, origin)
 
 
 def _parts(output: Path) -> Path:

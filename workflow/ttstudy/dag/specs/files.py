@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from ttstudy.dag import writing
 from ttstudy.dag.specs.kinds import KINDS
 from ttstudy.dag.specs.records import Spec, digest8
 from ttstudy.errors import StudyError
@@ -44,11 +44,9 @@ def write(spec: Spec, path: str | Path) -> None:
     with suppress(OSError):
         if path.read_bytes() == wanted:
             return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(wanted)
-        os.replace(temporary, path)
+        writing.write(path, wanted)
     except OSError as error:
         raise StudyError(f"{path}: cannot be written ({error.strerror}); make room for it and start again") from None
 
