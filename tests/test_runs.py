@@ -82,10 +82,7 @@ def test_trees_that_share_nothing_are_draws_of_a_smaller_budget():
     ]  # fmt: skip
     table, ids = pd.DataFrame(rows), ["p0", "p1", "p2"]
     spread = Spread()
-    spread.add_search(
-        "dvts", "good", 16, table.drop(columns=["tree", "step_scores"]),
-        table[["problem_id", "sample", "tree", "step_scores"]], ids, [4, 8, 16], 4,
-    )  # fmt: skip
+    spread.add_search("dvts", "good", 16, Pool.build(table, table, ids), [4, 8, 16], 4)
     found = spread.table({}).query("vote == 'majority'").set_index("budget")
     assert found["draws"].to_dict() == {4: 4, 8: 2, 16: 1}
     assert found["run_sd"].isna().to_dict() == {4: False, 8: False, 16: True}

@@ -78,16 +78,14 @@ def of_cot(grades: pd.DataFrame, problem_ids: Sequence[str]) -> Values:
 def of_search(
     method: str,
     budget: int,
-    runs: Iterable[tuple[pd.DataFrame, pd.DataFrame]],
-    problem_ids: Sequence[str],
+    runs: Iterable[Pool],
     budgets: Sequence[int],
     beam_width: int,
     seed: int,
 ) -> pd.DataFrame:
-    """Mean over the runs, (grades, answers), of a search at its budget, or of independent trees at each they serve."""
+    """Mean over a search's runs, by what each answered, at its budget, or of independent trees at each they serve."""
     found = []
-    for grades, answers in runs:
-        pool = Pool.build(grades, answers, problem_ids)
+    for pool in runs:
         if growth_of(method).independent:
             trees = budget // beam_width
             found.append(voting.values_of_trees(pool, budgets, beam_width, trees, seed=seed))
@@ -123,11 +121,16 @@ def of_sources(
             sure = confidence.of(tables.joined("responses", [block.responses for block in blocks], confidence.COLUMNS))
         yield from of_pool(pool, scores, given, problem_ids, seed, sure, sources.uneven, spread)
     for (method, prm, budget), searches in sources.runs.items():
-        runs = [(grades(search.grades), tables.of("search_responses", search.answers, ANSWERS)) for search in searches]
+        runs = [
+            Pool.build(
+                grades(search.grades), tables.of("search_responses", search.answers, ANSWERS), problem_ids
+            )
+            for search in searches
+        ]
         if spread is not None:
-            for run in runs:
-                spread.add_search(method, prm, budget, *run, problem_ids, given[method], beam_width)
-        yield method, prm, of_search(method, budget, runs, problem_ids, given[method], beam_width, seed)
+            for pool in runs:
+                spread.add_search(method, prm, budget, pool, given[method], beam_width)
+        yield method, prm, of_search(method, budget, runs, given[method], beam_width, seed)
 
 
 def table(benchmark: str, policy: str, values: Values, difficulty: pd.DataFrame) -> pd.DataFrame:

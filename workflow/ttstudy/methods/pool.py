@@ -143,6 +143,14 @@ class Pool:
         tree = None if self.tree is None else self.tree[:, there]
         return Pool(self.problem_ids, self.correct[:, there], self.answer_class[:, there], scores, tree)
 
+    def of_trees(self, first: int, stop: int) -> Pool:
+        """The pool with the answers of trees `first` to before `stop` alone; a problem without any has none."""
+        assert self.tree is not None
+        there = (self.tree >= first) & (self.tree < stop)
+        classes, correct = np.where(there, self.answer_class, -1), self.correct & there
+        scores = {how: np.where(there, array, NO_STEPS) for how, array in self.scores.items()}
+        return Pool(self.problem_ids, correct, classes, scores, self.tree, self.valid)
+
     @property
     def sizes(self) -> np.ndarray:
         """Number of responses of each problem, shape [P]."""

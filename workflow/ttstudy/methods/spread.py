@@ -46,26 +46,17 @@ class Spread:
                 self._add(method, prm, voting.worth(part, [budget], by))
 
     def add_search(
-        self,
-        method: str,
-        prm: str,
-        budget: int,
-        grades: pd.DataFrame,
-        answers: pd.DataFrame,
-        problem_ids: Sequence[str],
-        budgets: Sequence[int],
-        beam_width: int,
+        self, method: str, prm: str, budget: int, pool: Pool, budgets: Sequence[int], beam_width: int
     ) -> None:
         """One run of a search: a draw at its budget, or of independent trees those that they hold at each budget."""
         if not growth_of(method).independent:
-            self._add(method, prm, voting.worth_of_answers(Pool.build(grades, answers, problem_ids), budget))
+            self._add(method, prm, voting.worth_of_answers(pool, budget))
             return
-        trees = grades[["problem_id", "sample"]].merge(answers, on=["problem_id", "sample"])["tree"].to_numpy()
         for smaller in budgets:
             taken = smaller // beam_width
             for draw in range(min(MOST, budget // smaller)):
-                part = grades[(trees >= draw * taken) & (trees < (draw + 1) * taken)]
-                self._add(method, prm, voting.worth_of_answers(Pool.build(part, answers, problem_ids), smaller))
+                part = pool.of_trees(draw * taken, (draw + 1) * taken)
+                self._add(method, prm, voting.worth_of_answers(part, smaller))
 
     def _add(self, method: str, prm: str, found: Values) -> None:
         for (budget, score, vote), values in found.items():
