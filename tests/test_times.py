@@ -71,7 +71,7 @@ def test_each_method_costs_what_its_jobs_took_by_the_conventions_of_the_ledger(t
         ("good", "beam_search", 16), ("none", "coverage", 4),
     )  # fmt: skip
     wanted = pd.concat([wanted, wanted[:1].assign(policy="logged"), wanted[:1].assign(policy="other")])
-    found = behind.times(products, wanted, {"b.1": 10}, "results")
+    found = behind.times(behind.records(products), wanted, {"b.1": 10}, "results")
     times = {(row["policy"], row["prm"], row["method"], row["budget"]): row for row in found}
     seconds = {key[1:]: row["seconds"] for key, row in times.items() if key[0] == "p-1"}
     assert seconds == {

@@ -7,7 +7,7 @@ policies whose training ended before all of these problems were published, or af
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import nan, sqrt
+from math import nan
 from typing import Any
 
 import pandas as pd
@@ -31,8 +31,8 @@ def contamination(study: StudyTables, published: Mapping[str, str], cutoffs: Map
     """The single answer of each policy on the problems before and after its cut-off; columns `COLUMNS`.
 
     `published`: of benchmarks the day or month, or `NEVER`; `cutoffs`: of policies. Policies with problems on one side
-    alone have no row. The interval of the difference is made of those of both accuracies (MOVER: Zou & Donner 2008,
-    Statistics in Medicine 27, 1693-1702). `control` is the mean difference of `controls` policies with a known cut-off
+    alone have no row. The interval of the difference is made of those of both accuracies
+    (`statistics.independent_difference`). `control` is the mean difference of `controls` policies with a known cut-off
     to which all these benchmarks are on one side.
     """
     outcomes = study.table("outcomes")
@@ -73,7 +73,6 @@ def _difference(single: pd.DataFrame, policy: str, late: Mapping[str, bool]) -> 
         values = mine.loc[side.eq(after), "value"].to_numpy(dtype=float)
         found |= {f"problems_{name}": len(values), f"accuracy_{name}": float(values.mean())}
         bounds.append((float(values.mean()), *statistics.interval(values)))
-    (one, one_low, one_high), (two, two_low, two_high) = bounds
-    low = two - one - sqrt((two - two_low) ** 2 + (one_high - one) ** 2)
-    high = two - one + sqrt((two_high - two) ** 2 + (one - one_low) ** 2)
-    return found | {"difference": two - one, "low": max(-1.0, low), "high": min(1.0, high)}
+    before, after = bounds
+    low, high = statistics.independent_difference(after, before)
+    return found | {"difference": after[0] - before[0], "low": max(-1.0, low), "high": min(1.0, high)}

@@ -292,6 +292,18 @@ def paired_difference(
     return Paired(mean, low, high, p)
 
 
+def independent_difference(
+    one: tuple[float, float, float], two: tuple[float, float, float]
+) -> tuple[float, float]:
+    """Interval of `one` less `two`, each (estimate, low, high), of which neither tells anything of the other.
+
+    MOVER (Zou & Donner 2008, Statistics in Medicine 27, 1693-1702); of Wilson's intervals it is Newcombe's method 10.
+    """
+    gap = one[0] - two[0]
+    low = gap - np.hypot(one[0] - one[1], two[2] - two[0])
+    return float(low), float(gap + np.hypot(one[2] - one[0], two[0] - two[1]))
+
+
 def _score_interval(gaps: np.ndarray, confidence: float) -> tuple[np.ndarray, np.ndarray]:
     """Tango's interval of each column's mean of [P, K], values in [-1, 1]; see `paired_difference`."""
     problems = len(gaps)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -15,8 +15,21 @@ from ttstudy.kinds.methods import GREEDY, METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.run.provenance import RUN, beside, read
 
 
-def jobs(products: Iterable[tuple[str, Path]]) -> list[dict[str, Any]]:
-    """What the jobs behind a study took, by step, from (step, first output) pairs; a record knows its step better.
+class Done(NamedTuple):
+    """A job behind the page: its step, its first output, and the record that it left, if it left one."""
+
+    step: str
+    product: Path
+    record: dict[str, Any] | None
+
+
+def records(products: Iterable[tuple[str, Path]]) -> list[Done]:
+    """Jobs with their records, each read once, from (step, first output) pairs."""
+    return [Done(step, product, read(beside(product))) for step, product in products]
+
+
+def jobs(done: Iterable[Done]) -> list[dict[str, Any]]:
+    """What the jobs behind a study took, by step; a record knows its step better.
 
     Per step (column `rule`): jobs, cached (not made by the run that asks), unrecorded (left no record), seconds,
     cpu_seconds, tokens (summed) and peak_bytes (largest). A step none of whose jobs left a record has None in
@@ -24,8 +37,7 @@ def jobs(products: Iterable[tuple[str, Path]]) -> list[dict[str, Any]]:
     """
     rules: dict[str, dict[str, Any]] = {}
     sums = ("seconds", "cpu_seconds", "tokens")
-    for rule, product in products:
-        known = read(beside(product))
+    for rule, _, known in done:
         rule = known["step"] if known and "step" in known else rule
         row = rules.setdefault(rule, {"rule": rule, "jobs": 0, "cached": 0, "unrecorded": 0} | dict.fromkeys(
             (*sums, "peak_bytes")))  # fmt: skip
@@ -62,16 +74,16 @@ def _scaled(time: Time, factor: float) -> Time:
     return {name: factor * amount for name, amount in time.items()}
 
 
-def _sum(times: Iterable[Time]) -> Time:
-    return dict(pd.DataFrame(list(times)).sum()) if times else {}
+def _sum(times: Sequence[Time]) -> Time:
+    return {name: sum(time[name] for time in times) for name in times[0]}
 
 
 def times(
-    products: Iterable[tuple[str, Path]], cells: pd.DataFrame, problems: Mapping[str, int], results: str
+    done: Iterable[Done], cells: pd.DataFrame, problems: Mapping[str, int], results: str
 ) -> list[dict[str, Any]]:
     """Time per problem of every method at every N, from the records of the jobs that drew, scored and searched.
 
-    `products`, below the folder `results`, as in `jobs`; `cells` names (benchmark, policy, prm, method, budget);
+    Products of `done` lie below the folder `results`; `cells` names (benchmark, policy, prm, method, budget);
     `problems` counts those of each benchmark. A response of a pool costs its block's share, N responses N times as
     much; independent trees at a smaller N a share of theirs, and several runs their mean: the conventions of the
     ledger. Cells of which a job left no record, or whose responses or scores were recorded elsewhere, are left out.
@@ -79,7 +91,7 @@ def times(
     drawn: dict[tuple[str, ...], list[Time]] = {}
     sizes: dict[tuple[str, ...], int] = {}
     gone: set[tuple[str, ...]] = set()
-    for step, product in products:
+    for step, product, record in done:
         if step not in TIMED:
             continue
         for kind, pattern in (("drawn", places.RESPONSES), ("scored", places.SCORES), ("searched", places.SEARCH)):
@@ -87,7 +99,7 @@ def times(
                 continue
             pool = found.get("pool", found.get("method", "")) if kind != "searched" else found["method"]
             key = (found["benchmark"], found["policy"], kind, pool, found.get("prm", "none"), found.get("budget", ""))
-            if (time := _time(read(beside(product)))) is None:
+            if (time := _time(record)) is None:
                 gone.add(key)
             else:
                 drawn.setdefault(key, []).append(time)
@@ -119,17 +131,16 @@ def _parts(cell: Any, drawn: Mapping[tuple[str, ...], Any]) -> list[tuple[tuple[
     return [((*mine, places.number(budget)), cell.budget / budget)] if budget in run else []
 
 
-def machines(products: Iterable[tuple[str, Path]]) -> list[str]:
+def machines(done: Iterable[Done]) -> list[str]:
     """Hardware of the jobs that left a record, each once, in the order met."""
-    found = (read(beside(product)) for _, product in products)
-    return list(dict.fromkeys(str(known["hardware"]) for known in found if known and "hardware" in known))
+    return list(dict.fromkeys(str(job.record["hardware"]) for job in done if job.record and "hardware" in job.record))
 
 
-def drawn_with(products: Iterable[tuple[str, Path]]) -> dict[str, dict[str, str]]:
+def drawn_with(done: Iterable[Done]) -> dict[str, dict[str, str]]:
     """Libraries of the jobs behind a study by step, then distribution: their version, or all in the order met."""
     met: dict[str, dict[str, dict[str, None]]] = {}
-    for rule, product in products:
-        known = read(beside(product)) or {}
+    for rule, _, record in done:
+        known = record or {}
         for name, used in dict(known.get("libraries", {})).items():
             met.setdefault(str(known.get("step", rule)), {}).setdefault(name, {})[str(used)] = None
     return {rule: {name: ", ".join(found) for name, found in names.items()} for rule, names in met.items()}

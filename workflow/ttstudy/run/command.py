@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from ttstudy.dag.fingerprint import ROOT, SCRIPTS
-from ttstudy.errors import StudyError
+from ttstudy.run.telling import told
 
 PROFILES = ROOT / "workflow" / "profiles"
 OWN = "config.yaml"
@@ -40,14 +40,7 @@ def _file(study: str | None) -> str:
 
 def _call(command: Sequence[str]) -> None:
     """Run a process in the place of this one's work; its status becomes ours."""
-    python = Path(sys.executable).parent
-    paths = [str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])]
-    added = {
-        "PYTHONPATH": os.pathsep.join(paths),
-        "PATH": os.pathsep.join([str(python), os.environ.get("PATH", os.defpath)]),
-    }
-    status = subprocess.run(command, env=ONE_THREAD | dict(os.environ) | added, check=False).returncode
-    if status:
+    if subprocess.run(command, env=ONE_THREAD | dict(os.environ), check=False).returncode:
         sys.exit(1)
 
 
@@ -162,7 +155,7 @@ def init(
     path = Path(into)
     if path.exists():
         raise click.UsageError(f"{into}: is there already; name another file")
-    _telling(lambda: path.write_text(draft(Wanted(path.stem, policies, model, prms, benchmark, largest))))
+    told(lambda: path.write_text(draft(Wanted(path.stem, policies, model, prms, benchmark, largest))))
     click.echo(f"{into}: written. Next: ttstudy check {into}, ttstudy plan {into}, ttstudy run {into}")
 
 
@@ -170,14 +163,6 @@ def _asked(question: str, option: str) -> tuple[str, ...]:
     if not sys.stdin.isatty():
         raise click.UsageError(f"{option}: is missing")
     return (str(click.prompt(question)),)
-
-
-def _telling(work: Callable[[], object]) -> None:
-    """What goes wrong is one sentence."""
-    try:
-        work()
-    except StudyError as error:
-        raise click.ClickException(str(error)) from None
 
 
 if __name__ == "__main__":

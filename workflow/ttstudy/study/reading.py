@@ -32,13 +32,13 @@ def _tagged(place: Sequence[Any]) -> bool:
     return len(place) > 2 and place[0] in ("benchmarks", "policies", "prms", "labelled") and place[2] in _SOURCES
 
 
-def _sentence(error: Mapping[str, Any]) -> str:
+def _sentence(error: Mapping[str, Any], hints: bool) -> str:
     loc = list(error["loc"])
     if _tagged(loc):
         del loc[2]
     path = ".".join(str(part) for part in loc if part != "[key]")
     kind, context = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden" and (near := meant(str(loc[-1]), _keys_at(error["loc"][:-1]))):
+    if hints and kind == "extra_forbidden" and (near := meant(str(loc[-1]), _keys_at(error["loc"][:-1]))):
         text = f"unknown key{near}"
     elif kind in _HINTS:
         text = _HINTS[kind]
@@ -98,14 +98,14 @@ def from_mapping(config: Mapping[str, Any], source: str = "configuration") -> St
     try:
         return Study.model_validate(dict(config))
     except ValidationError as error:
-        found = sentences(error)
+        found = sentences(error, hints=True)
         more = f"; and {len(found) - 4} more mistakes" if len(found) > 4 else ""
         raise StudyError(f"{source}: " + "; ".join(found[:4]) + more) from None
 
 
-def sentences(error: ValidationError, before: str = "") -> list[str]:
-    """Each mistake of a validation in words, its path with `before` put before it."""
-    return sorted({before + _sentence(item) for item in error.errors()})
+def sentences(error: ValidationError, before: str = "", hints: bool = False) -> list[str]:
+    """Each mistake of a validation in words, its path with `before` put before it; `hints`: it is one of a `Study`."""
+    return sorted({before + _sentence(item, hints) for item in error.errors()})
 
 
 def with_base(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -100,11 +100,8 @@ def counts(a: float, b: float, benchmark: str) -> Counts:
 
 def newcombe(k: int, m: int, n: int) -> tuple[float, float]:
     """95 % interval of k/n - m/n, two counts of which the pairs are not known (Newcombe 1998, method 10)."""
-    # scipy has none, and it is Wilson's interval taken twice
     (low_a, low_b), (high_a, high_b) = statistics.wilson(np.array([k, m]) / n, n)
-    gap = (k - m) / n
-    low = gap - np.hypot(k / n - low_a, high_b - m / n)
-    return float(low), float(gap + np.hypot(high_a - k / n, m / n - low_b))
+    return statistics.independent_difference((k / n, low_a, high_a), (m / n, low_b, high_b))
 
 
 class Side(NamedTuple):
