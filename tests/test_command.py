@@ -9,6 +9,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -121,7 +122,14 @@ def test_a_wheel_in_an_environment_of_its_own_drafts_a_study_and_runs_it_to_its_
 
     model = packages / "ttstudy_home/workflow/checkpoints/mini-20k"
     ttstudy("init", "mine.yaml", "--policy", str(model), "--largest", "2")
-    draft = (tmp_path / "mine.yaml").read_text()
-    (tmp_path / "mine.yaml").write_text(draft.replace("problems: 100", "problems: 1"))
+    draft = (tmp_path / "mine.yaml").read_text().replace("problems: 100", "problems: 1")
+    # With problems from before the model's training data ended, beside those that no model has seen.
+    (tmp_path / "old.jsonl").write_text('{"problem_id": "p", "problem": "Compute 2+3.", "answer": "5"}\n')
+    old = "benchmarks:\n  old: {source: file, path: old.jsonl, published: 2023-05-04}\n"
+    draft = draft.replace("benchmarks:\n", old).replace("prompt: qwen}", "prompt: plain, cutoff: 2024-01}")
+    (tmp_path / "mine.yaml").write_text(draft)
     assert "results/studies/mine/report.html" in ttstudy("run", "mine.yaml", "--cores", "2")
-    assert (tmp_path / "results/studies/mine/report.html").stat().st_size > 100_000
+    page = (tmp_path / "results/studies/mine/report.html").read_text()
+    assert all(f'id="{section}"' in page for section in ("contamination", "runs", "time"))
+    (row,) = pd.read_parquet(tmp_path / "results/studies/mine/tables/contamination.parquet").to_dict("records")
+    assert (row["policy"], row["cutoff"], row["before"], row["after"]) == ("mini-20k", "2024-01", "old", "words")
