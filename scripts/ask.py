@@ -23,6 +23,7 @@ def step(spec: AskSpec, log_path: Path | None) -> None:
     # One job at a time asks an endpoint, so that its limits hold for the whole study.
     with (output.parent.parent / ".asking.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        steps.begin_to_count()
         journal = Journal(output.with_name(f".{output.name}.journal"))
         with steps.log(log_path) as log, bar(label, len(problems) * len(samples), log) as progress:
             ask(endpoint, requests(endpoint, problems, samples, spec), journal, progress, log)

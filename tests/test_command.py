@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from click.testing import CliRunner
 
 from tests.studies import ROOT, smoke, write
 from ttstudy.errors import StudyError
 from ttstudy.run.command import main
 from ttstudy.run.drafts import Wanted, draft
-from ttstudy.study import from_mapping
+from ttstudy.study import from_mapping, read_yaml
 
 HUB = "Qwen/Qwen2.5-0.5B-Instruct"
 
@@ -40,12 +39,20 @@ def said(*arguments: str, folder: Path | None = None, status: int = 0) -> str:
         Wanted("paid", ("https://api.openai.com/v1",), model="gpt-4o-mini", prms=("some/prm",), largest=4),
         Wanted("mine", (HUB,), benchmark="data/my problems.jsonl", largest=6),
         Wanted("odd", (HUB,), prms=("some/prm",), largest=3),
+        Wanted("alike", ("x/a", "y/a", "y/A"), prms=("x/a", "z/judge", "w/judge")),
+        Wanted("two servers", ("http://localhost:1/v1", "http://localhost:2/v1"), model="m"),
+        Wanted("2024-02-03", ("x/no", "x/null", "x/1.5"), prms=("x/true",), benchmark="123.jsonl"),
+        Wanted("123", ("https://host/v1",), model="123"),
+        Wanted("null", ("https://host/v1",), model="\U0001f600 model"),
     ],
     ids=lambda wanted: wanted.study,
 )
-def test_a_draft_is_a_study_that_draws_no_more_than_its_largest_n(wanted):
-    told = yaml.safe_load(draft(wanted))
-    study = from_mapping(told)
+def test_a_draft_is_a_study_that_draws_no_more_than_its_largest_n(wanted, tmp_path):
+    path = tmp_path / "study.yaml"
+    path.write_text(draft(wanted), "utf-8")
+    study = from_mapping(read_yaml(path))  # strictly: no key twice
+    assert len(study.policies) == len(wanted.policies) and len(study.prms) == len(wanted.prms)
+    assert not set(study.policies) & set(study.prms)
     assert list(study.policies) and study.budgets.pool == wanted.largest == study.first_block
     assert bool(study.prms) == bool(wanted.prms)
     served = any(policy.source == "openai" for policy in study.policies.values())
@@ -65,6 +72,19 @@ def test_what_a_draft_cannot_be_made_of_is_told_in_one_sentence(tmp_path):
     taken.write_text("mine")
     assert "is there already" in said("init", str(taken), "--policy", HUB, folder=tmp_path, status=2)
     assert taken.read_text() == "mine"
+    assert "there is no such folder" in said("init", "none/a.yaml", "--policy", HUB, folder=tmp_path, status=2)
+    assert "name the model there" in said("init", "--policy", "https://h/v1", folder=tmp_path, status=2)
+
+
+def test_options_of_snakemake_alone_are_about_the_folders_own_study(tmp_path):
+    with CliRunner().isolated_filesystem(tmp_path) as folder:
+        write(Path(folder), smoke(), "config.yaml")
+        told = CliRunner().invoke(main, ["run", "--quiet", "all", "config.yaml"])
+        assert told.exit_code == 2 and "config.yaml: a study's file stands before options" in told.output
+        options = ["run", "-n", "--cores", "1", "--list-rules"]
+        command = [sys.executable, "-m", "ttstudy.run.command", *options]
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert run.returncode == 0 and "train_policy" in run.stdout, run.stderr[-2000:]
 
 
 def test_a_file_or_a_profile_that_is_not_there_is_named(tmp_path):

@@ -8,9 +8,10 @@ from hashlib import sha256
 
 import pytest
 
-from ttstudy.data.generated import KINDS, problems
+from ttstudy.data.generated import _PEOPLE, KINDS, problems
 from ttstudy.study import StudyError, from_mapping
 
+PEOPLE = {person.split()[0]: person.split()[1] for person in _PEOPLE}
 TIMES = {"twice": 2, "three times": 3, "four times": 4, "five times": 5}
 PARTS = {"half": 2, "a third": 3, "a quarter": 4, "a fifth": 5}
 SENTENCES = [
@@ -74,10 +75,17 @@ def test_every_answer_follows_from_the_words_and_no_number_on_the_way_is_too_lar
         assert not re.search(r"\b1 (more|fewer|\w+s\b)", one.problem), one
 
 
+def test_she_is_never_one_of_two():
+    for one in problems(5, 600, (3, 8), 999):
+        if " gives him " in one.problem or " gives her " in one.problem or " to " in one.problem:
+            named = [name for name in PEOPLE if re.search(rf"\b{name}\b", one.problem)]
+            assert len({PEOPLE[name] for name in named}) == len(named) == 2, one
+
+
 def test_a_seed_means_the_same_problems_for_ever_and_another_one_others():
     rows = "\n".join("\t".join(one) for one in problems(7, 60, (2, 6), 999))
     digest = sha256(rows.encode()).hexdigest()
-    assert digest == "37a5877f191ccf1de4fef79757c5b1e1dcf6c23615f43717a04789dd4591f982"
+    assert digest == "308f1d5a4ffa5e86f95803aca623eb5ca064d46044c8a99f9e9eecb3b1860ce7"
     assert not {one.problem for one in problems(7, 60, (2, 6), 999)} & {
         one.problem for one in problems(8, 60, (2, 6), 999)
     }

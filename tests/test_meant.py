@@ -50,6 +50,37 @@ def test_what_was_meant_is_told(sentence):
     assert sentence in str(found.value)
 
 
+@pytest.mark.parametrize("day", ["2024-13", "2024-2-7", "Dec 2023", "\u0662\u0660\u0662\u0664-01", 2024])
+def test_what_is_no_day_is_told_how_a_day_is_written(day):
+    policy = HUB | {"cutoff": day}
+    with pytest.raises(StudyError, match=r"policies\.far\.cutoff: .* is no day or month; write YYYY-MM-DD or YYYY-MM"):
+        from_mapping(put(smoke(), "policies", "far", to=policy))
+
+
+@pytest.mark.parametrize("day", ["2024-02-31", "0000-01"])
+def test_a_day_that_no_calendar_has_is_refused(day):
+    with pytest.raises(StudyError, match="is no day of the calendar"):
+        from_mapping(put(smoke(), "policies", "far", to=HUB | {"cutoff": day}))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"policies": [{"source": "openai", "key": "sk-SECRET"}]},
+        {"key_variable": ["sk-SECRET"]},
+        {"key_variable": {"k": "sk-SECRET"}},
+        {"key_variable": 55555555},
+        {"base_url": ["https://u:sk-SECRET@h/v1"]},
+    ],
+)
+def test_what_may_be_a_key_is_not_repeated(changes):
+    far = {"source": "openai", "model": "m"}
+    config = smoke(**changes) if "policies" in changes else put(smoke(), "policies", "far", to=far | changes)
+    with pytest.raises(StudyError) as found:
+        from_mapping(config)
+    assert "SECRET" not in str(found.value) and "55555555" not in str(found.value)
+
+
 def test_nothing_is_guessed_where_nothing_is_near():
     with pytest.raises(StudyError) as found:
         from_mapping(smoke(references=["gpt-4o"]))

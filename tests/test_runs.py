@@ -100,6 +100,28 @@ def test_what_was_drawn_once_or_unevenly_tells_no_deviation():
     assert spread.table({}).empty
 
 
+def test_the_deviation_of_training_seeds_is_told_of_a_pool_that_holds_many_draws():
+    """A pool of 256: its accuracy at N = 1 is known far better than from the eight draws that are looked at."""
+    rng = np.random.default_rng(3)
+    told = []
+    for _ in range(60):
+        rows, accuracies = [], []
+        names = [f"p{n}" for n in range(6)]
+        for name in names:
+            right = np.clip(rng.uniform(0.3, 0.7, 50) + rng.normal(0, 0.02), 0, 1)
+            pool, spread = _pool(rng, right, 256), Spread()
+            spread.add_pool("coverage", "none", pool, [1], "coverage")
+            row = spread.table({"benchmark": "b", "policy": name})
+            assert row["draws"].item() == 256
+            rows.append(row)
+            accuracies.append(row[["benchmark", "prm", "method", "budget", "score", "vote", "policy"]].assign(
+                level="all", accuracy=pool.correct.mean()))  # fmt: skip
+        found = with_training(pd.concat(rows, ignore_index=True), pd.concat(accuracies), [names])["training_sd"]
+        told.append(found.iloc[0] ** 2)
+    # What is left beside the training's 2 points are the problems' own worths, drawn anew for each policy here.
+    assert np.mean(told) == pytest.approx(0.02**2 + 0.4**2 / 12 / 50, rel=0.25)
+
+
 def test_policies_that_differ_by_their_training_seed_alone_tell_what_another_one_would_change():
     config = smoke()
     again = copy.deepcopy(config["policies"]["smoke-8k"])

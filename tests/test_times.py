@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from ttstudy.dag import places
 from ttstudy.report import behind
 from ttstudy.report.blocks import Results
 from ttstudy.report.sections import SECTIONS
+from ttstudy.run import provenance, sharing
 from ttstudy.run.provenance import beside
 
 NAMES = {"benchmark": "b.1", "policy": "p-1", "pool": "samples", "prm": "good", "method": "dvts", "first": "0000",
@@ -38,7 +40,7 @@ def left(folder: Path, step: str, pattern: str, seconds: float | None, **names: 
     product = Path(pattern.format(**{**NAMES, "results": "results", **names}))
     (folder / product.parent).mkdir(parents=True, exist_ok=True)
     if seconds is not None:
-        record = {"step": step, "seconds": seconds, "cpu_seconds": seconds / 2, "gpus": 2}
+        record = {"step": step, "seconds": seconds, "cpu_seconds": seconds / 2, "gpu_seconds": 2 * seconds}
         (folder / beside(product)).write_text(json.dumps(record))
     return step, product
 
@@ -86,6 +88,30 @@ def test_each_method_costs_what_its_jobs_took_by_the_conventions_of_the_ledger(t
     best = times["p-1", "good", "best_of_n", 8]
     assert best["cpu_seconds"] == pytest.approx(best["seconds"] / 2)
     assert best["gpu_seconds"] == pytest.approx(best["seconds"] * 2)
+
+
+def test_a_record_that_tells_no_time_is_as_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    step, product = left(tmp_path, "sample", places.RESPONSES, 3, pool="cot", last="0000")
+    found = behind.times(behind.records([(step, product)]), cells(("none", "cot", 1)), {"b.1": 1}, "results")
+    assert len(found) == 1
+    beside(product).write_text(json.dumps({"step": step, "seconds": 3.0}))
+    done = behind.records([(step, product)])
+    assert behind.times(done, cells(("none", "cot", 1)), {"b.1": 1}, "results") == []
+    assert behind.jobs(done)[0]["seconds"] == 3.0
+
+
+def test_what_shards_took_adds_up_and_is_not_told_where_one_left_no_record(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    whole, *parts = (SimpleNamespace(product=f"{name}.parquet") for name in ("whole", "one", "two"))
+    for part, seconds, gpus in zip(parts, (100, 10), (1, 4), strict=True):
+        provenance.write(Path(part.product), {"seconds": seconds, "cpu_seconds": 1, "gpu_seconds": seconds * gpus})
+    sharing._record(whole, parts)
+    told = provenance.read(beside(Path(whole.product)))
+    assert (told["seconds"], told["gpu_seconds"], told["shards"]) == (110, 140, 2)
+    beside(Path(parts[1].product)).unlink()
+    sharing._record(whole, parts)
+    assert not [name for name in provenance.read(beside(Path(whole.product))) if name.endswith("seconds")]
 
 
 @cache

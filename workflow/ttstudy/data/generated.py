@@ -79,7 +79,9 @@ def _parts(have: int) -> list[int]:
 
 def _chain(rng: Random, depth: int, largest: int) -> tuple[list[str], int, _Person, str]:
     """Sentences of a chain of so many changes, the number at its end, whose it is, and of what."""
-    who, other = _people(rng, 2)
+    (who,) = _people(rng, 1)
+    # Of two who are both "she", nobody knows which one is meant.
+    other = _Person(*rng.choice([one for one in _PEOPLE if who.they != one.split()[1]]).split())
     they, things, have = who.they.capitalize(), rng.choice(_THINGS), rng.randint(4, min(60, largest))
     told, done = [f"{who.name} has {have} {things}."], ""
     for _ in range(depth):

@@ -26,22 +26,26 @@ from ttstudy.methods.pool import Pool
 from ttstudy.methods.voting import Values
 
 MOST = 8
-"""Draws of one pool that are looked at: with n problems, run_sd is then known to about 1 in sqrt(14 n)."""
+"""Draws of one pool, or run, that are looked at: with n problems, run_sd is then known to about 1 in sqrt(14 n)."""
+Cell = tuple[str, str, int, str, str]
+"""method, prm, budget, score, vote."""
 
 
 @dataclass(frozen=True)
 class Spread:
     """Collects draws of the cells of one (benchmark, policy)."""
 
-    _draws: dict[tuple[str, str, int, str, str], list[np.ndarray]] = field(default_factory=dict)
-    """Values on each problem by (method, prm, budget, score, vote)."""
+    _draws: dict[Cell, list[np.ndarray]] = field(default_factory=dict)
+    """Values on each problem."""
+    _held: dict[tuple[str, str, int], int] = field(default_factory=dict)
+    """Draws that there are, looked at or not, by (method, prm, budget)."""
 
     def add_pool(self, method: str, prm: str, pool: Pool, budgets: Sequence[int], by: str) -> None:
         """Draws of a pool that share no response; `by` as in `voting.values`. None of an uneven pool."""
         if pool.valid is not None:
             return
         for budget in budgets:
-            for draw in range(min(MOST, pool.correct.shape[1] // budget)):
+            for draw in self._looked_at(method, prm, budget, pool.correct.shape[1] // budget):
                 part = pool.columns(draw * budget, (draw + 1) * budget)
                 self._add(method, prm, voting.worth(part, [budget], by))
 
@@ -50,24 +54,32 @@ class Spread:
     ) -> None:
         """One run of a search: a draw at its budget, or of independent trees those that they hold at each budget."""
         if not growth_of(method).independent:
+            self._looked_at(method, prm, budget, 1)
             self._add(method, prm, voting.worth_of_answers(pool, budget))
             return
         for smaller in budgets:
             taken = smaller // beam_width
-            for draw in range(min(MOST, budget // smaller)):
+            for draw in self._looked_at(method, prm, smaller, budget // smaller):
                 part = pool.of_trees(draw * taken, (draw + 1) * taken)
                 self._add(method, prm, voting.worth_of_answers(part, smaller))
+
+    def _looked_at(self, method: str, prm: str, budget: int, held: int) -> range:
+        """Numbers of the draws to look at, of so many that are there."""
+        key = (method, prm, budget)
+        self._held[key] = self._held.get(key, 0) + held
+        return range(min(MOST, held))
 
     def _add(self, method: str, prm: str, found: Values) -> None:
         for (budget, score, vote), values in found.items():
             self._draws.setdefault((method, prm, budget, score, vote), []).append(values)
 
     def table(self, names: Mapping[str, str]) -> pd.DataFrame:
-        """Table `spread`: a row per cell; both deviations are missing where it was drawn once."""
+        """Table `spread`: a row per cell, `draws` those that it holds; deviations are missing where it is only one."""
         rows = []
         for (method, prm, budget, score, vote), draws in self._draws.items():
             key = {"prm": prm, "method": method, "budget": budget, "score": score, "vote": vote}
-            rows.append({**names, **key, "problems": len(draws[0]), "draws": len(draws), **parts(np.array(draws))})
+            rows.append({**names, **key, "problems": len(draws[0]),
+                         "draws": self._held[method, prm, budget], **parts(np.array(draws))})  # fmt: skip
         return pd.DataFrame(rows) if rows else tables.empty("spread")
 
 

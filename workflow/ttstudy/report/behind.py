@@ -54,20 +54,15 @@ def jobs(done: Iterable[Done]) -> list[dict[str, Any]]:
 
 TIMED = ("sample", "ask", "score", "search")
 """Steps whose time is a method's."""
+TIME = ("seconds", "cpu_seconds", "gpu_seconds")
 Time = dict[str, float]
-"""Of the jobs of something: seconds, CPU and GPU seconds."""
+"""`TIME` of the jobs of something."""
 
 
 def _time(known: dict[str, Any] | None) -> Time | None:
-    """What a job's record tells of its time; None where there is none."""
-    if known is None or "seconds" not in known:
-        return None
-    seconds = float(known["seconds"])
-    return {
-        "seconds": seconds,
-        "cpu_seconds": float(known["cpu_seconds"]),
-        "gpu_seconds": seconds * float(known.get("gpus", 0)),
-    }
+    """What a job's record tells of its time; None where it tells none. An earlier version told no GPU seconds."""
+    told = {"gpu_seconds": 0.0} | (known or {})
+    return {name: float(told[name]) for name in TIME} if all(name in told for name in TIME) else None
 
 
 def _scaled(time: Time, factor: float) -> Time:

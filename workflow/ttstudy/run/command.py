@@ -76,6 +76,10 @@ def main() -> None:
 @_more
 def run(study: str | None, cores: int, profile: str, dry_run: bool, snakemake: tuple[str, ...]) -> None:
     """Run a study to its report; what is there already is not made again. Other options are Snakemake's."""
+    if study is not None and study.startswith("-"):  # no file is named: Snakemake's options come first
+        snakemake, study = (study, *snakemake), None
+        if named := next((one for one in snakemake if one.endswith((".yaml", ".yml")) and Path(one).is_file()), None):
+            raise click.UsageError(f"{named}: a study's file stands before options of Snakemake's")
     path = _file(study)
     if dry_run:
         _script("changes", path)
@@ -153,9 +157,13 @@ def init(
 
     policies = policies or _asked("Policy (owner/name of the hub, a checkpoint's folder, or http://...)", "--policy")
     path = Path(into)
+    if model is None and (far := next((one for one in policies if one.startswith(("http://", "https://"))), None)):
+        raise click.UsageError(f"--policy {far}: is an address; name the model there with --model")
+    if not path.parent.is_dir():
+        raise click.UsageError(f"{path.parent}: there is no such folder")
     if path.exists():
         raise click.UsageError(f"{into}: is there already; name another file")
-    told(lambda: path.write_text(draft(Wanted(path.stem, policies, model, prms, benchmark, largest))))
+    told(lambda: path.write_text(draft(Wanted(path.stem, policies, model, prms, benchmark, largest)), "utf-8"))
     click.echo(f"{into}: written. Next: ttstudy check {into}, ttstudy plan {into}, ttstudy run {into}")
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,24 +46,25 @@ def _lines(wanted: Wanted) -> Iterator[str]:
     powers = [n for n in (1, 4, 16, 64, 256, 1024) if n < wanted.largest] + [wanted.largest]
     beams = [n for n in powers if n % WIDTH == 0]
     yield "# Written by `ttstudy init`; change what you like. What each key means: workflow/schemas/study.schema.json."
-    yield f"study: {_name(wanted.study)}   # its folder: results/studies/{_name(wanted.study)}"
+    policies, prms = _names(wanted)
+    yield f"study: {_quoted(_name(wanted.study))}   # its folder: results/studies/{_name(wanted.study)}"
     yield ""
     yield "benchmarks:"
     if wanted.benchmark is None:
         yield "  words: {source: generated, problems: 100, seed: 1, depth: [2, 6]}   # new to every model; depth: steps"
     else:
-        yield f"  {_name(Path(wanted.benchmark).stem)}:"
+        yield f"  {_quoted(_name(Path(wanted.benchmark).stem))}:"
         yield "    source: file"
         yield f"    path: {_quoted(wanted.benchmark)}   # needs problem_id, problem, answer; `columns` names others"
     yield ""
     yield "policies:                # models that write solutions"
-    for policy in wanted.policies:
-        yield from _policy(policy, wanted.model)
+    for name, policy in policies.items():
+        yield from _policy(name, policy, wanted.model)
     if wanted.prms:
         yield ""
         yield "prms:                    # process reward models: score each step of a solution"
-        for prm in wanted.prms:
-            yield f"  {_name(Path(prm).name)}: {_weights(prm)}   # its input format is known by its name or config"
+        for name, prm in prms.items():
+            yield f"  {_quoted(name)}: {_weights(prm)}   # its input format is known by its name or config"
     yield ""
     yield "budgets:                 # N: solutions that a method may draw for one problem"
     yield f"  majority: {powers}"
@@ -79,19 +81,37 @@ def _lines(wanted: Wanted) -> Iterator[str]:
         yield "vote: prm_vote           # answers add their solutions' scores; or prm_max, majority"
 
 
-def _policy(policy: str, model: str | None) -> Iterator[str]:
+def _names(wanted: Wanted) -> tuple[dict[str, str], dict[str, str]]:
+    """Policies and PRMs by names that all differ: of a path or id the last part, the last two, or with a number."""
+    taken: set[str] = set()
+
+    def named(models: Sequence[str]) -> dict[str, str]:
+        found = {}
+        for model in dict.fromkeys(models):
+            if _address(model) and wanted.model is None:
+                raise StudyError(f"--policy {model}: is an address; name the model there with --model")
+            parts = [str(wanted.model)] if _address(model) else list(Path(model).parts)
+            short, long = _name(parts[-1]), _name("-".join(parts[-2:]))
+            name = next(one for one in chain((short, long), (f"{long[:60]}-{n}" for n in count(2)))
+                        if one.casefold() not in taken)  # fmt: skip
+            taken.add(name.casefold())
+            found[name] = model
+        return found
+
+    return named(wanted.policies), named(wanted.prms)
+
+
+def _policy(name: str, policy: str, model: str | None) -> Iterator[str]:
     if _address(policy):
-        if model is None:
-            raise StudyError(f"--policy {policy}: is an address; name the model there with --model")
-        yield f"  {_name(model)}:"
+        yield f"  {_quoted(name)}:"
         yield "    source: openai       # the key is in the environment variable OPENAI_API_KEY; null: none is needed"
-        yield f"    model: {_quoted(model)}"
+        yield f"    model: {_quoted(str(model))}"
         yield f"    base_url: {_quoted(policy)}"
         yield f"    key_variable: {'null' if re.match('https?://(localhost|127[.])', policy) else 'OPENAI_API_KEY'}"
-        yield f"    prompt: {_family(model)}"
+        yield f"    prompt: {_family(str(model))}"
         return
     yield "  # prompt: what is asked beside the problem (plain: nothing)"
-    yield f"  {_name(Path(policy).name)}: {_weights(policy, f'prompt: {_family(policy)}')}"
+    yield f"  {_quoted(name)}: {_weights(policy, f'prompt: {_family(policy)}')}"
 
 
 def _weights(model: str, *more: str) -> str:
@@ -123,4 +143,6 @@ def _name(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text) if re.search(r"[^\w./-]", text) else text
+    """A text as YAML takes it for one: `no`, `123` and `2024-02-03` in quotes."""
+    plain = re.fullmatch(r"[A-Za-z][\w./-]*", text, re.ASCII) and yaml.safe_load(text) == text
+    return text if plain else json.dumps(text, ensure_ascii=False)

@@ -115,15 +115,16 @@ def record(spec: Spec, took: Took, engines: Iterable[str] = ()) -> None:
     cpu, _counted = total - _counted, total
     torch = sys.modules.get("torch")
     devices = [torch.cuda.get_device_name()] if torch is not None and torch.cuda.is_initialized() else []
+    seconds = round(time.monotonic() - took.began, 2)
     content = {
         "step": spec.step,
         "run": os.environ.get(RUN, ""),
-        "seconds": round(time.monotonic() - took.began, 2),
+        "seconds": seconds,
+        "gpu_seconds": round(seconds * _gpus(took), 2),
         "cpu_seconds": round(cpu, 2),
         "peak_bytes": max(item.ru_maxrss for item in used) * (1 if sys.platform == "darwin" else 1024),
         "hardware": ", ".join([*devices, hardware()]),
         "libraries": libraries(engines),
-        "gpus": _gpus(took),
         "engines": {name: item._asdict() for name, item in took.running.items()},
         "loads": took.loads,
     } | took.amounts

@@ -79,7 +79,8 @@ def _record(spec: Spec, parts: Sequence[Spec]) -> None:
     whole: dict[str, Any] = dict(found[0]) | {"shards": len(parts)}
     sums = [name for name in whole if name == "tokens" or name.endswith("seconds")]
     whole |= {name: round(sum(each.get(name, 0) for each in found), 2) for name in sums}
-    whole["gpus"] = max(each.get("gpus", 0) for each in found)
+    if len(found) < len(parts):  # what some took is not what the whole did
+        whole = {name: value for name, value in whole.items() if name not in sums}
     whole["peak_bytes"] = max(each.get("peak_bytes", 0) for each in found)
     whole["hardware"] = "; ".join(dict.fromkeys(str(each.get("hardware")) for each in found))
     provenance.write(Path(spec.product), whole)

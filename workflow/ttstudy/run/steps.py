@@ -134,6 +134,7 @@ def run(kind: type[Kind], step: Callable[[Kind, Path | None], None], path: Path,
                 tell([f"{spec.product}: is there already, whole and of this spec; nothing to do"], log)
                 return
             stamps.begin(spec)
+            begin_to_count()
             step(spec, log)
             leases.still_held()
             try:
@@ -339,6 +340,11 @@ def _write_part(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
         frame.to_parquet(temporary / f"{key}.parquet", index=False, **tables.WHOLE)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(temporary, folder)
+
+
+def begin_to_count() -> None:
+    """The job's seconds count from now: what it waited for before is none of its own."""
+    _job.get().began = time.monotonic()
 
 
 def stopwatch() -> Callable[[], str]:

@@ -57,12 +57,26 @@ else:
 
 
 def _written(value: Any) -> Any:
-    """A date that YAML has read, as it is written."""
+    """A date, or a year, that YAML has read, as it is written."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
     return value.isoformat() if isinstance(value, date) else value
 
 
+def _there_is(day: str) -> str:
+    """A day that the calendar has."""
+    try:
+        date.fromisoformat(f"{day}-01"[:10])
+    except ValueError:
+        raise ValueError(f"{day!r} is no day of the calendar") from None
+    return day
+
+
 Day = Annotated[
-    str, BeforeValidator(_written), StringConstraints(pattern=r"^\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?$")
+    str,
+    BeforeValidator(_written),
+    StringConstraints(pattern="^[0-9]{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?$"),
+    AfterValidator(_there_is),
 ]
 """A day, or a month: YYYY-MM-DD, YYYY-MM."""
 Thinking = Literal["template", "open", "none"]

@@ -23,6 +23,8 @@ _PATTERNS = {
     "sha256": "is not a SHA-256 of 64 hex digits",
     "checksums": "is not a SHA-256 of 64 hex digits",
     "key_variable": "it must be the NAME of an environment variable that holds the key, not the key",
+    "published": "is no day or month; write YYYY-MM-DD or YYYY-MM",
+    "cutoff": "is no day or month; write YYYY-MM-DD or YYYY-MM",
     "revision": "is not a commit of 40 hex digits; leave it out and run scripts/pin_revisions.py",
 }
 
@@ -55,9 +57,17 @@ def _sentence(error: Mapping[str, Any], hints: bool) -> str:
         # What stands there in the place of a variable's name may be the key itself.
         text = _PATTERNS[key] if key == "key_variable" else f"{error.get('input')!r} {_PATTERNS.get(key, wanted)}"
     else:
-        value = repr(error.get("input"))
-        text = f"{error['msg'][0].lower()}{error['msg'][1:]} (got {value[:60]})"
+        text = f"{error['msg'][0].lower()}{error['msg'][1:]} (got {_given(path, error.get('input'))})"
     return f"{path}: {text}"
+
+
+def _given(path: str, value: Any) -> str:
+    """What was given, in words: the kind alone of what may hold a key, or where the key itself may stand."""
+    if isinstance(value, Mapping):
+        return "a map"
+    if isinstance(value, list | tuple):
+        return "a list"
+    return type(value).__name__ if path.endswith("key_variable") else repr(value)[:60]
 
 
 def _keys_at(place: Sequence[Any]) -> set[str]:
