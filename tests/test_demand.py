@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -253,3 +254,21 @@ def test_models_are_copied_to_a_nodes_disk_once_and_only_where_their_name_tells_
     monkeypatch.setenv(scratch.STAGED, told)
     assert (steps.folder(own), steps.folder(other)) == (copy, mine)
     assert (copy / "config.json").read_text() == "mini-0123abcd"
+    (copy / "config.json").unlink()  # as cleaners of temporary folders do
+    subprocess.run(command, env=env, check=True, capture_output=True)
+    assert (copy / "config.json").read_text() == "mini-0123abcd"
+
+
+def test_a_copy_that_does_not_fit_is_none_and_leaves_nothing(tmp_path, monkeypatch, capsys):
+    source = tmp_path / "mini-0123abcd"
+    source.mkdir()
+    (source / "config.json").write_text("{}")
+
+    def full(*_arguments, **_options):
+        (tmp_path / "node" / f".{source.name}.partial").mkdir(parents=True)
+        raise shutil.Error([("a", "b", "[Errno 28] No space left on device")])
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    assert scratch._copy(source, tmp_path / "node") == source
+    assert "No space left on device" in capsys.readouterr().err
+    assert not [path for path in (tmp_path / "node").iterdir() if path.is_dir()]

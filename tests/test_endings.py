@@ -97,6 +97,10 @@ REFUSALS = "sbatch: error: Batch job submission failed: "
         # With no job of ours there, no limit on their number can be why.
         ("Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)", False, False),
         ("a site's plugin says no", True, False),
+        ('Munge encode failed: Failed to access "/run/munge/munge.socket.2": No such file or directory\n'
+         "sbatch: error: Protocol authentication error", False, True),
+        ("unable to status file /etc/slurm/slurm.conf: No such file or directory, retrying", False, True),
+        ("Unable to contact slurm controller", False, True),
     ],
 )
 def test_a_refusal_for_now_waits_longer_and_longer_and_any_other_not_for_ever(said, others, waits):
@@ -116,10 +120,54 @@ def test_a_refusal_for_now_waits_longer_and_longer_and_any_other_not_for_ever(sa
         "Memory specification can not be satisfied",
         "Requested time limit is invalid (missing or exceeds some limit)",
         "Invalid qos specification",
+        "QOSMaxWallDurationPerJobLimit: Job violates accounting/QOS policy",
+        "Memory required by task is not available",
+        "User's group not permitted to use this partition",
+        "More processors requested than permitted",
+        "Requested nodes not in this partition",
+        "Access denied to requested reservation",
+        "invalid partition specified: controller-gpu",
     ],
 )
 def test_a_refusal_for_good_is_told_at_once(said):
     assert refused.Patience(lambda: True).after(REFUSALS + said) == (None, f"Batch job submission failed: {said}")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "held"),
+    [
+        ("PENDING", "launch failed requeued held", True),
+        ("PENDING", "launch_failed_requeued_held", True),
+        ("PENDING", "JobHoldMaxRequeue", True),
+        ("REQUEUE_HOLD", "", True),
+        ("SPECIAL_EXIT", "", True),
+        ("PENDING", "JobHeldUser", False),  # somebody means it
+        ("PENDING", "Priority", False),
+        ("RUNNING", "None", False),
+    ],
+)
+def test_a_job_that_slurm_holds_for_ever_is_known_whatever_its_words(state, reason, held):
+    assert (endings.seen(state, reason) == endings.HELD) is held
+
+
+def test_a_note_that_says_nothing_of_use_is_none(tmp_path):
+    (tmp_path / "ended-7.json").write_text('{"status": [1], "words": "x"}')
+    assert endings.read(tmp_path, "7") is None
+
+
+def test_what_names_a_place_is_kept_and_a_key_of_an_endpoint_is_no_stores():
+    there = {
+        "PROJECT_KEY": "deepscale", "PATH": "/work/deepscale/bin:/usr/bin", "PYTHONPATH": "/work/deepscale/lib",
+        "LD_LIBRARY_PATH": "/work/deepscale", "HOME": "/home/deepscale", "COPY": "deepscale",
+    }  # fmt: skip
+    assert set(keys.without(there, [], [])) == set(there) - {"PROJECT_KEY", "COPY"}
+    names = ("AZURE_OPENAI_API_KEY", "GOOGLE_API_KEY", "AZURE_STORAGE_KEY", "AWS_SESSION_TOKEN")
+    named = {name: f"key-number-{number}" for number, name in enumerate(names)}
+    kept = keys.without(named, ["AZURE_OPENAI_API_KEY"], [], storage=True)
+    assert set(kept) == {"AZURE_STORAGE_KEY", "AWS_SESSION_TOKEN"}
+    told = ("PGPASSWORD", "DB_PASS", "GITHUB_PAT", "OPENAI_API_KEYS", "OPENAIKEY_API_KEY", "GH_TOKEN_2")
+    harmless = ("KEYBOARD", "HF_TOKENIZER", "MAX_TOKENS_LIMIT", "COMPASS", "SSH_AUTH_SOCK", "TOKENIZERS_PARALLELISM")
+    assert set(keys.without(dict.fromkeys((*told, *harmless), "x"), [], [])) == set(harmless)
 
 
 ENDPOINT = {"source": "openai", "model": "m", "key_variable": "MY_SITE", "base_url": "http://127.0.0.1:1"}

@@ -157,6 +157,41 @@ def test_a_run_on_a_host_that_shares_no_locks_is_refused_too(tmp_path):
     holder.wait(20)
 
 
+def test_a_sign_from_the_future_that_never_changes_is_a_dead_holders(tmp_path):
+    """A folder that was copied from a host whose clock is ahead, with a lease in it."""
+    path = tmp_path / "x.lease"
+    for whole_run in (False, True):
+        path.write_text(json.dumps(leases.Holder("x", "elsewhere", 1, "2", None, 0.05)._asdict()))
+        os.utime(path, (time.time() + 86_400,) * 2)
+        leases.take(path, whole_run=whole_run).release()
+
+
+@pytest.mark.parametrize("told", ['{"beat": null}', '{"beat": "x"}', '{"machine": 5}', "[" * 5000 + "]" * 5000])
+def test_a_lease_that_says_nothing_of_use_holds_nobody_up_for_long(tmp_path, told):
+    holder = leases.Holder("x", "elsewhere", 1, "2", None, 0.05)._asdict()
+    path = tmp_path / "x.lease"
+    path.write_text(json.dumps(holder | json.loads(told)) if told[0] == "{" else told)
+    os.utime(path, (1, 1))
+    leases.take(path).release()
+
+
+def test_a_run_whose_folder_another_has_taken_over_ends(tmp_path):
+    code = """
+import time
+from ttstudy.run.runlock import hold_results
+hold_results("results")
+open("held", "w").close()
+time.sleep(60)
+"""
+    run = process(tmp_path, code)
+    while not (tmp_path / "held").exists():
+        assert run.poll() is None
+        time.sleep(0.01)
+    path = tmp_path / "results/.run.lease"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"id": "another"}))
+    assert b"another has taken its work over" in run.communicate(timeout=60)[1] and run.returncode == 73
+
+
 def test_who_waited_is_told_so(tmp_path):
     holder = holding(tmp_path, "0.3")
     lease = leases.take(tmp_path / "x.lease")

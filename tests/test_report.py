@@ -140,6 +140,14 @@ def same(shown: pd.DataFrame, source: pd.DataFrame, keys: list[str], values: lis
         np.testing.assert_array_equal(both[value].astype(float), both[f"{value}_source"].astype(float))
 
 
+def test_figures_of_an_earlier_state_of_the_study_are_gone(world, tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures/old.svg").write_text("<svg/>")
+    report.build(world, report_world.CONTEXT, tmp_path / "report.html", tmp_path / "figures")
+    found = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert "old.svg" not in found and len(found) > 5
+
+
 def test_accuracies_in_the_report_are_those_of_the_accuracy_table(page, world):
     accuracy = world["accuracy"][world["accuracy"]["level"] == "all"]
     interval = ["accuracy", "low", "high", "problems"]

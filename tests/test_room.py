@@ -43,5 +43,13 @@ def test_the_mount_is_the_deepest_that_holds_the_folder(tmp_path):
     assert room.mounted(tmp_path, tmp_path / "none") is None
 
 
+def test_of_several_mounts_at_one_place_the_last_is_on_top_and_odd_bytes_are_no_error(tmp_path):
+    table = tmp_path / "mounts"
+    rows = b"systemd-1 /home autofs rw 0 0\nsrv:/home /home nfs4 rw 0 0\n/dev/sdb /media/caf\xe9 ext4 rw 0 0\nodd\n"
+    table.write_bytes(rows)
+    assert room.mounted(Path("/home/joe"), table) == ("srv:/home", "/home", "nfs4")
+    assert room.left(f" /scratch {'9' * 5000} 1 1 -\n", {"/scratch"}) is None
+
+
 def test_without_a_quota_it_is_what_is_free(tmp_path):
     assert abs(room.free(tmp_path) - shutil.disk_usage(tmp_path).free) < 2**32

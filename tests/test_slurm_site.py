@@ -40,6 +40,20 @@ def test_a_sites_file_has_the_partitions_gpus_and_limits_that_slurm_tells(tmp_pa
         slurm_site.file([])
 
 
+def test_numbers_that_are_names_and_lines_that_tell_nothing_are_read_as_what_they_are(tmp_path):
+    said = """
+gpu|up|10|gpu:3090:8|512000+|64|1-00:00:00
+gpu|up|2|gpu:1g.10gb:7(S:0)|512000|64|1-00:00:00
+cloud|up|4|(null)|N/A|N/A|infinite
+cut|up|1K
+"""
+    found = slurm_site.nodes(said)
+    assert [(one.gpu_model, one.gpus) for one in found] == [("3090", 8), ("1g.10gb", 7)]
+    (tmp_path / "site.yaml").write_text(slurm_site.file(found, ["00123"]))
+    site = demand.read_site(tmp_path / "site.yaml")
+    assert (site.account, site.gpu_model, site.gpus_per_node) == ("00123", "3090", 8)
+
+
 @pytest.mark.parametrize(
     ("limit", "hours"), [("infinite", None), ("30:00", 0.5), ("12:00:00", 12), ("7-01:30:00", 169.5)]
 )

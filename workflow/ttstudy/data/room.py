@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
-_ROW = re.compile(r"^\s*(\S+)\s+(\d+)\*?\s+(\d+)\s+(\d+)\s", re.MULTILINE)
+_ROW = re.compile(r"^\s*(\S+)\s+(\d{1,18})\*?\s+(\d{1,18})\s+(\d{1,18})\s", re.MULTILINE)
 """A row of `quota -w` and of `lfs quota -q`: file system, KiB used (a star: above the quota), soft and hard limit."""
 
 
@@ -38,7 +38,7 @@ def quota(folder: Path) -> int | None:
         return None
     plain = os.environ | {"LC_ALL": "C"}
     try:
-        told = subprocess.run(asked, capture_output=True, text=True, timeout=30, env=plain)
+        told = subprocess.run(asked, capture_output=True, text=True, errors="replace", timeout=30, env=plain)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return left(told.stdout, {mount.source, mount.place})  # whatever the status: 1 tells of a quota that is used up
@@ -56,9 +56,10 @@ def left(said: str, names: set[str]) -> int | None:
 def mounted(folder: Path, table: Path) -> Mount | None:
     """The file system that a folder is on, by the kernel's table of mounts; None where there is no such table."""
     try:
-        lines = [line.split() for line in table.read_text(encoding="utf-8").splitlines()]
+        lines = [line.split() for line in table.read_text(encoding="utf-8", errors="surrogateescape").splitlines()]
     except OSError:
         return None
-    found = [Mount(line[0], line[1].replace("\\040", " "), line[2]) for line in lines]
+    found = [Mount(line[0], line[1].replace("\\040", " "), line[2]) for line in lines if len(line) > 2]
     above = [mount for mount in found if folder.is_relative_to(mount.place)]
-    return max(above, key=lambda mount: len(mount.place), default=None)
+    # Of several at one place the last is on top, as of a place that was mounted when it was asked for.
+    return max(reversed(above), key=lambda mount: len(mount.place), default=None)

@@ -55,6 +55,8 @@ def build(
         raise ReportError(f"the report would have {len(content):,} bytes, above {LARGEST:,}; give it fewer samples")
     if figures is not None:
         Path(figures).mkdir(parents=True, exist_ok=True)  # also where nothing was drawn
+        for old in set(Path(figures).glob("*.svg")) - {Path(figures) / f"{figure.key}.svg" for figure in drawn}:
+            old.unlink()  # of an earlier state of the study: figures of two reports are none
     for figure in drawn if figures is not None else []:
         page.write(Path(figures or "") / f"{figure.key}.svg", figure.standalone.encode("utf-8", "replace"))
     page.write(Path(output), content)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -27,6 +28,7 @@ import snakemake_executor_plugin_slurm as plugin
 from snakemake_executor_plugin_slurm.submit_string import get_submit_command
 from snakemake_executor_plugin_slurm.utils import get_job_wildcards, set_gres_string
 from snakemake_executor_plugin_slurm.validation import validate_or_get_slurm_job_id, validate_slurm_extra
+from snakemake_interface_common.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.executors.base import SubmittedJobInfo
 from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
@@ -150,8 +152,8 @@ class Executor(plugin.Executor):  # type: ignore[misc]
             makes = set(_makes(job))
             for one in _single(job):
                 if self.dag.reason(one).forced:
-                    for path in one.output:
-                        Path(path).unlink(missing_ok=True)
+                    for path in map(Path, one.output):
+                        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
             orphans = (self._orphans or {}).items()
             known = tuple(one for one, made in orphans if made & makes and one not in self._ended)
             if known:
@@ -203,12 +205,22 @@ class Executor(plugin.Executor):  # type: ignore[misc]
         kind = "group" if job.is_group() else "rule"
         return Path(self.slurm_logdir, f"{kind}_{job.name}", get_job_wildcards(job), "%j.log")
 
+    def _account(self, job: Any) -> str:
+        """The option with a job's account; sbatch refuses a wrong one, and needs no database to be asked before."""
+        told = re.split(r"[,\s]+", str(job.resources.get("slurm_account") or "").strip())[0]
+        if told:
+            return f" -A {shlex.quote(told)}"
+        try:
+            return str(next(self.get_account_arg(job)))
+        except WorkflowError:  # which account is the user's cannot be asked now: Slurm knows it
+            return ""
+
     def _call(self, job: Any, name: str, log: Path, comment: str) -> str:
         told = {
             "run_uuid": name,
             "slurm_logfile": log,
             "comment_str": comment,
-            "account": next(self.get_account_arg(job)),
+            "account": self._account(job),
             "partition": self.get_partition_arg(job),
             "workdir": self.workflow.workdir_init,
         }
@@ -375,7 +387,7 @@ def _read(told: str) -> dict[Known, str]:
     """States by job, from lines `number|name|state` of sacct, or with a reason behind them of squeue."""
     lines = (line.split("|", 3) for line in told.splitlines() if line.count("|") >= 2)
     return {
-        Known(number, name): HELD if "requeued held" in "".join(reason) else state.split()[0].rstrip("+")
+        Known(number, name): endings.seen(state.split()[0].rstrip("+"), "".join(reason))
         for number, name, state, *reason in lines
         if state.strip()
     }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from enum import Enum
@@ -22,6 +23,15 @@ NOTES = "TTSTUDY_CLUSTER"
 GONE, HELD = "GONE", "HELD"
 """States of a job that Slurm remembers nothing of, and of one whose node did not start it: Slurm queues it again and
 holds it until somebody releases it."""
+
+
+_HELD = re.compile("requeued[ _]held|JobHoldMaxRequeue", re.IGNORECASE)
+_HOLDING = ("REQUEUE_HOLD", "SPECIAL_EXIT", "LAUNCH_FAILED")
+
+
+def seen(state: str, reason: str) -> str:
+    """A job's state, by the first word of Slurm's and the reason of one that waits: HELD where it waits for ever."""
+    return HELD if state in _HOLDING or _HELD.search(reason) else state
 
 
 class Note(NamedTuple):
@@ -48,7 +58,8 @@ def note(status: int | None, words: str) -> None:
 def read(folder: Path, job: str) -> Note | None:
     """The note of a Slurm job's step; None where it left none."""
     with suppress(OSError, ValueError, TypeError):
-        return Note(**json.loads(_place(folder, job).read_text(encoding="utf-8")))
+        told = Note(**json.loads(_place(folder, job).read_text(encoding="utf-8")))
+        return told if told.status is None or isinstance(told.status, int) else None
     return None
 
 

@@ -14,11 +14,14 @@ from ttstudy.study.policies import Policy
 from ttstudy.study.prms import PRM
 
 _TELLING = re.compile(
-    r"(?:^|_)(?:TOKEN|API_?KEY|ACCESS_?KEY|SECRET|SECRET_?KEY|PASSWORD|PASSWD|CREDENTIALS?)(?:_ID|_FILE)?$|_KEY$",
+    r"(?:^|_)(?:TOKEN|API_?KEY|ACCESS_?KEY|SECRET|SECRET_?KEY|CREDENTIAL|PASS|PAT)S?(?:_ID|_FILE|_?\d+)?$"
+    r"|PASSW(?:OR)?D$|API_?KEY$|_KEY$",
     re.IGNORECASE,
 )
 """Names of variables whose values are secret: HF_TOKEN, OPENAI_API_KEY, AWS_SECRET_ACCESS_KEY, DB_PASSWORD ..."""
-_STORAGE = re.compile(r"^(?:SNAKEMAKE_STORAGE|AWS|GOOGLE|AZURE)_")
+_STORAGE = re.compile(r"^(?:SNAKEMAKE_STORAGE|AWS|AZURE_STORAGE)_|^GOOGLE_(?:APPLICATION|CLOUD)_")
+_PLACES = re.compile(r"PATH$|^(?:HOME|PWD|TMPDIR|SLURM_CONF|VIRTUAL_ENV)$")
+"""Variables that name places, and do not hold a key because a folder has its name."""
 _SHORT = 8
 """Characters below which a value is not looked for in other variables: `1` or `none` is nobody's key."""
 
@@ -56,10 +59,10 @@ def without(
     known, kept = set(known), set(needed)
     secret = {name for name in environment if name in known or _TELLING.search(name)} - kept
     if storage:
-        secret = {name for name in secret if not _STORAGE.search(name)}
+        secret = {name for name in secret if name in known or not _STORAGE.search(name)}
     values = {environment[name] for name in secret if len(environment[name]) >= _SHORT}
     return {
         name: value
         for name, value in environment.items()
-        if name not in secret and (name in kept or not any(key in value for key in values))
+        if name not in secret and (name in kept or _PLACES.search(name) or not any(key in value for key in values))
     }

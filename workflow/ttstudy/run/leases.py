@@ -21,13 +21,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ttstudy.errors import HeldError
+from ttstudy.errors import Ending, HeldError
 
 BEAT = "TTSTUDY_HEARTBEAT"
 """Environment variable: seconds between two heartbeats; 20 by default."""
 _SECONDS, _DEAD, _PATIENCE = 20.0, 6, 15
 """Seconds of a beat; beats without a sign after which a holder is dead; beats that a step waits for a live one."""
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+_TAKEN = "this process gave no sign for long and another has taken its work over; it ends here"
 
 
 class Holder(NamedTuple):
@@ -52,10 +55,10 @@ class Holder(NamedTuple):
 class Lease:
     """A lease that is held; a thread renews it."""
 
-    def __init__(self, path: Path, me: Holder, waited: bool) -> None:
-        """`waited`: another held it before."""
+    def __init__(self, path: Path, me: Holder, waited: bool, ends: bool = False) -> None:
+        """`waited`: another held it before; `ends`: this process ends, as if killed, when another takes it over."""
         self.path, self.waited = path, waited
-        self._me, self._lost, self._stop = me, False, threading.Event()
+        self._me, self._lost, self._stop, self._ends = me, False, threading.Event(), ends
         _own.add(me.id)
         self._thread = threading.Thread(target=self._renew, daemon=True)
         self._thread.start()
@@ -65,6 +68,9 @@ class Lease:
             with suppress(OSError):  # the file server is away: so it is for the others
                 if not self._mine():
                     self._lost = True
+                    if self._ends and not self._stop.is_set():
+                        print(f"error: {self.path}: {_TAKEN}", file=sys.stderr, flush=True)
+                        os._exit(Ending.HELD)
                     return
                 os.utime(self.path)
 
@@ -107,9 +113,7 @@ def still_held() -> None:
     """HeldError where another has taken over what this process makes: nothing is to be written or removed any more."""
     for lease in _held:
         if lease.lost or not lease._mine():
-            raise HeldError(
-                f"{lease.path}: this process gave no sign for long and another has taken its work over; it ends here"
-            )
+            raise HeldError(f"{lease.path}: {_TAKEN}")
 
 
 def take(path: Path, whole_run: bool = False) -> Lease:
@@ -123,28 +127,34 @@ def take(path: Path, whole_run: bool = False) -> Lease:
     own = path.with_name(f"{path.name}.{me.id[:12]}.tmp")
     own.write_text(json.dumps(me._asdict()), encoding="utf-8")
     began, first, waited = time.monotonic(), None, False
+    sign, since = 0.0, began
     try:
-        while (other := _attempt(own, path)) is not None:
+        while (other := _attempt(own, path, (sign, time.monotonic() - since))) is not None:
             holder, renewed = other
             if not waited:
                 first, waited = renewed, True
                 print(f"{path}: held by {holder.words()}; waiting for it", file=sys.stderr)
+            if renewed != sign:
+                sign, since = renewed, time.monotonic()
             if whole_run and renewed != first or not whole_run and time.monotonic() - began > _PATIENCE * beat:
                 raise HeldError(f"{path}: held by {holder.words()}, which is alive; wait for it, or end it")
             time.sleep(min(1.0, beat / 4))
     finally:
         own.unlink(missing_ok=True)
-    return Lease(path, me, waited)
+    return Lease(path, me, waited, ends=whole_run)
 
 
-def _attempt(own: Path, path: Path) -> tuple[Holder, float] | None:
-    """None once the lease is this process's, whose claim lies in `own`; else who holds it, and its last sign."""
+def _attempt(own: Path, path: Path, watched: tuple[float, float]) -> tuple[Holder, float] | None:
+    """None once the lease is this process's, whose claim lies in `own`; else who holds it, and its last sign.
+
+    `watched`: a sign of the holder's, and for how many seconds it has been seen to be the last.
+    """
     while not _placed(own, path):
         if (found := _read(path)) is not None:  # else it was given up just now
             break
     else:
         return None
-    if not _dead(found, own):
+    if not _dead(found, own, watched):
         return found
     # One at a time takes over, so that nobody replaces a lease that has just been.
     guard = path.with_name(f"{path.name}.takeover.tmp")
@@ -155,7 +165,7 @@ def _attempt(own: Path, path: Path) -> tuple[Holder, float] | None:
         return found
     try:
         again = _read(path)
-        if again is None or again[0].id != found[0].id or not _dead(again, own):
+        if again is None or again[0].id != found[0].id or not _dead(again, own, watched):
             return found
         os.replace(own, path)
         os.utime(path)
@@ -188,17 +198,22 @@ def _read(path: Path) -> tuple[Holder, float] | None:
     """Who holds a lease, and when it was renewed; None where it is gone, or is being written."""
     try:
         with path.open(encoding="utf-8") as stream:  # to open a file is what makes NFS look at it again
-            return Holder(**json.loads(stream.read())), os.fstat(stream.fileno()).st_mtime
+            holder = Holder(**json.loads(stream.read()))
+            if not (isinstance(holder.beat, int | float) and isinstance(holder.machine, str)):
+                raise TypeError
+            return holder, os.fstat(stream.fileno()).st_mtime
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         with suppress(OSError):
             return Holder("", "unknown", 0, "", None, _SECONDS), path.stat().st_mtime
         return None
 
 
-def _dead(found: tuple[Holder, float], own: Path) -> bool:
+def _dead(found: tuple[Holder, float], own: Path, watched: tuple[float, float]) -> bool:
     holder, renewed = found
+    if renewed == watched[0] and watched[1] > _DEAD * holder.beat:  # its time may lie in the future, or in a copy
+        return True
     if holder.machine == _machine():
         if _began(holder.process) != holder.began:
             return True

@@ -12,7 +12,9 @@ _FOR_GOOD = re.compile(
     r"|invalid (option|argument|--)|unrecognized option"
     r"|requested node configuration is not available|memory specification can not be satisfied"
     r"|requested time limit is invalid|(cpu|node) count specification|access/permission denied|user not permitted"
-    r"|invalid account or account/partition combination|unable to open file|no such file",
+    r"|invalid account or account/partition combination|unable to open file|no such file"
+    r"|memory required by task is not available|group not permitted|more processors requested than permitted"
+    r"|requested nodes not in this partition|access denied to requested reservation|per ?job ?limit|perjob",
     re.IGNORECASE,
 )
 """What Slurm (src/common/slurm_errno.c, 22.05) says of a request that it will never take."""
@@ -20,7 +22,8 @@ _LIMITS = re.compile(r"(accounting|qos)[ /]*(policy|max)|limit|queue full|too ma
 """What it says of too many jobs; sites' own plugins say it in their words."""
 _AWAY = re.compile(
     r"contact slurm|socket timed out|unable to establish|zero bytes|connection (refused|reset|timed out)"
-    r"|temporarily unable|resource temporarily|partition not available|inactive or drain|controller|not responding",
+    r"|temporarily unable|resource temporarily|partition not available|inactive or drain|not responding"
+    r"|(slurm|backup) controller|slurmctld|munge|protocol authentication|slurm\.conf",
     re.IGNORECASE,
 )
 _FIRST, _MOST, _TRIES = 5.0, 300.0, 12

@@ -13,6 +13,7 @@ from ttstudy.dag import stamps
 from ttstudy.dag.specs import files
 from ttstudy.dag.stamps import MARKERS
 from ttstudy.data import room
+from ttstudy.errors import one_line
 from ttstudy.run import integrity
 
 STAGED = "TTSTUDY_STAGED"
@@ -56,20 +57,33 @@ def _copy(source: Path, folder: Path) -> Path:
     with (folder / f".{source.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.is_dir():
-            return target
-        needed = sum(path.stat().st_size for path in source.rglob("*") if path.is_file())
+            here, there = _sizes(target), _sizes(source)
+            # What came to the source later, such as records of jobs, is no part of the model.
+            if all(here.get(name) == there.get(name) for name in integrity.checksums(source) or there):
+                return target
+            shutil.rmtree(target)  # cleaners of temporary folders take files one by one
+        needed = sum(_sizes(source).values())
         if room.free(folder) < needed * 1.05:
             return source
         partial = folder / f".{source.name}.partial"
         for _attempt in range(2):
             shutil.rmtree(partial, ignore_errors=True)
-            shutil.copytree(source, partial)
+            try:
+                shutil.copytree(source, partial)
+            except shutil.Error as error:  # of many files, one of which did not fit
+                shutil.rmtree(partial, ignore_errors=True)
+                print(f"warning: {folder} is not used: {one_line(str(error), 300)}", file=sys.stderr)
+                return source
             if (broken := _differs(source, partial)) is None:
                 os.replace(partial, target)
                 return target
         shutil.rmtree(partial)
     print(f"warning: {broken} is not what it was copied from, twice; {folder} is not used", file=sys.stderr)
     return source
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
 
 
 def _differs(source: Path, copy: Path) -> Path | None:

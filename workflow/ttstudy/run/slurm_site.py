@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import getpass
+import json
 import platform
 import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import yaml
+
 from ttstudy.errors import StudyError
 
 FORMAT = "%R|%a|%D|%G|%m|%c|%l"
 """What is asked of sinfo: partition, state, nodes, generic resources, MB and cores of a node, time limit."""
-_GPU = re.compile(r"\bgpu:(?:([A-Za-z][A-Za-z0-9_.-]*):)?([0-9]+)")
+_GPU = re.compile(r"\bgpu:(?:([A-Za-z0-9][A-Za-z0-9_.-]*):)?([0-9]{1,4})(?=[(,]|$)")
+_NUMBER = re.compile(r"([0-9]{1,12})\+?")
 _TIME = re.compile(r"(?:(\d+)-)?(?:(\d+):)?(\d+):(\d+)")
 
 
@@ -43,14 +47,19 @@ def ask(*command: str) -> str:
 
 
 def nodes(text: str) -> list[Nodes]:
-    """What `sinfo -h -o FORMAT` says; partitions that take no jobs are left out."""
+    """What `sinfo --noconvert -h -o FORMAT` says; partitions that take no jobs, and other lines, are left out."""
     found = []
     for line in text.splitlines():
-        partition, state, count, gres, memory, cores, limit = (word.strip() for word in line.split("|"))
-        if state == "up":
-            model, number = _gpus(gres)
-            megabytes, each = (int(re.match(r"\d+", word)[0]) for word in (memory, cores))  # type: ignore[index]
-            found.append(Nodes(partition, int(count), model, number, megabytes / 1000, each, hours(limit)))
+        words = [word.strip() for word in line.split("|")]
+        if len(words) != FORMAT.count("|") + 1 or words[1] != "up":
+            continue
+        partition, _, count, gres, memory, cores, limit = words
+        numbers = [_NUMBER.fullmatch(word) for word in (count, memory, cores)]
+        if not all(numbers):  # of nodes that are not there yet, N/A
+            continue
+        many, megabytes, each = (int(number[1]) for number in numbers if number)
+        model, number = _gpus(gres)
+        found.append(Nodes(partition, many, model, number, megabytes / 1000, each, hours(limit)))
     return found
 
 
@@ -105,6 +114,8 @@ def file(found: Sequence[Nodes], accounts: Sequence[str] = ()) -> str:
 
 def _line(key: str, value: str | float | None, words: str) -> str:
     told = "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, str) and (value[:1].isdigit() or yaml.safe_load(value) != value):
+        told = json.dumps(value)  # a name that YAML takes for a number or the like
     return f"{key}: {told}".ljust(30) + f"  # {words}" if words else f"{key}: {told}"
 
 
@@ -126,4 +137,4 @@ def _models(with_gpus: Iterable[Nodes]) -> str:
 
 def found_here() -> str:
     """The site's file of the cluster that this machine is a part of."""
-    return file(nodes(ask("sinfo", "-h", "-o", FORMAT)), accounts())
+    return file(nodes(ask("sinfo", "--noconvert", "-h", "-o", FORMAT)), accounts())
