@@ -35,6 +35,8 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
     read = [Path(file.path) for file in (*spec.tables.values(), *spec.benchmarks.values())]
     known = {
         "study": config["study"],
+        "date": provenance.today(),
+        "command": provenance.command(),
         "question": config["question"],
         "config": config,
         "order": spec.order,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -367,7 +368,7 @@ def test_lists_uneven_counts_outcome_scores_and_a_lone_greedy_answer_end_in_a_re
     best = accuracy.query("method == 'best_of_n' and vote == 'prm_max'")
     assert set(accuracy["policy"]) == {"many", "one"} and (best["accuracy"] == 1).all() and len(best)
     assert accuracy.query("policy == 'one'")["accuracy"].tolist() == [0.5]
-    page = " ".join((root / "results/studies/small/report.html").read_text().split())
+    page = re.sub(r"<[^>]+>", "", " ".join((root / "results/studies/small/report.html").read_text().split()))
     for words in (
         "Of 13 rows of recorded responses, 1 could not be used and was left out",
         "How 6 responses ended is not known: content_filter (6).",

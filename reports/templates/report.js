@@ -138,9 +138,74 @@
     }
   }
 
+  const config = document.querySelector(".tools[data-config]");
+  if (config && document.getElementById("config")) {
+    const click = () => save([document.getElementById("config").textContent], `${config.dataset.config}.yaml`, "text/yaml");
+    config.append(make("button", { type: "button", class: "do", click }, "Save the configuration"));
+  }
+
+  // ---- figures: save as SVG, PNG or CSV, read a value ---------------------------------------------------------------
+  const picture = (svg, scale) =>
+    new Promise((resolve, reject) => {
+      const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+      const image = new Image();
+      image.onerror = reject;
+      image.onload = () => {
+        const canvas = make("canvas", { width: image.width * scale, height: image.height * scale });
+        const pen = canvas.getContext("2d");
+        pen.fillStyle = "#ffffff";
+        pen.fillRect(0, 0, canvas.width, canvas.height);
+        pen.drawImage(image, 0, 0, canvas.width, canvas.height);
+        URL.revokeObjectURL(url);
+        canvas.toBlob(resolve, "image/png");
+      };
+      image.src = url;
+    });
+  for (const tools of document.querySelectorAll(".tools[data-figure]")) {
+    const name = tools.dataset.figure;
+    const svg = tools.parentElement.querySelector("svg");
+    const alone = () => {
+      const copy = svg.cloneNode(true);
+      copy.setAttribute("xmlns", "http://www.w3.org/2000/svg");
+      copy.setAttribute("font-family", "DejaVu Sans, sans-serif");
+      copy.setAttribute("color", "#101418");
+      return new XMLSerializer().serializeToString(copy);
+    };
+    const button = (label, click) => make("button", { type: "button", class: "do", "aria-label": `Save ${name} as ${label}`, click }, label);
+    tools.append(
+      button("SVG", () => save([alone()], `${name}.svg`, "image/svg+xml")),
+      button("PNG", async () => save([await picture(alone(), 2)], `${name}.png`, "image/png"))
+    );
+    const source = tools.dataset.numbers && document.querySelector(`.tools[data-for="${tools.dataset.numbers}"] button.do`);
+    if (source) tools.append(button("CSV", () => source.click()));
+    const told = make("output", { "aria-live": "polite" });
+    tools.append(told);
+    svg.addEventListener("pointerover", (event) => {
+      const title = event.target.closest(".hover > *")?.querySelector("title");
+      told.textContent = title ? title.textContent : "";
+    });
+  }
+
+  // ---- words: what they mean, where the pointer or the focus is -----------------------------------------------------
+  const tip = make("div", { class: "tip", hidden: true });
+  document.body.append(tip);
+  const explain = (event) => {
+    const link = event.target.closest?.("a.word");
+    tip.hidden = !link;
+    if (!link) return;
+    tip.textContent = document.getElementById(link.getAttribute("aria-describedby"))?.textContent ?? "";
+    const at = link.getBoundingClientRect();
+    tip.style.left = `${Math.max(8, Math.min(at.left, innerWidth - tip.offsetWidth - 8))}px`;
+    tip.style.top = `${at.bottom + tip.offsetHeight + 8 > innerHeight ? at.top - tip.offsetHeight - 4 : at.bottom + 4}px`;
+  };
+  for (const name of ["pointerover", "focusin"]) document.addEventListener(name, explain);
+  addEventListener("scroll", () => (tip.hidden = true), { passive: true, capture: true });
+  addEventListener("keydown", (event) => event.key === "Escape" && (tip.hidden = true));
+
   // ---- a link into a closed part opens it ---------------------------------------------------------------------------
   const reveal = (behavior) => {
     const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (target) target.querySelectorAll(":scope > details").forEach((part) => (part.open = true));
     for (let node = target; node; node = node.parentElement) if (node.tagName === "DETAILS") node.open = true;
     if (target) target.scrollIntoView({ behavior });
   };
@@ -157,7 +222,6 @@
   menu.addEventListener("click", (event) => {
     if (event.target.tagName === "A" && matchMedia("(max-width: 60rem)").matches) menu.open = false;
   });
-  addEventListener("beforeprint", () => document.querySelectorAll("details.behind").forEach((part) => (part.open = part.id !== "claims-table")));
 
   // ---- sample explorer -----------------------------------------------------------------------------------------------
   const app = document.getElementById("explorer-app");

@@ -6,6 +6,7 @@ Priorities put the longest chain (train, sample, score) first, so that the short
 Functions, even of nothing: Snakemake would expand the braces of a plain text.
 """
 
+import os
 import re
 import sys
 import time
@@ -22,6 +23,7 @@ from ttstudy.data import revisions
 from ttstudy.kinds.methods import SEARCHES
 from ttstudy.run import disk, preflight, refusals, rerun, workers
 from ttstudy.run import store as objects
+from ttstudy.run.provenance import STUDY_FILE
 from ttstudy.run.runlock import hold_results
 from ttstudy.run.store import Store
 from ttstudy.run.telling import told
@@ -29,6 +31,7 @@ from ttstudy.study import from_mapping, read_yaml, with_base
 
 started = time.time()
 study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")
+os.environ.setdefault(STUDY_FILE, os.path.relpath(study_file))
 
 
 def opened():

@@ -13,11 +13,22 @@ from typing import Any
 import pandas as pd
 
 from ttstudy.analysis.definitions import RULE
-from ttstudy.kinds.methods import GREEDY, METHODS
-from ttstudy.report import answer, cards, downloads, explorer, headline, page, paper, sections, views
+from ttstudy.report import (
+    answer,
+    cards,
+    downloads,
+    explorer,
+    headline,
+    method,
+    page,
+    paper,
+    provenance,
+    sections,
+    views,
+)  # fmt: skip
 from ttstudy.report.blocks import Results
-from ttstudy.report.cells import Column, Table
 from ttstudy.report.figures import Figure
+from ttstudy.report.section import APPENDIX, PAPER
 from ttstudy.report.sections import data
 
 __all__ = ["LARGEST", "ReportError", "build"]
@@ -43,11 +54,11 @@ def build(
     `tables` are named as in `ttstudy.data.tables` (`benchmark` with a column `benchmark` more), with the optional
     `optimism`, `graders`, `grader_accuracy`, `grader_answers`, `explorer`, `nodes` and `counts`; a missing or empty
     one costs its section only.
-    `context` gives study, question, config (YAML text), versions, commit, seeds, hardware, steps (rule, jobs,
-    seconds, cached), libraries (by rule and name), checksums, `headline` (the score and vote of the headline numbers)
-    and `order` (names of policies and prms as configured), `taken_in` (of each recorded policy: form, rows, left_out,
-    unknown_ends, uneven, skip_broken), `pilot` (samples), `times` (`behind.times`) and `timed` (`matched.timed`); any
-    of them may be missing.
+    `context` gives study, question, config (YAML text), date, command, versions, commit, seeds, hardware, steps (rule,
+    jobs, seconds, cached), libraries (by rule and name), checksums, `headline` (the score and vote of the headline
+    numbers) and `order` (names of policies and prms as configured), `taken_in` (of each recorded policy: form, rows,
+    left_out, unknown_ends, uneven, skip_broken), `pilot` (samples), `times` (`behind.times`) and `timed`
+    (`matched.timed`); any of them may be missing.
     """
     html, drawn = render(tables, context)
     content = html.encode("utf-8", "replace")
@@ -70,9 +81,9 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
     )
     results = Results.of(study)
     samples = explorer.build(study.table("explorer"), study.table("nodes"))
-    commit = str(context.get("commit") or "").removesuffix("+changes").replace("unknown", "")
     top, body = headline.blocks(results), sections.build(results, context)
-    anchors = {passage.key for passage in body} | {"claims"}
+    told = study.table("claims")
+    anchors = {passage.key for passage in body} | {"method"} | ({"claims"} if len(told) else set())
     figures = [block.figure for block in [*top, *(b for s in body for b in s.blocks)] if block.figure]
     html = page.render(
         "report.html.j2",
@@ -82,26 +93,28 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         answers=answer.answers(study, results.matrix),
         headline=top,
         accepted=data.accepted(study.table("examination")),
-        claims=cards.cards(study.table("claims"), anchors),
-        verdicts=cards.in_words(study.table("claims")),
+        claims=cards.cards(told, anchors),
+        verdicts=cards.in_words(told),
         rule=RULE,
         anchors=anchors,
-        sections=body,
-        contents=sections.contents(body),
-        audit=cards.tables(study.table("claims")),
+        paper=[passage for passage in body if passage.part == PAPER],
+        appendix=[passage for passage in body if passage.part != PAPER],
+        contents={part: sections.contents(body, part) for part in (PAPER, APPENDIX)},
+        method=method.sentences(study, context),
+        methods=method.ways(study),
+        models=method.models(study),
+        limits=method.limits(study, body),
+        absent=[*([] if len(told) else [("Claims", "This study has no table of claims.")]), *sections.absent(body)],
+        audit=cards.tables(told),
         beside=paper.statement(study, pd.read_csv(PUBLISHED)),
         unlike=paper.unlike(pd.read_csv(PUBLISHED)),
         explorer=samples,
         words=explorer.WORDS,
         start=_start(study, results.matrix),
         downloads=downloads.packed(tables),
-        provenance=_provenance(context),
+        provenance=provenance.of(context),
         facts=_facts(study),
-        methods=_methods(study),
-        commit=commit,
-        version=(context.get("versions") or {}).get("ttstudy"),
-        changed=str(context.get("commit") or "").endswith("+changes"),
-        rerun=[*([f"git checkout {commit}"] if commit else []), *context.get("rerun", ["make study"])],
+        made=provenance.made(context),
     )
     return html, figures
 
@@ -112,13 +125,6 @@ def _start(study: views.StudyTables, matrix: pd.DataFrame) -> str:
         return ""
     own = matrix[(matrix["prm"] == study.reference_prm) & (matrix["policy"] == matrix["larger"])]
     return str(own.loc[own["difference"].idxmax(), "policy"]) if len(own) else ""
-
-
-def _methods(study: views.StudyTables) -> list[tuple[str, str]]:
-    """Names of the study's methods but the greedy answer, and what they do."""
-    there = set(study.table("accuracy").get("method", ()))
-    shown = (method for name, method in METHODS.items() if name in there and name != GREEDY)
-    return [(method.look.label, method.about) for method in shown]
 
 
 def _facts(study: views.StudyTables) -> list[tuple[str, str]]:
@@ -133,46 +139,3 @@ def _facts(study: views.StudyTables) -> list[tuple[str, str]]:
     if len(frame):
         facts.append((f"{frame['budget'].max():,}", "candidate solutions at most"))
     return facts
-
-
-_STEPS = (
-    "Jobs behind this report by rule, how many of them were cached (found ready when it was made), and what they took "
-    "when they ran; a checkpoint that comes with the software took next to nothing here"
-)
-
-
-def _provenance(context: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the numbers come from, as tables and text; what the context lacks is left out."""
-    tables = []
-    versions = context.get("versions") or {}
-    if versions:
-        frame = pd.DataFrame({"name": list(versions), "version": [str(v) for v in versions.values()]})
-        tables.append(
-            Table("versions-data", "Versions", [Column("name", "Program"), Column("version", "Version")], frame)
-        )
-    steps = pd.DataFrame(list(context.get("steps") or []))
-    if len(steps):
-        libraries = context.get("libraries") or {}
-        steps["libraries"] = [_plain(libraries.get(rule, "")) for rule in steps["rule"]]
-        columns = [
-            Column("rule", "Rule"), Column("jobs", "Jobs", "count"), Column("cached", "of them cached", "count"),
-            Column("unrecorded", "without record", "count"), Column("seconds", "Seconds", "seconds"),
-            Column("cpu_seconds", "CPU seconds", "seconds"), Column("tokens", "Tokens", "count"),
-            Column("peak_bytes", "Peak memory", "bytes"), Column("libraries", "Drawn or scored with"),
-        ]  # fmt: skip
-        tables.append(Table("steps-data", _STEPS, [c for c in columns if c.name in steps], steps))
-    checksums = context.get("checksums") or {}
-    if checksums:
-        frame = pd.DataFrame({"path": list(checksums), "sha256": [str(v) for v in checksums.values()]})
-        columns = [Column("path", "File"), Column("sha256", "SHA-256")]
-        tables.append(Table("checksums-data", "Checksums", columns, frame, folded=True))
-    facts = [(label, _plain(context.get(key))) for key, label in (
-        ("study", "Study"), ("commit", "Commit"), ("seeds", "Seeds"), ("hardware", "Hardware"),
-    ) if context.get(key) not in (None, "", {}, [])]  # fmt: skip
-    return {"facts": facts, "tables": tables, "config": context.get("config") or ""}
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {item}" for key, item in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

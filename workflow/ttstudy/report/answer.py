@@ -1,4 +1,4 @@
-"""The answer at the top of the report: two sentences and four key numbers, made from the results alone."""
+"""The answer at the top of the report: a sentence, what stands behind it, and key numbers, from the results alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ttstudy.kinds.methods import METHODS
+from ttstudy.kinds.methods import CEILINGS, METHODS
 from ttstudy.report import cards, views
 from ttstudy.report.blocks import in_words
 from ttstudy.report.cells import exponent, si
@@ -27,7 +27,8 @@ class Answer:
     """What the study says on one benchmark."""
 
     benchmark: str
-    sentences: tuple[str, str]
+    sentences: tuple[str, ...]
+    """The answer first, then what stands behind it."""
     numbers: tuple[KeyNumber, ...]
 
 
@@ -50,118 +51,172 @@ def times(ratio: float) -> str:
 
 
 def answers(study: views.StudyTables, matrix: pd.DataFrame) -> list[Answer]:
-    """One answer per benchmark, from the reference PRM's comparisons."""
+    """One answer per benchmark, from the reference PRM's comparisons; without a PRM, from votes or single answers."""
     return [_answer(study, matrix, benchmark) for benchmark in study.benchmarks]
 
 
 def _answer(study: views.StudyTables, matrix: pd.DataFrame, benchmark: str) -> Answer:
-    prm = study.reference_prm
-    here = matrix[(matrix["benchmark"] == benchmark) & (matrix["prm"] == prm)] if len(matrix) else matrix
+    here = matrix
+    if len(matrix):
+        here = matrix[(matrix["benchmark"] == benchmark) & (matrix["prm"] == study.reference_prm)]
     if not len(here):
-        first = f"This study has no result on {benchmark} in which a policy used test-time scaling (TTS) with a PRM."
-        return Answer(benchmark, (first, "There is nothing to weigh against larger policies yet."), ())
+        return _plain(study, benchmark)
     _, one = study.one
     own = here[here["policy"] == here["larger"]].set_index("policy", drop=False)
     pairs = here[here["policy"] != here["larger"]]
     won = pairs[pairs["won"].astype(bool)]
-    numbers, count = [], _count(won, pairs, one)
     if len(won):
         top = won.sort_values(["ratio", "difference"], ascending=False).iloc[0]
-        first = (
-            f"With test-time scaling (TTS) a small policy beats one up to {times(top['ratio'])} its size: on "
-            f"{benchmark}, {top['policy']} ({si(study.parameters.get(top['policy'], 0))} parameters){_guided(top)} "
-            f"gets {percent(top['tts'])} right, where one {one} of {top['larger']} gets {percent(top['cot'])}, "
-            f"a difference of {points(top['difference'], top['low'], top['high'])}."
+        lead = (
+            f"{top['policy']} with test-time scaling (TTS) beats {top['larger']}, {times(top['ratio'])} its size: "
+            f"{percent(top['tts'])} against {percent(top['cot'])} right on {benchmark}."
         )
-        if top["policy"] in own.index:
-            first += f" Its own {one} gets {percent(own.loc[top['policy'], 'cot'])}."
-        numbers.append(KeyNumber(f"{top['ratio']:.2g}×", "largest gap in size that TTS overcomes", "small-large"))
+        size = si(study.parameters.get(top["policy"], 0))
+        told = [f"{top['policy']} ({size} parameters) answers{_guided(top)}.", f"{top['larger']} gives one {one}."]
+        told = told if _guided(top) else told[1:]
     elif len(pairs):
         behind = pairs[~pairs["ahead"]]
         top = (behind if len(behind) else pairs).sort_values("difference", ascending=False).iloc[0]
-        first = (
-            f"Test-time scaling (TTS) takes no small policy past a larger one beyond chance here: on {benchmark}, the "
-            f"nearest is {top['policy']}{_guided(top)}, {percent(top['tts'])} right, against {percent(top['cot'])} of "
-            f"one {one} of {top['larger']} ({times(top['ratio'])} its size), a difference of "
-            f"{points(top['difference'], top['low'], top['high'])}."
-        )
-        if top["policy"] in own.index:
-            first += f" Its own {one} gets {percent(own.loc[top['policy'], 'cot'])}."
-        numbers.append(KeyNumber("none", "gap in size that TTS overcomes beyond chance", "small-large"))
+        lead = f"On {benchmark}, no small policy with test-time scaling (TTS) beats a larger one beyond chance."
+        told = [
+            f"The nearest is {top['policy']}{_guided(top)}: {percent(top['tts'])} right, against "
+            f"{percent(top['cot'])} of one {one} of {top['larger']}, {times(top['ratio'])} its size."
+        ]
     else:
         top = own.sort_values("difference", ascending=False).iloc[0]
-        first = (
-            f"On {benchmark} there is no larger policy to compare with; test-time scaling (TTS){_guided(top)} takes "
-            f"{top['policy']} from {percent(top['cot'])} right with one {one} to {percent(top['tts'])}, a difference "
-            f"of {points(top['difference'], top['low'], top['high'])}."
+        lead = (
+            f"On {benchmark}, test-time scaling (TTS){_guided(top)} takes {top['policy']} from {percent(top['cot'])} "
+            f"to {percent(top['tts'])} right."
         )
-    second = _cost(top, count, one)
-    return Answer(benchmark, (first, second), (*numbers, *_more_numbers(study, own, top)))
+        told = ["There is no larger policy to compare with."]
+    told.append(f"The difference is {points(top['difference'], top['low'], top['high'])}.")
+    if len(pairs) and top["policy"] in own.index:
+        told.append(f"Its own {one} gets {percent(own.loc[top['policy'], 'cot'])}.")
+    told += [*_cost(top, one), *_count(won, pairs, one)]
+    return Answer(benchmark, (lead, *told), tuple(_numbers(study, own, pairs, won, top)))
 
 
-def _more_numbers(study: views.StudyTables, own: pd.DataFrame, top: pd.Series) -> Iterator[KeyNumber]:
-    """What TTS adds to a policy, what the answer's comparison costs, and how many claims are supported."""
+def _plain(study: views.StudyTables, benchmark: str) -> Answer:
+    """The answer of a study without a contest: by its vote, by what its PRM chooses, or by single answers alone."""
+    singles = study.answered[study.answered["benchmark"] == benchmark].set_index("policy", drop=False)
+    drawn = views.drawn(study, benchmark)
+    tops = drawn[drawn["budget"] == drawn.groupby("policy")["budget"].transform("max")] if len(drawn) else drawn
+    both = tops[tops["policy"].isin(singles.index)] if len(tops) else tops
+    _, one = study.one
+    if len(both):
+        gains = both["accuracy"].to_numpy() - singles.loc[both["policy"], "accuracy"].to_numpy()
+        top, gain = both.iloc[int(gains.argmax())], float(gains.max())
+        before = percent(singles.loc[top["policy"], "accuracy"])
+        how = in_words(top["method"]) + (f" with {top['prm']}" if top["prm"] != "none" else "")
+        after = percent(top["accuracy"])
+        does = f"takes {top['policy']} from {before} to {after} right" if gain > 0 else (
+            f"gives {top['policy']} nothing: {after} right, against {before} of one {one}"
+        )  # fmt: skip
+        lead = f"On {benchmark}, {how} at N = {int(top['budget'])} {does}."
+        told = [f"The 95 % interval of {after} is {100 * top['low']:.1f} to {100 * top['high']:.1f}."]
+        if top["prm"] == "none":
+            told.append("No PRM was asked: this is a vote alone.")
+        number = KeyNumber(points(gain).removesuffix(" points") + " points", f"the most that it adds: {top['policy']}",
+                           "scaling")  # fmt: skip
+        best = both.loc[both["accuracy"].idxmax()]
+        return Answer(benchmark, (lead, *told), (number, *_plain_numbers(study, benchmark, best)))
+    if len(singles) or len(drawn):
+        best = (singles if len(singles) else drawn).sort_values("accuracy", ascending=False).iloc[0]
+        what = f"one {one}" if len(singles) else f"{in_words(best['method'])} at N = {int(best['budget'])}"
+        several = f", the best of {len(singles)} policies," if len(singles) > 1 else ""
+        lead = f"On {benchmark}, {best['policy']}{several} gets {percent(best['accuracy'])} right with {what}."
+        told = [f"The 95 % interval is {100 * best['low']:.1f} to {100 * best['high']:.1f}."]
+        if len(singles):
+            told.append("Nothing was drawn beside it: test-time scaling cannot be judged here.")
+        return Answer(benchmark, (lead, *told), tuple(_plain_numbers(study, benchmark, best)))
+    return Answer(benchmark, (f"This study has no accuracy on {benchmark} yet.",), ())
+
+
+def _plain_numbers(study: views.StudyTables, benchmark: str, best: pd.Series) -> Iterator[KeyNumber]:
+    """The best accuracy, the bound that choosing could reach, how many problems, and the claims."""
+    yield KeyNumber(percent(best["accuracy"]), f"right at best: {best['policy']}", "scaling")
+    bound = views.scaling(study)
+    bound = bound[(bound["benchmark"] == benchmark) & bound["method"].isin(CEILINGS)] if len(bound) else bound
+    if len(bound):
+        top = bound.loc[bound["accuracy"].idxmax()]
+        label = f"of problems have a right response among {int(top['budget'])} of {top['policy']}"
+        yield KeyNumber(percent(top["accuracy"]), label, "scaling")
+    yield KeyNumber(f"{int(best['problems']):,}", f"problems of {benchmark}", "method")
+    yield from _claims(study)
+
+
+def _numbers(
+    study: views.StudyTables, own: pd.DataFrame, pairs: pd.DataFrame, won: pd.DataFrame, top: pd.Series
+) -> Iterator[KeyNumber]:
+    """The gap that is overcome, the pairs won, what TTS adds and costs, and how many claims are supported."""
     short, one = study.one
+    if len(won):
+        yield KeyNumber(f"{top['ratio']:.2g}×", "largest gap in size that TTS overcomes", "small-large")
+    elif len(pairs):
+        yield KeyNumber("none", "gap in size that TTS overcomes beyond chance", "small-large")
+    if not len(pairs):
+        yield KeyNumber(percent(top["tts"]), f"right with TTS: {top['policy']}", "gains")
+        yield KeyNumber(f"{int(top['problems']):,}", f"problems of {top['benchmark']}", "method")
+    else:
+        yield KeyNumber(f"{len(won)} of {len(pairs)}", "pairs of a smaller and a larger policy are won", "small-large")
     if len(own):
         best = own.sort_values("difference", ascending=False).iloc[0]
         text = f"{100 * best['difference']:+.1f}".replace("-", "−")
         label = f"the most that TTS adds to a policy’s own {short}: {best['policy']}"
         yield KeyNumber(f"{text} points", label, "small-large")
-    if top["cot_flops"] > 0 and top["tts_flops"] > 0 and top["policy"] != top["larger"]:
-        label = f"the compute of one {one} of {top['larger']} is in {top['policy']}’s answer"
+    if top["cot_flops"] > 0 and top["tts_flops"] > 0:
+        whose = f"one {one} of {top['larger']}" if top["policy"] != top["larger"] else f"its own {one}"
+        label = f"the compute of {whose} is in {top['policy']}’s answer"
         yield KeyNumber(f"{_factor(top['tts_flops'] / top['cot_flops'])}×", label, "flops")
+    yield from _claims(study)
+
+
+def _claims(study: views.StudyTables) -> Iterator[KeyNumber]:
     claims = study.table("claims")
-    if len(claims):
-        counts = cards.counted(claims)
-        tested = sum(counts[verdict] for verdict in cards.MARKS)
-        label = f"of {tested} claims tested here are supported, {counts['contradicted']} contradicted; "
-        label += f"{counts['published']} rest on published numbers alone"
-        yield KeyNumber(str(counts["supported"]), label, "claims")
+    counts = cards.counted(claims) if len(claims) else {}
+    tested = sum(counts.get(verdict, 0) for verdict in cards.MARKS)
+    if tested:
+        label = f"claims tested here are supported, {counts['contradicted']} contradicted"
+        yield KeyNumber(f"{counts['supported']} of {tested}", label, "claims")
 
 
-def _count(won: pd.DataFrame, pairs: pd.DataFrame, one: str) -> str:
+def _count(won: pd.DataFrame, pairs: pd.DataFrame, one: str) -> Iterator[str]:
     """How many pairs are won, and in how many nothing was left to win: the smaller policy is ahead without TTS."""
     if not len(pairs):
-        return ""
+        return
     verb = "is" if len(won) == 1 else "are"
-    text = f"{len(won)} of {len(pairs)} pairs of a smaller with a larger policy {verb} won (Holm-corrected)"
+    yield f"{len(won)} of {len(pairs)} pairs of a smaller with a larger policy {verb} won (Holm-corrected)."
     ahead = pairs[pairs["ahead"].astype(bool)]
     if len(ahead) == 1:
         pair = ahead.iloc[0]
-        text += (
-            f", not counting {pair['policy']} against {pair['larger']}, where the smaller one’s own {one} is ahead "
-            f"already ({percent(pair['alone'])} against {percent(pair['cot'])})"
+        yield (
+            f"{pair['policy']} against {pair['larger']} does not count: the smaller one’s own {one} is ahead already "
+            f"({percent(pair['alone'])} against {percent(pair['cot'])})."
         )
     elif len(ahead):
-        text += f", not counting {len(ahead)} in which the smaller one’s own {one} is ahead already"
-    return text + "."
+        yield f"{len(ahead)} pairs do not count: the smaller one’s own {one} is ahead already."
 
 
 def _factor(ratio: float) -> str:
     return f"{ratio:,.0f}" if ratio >= 99.5 else f"{ratio:.2g}"
 
 
-def _cost(top: pd.Series, count: str, one: str) -> str:
-    """What the comparison of the first sentence costs, and how many such comparisons there are."""
+def _cost(top: pd.Series, one: str) -> Iterator[str]:
+    """What the comparison of the first sentence costs."""
     ours, theirs = top["tts_flops"], top["cot_flops"]
     if not (ours > 0 and theirs > 0):
-        return (
-            f"That takes {_method(top)}; how many FLOPs is not known, since token or parameter counts are missing."
-            + (f" In all, {count}" if count else "")
-        )
-    side = (
-        f"{times(ours / theirs)} the compute of"
-        if ours >= theirs
-        else f"a factor of {_factor(theirs / ours)} less than"
-    )
+        yield f"That takes {_method(top)}."
+        yield "How many FLOPs is not known, since token or parameter counts are missing."
+        return
+    side = f"{times(ours / theirs)} as many as" if ours >= theirs else f"{_factor(theirs / ours)} times fewer than"
     side += f" that {one}" if top["policy"] != top["larger"] else f" its own {one}"
-    text = f"That takes {_method(top)} and {exponent(ours)} FLOPs a problem, PRM and discarded tokens included, {side}"
-    return text + (f"; {count}" if count else ".")
+    yield f"That takes {_method(top)}."
+    yield f"It costs {exponent(ours)} FLOPs a problem, {side}, with the PRM and discarded tokens counted."
 
 
 def _method(top: pd.Series) -> str:
     text = f"mostly {in_words(top['method'])} at N = {int(top['budget'])}"
-    return text if _guided(top) else f"{text}, which uses no PRM,"
+    return text if _guided(top) else f"{text}, which uses no PRM"
 
 
 def _guided(top: pd.Series) -> str:

@@ -52,7 +52,7 @@ def in_words(frame: pd.DataFrame) -> str:
 
 def cards(frame: pd.DataFrame, anchors: Collection[str]) -> dict[str, list[dict[str, Any]]]:
     """Cards by group, the study's own question first and then by number; `anchors` are the sections of the page."""
-    out: dict[str, list[dict[str, Any]]] = {"tested": [], "published": [], "not_run": []}
+    out: dict[str, list[dict[str, Any]]] = {"tested": [], "published": [], "not_run": [], "any": []}
     rows = frame.to_dict("records") if len(frame) else []
     for row in sorted(rows, key=lambda row: (not CLAIMS[int(row["claim"])].question, row["claim"])):
         card: dict[str, Any] = {str(key): None if pd.isna(value) else value for key, value in row.items()}
@@ -64,6 +64,7 @@ def cards(frame: pd.DataFrame, anchors: Collection[str]) -> dict[str, list[dict[
         evidence = CLAIMS[number].section if where == "tested" else "audit"
         card["evidence"] = evidence if evidence in (*anchors, "audit") else "claims-table"
         out[where].append(card)
+        out["any"].append(card)
     return out
 
 

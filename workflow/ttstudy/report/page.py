@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ttstudy.dag import rehearsed, stamps, writing
+from ttstudy.report import glossary
 from ttstudy.run.integrity import sealed
 
 TEMPLATES = Path(__file__).resolve().parents[3] / "reports" / "templates"
@@ -31,9 +32,23 @@ def render(template: str, **values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.globals |= {"rehearsal": rehearsed.name(), "said": rehearsed.SAID, "marked": rehearsed.marked}
+    environment.globals["glossary"] = glossary.WORDS
     environment.filters["embed"] = lambda value: Markup(embed(value))
+    environment.filters["explained"] = lambda text: Markup(explained(str(text)))
     return environment.get_template(template).render(
         script=Markup(script), style=Markup(style), policy=policy(script, style), **values
+    )
+
+
+def explained(text: str) -> str:
+    """A text as HTML in which words of the glossary are links to what they mean."""
+    from markupsafe import escape
+
+    return "".join(
+        str(escape(piece))
+        if word is None
+        else f'<a class="word" href="#{word.key}" aria-describedby="{word.key}-is">{escape(piece)}</a>'
+        for piece, word in glossary.explained(text)
     )
 
 
@@ -42,7 +57,7 @@ def policy(script: str, style: str) -> str:
     hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in (script, style)]
     return (
         f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; base-uri 'none'; "
-        "form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+        "form-action 'none'; img-src blob:; require-trusted-types-for 'script'; trusted-types 'none'"
     )
 
 

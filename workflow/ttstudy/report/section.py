@@ -15,6 +15,8 @@ DATA, AGAINST = "Before any number", "Small against large"
 DECIDES, TRUST = "What decides it", "How far to trust it"
 GROUPS = (DATA, AGAINST, DECIDES, TRUST)
 """Groups of sections in the order of the page; a section may open another one, which comes after these."""
+PAPER, APPENDIX = "paper", "appendix"
+"""Parts of the page: the short paper, and what is closed until it is asked for, and not printed."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,14 @@ class Told:
 
 @dataclass(frozen=True)
 class Passage:
-    """A section as it stands on a page, where `key` is its anchor; the rest as in `Told`."""
+    """A section as it stands on a page, where `key` is its anchor; the rest as in `Told` and `Section`."""
 
     key: str
     title: str
     finding: str
     blocks: Sequence[Block] = field(default_factory=list)
     method: str = ""
+    part: str = APPENDIX
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,13 +72,15 @@ class Section:
     tell: Callable[[Given], Told]
     """Its sentences, figures and tables, where the view has rows."""
     absent: str = ""
-    """The sentence of a study in which the view has no rows; "" leaves the section out of its page."""
+    """What the page says where the view has no rows, and so no section; "" says nothing."""
+    part: str = APPENDIX
+    """`PAPER` for what belongs into the short paper."""
 
     def on_page(self, key: str, results: Results, context: Mapping[str, Any]) -> Passage | None:
-        """The section of a study; None where it does not belong on its page."""
-        title = self.title if isinstance(self.title, str) else self.title(results)
+        """The section of a study; None where it has no evidence."""
         frame = self.view(results, context)
-        if len(frame):
-            told = self.tell(Given(frame, results, context))
-            return Passage(key, title, told.finding, told.blocks, told.method)
-        return Passage(key, title, self.absent) if self.absent else None
+        if not len(frame):
+            return None
+        title = self.title if isinstance(self.title, str) else self.title(results)
+        told = self.tell(Given(frame, results, context))
+        return Passage(key, title, told.finding, told.blocks, told.method, self.part)

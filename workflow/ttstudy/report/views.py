@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import pandas as pd
 
-from ttstudy.analysis.definitions import CELL, CURVES, StudyTables, per_problem
-from ttstudy.kinds.methods import CEILINGS, METHODS
+from ttstudy.analysis.definitions import CELL, CURVES, StudyTables, per_problem, tts
+from ttstudy.kinds.methods import CEILINGS, METHODS, VOTED
 from ttstudy.vocabulary import LEVELS
 
-__all__ = ["CURVES", "StudyTables", "costs", "cot", "frontier", "gains", "matrix", "of_reference", "ordered", "scaling"]
+__all__ = [
+    "CURVES", "StudyTables", "costs", "cot", "drawn", "frontier", "gains", "matrix", "of_reference", "ordered",
+    "scaling",
+]  # fmt: skip
 
 
 def ordered(study: StudyTables, frame: pd.DataFrame) -> pd.DataFrame:
@@ -58,6 +61,30 @@ def scaling(study: StudyTables) -> pd.DataFrame:
         return pd.DataFrame()
     frame = frame[(frame["level"] == "all") & frame["method"].isin([*CURVES, *CEILINGS])]
     return ordered(study, frame)[[*CELL, "problems", "accuracy", "low", "high"]]
+
+
+def drawn(study: StudyTables, benchmark: str) -> pd.DataFrame:
+    """Accuracy against N of what a study did beside single answers: TTS, else the vote, else what its PRM chooses.
+
+    Columns: policy, prm, method, budget, problems, accuracy, low, high. One method and PRM for each policy and N.
+    """
+    columns = ["policy", "prm", "method", "budget", "problems", "accuracy", "low", "high"]
+    strategy = study.table("strategy")
+    if len(strategy) and len(chosen := of_reference(study, tts(strategy))):
+        found = chosen[chosen["benchmark"] == benchmark]
+        if len(found):
+            return ordered(study, found)[columns]
+    frame = scaling(study)
+    if not len(frame):
+        return pd.DataFrame(columns=columns)
+    frame = frame[(frame["benchmark"] == benchmark) & frame["method"].isin(CURVES) & (frame["budget"] > 1)]
+    if not len(frame):
+        return pd.DataFrame(columns=columns)
+    voted = frame[frame["method"] == VOTED]
+    if not len(voted):
+        voted = frame[frame["prm"].isin([study.reference_prm, "none"])]
+        voted = voted[voted["method"] == voted["method"].iloc[0]]
+    return voted[columns].reset_index(drop=True)
 
 
 def costs(study: StudyTables) -> pd.DataFrame:

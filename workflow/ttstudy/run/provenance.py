@@ -27,8 +27,20 @@ if TYPE_CHECKING:
 
 RUN = "TTSTUDY_RUN"
 """Environment variable with the name of the run (one start of Snakemake) that a job belongs to."""
+STUDY_FILE = "TTSTUDY_STUDY_FILE"
+"""Environment variable with the path of the study's file, as it was given."""
 LIBRARIES = ("vllm", "torch", "transformers", "tokenizers")
 """Modules that decide what a model draws or scores."""
+
+
+def today() -> str:
+    """Day, in UTC, as `2026-11-30`."""
+    return time.strftime("%Y-%m-%d", time.gmtime())
+
+
+def command() -> str:
+    """What runs this study again: the command with the study's file, where the run that this job is of told it."""
+    return f"ttstudy run {os.environ.get(STUDY_FILE) or 'config.yaml'}"
 
 
 def commit() -> str:

@@ -40,9 +40,9 @@ def in_points(axes: Axes, which: str = "y") -> None:
     """An axis in points: 100 times the difference of two shares, with its sign."""
     from matplotlib.ticker import FuncFormatter
 
-    getattr(axes, f"{which}axis").set_major_formatter(
-        FuncFormatter(lambda value, _: f"{100 * value:+.3g}".replace("-", "−") if abs(value) > 1e-9 else "0")
-    )
+    form = FuncFormatter(lambda value, _: f"{100 * value:+.3g}".replace("-", "−") if abs(value) > 1e-9 else "0")
+    form.exact = lambda value: f"{100 * value:+.1f} points".replace("-", "−")
+    getattr(axes, f"{which}axis").set_major_formatter(form)
 
 
 def log_axis(axes: Axes, label: str, ticks: Sequence[int] | None = None) -> None:

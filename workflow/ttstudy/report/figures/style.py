@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
@@ -19,6 +20,7 @@ import pandas as pd
 
 from ttstudy.dag import rehearsed
 from ttstudy.kinds.methods import METHODS
+from ttstudy.report.figures import hover
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -159,11 +161,15 @@ def render(figure: Canvas, key: str, title: str, description: str, data: pd.Data
     buffer = io.BytesIO()
     metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(buffer, format="svg", metadata=metadata, transparent=True)
-    return Figure(key, title, description, clean(buffer.getvalue().decode(), key, title, description), data)
+    svg = clean(buffer.getvalue().decode(), key, title, description, hover.targets(figure))
+    return Figure(key, title, description, svg, data)
 
 
-def clean(svg: str, key: str, title: str, description: str) -> str:
-    """Matplotlib's SVG without style attributes, metadata, spare ids and digits; named for screen readers."""
+def clean(svg: str, key: str, title: str, description: str, values: Sequence[hover.Target] = ()) -> str:
+    """Matplotlib's SVG without style attributes, metadata, spare ids and digits; named for screen readers.
+
+    `values` are shapes over it that tell what is drawn there.
+    """
     root = ElementTree.fromstring(svg)
     width, height = (float(v) for v in root.get("viewBox", "0 0 1 1").split()[2:])
     used: set[str] = set()
@@ -208,6 +214,10 @@ def clean(svg: str, key: str, title: str, description: str) -> str:
     if rehearsed.name():
         mark = {"x": "4", "y": f"{height - 4:.0f}", "font-size": "11", "font-weight": "bold", "fill": ORANGE}
         ElementTree.SubElement(root, "text", mark).text = f"{rehearsed.WORD}, no result"
+    over = ElementTree.SubElement(root, "g", {"class": "hover", "fill": "none", "pointer-events": "all"})
+    for value in values:
+        shape = ElementTree.SubElement(over, value.shape, value.attributes)
+        ElementTree.SubElement(shape, "title").text = value.text
     for tag, text in (("desc", description), ("title", rehearsed.marked(title))):
         element = ElementTree.Element(tag, {"id": f"{key}-{tag}"})
         element.text = "".join(c for c in text if c.isprintable())

@@ -11,9 +11,9 @@ from typing import Any
 from ttstudy.errors import StudyError
 from ttstudy.kinds.registry import collected
 from ttstudy.report.blocks import Results
-from ttstudy.report.section import GROUPS, Passage, Section
+from ttstudy.report.section import GROUPS, PAPER, Passage, Section
 
-__all__ = ["SECTIONS", "build", "contents"]
+__all__ = ["SECTIONS", "absent", "build", "contents"]
 
 
 def _place(item: tuple[str, Section]) -> tuple[int, str, int, str]:
@@ -22,7 +22,9 @@ def _place(item: tuple[str, Section]) -> tuple[int, str, int, str]:
     return known, section.group, section.place, key
 
 
-TAKEN = frozenset("answer audit cite claims downloads explorer main provenance words".split())
+TAKEN = frozenset(
+    "absent answer appendix audit cite claims downloads explorer limits main method provenance words".split()
+)
 """Anchors that the page has itself."""
 
 
@@ -38,15 +40,23 @@ SECTIONS: dict[str, Section] = anchored(collected(__name__, __path__, Section))
 
 
 def build(results: Results, context: Mapping[str, Any]) -> list[Passage]:
-    """All sections between the claims and the explorer, in the order of the page."""
+    """All sections that have evidence, in the order of the page: those of the paper first."""
     made = (section.on_page(key, results, context) for key, section in SECTIONS.items())
-    return [passage for passage in made if passage is not None]
+    there = [passage for passage in made if passage is not None]
+    return sorted(there, key=lambda passage: passage.part != PAPER)
 
 
-def contents(passages: Sequence[Passage]) -> list[tuple[str, list[tuple[str, str]]]]:
-    """The table of contents of these sections: (group, [(key, short title)])."""
+def absent(passages: Sequence[Passage]) -> list[tuple[str, str]]:
+    """(short title, why) of sections without evidence that say why they are not there."""
+    there = {passage.key for passage in passages}
+    return [(section.short, section.absent) for key, section in SECTIONS.items() if key not in there and section.absent]
+
+
+def contents(passages: Sequence[Passage], part: str) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The table of contents of a part's sections: (group, [(key, short title)])."""
     groups: dict[str, list[tuple[str, str]]] = {}
     for passage in passages:
-        section = SECTIONS[passage.key]
-        groups.setdefault(section.group, []).append((passage.key, section.short))
+        if passage.part == part:
+            section = SECTIONS[passage.key]
+            groups.setdefault(section.group, []).append((passage.key, section.short))
     return list(groups.items())

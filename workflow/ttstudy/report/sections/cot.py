@@ -11,7 +11,7 @@ from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import ONE, bars, log_axis, plain
 from ttstudy.report.figures.parts import percent as in_percent
 from ttstudy.report.figures.style import INK, LOOKS, SIZE, SIZE_MARKERS, Figure, canvas, render, seaborn
-from ttstudy.report.section import AGAINST, Given, Section, Told
+from ttstudy.report.section import AGAINST, PAPER, Given, Section, Told
 
 
 def _title(results: Results) -> str:
@@ -93,6 +93,7 @@ SECTION = Section(
     short="One greedy answer",
     group=AGAINST,
     place=30,
+    part=PAPER,
     view=lambda results, context: results.cot,
     tell=_tell,
     absent="No chain-of-thought (CoT) answers were graded in this study.",

@@ -12,7 +12,7 @@ from ttstudy.report.blocks import METHOD, POLICY, PRM, Block, N, cell, joined, n
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import plain
 from ttstudy.report.figures.style import GRID, LOOKS, PARTS, Figure, canvas, render, seaborn
-from ttstudy.report.section import AGAINST, Given, Section, Told
+from ttstudy.report.section import AGAINST, PAPER, Given, Section, Told
 
 
 def _tell(given: Given) -> Told:
@@ -64,7 +64,7 @@ def _tell(given: Given) -> Told:
             parts = [POLICY, METHOD, N, *shares, C("flops_total", "All FLOPs", "exponent")]
             table = named_table(f"flops-{number}-data", figure.title, parts, figure.data, folded=True)
             blocks.append(Block(table, figure))
-    blocks.append(Block(named_table("ledger-data", "The ledger, per problem", columns, frame)))
+    blocks.append(Block(named_table("ledger-data", "The ledger, per problem", columns, frame, folded=True)))
     method = (
         "A forward pass costs 2 FLOPs per parameter and token, and attention 4 per layer, unit of width, token and key "
         "that the token meets. The paper counts 2ND on the policy's response tokens; the full count adds prompts, the "
@@ -132,6 +132,7 @@ SECTION = Section(
     short="What it costs",
     group=AGAINST,
     place=50,
+    part=PAPER,
     view=lambda results, context: results.costs,
     tell=_tell,
     absent="The FLOPs ledger of this study is missing or empty.",

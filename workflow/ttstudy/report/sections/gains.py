@@ -14,7 +14,7 @@ from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import ONE, bars, plain, single
 from ttstudy.report.figures.parts import percent as in_percent
 from ttstudy.report.figures.style import GREEN, LOOKS, Figure, canvas, render, seaborn
-from ttstudy.report.section import AGAINST, Given, Section, Told
+from ttstudy.report.section import AGAINST, PAPER, Given, Section, Told
 
 
 def _tell(given: Given) -> Told:
@@ -81,6 +81,7 @@ SECTION = Section(
     short="CoT, majority, optimal",
     group=AGAINST,
     place=40,
+    part=PAPER,
     view=lambda results, context: views.gains(results.study),
     tell=_tell,
     absent="Not there: the table of compute-optimal strategies is missing or empty.",

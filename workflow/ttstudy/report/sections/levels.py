@@ -10,7 +10,7 @@ from ttstudy.report.blocks import DIFFERENCE, POLICY, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import ON_LIGHT, PHONE_SAFE, TIE, percent, plain, wrapped
 from ttstudy.report.figures.style import GRID, INK, LEVEL, LOOKS, MUTED, NEUTRAL, Figure, canvas, render, seaborn
-from ttstudy.report.section import DECIDES, Given, Section, Told
+from ttstudy.report.section import DECIDES, PAPER, Given, Section, Told
 from ttstudy.report.views import StudyTables, ordered
 from ttstudy.vocabulary import LEVELS
 
@@ -165,6 +165,7 @@ SECTION = Section(
     short="Difficulty and method",
     group=DECIDES,
     place=10,
+    part=PAPER,
     view=lambda results, context: _view(results.study),
     tell=_tell,
     absent="Difficulty was not measured in this study.",

@@ -13,7 +13,7 @@ from ttstudy.report.blocks import METHOD, POLICY, PRM, Block, N, each, in_words,
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import CONSTRAINED, PHONE_SAFE, in_points, log_axis, percent, plain, wrapped
 from ttstudy.report.figures.style import INK, LOOKS, MUTED, Figure, canvas, render, seaborn
-from ttstudy.report.section import DECIDES, Given, Section, Told
+from ttstudy.report.section import DECIDES, PAPER, Given, Section, Told
 from ttstudy.report.views import StudyTables, ordered
 
 if TYPE_CHECKING:
@@ -182,6 +182,7 @@ SECTION = Section(
     short="Equal N, equal cost",
     group=DECIDES,
     place=15,
+    part=PAPER,
     view=lambda results, context: _view(results.study),
     tell=_tell,
 )

@@ -8,7 +8,7 @@ from ttstudy.report.blocks import POLICY, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import PHONE_SAFE, in_points
 from ttstudy.report.figures.style import INK, MUTED, ORANGE, Figure, canvas, render, seaborn
-from ttstudy.report.section import TRUST, Given, Section, Told
+from ttstudy.report.section import PAPER, TRUST, Given, Section, Told
 from ttstudy.report.views import StudyTables, ordered
 
 
@@ -97,6 +97,7 @@ SECTION = Section(
     short="Choosing on the test set",
     group=TRUST,
     place=20,
+    part=PAPER,
     view=lambda results, context: _view(results.study),
     tell=_tell,
     absent="Not there: no table has the naive choice beside the cross-fitted one.",

@@ -12,7 +12,7 @@ from ttstudy.report.blocks import ACCURACY, METHOD, POLICY, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import ONE, PHONE_SAFE, in_points, plain, wrapped
 from ttstudy.report.figures.style import LOOKS, SIZE, SIZE_MARKERS, Figure, canvas, render, seaborn
-from ttstudy.report.section import DECIDES, Given, Section, Told
+from ttstudy.report.section import DECIDES, PAPER, Given, Section, Told
 from ttstudy.report.views import StudyTables, ordered
 
 
@@ -101,6 +101,7 @@ SECTION = Section(
     short="The PRM",
     group=DECIDES,
     place=30,
+    part=PAPER,
     view=lambda results, context: _view(results.study),
     tell=_tell,
     absent="No PRM was used in this study.",

@@ -17,7 +17,7 @@ from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import CONSTRAINED, ONE, PHONE_SAFE, log_axis, plain, single, wrapped
 from ttstudy.report.figures.parts import percent as in_percent
 from ttstudy.report.figures.style import LOOKS, Figure, canvas, render, seaborn
-from ttstudy.report.section import AGAINST, Given, Section, Told
+from ttstudy.report.section import AGAINST, PAPER, Given, Section, Told
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -147,6 +147,7 @@ SECTION = Section(
     short="Accuracy against N",
     group=AGAINST,
     place=20,
+    part=PAPER,
     view=lambda results, context: results.scaling,
     tell=_tell,
     absent="No method that draws more than one response was run.",

@@ -12,7 +12,7 @@ from ttstudy.report.blocks import DIFFERENCE, PRM, N, each
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import MAYBE, ON_LIGHT, ONE, PHONE_SAFE, plain, wrapped
 from ttstudy.report.figures.style import WIDE, Figure, canvas, render, seaborn
-from ttstudy.report.section import AGAINST, Given, Section, Told
+from ttstudy.report.section import AGAINST, PAPER, Given, Section, Told
 
 
 def _tell(given: Given) -> Told:
@@ -125,6 +125,7 @@ SECTION = Section(
     short="Small + TTS against large",
     group=AGAINST,
     place=10,
+    part=PAPER,
     view=lambda results, context: results.matrix,
     tell=_tell,
     absent="Not there: it needs outcomes per problem of one answer and of a method with a PRM.",

@@ -11,7 +11,7 @@ from ttstudy.analysis.definitions import CELL
 from ttstudy.kinds.methods import GREEDY, GUIDED
 from ttstudy.report.blocks import METHOD, PRM, Block, N, Results, cell, in_words, joined, named_table, shown
 from ttstudy.report.cells import Column as C
-from ttstudy.report.section import AGAINST, Given, Section, Told
+from ttstudy.report.section import AGAINST, PAPER, Given, Section, Told
 from ttstudy.report.views import ordered
 
 
@@ -70,5 +70,5 @@ def _columns(given: Given) -> list[C]:
 
 
 SECTION = Section(
-    title="How long it takes", short="Time", group=AGAINST, place=55, view=_view, tell=_tell
+    title="How long it takes", short="Time", group=AGAINST, place=55, part=PAPER, view=_view, tell=_tell
 )
