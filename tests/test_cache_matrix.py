@@ -264,6 +264,8 @@ def given(folder: Path) -> dict:
     for name in ("labelled", "labelled-2"):
         row = {"problem": "1+1?", "steps": [name], "first_error": -1}
         (folder / f"{name}.jsonl").write_text(json.dumps(row) + "\n")
+    for name in ("quant", "quant-2"):
+        (folder / f"{name}.gguf").write_bytes(name.encode())
     return {
         "study": "given",
         "max_job_hours": 1e6,  # no job is shared out, however slow its engine is thought to be
@@ -275,6 +277,7 @@ def given(folder: Path) -> dict:
         "policies": {
             "folder": {"source": "checkpoint", "path": "policy"},
             "hub-policy": {"source": "hub", "id": "owner/policy", "revision": _COMMIT, "engine": "vllm"},
+            "quant": {"source": "gguf", "path": "quant.gguf"},
             "far": {"source": "openai", "model": "m"},
             "logged": {"source": "recorded", "path": "recorded.jsonl", "greedy": True},
         },
@@ -288,7 +291,7 @@ def given(folder: Path) -> dict:
         "pairs": {
             "writer": ["folder"],
             "hub-writer": ["folder"],
-            "folder-prm": ["folder", "hub-policy", "far"],
+            "folder-prm": ["folder", "hub-policy", "quant", "far"],
             "hub-prm": ["folder", "hub-policy", "far"],
             "judge": ["logged"],
         },
@@ -310,7 +313,10 @@ _FLAWS = f"score_labelled diagnostics {TESTED}"
 _PROBLEMS = f"benchmark ask {_DRAWN} {_SEARCHED} recorded_responses recorded_scores"
 _ASKED = f"ask grade score {PILOT}"
 _JUDGED = f"score {_FLAWS} {_SEARCHED}"
-_OWN, _HUB, _FAR, _LOG = (("policies", name) for name in ("folder", "hub-policy", "far", "logged"))
+_OWN, _HUB, _FAR, _LOG, _QUANT = (
+    ("policies", name) for name in ("folder", "hub-policy", "far", "logged", "quant")
+)
+_GGUF = {"source": "gguf", "path": "quant.gguf"}
 
 OF_GIVEN = {
     "Study.labelled": (_set("labelled", "more", to={"path": "labelled-2.jsonl"}), f"labelled {_FLAWS}"),
@@ -366,6 +372,21 @@ OF_GIVEN = {
     "HubPolicy.served": (_set(*_HUB, to={"source": "hub", "id": "owner/policy", "revision": _COMMIT} | _SERVER),
                          f"{_DRAWN} {_SEARCHED}"),
     "HubPolicy.vllm": (_set(*_HUB, "vllm", to={"tensor_parallel": 2}), f"{_DRAWN} {_SEARCHED}"),
+    "GGUFPolicy.cutoff": (_set(*_QUANT, "cutoff", to="2023-12"), SHOWN),
+    "GGUFPolicy.pretraining_tokens": (_set(*_QUANT, "pretraining_tokens", to=1e12), SIZES),
+    **{
+        f"GGUFPolicy.{key}": (_set(*_QUANT, key, to=value), f"convert_model training {_DRAWN} {_SEARCHED}")
+        for key, value in {"path": "quant-2.gguf", "dtype": "float32"}.items()
+    },
+    **{
+        f"GGUFPolicy.{key}": (_set(*_QUANT, to=_GGUF | more), f"{_DRAWN} {_SEARCHED}")
+        for key, more in {
+            "device": {"device": "cuda"}, "engine": {"engine": "vllm"}, "prompt": {"prompt": "qwen"},
+            "thinking": {"thinking": "open"}, "served": _SERVER,
+            "vllm": {"engine": "vllm", "vllm": {"tensor_parallel": 2}},
+        }.items()
+    },
+    "GGUFPolicy.sampling": (_set(*_QUANT, "sampling", to={"search": {"top_k": 3}}), _SEARCHED),
     **{
         f"OpenAIPolicy.{key}": (_set(*_FAR, key, to=value), _ASKED)
         for key, value in {"model": "n", "base_url": "http://host/v1", "prompt": "qwen", "reasoning": True,

@@ -23,8 +23,9 @@ from ttstudy.data import benchmarks
 CHECKPOINTS = ROOT / "workflow/checkpoints"
 NEEDS_MORE = {
     "a GPU": {
-        *("TrainedPolicy.device", "CheckpointPolicy.device", "HubPolicy.device", "VllmOptions.tensor_parallel"),
-        *("VllmOptions.data_parallel", "VllmOptions.batch_invariant", "VllmPRMOptions.tensor_parallel"),
+        *(f"{source}Policy.device" for source in ("Trained", "Checkpoint", "Hub", "GGUF")),
+        *("VllmOptions.tensor_parallel", "VllmOptions.data_parallel", "VllmOptions.batch_invariant"),
+        "VllmPRMOptions.tensor_parallel",
     },
     "a GPU: vLLM's CPU build has no Qwen2 with attention heads as small as the miniature's": {
         *("TrainedPRM.engine", "TrainedPRM.vllm", "TrainedPRM.served"),

@@ -1,4 +1,4 @@
-"""A researcher's own checkpoints and problems, and the hub's: by configuration alone, through the rules to a report."""
+"""A researcher's own GGUF file and problems, and the hub's: by configuration alone, through the rules to a report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests import hub_server, rewards_checkpoints
+from tests import gguf_files, hub_server, rewards_checkpoints
 from tests.studies import copy_repository, planned, snakemake, write
 
 PROBLEMS = [
@@ -51,6 +51,7 @@ def root(tmp_path_factory) -> Path:
     root = copy_repository(tmp_path_factory.mktemp("own"))
     for architecture in ("llama", "qwen2"):
         policy_checkpoint(root / "models" / architecture, architecture)
+    gguf_files.write(root / "models" / "llama", root / "models" / "llama.gguf", "qwen2", "F16")
     rewards_checkpoints.make(root / "models" / "prm", "qwen")
     (root / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PROBLEMS))
     study = {
@@ -63,7 +64,7 @@ def root(tmp_path_factory) -> Path:
             }
         },
         "policies": {
-            "llama": {"source": "checkpoint", "path": "models/llama", "prompt": "llama"},
+            "llama": {"source": "gguf", "path": "models/llama.gguf", "prompt": "llama"},
             "qwen": {"source": "hub", "id": "some/qwen2", "prompt": "qwen", "dtype": "float32"},
         },
         "prms": {"prm": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-7B", "device": "cpu"}},
@@ -113,9 +114,9 @@ def test_what_a_random_model_writes_is_counted_as_it_is(root):
 
 def test_a_changed_weight_file_is_a_changed_policy(root):
     assert planned(root, root / "study.yaml") == {}
-    weights = root / "models/llama/model.safetensors"
+    weights = root / "models/llama.gguf"
     content = bytearray(weights.read_bytes())
     content[-4] ^= 1
     weights.write_bytes(bytes(content))
     plan = planned(root, root / "study.yaml")
-    assert plan["sample"] == 3 and plan["search"] == 2
+    assert plan["convert_model"] == 1 and plan["sample"] == 3 and plan["search"] == 2

@@ -33,6 +33,27 @@ rule fetch_model:
         'python "$SCRIPTS/fetch_model.py" --spec {params.spec:q} --log {log:q}'
 
 
+CONVERTED = of_any(places.CONVERTED)
+
+
+rule convert_model:
+    input:
+        needs(CONVERTED),
+    output:
+        whole(CONVERTED),
+    log:
+        f"{study.results}/logs/convert_model/{{model}}-{{spec}}.log",
+    priority: 100
+    conda:
+        "../../envs/score.yaml"
+    resources:
+        **asked("training"),
+    params:
+        spec=spec,
+    shell:
+        'python "$SCRIPTS/convert_model.py" --spec {params.spec:q} --log {log:q}'
+
+
 rule train_policy:
     output:
         whole(of_any(places.TRAINED_POLICY)),

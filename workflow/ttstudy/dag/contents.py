@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from glob import iglob
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from io import BufferedReader
 from itertools import islice
 from pathlib import Path
@@ -43,7 +44,7 @@ def remember(results: Path) -> None:
         _known.update({str(key): str(value) for key, value in dict(found).items()})
 
 
-def _file_digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
     """SHA-256 of a file's size and content."""
     stat = path.stat()
     # Whoever writes a file moves its ctime, which no `touch` can set back.
@@ -124,7 +125,7 @@ def _is_folder(path: Path) -> bool:
 def content(path: Path) -> str:
     """SHA-256 of a whole file."""
     with _opened(path) as stream:
-        return file_digest(stream, "sha256").hexdigest()
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def contents(files: Sequence[Path]) -> tuple[str, dict[str, str]]:
@@ -147,4 +148,4 @@ def checkpoint_digest(folder: Path, key: str) -> str:
     files = sorted(path for path in folder.iterdir() if path.suffix in (".json", ".safetensors", ".jinja", ".model"))
     for path in files:
         given(path, key)
-    return sha256("\n".join(f"{path.name} {_file_digest(path)}" for path in files).encode()).hexdigest()[:16]
+    return sha256("\n".join(f"{path.name} {file_digest(path)}" for path in files).encode()).hexdigest()[:16]

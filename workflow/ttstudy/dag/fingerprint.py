@@ -36,6 +36,7 @@ _OPENER = re.compile(r"ttstudy(?:\.\w+)+:\w+")
 VERSIONS = {
     "ask": 1,
     "benchmark": 1,
+    "convert_model": 1,
     "labelled": 1,
     "recorded": 1,
     "recorded_responses": 1,

@@ -19,7 +19,7 @@ from ttstudy.dag.context import Layout, remembered
 from ttstudy.dag.models import judge, settings_of
 from ttstudy.kinds.engines import ENGINES, WEIGHTS
 from ttstudy.kinds.formats import FORMATS, VerdictFormat
-from ttstudy.models import reads
+from ttstudy.models import gguf, reads
 from ttstudy.models.checkpoint import parameters
 from ttstudy.models.facts import TINY, billions_of_name
 from ttstudy.models.resources import models_row, table
@@ -158,6 +158,8 @@ def billions(study: Study, name: str, root: Path = Path()) -> float:
         return float(given) / 1e9
     if settings.source == "checkpoint":
         return _counted(root / settings.path)
+    if settings.source == "gguf":
+        return gguf.read(root / settings.path).parameters / 1e9
     if settings.source != "hub":
         return 0.0
     told = billions_of_name(settings.id)

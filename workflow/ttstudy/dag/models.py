@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ttstudy.dag import places
-from ttstudy.dag.contents import checkpoint_digest
+from ttstudy.dag import fingerprint, places
+from ttstudy.dag.contents import checkpoint_digest, file_digest, given
 from ttstudy.dag.context import Layout, remembered
 from ttstudy.dag.inputs import imported_spec
 from ttstudy.dag.specs.analysis import Sized
 from ttstudy.dag.specs.generation import Engine, Judge
-from ttstudy.dag.specs.inputs import FetchSpec, TrainPolicySpec, TrainPRMSpec
+from ttstudy.dag.specs.inputs import ConvertSpec, FetchSpec, TrainPolicySpec, TrainPRMSpec
 from ttstudy.dag.specs.records import File, Spec
 from ttstudy.kinds.formats import FORMATS, VerdictFormat
 from ttstudy.models.catalogue import format_of
@@ -19,6 +19,7 @@ from ttstudy.models.checkpoint import read_json
 from ttstudy.study import (
     CheckpointPolicy,
     CheckpointPRM,
+    GGUFPolicy,
     HubPolicy,
     HubPRM,
     OpenAIPolicy,
@@ -78,6 +79,19 @@ def fetching(layout: Layout, name: str) -> FetchSpec:
 
 
 @remembered
+def converting(layout: Layout, name: str) -> ConvertSpec:
+    """Spec of the checkpoint folder that is made of a policy's GGUF file."""
+    settings = layout.study.policies[name]
+    assert isinstance(settings, GGUFPolicy), name
+    path = given(layout.root / settings.path, f"policies.{name}.path")
+    file = File(path=str(path), digest=file_digest(path)[:16], given=True)
+    version = fingerprint.VERSIONS["convert_model"]
+    spec = ConvertSpec(version=version, weights=file, dtype=settings.dtype, outputs={})
+    names = {"results": layout.study.results, "model": name, "spec": spec.folder}
+    return spec.named(output=places.CONVERTED.format(**names))
+
+
+@remembered
 def made_model(layout: Layout, name: str) -> Spec | None:
     """Spec of the job that makes a model's checkpoint; None where it is given, or there is none."""
     settings = settings_of(layout.study, name)
@@ -85,6 +99,8 @@ def made_model(layout: Layout, name: str) -> Spec | None:
         return training_of(layout, name)
     if isinstance(settings, HubPolicy | HubPRM):
         return fetching(layout, name)
+    if isinstance(settings, GGUFPolicy):
+        return converting(layout, name)
     return None
 
 
@@ -119,7 +135,7 @@ def engine(study: Study, policy: str) -> Engine:
     """What draws from a policy whose weights are here."""
     settings = study.policies[policy]
     assert isinstance(settings, LocalPolicy)
-    dtype = settings.dtype if isinstance(settings, CheckpointPolicy | HubPolicy) else "float32"
+    dtype = settings.dtype if isinstance(settings, CheckpointPolicy | HubPolicy | GGUFPolicy) else "float32"
     return Engine(kind=settings.engine, device=settings.device, dtype=dtype, **settings.sections)
 
 

@@ -18,6 +18,7 @@ LABELLED = "{results}/labelled/{labelled}-{spec}/solutions.parquet"
 TRAINED_POLICY = "{results}/models/policies/{policy}-{spec}/training.json"
 TRAINED_PRM = "{results}/models/prms/{prm}-{spec}/training.json"
 FETCHED = "{results}/models/hub/{model}-{spec}/fetched.json"
+CONVERTED = "{results}/models/gguf/{model}-{spec}/fetched.json"
 
 # What models make. Scores lie in the folder of the responses that they score.
 RESPONSES = "{results}/{benchmark}/{policy}/{pool}-{spec}/{first}-{last}.parquet"

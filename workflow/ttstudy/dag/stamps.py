@@ -89,6 +89,9 @@ def look_again(spec: Spec) -> None:
             folder = Path(file.path).parent
             if contents.checkpoint_digest(folder, str(folder)) != file.digest:
                 raise StudyError(f"{folder}: has changed since this run was planned; start the study again")
+        elif file.given and file.path.endswith(".gguf"):
+            if contents.file_digest(Path(file.path))[: len(file.digest)] != file.digest:
+                raise StudyError(f"{file.path}: has changed since this run was planned; start the study again")
 
 
 def running(path: Path, content: Callable[[], str]) -> Stamp | None:

@@ -40,8 +40,8 @@ class Left(NamedTuple):
 
 
 STEADY = frozenset(
-    ("fetch_model", "train_policy", "train_reward_model", "benchmark", "recorded", "labelled", "recorded_responses")
-) | {"recorded_scores"}
+    ("fetch_model", "convert_model", "train_policy", "train_reward_model", "benchmark", "recorded", "labelled")
+) | {"recorded_responses", "recorded_scores"}
 """Rules whose results are the same whenever they are made again: weights that were removed to make room, and are
 fetched once more for a new budget, make nothing anew that was drawn with them. Should they differ after all, the next
 run finds that they were remade."""

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ttstudy.models import gguf
 from ttstudy.models.architecture import Architecture, UnsupportedArchitectureError
 from ttstudy.models.checkpoint import read_json
 from ttstudy.study import read_yaml
@@ -25,7 +26,9 @@ def table(path: Path = TABLE) -> Mapping[str, Any]:
 
 
 def config_of(id: str | None, folder: Path | None = None) -> Mapping[str, Any] | None:
-    """config.json of a model's folder, else what the table has of its id; None where neither is there."""
+    """config.json of a model's folder, or GGUF file, else what the table has of its id; None where neither is there."""
+    if folder is not None and folder.suffix == ".gguf":
+        return gguf.config(gguf.read(folder))
     if folder is not None and (folder / "config.json").is_file():
         return read_json(folder / "config.json")
     found: Mapping[str, Any] | None = table()["models"].get(id)

@@ -29,6 +29,7 @@ from ttstudy.models.architecture import (
     QKV,
     Architecture,
 )
+from ttstudy.models.linear import laid_out, linear
 
 ROWS = 16
 """Rows of a matrix product and lengths of attention are padded to multiples of this."""
@@ -200,14 +201,14 @@ class _Fusing:
         query, key = QK_NORM
         return _Layer(
             norm_in=part(NORM_IN),
-            qkv=qkv("weight"),
+            qkv=laid_out(qkv("weight")),
             qkv_bias=qkv("bias") if config.qkv_bias else None,
-            out=part(OUT),
+            out=laid_out(part(OUT)),
             out_bias=part(OUT, "bias") if config.out_bias else None,
             norm_mid=part(NORM_MID),
-            gate_up=gate_up("weight"),
+            gate_up=laid_out(gate_up("weight")),
             gate_up_bias=gate_up("bias") if config.mlp_bias else None,
-            down=part(DOWN),
+            down=laid_out(part(DOWN)),
             down_bias=part(DOWN, "bias") if config.mlp_bias else None,
             qk_norm=torch.cat([part(query).expand(config.groups, -1), part(key)[None]]) if config.qk_norm else None,
         )
@@ -230,7 +231,7 @@ class Network:
             self.length_step *= 2
         fusing = _Fusing(config, weights, dtype, device)
         self.embedding = fusing.tensor(EMBEDDING)
-        self.head = fusing.tensor(HEAD) if HEAD in weights else self.embedding
+        self.head = laid_out(fusing.tensor(HEAD) if HEAD in weights else self.embedding)
         self.norm = fusing.tensor(NORM)
         self.layers = [fusing.layer(number) for number in range(config.layers)]
         self.parameters = sum(tensor.numel() for tensor in weights.values())
@@ -328,7 +329,7 @@ class Network:
         return cache, self._logits(x)
 
     def _qkv(self, layer: _Layer, x: Tensor) -> Tensor:
-        return F.linear(self._rms(x, layer.norm_in), layer.qkv, layer.qkv_bias)
+        return linear(self._rms(x, layer.norm_in), layer.qkv, layer.qkv_bias)
 
     def _rms(self, x: Tensor, weight: Tensor) -> Tensor:
         return rms(x, weight, self.config.norm_eps)
@@ -367,18 +368,18 @@ class Network:
 
     def _finish_layer(self, layer: _Layer, x: Tensor, mixed: Tensor) -> Tensor:
         """What follows the attention: output projection and gated feed-forward, each with its residual."""
-        x = x + F.linear(mixed, layer.out, layer.out_bias)
-        gate_up = F.linear(self._rms(x, layer.norm_mid), layer.gate_up, layer.gate_up_bias)
+        x = x + linear(mixed, layer.out, layer.out_bias)
+        gate_up = linear(self._rms(x, layer.norm_mid), layer.gate_up, layer.gate_up_bias)
         gate, up = gate_up.chunk(2, -1)  # both negated, see `fuse_gate_up`
         if gate.dtype == torch.float32:
             inner = (gate * up).div_(torch.exp(gate).add_(1.0))
         else:
             gate = gate.float()
             inner = (gate / torch.exp(gate).add_(1.0)).to(up.dtype) * up
-        return F.linear(inner, layer.down, layer.down_bias).add_(x)
+        return linear(inner, layer.down, layer.down_bias).add_(x)
 
     def _logits(self, x: Tensor) -> Tensor:
-        return F.linear(self._rms(x, self.norm), self.head).float()
+        return linear(self._rms(x, self.norm), self.head).float()
 
     def _length_mask(self, positions: Tensor, length: int) -> Tensor:
         """Additive mask [rows * kv heads, 1, length] that shows each row positions 0..its own."""

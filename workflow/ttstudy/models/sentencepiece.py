@@ -21,9 +21,13 @@ _BPE = 2
 
 def built(path: Path) -> Any:
     """The `tokenizers.Tokenizer` of a `tokenizer.model`; StudyError where the file is of another kind."""
+    return assembled(*_read(path))
+
+
+def assembled(pieces: list[tuple[str, float, int]], begin: str | None) -> Any:
+    """The tokenizer of pieces (text, score, kind) by id; `begin`: the text that begins every sequence."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 
-    pieces, begin = _read(path)
     vocabulary = {piece: number for number, (piece, _, _) in enumerate(pieces)}
     unknown = next(piece for piece, _, kind in pieces if kind == _UNKNOWN)
     tokenizer = Tokenizer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ttstudy.data.prompts import messages, split_steps
 from ttstudy.kinds.confidences import CONFIDENCES, STORED, Tokens
 from ttstudy.policies.protocol import Engine, Progress, Request, Sampling, begins
 from ttstudy.policies.seeds import derive
+from ttstudy.policies.stream import drawn, stream_of
 
 if TYPE_CHECKING:
     from ttstudy.dag.specs.generation import AskSpec, SampleSpec
@@ -19,46 +20,57 @@ if TYPE_CHECKING:
     from ttstudy.study.sampling import TokenConfidence
 
 
-def draw(
+TOGETHER = 8192
+"""Responses that are submitted to an engine together."""
+_DRAWN = ("problem_id", "sample", "response", "steps", "prompt_tokens", "response_tokens", "logprob", "finish")
+
+
+def columns(confidence: TokenConfidence | None) -> list[str]:
+    """Columns of the `responses` table that `drawing` gives rows of."""
+    return [*_DRAWN, *(() if confidence is None else STORED)]
+
+
+def draw(engine: Engine, problems: pd.DataFrame, samples: Sequence[int], spec: SampleSpec) -> pd.DataFrame:
+    """The `responses` table of what `drawing` gives, in order."""
+    rows = dict(drawing(engine, problems, samples, spec))
+    return pd.DataFrame([rows[place] for place in sorted(rows)], columns=columns(spec.confidence))
+
+
+def drawing(
     engine: Engine,
     problems: pd.DataFrame,
     samples: Sequence[int],
     spec: SampleSpec,
+    wanted: Sequence[int] | None = None,
     progress: Progress | None = None,
-) -> pd.DataFrame:
-    """One response per problem and sample index: a `responses` table, problems in order, samples within.
+) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """(place, row of a `responses` table) as responses end; one per problem and sample index, in this order.
 
-    A response's seed is derived from the spec's `seeds` and pool, the problem and the sample index, so it does not
-    depend on blocks, order or machine load.
+    `wanted`: places to draw for, by default all. A response's seed is derived from the spec's `seeds` and pool, the
+    problem and the sample index, so it does not depend on blocks, order or machine load.
     """
     sampling = _sampling(spec)
     chats = [messages(spec.prompt, problem, spec.thinking) for problem in problems["problem"]]
     prompts = [tuple(engine.encode_chat(chat)) for chat in chats]
-    keys = [
+    every = [
         (problem_id, prompt, sample)
         for problem_id, prompt in zip(problems["problem_id"], prompts, strict=True)
         for sample in samples
     ]
+    places = range(len(every)) if wanted is None else wanted
     requests = [
         Request(prompt, sampling, derive(*spec.seeds, spec.pool, problem_id, sample))
-        for problem_id, prompt, sample in keys
+        for problem_id, prompt, sample in (every[place] for place in places)
     ]
-    completions = engine.generate(requests, progress)
     begun = {prompt: begins(engine, prompt) for prompt in prompts}
-    texts = [begun[key[1]] + completion.text for key, completion in zip(keys, completions, strict=True)]
-    return pd.DataFrame(
-        {
-            "problem_id": [key[0] for key in keys],
-            "sample": [key[2] for key in keys],
-            "response": texts,
-            "steps": [split_steps(text) for text in texts],
-            "prompt_tokens": [completion.prompt_tokens for completion in completions],
-            "response_tokens": [completion.tokens for completion in completions],
-            "logprob": [float(sum(completion.logprobs)) for completion in completions],
-            "finish": [completion.finish for completion in completions],
-        }
-        | _kept(spec.confidence, [Tokens(completion.certainties, completion.peaks) for completion in completions])
-    )
+    for number, done in drawn(stream_of(engine), requests, progress, TOGETHER):
+        problem_id, prompt, sample = every[places[number]]
+        text = begun[prompt] + done.text
+        kept = _kept(spec.confidence, [Tokens(done.certainties, done.peaks)])
+        yield places[number], (
+            *(problem_id, sample, text, split_steps(text), done.prompt_tokens, done.tokens),
+            *(float(sum(done.logprobs)), done.finish, *(float(kept[name][0]) for name in kept)),
+        )
 
 
 def _sampling(spec: SampleSpec | AskSpec) -> Sampling:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Protocol, cast
 
@@ -59,18 +59,31 @@ def stream_of(engine: Engine) -> Stream:
     return cast(Stream, own()) if own is not None else _Calls(engine)
 
 
-def draw_all(stream: Stream, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
-    """One completion per request, in their order; `progress` is told ten times a second at most, and at the end."""
-    done: list[Completion | None] = [None] * len(requests)
-    # Samples of one prompt are one lane.
-    for lane, (_, jobs) in enumerate(groupby(enumerate(requests), key=lambda job: job[1].prompt)):
-        stream.submit(list(jobs), lane)
+def drawn(
+    stream: Stream, requests: Sequence[Request], progress: Progress | None = None, most: int | None = None
+) -> Iterator[tuple[int, Completion]]:
+    """(number of the request, completion) as they end; `progress` is told ten times a second at most, and at the end.
+
+    `most`: requests that are submitted together, and drawn to the end before the next.
+    """
+    most = most or max(1, len(requests))
     finished, told = 0, time.monotonic()
-    while finished < len(requests):
-        for number, completion in stream.poll():
-            done[number] = completion
-            finished += 1
-        if progress is not None and (finished == len(requests) or time.monotonic() - told >= 0.1):
-            told = time.monotonic()
-            progress(finished, stream.tokens)
-    return [completion for completion in done if completion is not None]
+    for start in range(0, len(requests), most):
+        some = list(enumerate(requests))[start : start + most]
+        # Samples of one prompt are one lane.
+        for lane, (_, jobs) in enumerate(groupby(some, key=lambda job: job[1].prompt)):
+            stream.submit(list(jobs), lane)
+        until = finished + len(some)
+        while finished < until:
+            ended = stream.poll()
+            finished += len(ended)
+            if progress is not None and (finished == len(requests) or time.monotonic() - told >= 0.1):
+                told = time.monotonic()
+                progress(finished, stream.tokens)
+            yield from ended
+
+
+def draw_all(stream: Stream, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:
+    """One completion per request, in their order; see `drawn`."""
+    done = dict(drawn(stream, requests, progress))
+    return [done[number] for number in range(len(requests))]

@@ -38,7 +38,7 @@ WORK = {
 }
 """Stages of a run, for one job and for several."""
 _STAGE = {
-    **dict.fromkeys(("train_policy", "train_reward_model", "fetch_model"), "models"),
+    **dict.fromkeys(("train_policy", "train_reward_model", "fetch_model", "convert_model"), "models"),
     **dict.fromkeys(("benchmark", "recorded", "labelled"), "data"),
     **dict.fromkeys(("sample", "ask", "recorded_responses", "join_sample"), "draw"),
     **dict.fromkeys(("score", "score_labelled", "recorded_scores", "join_score"), "score"),

@@ -9,7 +9,7 @@ from ttstudy.dag import hours, shards
 from ttstudy.dag.cells import Run
 from ttstudy.dag.layout import Job, Layout
 from ttstudy.dag.specs.generation import Drawing
-from ttstudy.dag.specs.inputs import FetchSpec
+from ttstudy.dag.specs.inputs import ConvertSpec, FetchSpec
 from ttstudy.data import room
 from ttstudy.models.resources import table
 
@@ -18,7 +18,7 @@ def needed_gb(layout: Layout, left: Iterable[Job]) -> float:
     """GB of the jobs that are left: weights that are fetched, and text that is drawn."""
     rows, total = table(), 0.0
     for job in left:
-        if isinstance(job.spec, FetchSpec):
+        if isinstance(job.spec, FetchSpec | ConvertSpec):
             total += hours.billions(layout.study, str(job.of), layout.root) * rows["loading"]["bytes"]
         elif isinstance(job.spec, Drawing) and isinstance(job.of, Run) and not shards.of(job.spec):
             drawn = hours.work(layout, job.of, "", hours.assumed(layout, job.of.cell)).drawn

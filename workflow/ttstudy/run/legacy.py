@@ -24,6 +24,7 @@ from ttstudy.study import (
     CheckpointPolicy,
     CheckpointPRM,
     FileBenchmark,
+    GGUFPolicy,
     HubBenchmark,
     HubLabelled,
     HubPolicy,
@@ -126,6 +127,8 @@ class Legacy:
             return _digest(self._definition(name))
         if isinstance(settings, HubPolicy | HubPRM):
             return _digest({"step": "fetch_model", "id": settings.id, "revision": settings.revision})
+        if isinstance(settings, GGUFPolicy):
+            raise Later("policies of GGUF files came later")
         if isinstance(settings, RecordedPolicy):
             return self._recorded(name, "policies")
         assert isinstance(settings, CheckpointPolicy | CheckpointPRM), name

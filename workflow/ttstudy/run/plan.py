@@ -21,7 +21,7 @@ from ttstudy.dag.hours import Expected
 from ttstudy.dag.inputs import labelled_spec
 from ttstudy.dag.layout import Job, Layout, jobs
 from ttstudy.dag.models import made_model, settings_of
-from ttstudy.dag.specs.inputs import FetchSpec, TrainPolicySpec
+from ttstudy.dag.specs.inputs import ConvertSpec, FetchSpec, TrainPolicySpec
 from ttstudy.data import tables
 from ttstudy.data.columns import COLUMNS
 from ttstudy.errors import StudyError
@@ -55,7 +55,7 @@ def plan(layout: Layout, places: Places | None = None, known: Mapping[str, Measu
     undone = {job.job.spec.product for job in todo.left(layout)}
     every = jobs(layout)
     known = measured(layout) if known is None else known
-    made = [job for job in every if isinstance(job.spec, TrainPolicySpec | FetchSpec)]
+    made = [job for job in every if isinstance(job.spec, TrainPolicySpec | FetchSpec | ConvertSpec)]
     rows = [_left(_model(layout, job), job, undone) for job in made]
     for cell in cells.cells(layout.study):
         mine = [job for job in every if job.cell == cell]
@@ -205,12 +205,12 @@ def _model(layout: Layout, job: Job) -> Row:
     place = ("policy", "prm") if name in study.policies else ("prm", "policy")
     trains = isinstance(spec, TrainPolicySpec) and find_shipped(spec.definition()) is None
     tokens = float(item.definition.training["tokens"]) if trains else 0.0
-    fetched = isinstance(spec, FetchSpec)
+    fetched, converted = isinstance(spec, FetchSpec), isinstance(spec, ConvertSpec)
     return {
         "benchmark": "none",
         place[0]: name,
         place[1]: "none",
-        "method": "train" if trains else "fetch" if fetched else "copy",
+        "method": "train" if trains else "fetch" if fetched else "convert" if converted else "copy",
         "budget": 0,
         "responses": 0,
         "policy_tokens": 0.0,
@@ -218,7 +218,7 @@ def _model(layout: Layout, job: Job) -> Row:
         "gpus": 0,
         **dict.fromkeys(("hours", "gpu_hours", "idle_hours", "cpu_hours"), 0.0),
         "flops": flops.training(count, tokens),
-        "disk_gb": count * (2 if fetched else 4) / 1e9,
+        "disk_gb": count * (2 if fetched or converted else 4) / 1e9,
         "tokens_from": "definition",
         "speed_from": "none",
     }

@@ -24,7 +24,7 @@ from ttstudy.data import published
 from ttstudy.data.revisions import load
 from ttstudy.errors import StudyError, one_line
 from ttstudy.miniature import definitions
-from ttstudy.models import checkpoint
+from ttstudy.models import checkpoint, gguf
 from ttstudy.models.catalogue import format_of
 from ttstudy.run import integrity, leases, migration
 from ttstudy.run.telling import told
@@ -33,6 +33,7 @@ from ttstudy.study import (
     CheckpointPRM,
     FileBenchmark,
     GeneratedBenchmark,
+    GGUFPolicy,
     MiniatureBenchmark,
     RecordedBenchmark,
     RecordedPolicy,
@@ -124,6 +125,8 @@ def _policy(layout: Layout, name: str) -> None:
         _recorded(layout, name, "policies")
     elif isinstance(policy, CheckpointPolicy):
         checkpoint.check(layout.root / policy.path, f"policies.{name}.path", "policy")
+    elif isinstance(policy, GGUFPolicy):
+        gguf.check(layout.root / policy.path, f"policies.{name}.path")
 
 
 def _prm(layout: Layout, name: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
+import math
 import os
 import shutil
 import signal
@@ -259,6 +260,7 @@ def as_they_end(
     size: int,
     columns: Mapping[str, Sequence[str]],
     work: Callable[[list[int]], Iterable[tuple[int, Rows]]],
+    seconds: float = math.inf,
 ) -> dict[str, pd.DataFrame]:
     """Rows of frames for items 0 to `count` - 1, in their order; each `size` that ended are kept beside `output`.
 
@@ -266,6 +268,7 @@ def as_they_end(
     since. A damaged part is computed again.
 
     Args:
+        seconds: after which what has ended is kept, however few they are.
         columns: of each frame, by its name.
         work: gives (item, rows by frame) for each of the items that it is handed, as they end.
     """
@@ -279,13 +282,14 @@ def as_they_end(
             taken |= items
     names = (f"{number:06d}" for number in itertools.count() if not (folder / f"{number:06d}").exists())
     waiting: dict[int, Rows] = {}
+    since = time.monotonic()
     rest = [item for item in range(count) if item not in taken]
     for place, (item, rows) in enumerate(work(rest) if rest else (), 1):
         waiting[item] = rows
-        if len(waiting) >= size or place == len(rest):
+        if len(waiting) >= size or place == len(rest) or time.monotonic() - since >= seconds:
             parts.append(_part_of(waiting, columns))
             _write_part(folder / next(names), parts[-1])
-            waiting = {}
+            waiting, since = {}, time.monotonic()
     order = {key: pd.concat([part[key] for part in parts], ignore_index=True) for key in columns}
     return {
         key: frame.sort_values(_ITEM, kind="stable", ignore_index=True).drop(columns=_ITEM)

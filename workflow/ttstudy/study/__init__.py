@@ -16,14 +16,14 @@ from ttstudy.study.benchmarks import (
     RecordedBenchmark,
 )
 from ttstudy.study.fields import GRADERS
-from ttstudy.study.policies import CheckpointPolicy, HubPolicy, OpenAIPolicy, RecordedPolicy, TrainedPolicy
+from ttstudy.study.policies import CheckpointPolicy, GGUFPolicy, HubPolicy, OpenAIPolicy, RecordedPolicy, TrainedPolicy
 from ttstudy.study.prms import CheckpointPRM, HubPRM, RecordedPRM, TrainedPRM
 from ttstudy.study.reading import from_mapping, schema, sentences, with_base
 from ttstudy.study.whole import Study
 from ttstudy.study.yamlfile import read_yaml
 
 __all__ = [
-    "GRADERS", "CheckpointPRM", "CheckpointPolicy", "FileBenchmark", "GeneratedBenchmark", "HubBenchmark",
+    "GRADERS", "CheckpointPRM", "CheckpointPolicy", "FileBenchmark", "GGUFPolicy", "GeneratedBenchmark", "HubBenchmark",
     "HubLabelled", "HubPRM", "HubPolicy", "MiniatureBenchmark", "OpenAIPolicy", "RecordedBenchmark", "RecordedPRM",
     "RecordedPolicy", "Study",
     "StudyError", "TrainedPRM", "TrainedPolicy", "from_mapping", "read_yaml", "schema", "sentences", "with_base",

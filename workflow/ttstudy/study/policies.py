@@ -104,6 +104,18 @@ class HubPolicy(HubModel, LocalPolicy):
     cutoff: Annotated[Day | None, FREE] = Field(default=None, description=CUTOFF)
 
 
+class GGUFPolicy(LocalPolicy):
+    """A GGUF file, as llama.cpp has them, of which a checkpoint folder in `results/models/gguf/` is made once."""
+
+    source: Literal["gguf"]
+    path: FilePath = Field(description="file NAME.gguf; its tokenizer and chat template are in it")
+    dtype: Literal["float32", "bfloat16"] = Field(
+        default="bfloat16", description="what its weights are undone to, and run in"
+    )
+    pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
+    cutoff: Annotated[Day | None, FREE] = Field(default=None, description=CUTOFF)
+
+
 class RecordedPolicy(Intake):
     """A policy of which only responses are there, in files; it can be voted on, never searched with."""
 
@@ -178,5 +190,6 @@ class OpenAIPolicy(PromptedPolicy, Endpoint):
 
 
 Policy = Annotated[
-    TrainedPolicy | CheckpointPolicy | HubPolicy | RecordedPolicy | OpenAIPolicy, Field(discriminator="source")
+    TrainedPolicy | CheckpointPolicy | HubPolicy | GGUFPolicy | RecordedPolicy | OpenAIPolicy,
+    Field(discriminator="source"),
 ]

@@ -17,7 +17,7 @@ _HINTS = {
     "extra_forbidden": "unknown key; see workflow/schemas/study.schema.json for those there are",
     "missing": "is missing; give it a value",
 }
-_SOURCES = ("miniature", "generated", "file", "hub", "recorded", "trained", "checkpoint", "openai")
+_SOURCES = ("miniature", "generated", "file", "hub", "recorded", "trained", "checkpoint", "gguf", "openai")
 _PATTERNS = {
     "id": "is not an id of the hub, owner/name",
     "sha256": "is not a SHA-256 of 64 hex digits",

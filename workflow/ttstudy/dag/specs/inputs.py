@@ -51,6 +51,14 @@ class FetchSpec(Spec):
     """SHA-256 of files: what came from elsewhere is refused."""
 
 
+class ConvertSpec(Versioned):
+    """A checkpoint folder made of a GGUF file, in the type that it runs in."""
+
+    step = "convert_model"
+    weights: File
+    dtype: str
+
+
 class RecordedSpec(Versioned):
     """Files of recorded responses, by their content, and how they are read.
 

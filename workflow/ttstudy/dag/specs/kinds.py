@@ -34,14 +34,22 @@ from ttstudy.dag.specs.generation import (
     ScoreSpec,
     SearchSpec,
 )
-from ttstudy.dag.specs.inputs import BenchmarkSpec, FetchSpec, LabelledSpec, RecordedSpec, TrainPolicySpec, TrainPRMSpec
+from ttstudy.dag.specs.inputs import (
+    BenchmarkSpec,
+    ConvertSpec,
+    FetchSpec,
+    LabelledSpec,
+    RecordedSpec,
+    TrainPolicySpec,
+    TrainPRMSpec,
+)
 from ttstudy.dag.specs.records import Spec
 
 KINDS: dict[str, type[Spec]] = {
     kind.step: kind
     for kind in (
-        TrainPolicySpec, TrainPRMSpec, FetchSpec, RecordedSpec, BenchmarkSpec, LabelledSpec, SampleSpec, AskSpec,
-        RecordedResponsesSpec, ScoreSpec, RecordedScoresSpec, SearchSpec, GradeSpec, LabelSpec, ExamineSpec,
+        TrainPolicySpec, TrainPRMSpec, FetchSpec, ConvertSpec, RecordedSpec, BenchmarkSpec, LabelledSpec, SampleSpec,
+        AskSpec, RecordedResponsesSpec, ScoreSpec, RecordedScoresSpec, SearchSpec, GradeSpec, LabelSpec, ExamineSpec,
         DifficultySpec, OutcomesSpec, LedgerSpec, AdaptiveSpec, ExplorerSpec, AccuracySpec, TrainingSpec, FindingsSpec,
         GradersSpec, DiagnosticsSpec, StrategySpec, HeadlineSpec, ClaimsSpec, ReportSpec, CompareSpec,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-WEIGHTS = ("trained", "checkpoint", "hub")
+WEIGHTS = ("trained", "checkpoint", "hub", "gguf")
 """Sources of models whose weights are here."""
 
 

@@ -62,7 +62,7 @@ def mended(layout: Layout, made: dict[str, Any]) -> Layout:
             told["benchmarks"][name] = {"source": "miniature", "problems": settings.problems or 500, "seed": 0}
     for group in ("policies", "prms"):
         for name, item in getattr(study, group).items():
-            if getattr(item, "source", "") == "checkpoint" and not (layout.root / item.path).is_dir():
+            if getattr(item, "source", "") in ("checkpoint", "gguf") and not (layout.root / item.path).exists():
                 entry = {key: value for key, value in told[group][name].items() if key not in ("path", "source")}
                 told[group][name] = entry | {"source": "hub", "id": f"missing/{name}"}
     for group, name in recording.sections(study):
@@ -157,9 +157,8 @@ def _several(keys: list[str]) -> str:
 def _context(layout: Layout, name: str, group: str) -> tuple[int | None, str, int | None]:
     """Context of a model on its engine, the key that decides it, and the model's own context; None: not known."""
     settings = getattr(layout.study, group)[name]
-    shape = facts.shape_of(
-        getattr(settings, "id", None), layout.root / settings.path if settings.source == "checkpoint" else None
-    )
+    given = layout.root / settings.path if settings.source in ("checkpoint", "gguf") else None
+    shape = facts.shape_of(getattr(settings, "id", None), given)
     own = None if shape is None else shape.context
     stated = settings.options.get("max_model_len")
     if settings.source == "trained":

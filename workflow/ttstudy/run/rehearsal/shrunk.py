@@ -26,6 +26,7 @@ from ttstudy.study import (
     CheckpointPRM,
     FileBenchmark,
     GeneratedBenchmark,
+    GGUFPolicy,
     HubBenchmark,
     HubLabelled,
     HubPolicy,
@@ -191,7 +192,7 @@ def _labelled(layout: Layout, found: Shrunk, folder: Path, count: int) -> None:
 def _policy(layout: Layout, found: Shrunk, folder: Path, name: str) -> None:
     settings, entry = layout.study.policies[name], found.study["policies"][name]
     key = f"policies.{name}"
-    if isinstance(settings, HubPolicy | CheckpointPolicy):
+    if isinstance(settings, HubPolicy | CheckpointPolicy | GGUFPolicy):
         _stand_in(layout, found, folder, name, None, settings.prompt)
     elif isinstance(settings, TrainedPolicy):
         _trained(layout, found, name, key)
@@ -240,13 +241,17 @@ def _stand_in(layout: Layout, found: Shrunk, folder: Path, name: str, form: str 
     group = "policies" if name in study.policies else "prms"
     settings, entry = getattr(study, group)[name], found.study[group][name]
     id = getattr(settings, "id", None)
-    own = layout.root / settings.path if id is None else None
-    if own is None:
+    own = layout.root / settings.path if settings.source == "checkpoint" else None
+    given = layout.root / settings.path if settings.source == "gguf" else None
+    if given is not None:
+        # Its stand-in is a folder already.
+        entry |= {"source": "checkpoint", "dtype": settings.dtype}
+    elif own is None:
         fetched = (layout.root / weights(layout, name).path).parent
         own = fetched if fetched.is_dir() else None
     config = None
     with found.noting(f"{group}.{name}"):
-        config = facts.config_of(id, own)
+        config = facts.config_of(id, given or own)
     stand = standins.of_model(id or name, id, config, form, prompt, own, found.answers or ["3", "7", "11"])
     if id is None:
         place = folder / "models" / name
