@@ -346,7 +346,8 @@ def test_the_page_says_what_confidence_votes_gain_and_which_were_not_stored():
         return SECTION.on_page("confidence", SimpleNamespace(study=StudyTables(known)), {})
 
     told = page(RIGHT)
-    assert "log-probability, vote, +40.0; log-probability, Borda, -10.0" in page(dict(list(RIGHT.items())[:3])).finding
+    leads = "Log-probability, vote is +40.0 points from it on average. Log-probability, Borda is -10.0 points"
+    assert leads in page(dict(list(RIGHT.items())[:3])).finding
     assert "Not stored with the responses of q, so not shown: mean log-probability, log-probability," in told.finding
     assert told.blocks[0].figure is None and len(told.blocks[0].table.frame) == 3
     nothing = page({("p", "none", "majority", 4, "none", "majority"): 5})

@@ -808,7 +808,7 @@ def test_a_reader_can_sort_filter_save_explore_print_and_use_a_phone(built, worl
 
 
 def test_the_graders_section_says_how_many_verdicts_and_accuracies_differ(world, page):
-    text, frame, effects = " ".join(page.text), world["graders"], world["grader_accuracy"]
+    text, frame, effects = "".join(page.text), world["graders"], world["grader_accuracy"]
     assert f"On {frame['differ'].sum():,} of {frame['responses'].sum():,} responses" in text
     first = effects.loc[effects["difference"].abs().idxmax()]
     assert f"the most by {100 * first['difference']:+.1f} points ({first['policy']}" in text

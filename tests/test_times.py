@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests import report_world
-from ttstudy.analysis.definitions import StudyTables
+from ttstudy.analysis.definitions import StudyTables, per_problem
 from ttstudy.analysis.matched import timed
 from ttstudy.dag import places
 from ttstudy.report import behind
@@ -41,6 +41,7 @@ def left(folder: Path, step: str, pattern: str, seconds: float | None, **names: 
     (folder / product.parent).mkdir(parents=True, exist_ok=True)
     if seconds is not None:
         record = {"step": step, "seconds": seconds, "cpu_seconds": seconds / 2, "gpu_seconds": 2 * seconds}
+        record["hardware"] = "a machine" if step == "sample" else "another"
         (folder / beside(product)).write_text(json.dumps(record))
     return step, product
 
@@ -88,6 +89,7 @@ def test_each_method_costs_what_its_jobs_took_by_the_conventions_of_the_ledger(t
     best = times["p-1", "good", "best_of_n", 8]
     assert best["cpu_seconds"] == pytest.approx(best["seconds"] / 2)
     assert best["gpu_seconds"] == pytest.approx(best["seconds"] * 2)
+    assert best["hardware"] == "a machine; another" and times["p-1", "none", "cot", 1]["hardware"] == "a machine"
 
 
 def test_a_record_that_tells_no_time_is_as_none(tmp_path, monkeypatch):
@@ -140,13 +142,20 @@ def test_in_the_time_of_best_of_n_a_method_stands_where_it_has_taken_as_long():
 def test_the_report_tells_times_where_jobs_left_them_and_has_no_such_section_else():
     told, seconds = study(), seconds_of(study())
     names = ["benchmark", "policy", "prm", "method", "budget"]
-    times = [dict(zip(names, key, strict=True)) | dict.fromkeys(("seconds", "cpu_seconds", "gpu_seconds"), amount)
+    spent = ("seconds", "cpu_seconds", "gpu_seconds")
+    times = [dict(zip(names, key, strict=True)) | dict.fromkeys(spent, amount) | {"hardware": "a box"}
              for key, amount in seconds.items()]  # fmt: skip
     given = {"times": times, "timed": timed(told, seconds)}
     section = SECTIONS["time"].on_page("time", Results.of(told), given)
-    assert section is not None and len(section.blocks) == 2
+    assert section is not None and len(section.blocks) == 3 and "one kind of machine: a box." in section.finding
     assert section.finding.startswith("The dearest method took 256 seconds a problem (mini-60k, Beam search, N = 64).")
-    shown = section.blocks[0].table.frame
+    largest = section.blocks[0].table
+    assert {"seconds", "speed", "flops_total", "hardware"} <= {column.name for column in largest.columns}
+    row = largest.frame.query("method == 'Beam search'").iloc[0]
+    rule = "method == 'beam_search' and budget == 64 and prm == @row.prm"
+    (paid,) = per_problem(told.table("ledger")).query(rule).to_dict("records")
+    assert row["flops_total"] == paid["flops_total"] and row["speed"] == pytest.approx(paid["response_tokens"] / 256)
+    shown = section.blocks[1].table.frame
     assert set(shown["seconds"]) <= set(seconds.values()) and {1, 64} <= set(shown["budget"])
     assert not np.isnan(shown["accuracy"].to_numpy(dtype=float)).any()
     assert SECTIONS["time"].on_page("time", Results.of(told), {}) is None

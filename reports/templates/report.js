@@ -126,6 +126,26 @@
   };
   document.querySelectorAll("table.data").forEach(enhance);
 
+  // What names a row stays in sight beside what is scrolled to, as far as it leaves room for it.
+  const pin = (table, room) => {
+    const heads = [...table.tHead.rows[0].cells];
+    const named = heads.findIndex((head) => "must" in head.dataset || !["text", "plain"].includes(head.dataset.kind));
+    let left = 0;
+    heads.forEach((head, i) => {
+      const width = head.getBoundingClientRect().width;
+      const held = i === 0 || (i < named && left + width <= 0.45 * room);
+      for (const row of [table.tHead.rows[0], ...table.tBodies[0].rows]) {
+        row.cells[i].classList.toggle("pinned", held);
+        row.cells[i].style.left = held ? `${left}px` : "";
+      }
+      left = held ? left + width : Infinity;
+    });
+  };
+  const seen = new ResizeObserver((entries) => {
+    for (const { target, contentRect } of entries) if (contentRect.width) pin(target.querySelector("table"), contentRect.width);
+  });
+  document.querySelectorAll(".table > .scroll").forEach((part) => seen.observe(part));
+
   // ---- downloads of whole tables ---------------------------------------------------------------------------------
   const types = { csv: "text/csv", parquet: "application/vnd.apache.parquet" };
   for (const cell of document.querySelectorAll("td.save")) {

@@ -20,13 +20,14 @@ import pandas as pd
 from ttstudy.kinds.methods import CHOSEN, METHODS
 
 TTS = (
-    "the compute-optimal strategy at the policy's largest N: method, score and vote are chosen per difficulty level on "
-    "four fifths of the problems and judged on the last fifth, over and over"
+    "the compute-optimal strategy at the policy's largest N. Method, score and vote are chosen per difficulty level on "
+    "four fifths of the problems. They are judged on the last fifth, over and over"
 )
 """In the words of the report and of README.md."""
 WIN = (
-    "A pair is won where the smaller policy's own single answer is not ahead already, the 95 % interval of the "
-    "difference lies above zero, and p stays below 0.05 after Holm's correction over all pairs of one PRM"
+    "A pair is won where three things are so. The smaller policy's own single answer is not ahead already. The 95 % "
+    "interval of the difference lies above zero. And p stays below 0.05 after Holm's correction over all pairs of "
+    "one PRM"
 )
 """In the words of the report and of README.md."""
 SIGNIFICANT = 0.05
@@ -34,9 +35,9 @@ SIGNIFICANT = 0.05
 MARGIN = 0.05
 """A difference of accuracies whose whole interval lies within this of zero is none that matters: equivalent."""
 RULE = (
-    "A claim says that something is above zero: it is supported where the 95 % interval lies above zero and p below "
-    f"{SIGNIFICANT}, contradicted where the interval lies below zero (and p too), equivalent where that of a "
-    f"difference of accuracies lies within {100 * MARGIN:g} points of zero, and undecided else"
+    "A claim says that something is above zero. It is supported where the 95 % interval lies above zero and p below "
+    f"{SIGNIFICANT}. It is contradicted where the interval lies below zero (and p is as small). It is equivalent where "
+    f"the interval of a difference of accuracies lies within {100 * MARGIN:g} points of zero. Else it is undecided"
 )
 """In the words of the report and of README.md."""
 CURVES = tuple(name for name in METHODS if name in CHOSEN)

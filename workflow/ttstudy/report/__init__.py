@@ -135,7 +135,7 @@ def _facts(study: views.StudyTables) -> list[tuple[str, str]]:
     )
     facts = [(f"{count:,}", f"problems of {name}") for name, count in dict(problems).items()]
     for names, one, several in ((study.policies, "policy", "policies"), (study.prms, "PRM", "PRMs")):
-        facts.append((str(len(names)), one if len(names) == 1 else several))
-    if len(frame):
+        facts += [(str(len(names)), one if len(names) == 1 else several)] if names else []
+    if len(frame) and frame["budget"].max() > 1:
         facts.append((f"{frame['budget'].max():,}", "candidate solutions at most"))
     return facts

@@ -82,8 +82,10 @@ def times(
     `problems` counts those of each benchmark. A response of a pool costs its block's share, N responses N times as
     much; independent trees at a smaller N a share of theirs, and several runs their mean: the conventions of the
     ledger. Cells of which a job left no record, or whose responses or scores were recorded elsewhere, are left out.
+    `hardware` of a cell is that of its jobs, each once; "" where no record tells it.
     """
     drawn: dict[tuple[str, ...], list[Time]] = {}
+    machines: dict[tuple[str, ...], dict[str, None]] = {}
     sizes: dict[tuple[str, ...], int] = {}
     gone: set[tuple[str, ...]] = set()
     for step, product, record in done:
@@ -98,6 +100,7 @@ def times(
                 gone.add(key)
             else:
                 drawn.setdefault(key, []).append(time)
+                machines.setdefault(key, {})[str((record or {}).get("hardware", ""))] = None
                 size = int(found["last"]) - int(found["first"]) + 1 if "last" in found else 1
                 sizes[key] = sizes.get(key, 0) + size
     rows = []
@@ -106,7 +109,9 @@ def times(
         if not parts or any(key in gone or key not in drawn for key, _ in parts):
             continue
         whole = _sum([_scaled(_sum(drawn[key]), factor / sizes[key]) for key, factor in parts])
-        rows.append(cell._asdict() | _scaled(whole, 1 / problems[cell.benchmark]))
+        ran_on = dict.fromkeys(name for key, _ in parts for name in machines[key] if name)
+        told = {"hardware": "; ".join(ran_on)}
+        rows.append(cell._asdict() | _scaled(whole, 1 / problems[cell.benchmark]) | told)
     return rows
 
 

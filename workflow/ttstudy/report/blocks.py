@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,12 @@ def each(
                 Block(named_table(f"{key}-{number}-data", caption, columns, part, folded=figure is not None), figure)
             )
     return blocks
+
+
+def defined(kinds: Mapping[str, Any]) -> str:
+    """What each kind is in the words of its file, a short sentence each."""
+    told = (f"{kind.look.words[:1].upper()}{kind.look.words[1:]}: {kind.about}." for kind in kinds.values())
+    return " ".join(told).replace("; it ", ". It ")
 
 
 def joined(names: Sequence[str]) -> str:

@@ -58,7 +58,7 @@ def cards(frame: pd.DataFrame, anchors: Collection[str]) -> dict[str, list[dict[
         card: dict[str, Any] = {str(key): None if pd.isna(value) else value for key, value in row.items()}
         number, where = int(card["claim"]), group(int(card["claim"]), card["verdict"], card.get("needs"))
         card["interval"] = _interval(card.get("low"), card.get("high"), str(card.get("ours") or ""))
-        for key in ("published", "ours", "text"):
+        for key in ("published", "ours", "text", "needs"):
             card[key] = _written(card.get(key))
         card["mark"] = MARKS.get(card["verdict"], "○")
         evidence = CLAIMS[number].section if where == "tested" else "audit"
@@ -86,6 +86,9 @@ _NAMES = {
     if METHODS[name].budgeted and ("_" in name or look.label.lower() == name)
 }
 """Methods as a sentence has them. One that is named by a plain word (majority) is a word there already."""
+_LACKING = re.compile(r" \(missing: (.*)\)$")
+_PARTS = re.compile(r"; ([a-z])([a-z]+(?![\w-]))|; (?=\S)")
+"""Where a text goes on behind a semicolon: a sentence of its own, with a capital where a plain word begins it."""
 _METHODS = re.compile(rf"(?<![\w-])({'|'.join(_NAMES)})(?![\w-])")
 
 
@@ -94,15 +97,22 @@ def _written(value: Any) -> str | None:
     if value is None:
         return None
     text = value if isinstance(value, str) else f"{float(value):.4g}"
+    text = _LACKING.sub(lambda found: f". Missing: {found[1]}", text)
+    text = _PARTS.sub(lambda found: f". {(found[1] or '').upper()}{found[2] or ''}", text)
     return _METHODS.sub(lambda found: _NAMES[found[0]], _MINUS.sub("−", text))
+
+
+def _told(value: Any) -> str | None:
+    """Text of a claim in short sentences; None where there is none."""
+    return None if pd.isna(value) else _written(value)
 
 
 _COLUMNS = [
     Column("claim", "Claim", "plain"), Column("title", "What it says"), Column("verdict", "Verdict", facet=True),
-    Column("role", "Role", facet=True), Column("unit", "Drawn by chance"), Column("p", "p", "p"),
-    Column("p_holm", "p, Holm", "p"),
-    Column("published", "Published"), Column("ours", "Ours"), Column("low", "95 % low", "number"),
-    Column("high", "95 % high", "number"), Column("text", "Finding"), Column("source", "Source"),
+    Column("ours", "Ours"), Column("low", "95 % low", "number"), Column("high", "95 % high", "number"),
+    Column("p", "p", "p"), Column("p_holm", "p, Holm", "p"), Column("role", "Role", facet=True),
+    Column("unit", "Drawn by chance"), Column("published", "Published"),
+    Column("text", "Finding"), Column("source", "Source"),
     Column("needs", "Needs"),
 ]  # fmt: skip
 
@@ -112,6 +122,7 @@ def tables(frame: pd.DataFrame) -> dict[str, Table | None]:
     if not len(frame):
         return {"arithmetic": None, "all": None}
     frame = frame.sort_values("claim", kind="stable")
+    frame = frame.assign(**{name: frame[name].map(_told) for name in ("text", "needs")})
     known = [column for column in _COLUMNS if column.name in frame]
     audited = frame["claim"].isin([number for number, claim in CLAIMS.items() if claim.audit is not None])
     checked = frame[(audited | frame["needs"].notna()) & (frame["verdict"] != "not run")]

@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise, takewhile
 from typing import Any
 
 import pandas as pd
@@ -98,9 +99,24 @@ def cell(value: Any, kind: str) -> Cell:
     return Cell(FORMATS[kind](number), exact, kind)
 
 
+def _key(columns: Sequence[Column]) -> frozenset[str]:
+    """Names of the columns that no reader may miss: bounds, what they bound, and p values."""
+    found = {column.name for column in columns if re.fullmatch(r"(.+_)?(low|high)|p|p_holm", column.name)}
+    bounded = (one.name for one, after in pairwise(columns) if after.name.endswith("low") and one.name not in found)
+    return frozenset(found | set(bounded))
+
+
+def _ordered(columns: Sequence[Column]) -> list[Column]:
+    """What names a row first, then what no reader may miss, then the rest: so that no scrolling hides these."""
+    key = _key(columns)
+    names = list(takewhile(lambda column: column.kind in ("text", "plain") and column.name not in key, columns))
+    rest = [column for column in columns if column not in names]
+    return [*names, *(c for c in rest if c.name in key), *(c for c in rest if c.name not in key)]
+
+
 @dataclass(frozen=True)
 class Table:
-    """A table of the report. `frame` holds at least the columns named."""
+    """A table of the report. `frame` holds at least the columns named; they stand in the order of `_ordered`."""
 
     key: str
     caption: str
@@ -109,6 +125,15 @@ class Table:
     folded: bool = False
     """Shown behind a disclosure, as the data of a figure is."""
     note: str = ""
+
+    def __post_init__(self) -> None:
+        """Bring the columns into order."""
+        object.__setattr__(self, "columns", _ordered(self.columns))
+
+    @property
+    def key_columns(self) -> frozenset[str]:
+        """Names of the columns that are in sight before any scrolling, on a screen of 1440 pixels."""
+        return _key(self.columns)
 
     @property
     def rows(self) -> list[list[Cell]]:

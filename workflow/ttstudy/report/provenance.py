@@ -40,8 +40,8 @@ def made(context: Mapping[str, Any]) -> Made:
 
 
 _STEPS = (
-    "Jobs behind this report by rule, how many of them were cached (found ready when it was made), and what they took "
-    "when they ran; a checkpoint that comes with the software took next to nothing here"
+    "Jobs behind this report by rule, and what they took when they ran. Cached ones were found ready. A checkpoint "
+    "that comes with the software took next to nothing here"
 )
 
 

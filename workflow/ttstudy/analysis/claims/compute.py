@@ -62,7 +62,7 @@ def compute_table(published: Published) -> Finding:
         f"6ND gives the training FLOPs within {100 * worst:.1f} %; the total ratios are {totals[0]:.1f}x and "
         f"{totals[1]:.1f}x, the inference ratios {inferences[0]:.2f}x and {inferences[1]:.2f}x; one PRM pass "
         f"over the first pair's tokens makes its inference ratio {with_prm[0]:.2f}x (7B) or "
-        f"{with_prm[1]:.3f}x (72B), and R1's 37B active parameters make the second total {active:.1f}x; with the "
+        f"{with_prm[1]:.3f}x (72B); R1's 37B active parameters make the second total {active:.1f}x; with the "
         f"checkpoints' own parameter counts the totals are {true[1] / true[0]:.1f}x and {true[3] / true[2]:.1f}x",
         f"{low:g}x to {high:g}x",
         f"{totals[0]:.1f}x and {totals[1]:.1f}x",
@@ -116,8 +116,8 @@ def total_compute(study: Evidence) -> Finding:
         verdict,
         f"in this study {small_name} with TTS (N = {budget}) "
         + ("comes up to" if len(level) else "may or may not come up to")
-        + f" {large_name}: total compute {ratio:.3g}x with {counted}every pass counted, {plain:.3g}x by "
-        f"the paper's convention; inference {inference:.3g}x{aside}",
+        + f" {large_name}; its total compute is {ratio:.3g}x with {counted}every pass counted, and {plain:.3g}x by "
+        f"the paper's convention; its inference is {inference:.3g}x{aside}",
         "100x to 1000x",
         f"{ratio:.3g}x",
         p=least if len(level) else float(pairs["p"].max()),

@@ -31,17 +31,18 @@ def flaw(name: str, least: float, what: str) -> Callable[[Evidence], Finding]:
             raise Missing(f"{name} in the diagnostics table (step labels)")
         rows = rows.sort_values("value", kind="stable")
         worst: pd.Series = rows.iloc[-1]
-        ends = rows[["value", "low", "high"]].to_numpy(dtype=float) - least
-        seen = [judge(known(*end.tolist()), None) for end in ends]
+        above = rows[["value", "low", "high"]].to_numpy(dtype=float) - least
+        seen = [judge(known(*one.tolist()), None) for one in above]
         clear = sum(one.verdict == "supported" for one in seen)
         judged = most(seen)
         where = f" on {worst['benchmark']}" if "benchmark" in rows and rows["benchmark"].nunique() > 1 else ""
         of = "PRMs" if not where else "pairs of a PRM and labelled problems"
-        each = ", ".join(f"{row.prm} {row.value:.3f}" for row in rows.itertuples()) if not where else ""
+        ends = (worst, rows.iloc[0]) if len(rows) > 1 and not where else (worst,)
+        span = " and ".join(f"{row['value']:.3f} ({row['prm']}{where})" for row in ends)
         return Finding(
             judged.verdict,
-            f"{what}: highest {worst['value']:.3f} ({worst['prm']}{where}), clearly above {least:g} for {clear} of "
-            f"{len(rows)} {of}, where the claim needs most" + (f" ({each})" if each else ""),
+            f"{what}: highest{' and lowest' if len(ends) > 1 else ''} {span}; it is clearly above {least:g} for "
+            f"{clear} of {len(rows)} {of}; the claim needs most",
             f"above {least:g}",
             f"{worst['value']:.3f} ({worst['prm']})",
             float(worst["low"]),

@@ -66,14 +66,14 @@ def gains_shrink(study: Evidence) -> Finding:
 
     estimate, low, high = resampled([pd.concat(tts, axis=1), pd.concat(cot, axis=1)], correlation, study.seed)
     shown = [
-        f"{name} {percent(c.mean())} to {percent(t.mean())}"
+        f"{percent(c.mean())} to {percent(t.mean())} ({name})"
         for name, t, c in zip(names, tts, cot, strict=True)
     ]
     ends = np.array([[side.mean() for side in sides] for sides in (tts, cot)])
     chance = ranks_agree((ends[0] - ends[1]) / np.maximum(ends[1], 1e-9), sizes, spearman)
     judged = judge(statistics.Paired(estimate, low, high, chance), None)
     text = f"rank correlation of gain and size {-estimate:+.2f}, p = {chance:.2g} over {len(names)} policies"
-    text += f" ({', '.join(shown)})"
+    text += f"; the smallest goes from {shown[0]}; the largest goes from {shown[-1]}"
     return Finding(
         judged.verdict, text, "gains fall with size", f"{-estimate:+.2f}", -high, -low, judged.p, "policies"
     )
@@ -149,8 +149,8 @@ def more_efficient_than_majority(study: Evidence) -> Finding:
         raise Missing("majority and TTS at two budgets or more")
     if best[1].gain.value < 256 and bounds:
         raise Missing(
-            f"budgets that tell a gain of 256 from a smaller one: TTS of {', '.join(bounds)} is better than the best "
-            f"majority from its smallest N on; gains: {', '.join(kinds)}"
+            "budgets that tell a gain of 256 from a smaller one; TTS is better than the best majority from its "
+            f"smallest N on for {len(bounds)} of {len(kinds)} policies; gains are {', '.join(kinds)}"
         )
     policy, gain = best
     mark = ">" if gain.gain.kind == "at least" else ""

@@ -48,7 +48,8 @@ def over_optimisation(study: Evidence) -> Finding:
 
     falls = {prm: mean_over(study.shared_policies, partial(fall, prm=prm)) for prm in prms}
     gap = study.compare(falls[prms[-1]])
-    shown = ", ".join(f"{points(-falls[prm].mean())} with {prm}" for prm in prms)
+    ends = dict.fromkeys((prms[0], prms[-1]))
+    shown = " and by ".join(f"{points(-falls[prm].mean())} with {prm}" for prm in ends)
     return on_problems(
         judge(gap),
         f"from the smallest to the largest N, PRM-Max of best-of-N changes by {shown}",

@@ -247,7 +247,7 @@ def difficulty_pattern(study: Evidence) -> Finding:
     )
     return on_problems(
         judged,
-        text + " (sizes all below 0.1B are moved onto the paper's scale)",
+        text + "; sizes all below 0.1B are moved onto the paper's scale",
         "best-of-N, DVTS or beam search by size and level",
         f"{hits} of {cells}; at worst {points(worst.difference)}",
         worst,
@@ -294,8 +294,8 @@ def fixed_rule_suffices(study: Evidence) -> Finding:
     judged = no_worse(gap)
     text = (
         f"with {prm} the rule by size is {points(gap.difference)} from the choice made on other problems; "
-        f"the choice made on the same problems promises {points(optimism)} too much (sizes all below 0.1B "
-        "are moved onto the paper's scale)"
+        f"the choice made on the same problems promises {points(optimism)} too much; sizes all below 0.1B "
+        "are moved onto the paper's scale"
     )
     return on_problems(judged, text, "the rule is compute-optimal", points(gap.difference), gap)
 

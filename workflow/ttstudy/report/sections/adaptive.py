@@ -51,7 +51,7 @@ def _tell(given: Given) -> Told:
     finding = (
         f"With no more responses on average, adapting is better in {len(sure)} of {len(frame)} cells"
         + (f", by up to {points(sure['difference'].max())}," if len(sure) else "")
-        + f" and worse in {worse} (95 % intervals of single cells)."
+        + f" and worse in {worse}. That is by 95 % intervals of single cells."
     )
     frame = frame.assign(scheme=frame["scheme"].map(SCHEMES).fillna(frame["scheme"]))
     columns = [
@@ -70,8 +70,9 @@ def _tell(given: Given) -> Told:
     method = (
         "Levels are predicted without an answer key, from the pilot's agreement"
         + (" and the PRM's scores of it" if len(levels) and (levels["prm"] != "none").any() else "")
-        + ". N by predicted level: each level gets one N, chosen on other problems, their mean at most the fixed N. "
-        "Stopping: a vote ends once the answers left to draw cannot change it, or once the leader leads with 95 %; it "
+        + ". N by predicted level means: each level gets one N, chosen on other problems. Their mean is at most the "
+        "fixed N. "
+        "Stopping: a vote ends once the answers left to draw cannot change it, or once the leader leads with 95 %. It "
         "is compared with a fixed N that draws as many on average. The last table counts problems by true and "
         "predicted level, with the probability that the pilot itself put a problem into a wrong one."
     )

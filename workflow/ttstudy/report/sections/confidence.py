@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
-from ttstudy.kinds.confidences import CONFIDENCES, STORED, Confidence
-from ttstudy.kinds.votes import VOTES, Vote
-from ttstudy.report.blocks import POLICY, N, each, joined
+from ttstudy.kinds.confidences import CONFIDENCES, STORED
+from ttstudy.kinds.votes import VOTES
+from ttstudy.report.blocks import POLICY, N, defined, each, joined
 from ttstudy.report.cells import Column as C
 from ttstudy.report.figures.parts import PHONE_SAFE, in_points
 from ttstudy.report.figures.style import INK, LOOKS, MUTED, Figure, canvas, render, seaborn
@@ -46,7 +46,7 @@ def _missing(frame: pd.DataFrame) -> str:
         sentences.append(f"Not stored with the responses of {whose}, so not shown: {names}.")
     if set(lacking["score"]) & set(STORED):
         sentences.append(
-            "A pool drawn with sampling.confidence keeps what its engine can tell; recorded responses bring what their "
+            "A pool drawn with sampling.confidence keeps what its engine can tell. Recorded responses bring what their "
             "file has."
         )
     return " ".join(sentences)
@@ -61,10 +61,11 @@ def _tell(given: Given) -> Told:
     leads = top.groupby("rule", sort=False, observed=True)["difference"].mean().dropna()
     finding = ""
     if len(leads):
-        told = [f"{name[0].lower()}{name[1:]}, {100 * lead:+.1f}" for name, lead in leads.items()]
+        told = [f"{name} is {100 * lead:+.1f} points from it on average.".replace("-0.0", "0.0").replace("+0.0", "0.0")
+                for name, lead in sorted(leads.items(), key=lambda item: -item[1])]  # fmt: skip
         sure = int((top["low"] > 0).sum())
         finding = (
-            f"Mean lead over the majority vote at the largest N, in points: {'; '.join(told)}. In {sure} of "
+            f"These votes are held against the majority vote at the largest N. {' '.join(told)} In {sure} of "
             f"{len(top)} cells the lead is beyond chance, each taken alone. "
         )
     columns = [
@@ -78,15 +79,11 @@ def _tell(given: Given) -> Told:
     known = {name: CONFIDENCES[name] for name in CONFIDENCES if CONFIDENCES[name].look.label in set(frame["score"])}
     votes = {name: vote for name, vote in VOTES.items() if vote.judged == "confidence"}
     method = (
-        f"No PRM is asked. Confidences of a response: {_told(known)}. Votes take: {_told(votes)}. The tokens are those "
-        "of the majority vote. No strategy here chooses among these votes, and intervals and p are of one row, without "
-        "correction for their number."
+        f"No PRM is asked. A response's confidence is one of these. {defined(known)} A vote takes one of these "
+        f"answers. {defined(votes)} The tokens are those of the majority vote. No strategy here chooses among these "
+        "votes. Intervals and p are of one row, without correction for their number."
     )
     return Told(finding + missing, blocks, method)
-
-
-def _told(kinds: Mapping[str, Confidence] | Mapping[str, Vote]) -> str:
-    return "; ".join(f"{kind.look.words}, {kind.about}" for kind in kinds.values())
 
 
 def _figure(frame: pd.DataFrame, benchmark: str, policies: Sequence[str], key: str) -> Figure | None:

@@ -23,8 +23,8 @@ def _tell(given: Given) -> Told:
         *DIFFERENCE, C("control", "Controls, points", "points"), C("controls", "Controls", "count"),
     ]  # fmt: skip
     method = (
-        "Cut-offs and days are the configuration's (`cutoff`, `published`); problems made from a seed come after every "
-        "cut-off. The interval is made of those of both accuracies. Controls: the same difference, on average, of "
+        "Cut-offs and days are the configuration's (`cutoff`, `published`). Problems made from a seed come after every "
+        "cut-off. The interval is made of those of both accuracies. Controls have the same difference, on average, of "
         "policies to which all these problems came before their cut-off, or all after. A fall that the controls do not "
         "share speaks for training on the earlier problems."
     )

@@ -61,8 +61,9 @@ def _tell(given: Given) -> Told:
     blocks.append(Block(named_table("examination-data", caption, columns, looked, folded=True)))
     method = (
         "Responses belong to other problems where answers that are another problem's gold answer come with that "
-        "problem's wording, by a sign test over pairs of problems with one false alarm in 100,000 pools at most. Where "
-        "the wording says nothing, whole numbers that are gold answers are held against the numbers beside them."
+        "problem's wording. That is told by a sign test over pairs of problems. It has one false alarm in 100,000 "
+        "pools at most. Where the wording says nothing, whole numbers that are gold answers are held against the "
+        "numbers beside them."
     )
     return Told(finding, blocks, method)
 

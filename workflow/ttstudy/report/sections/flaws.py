@@ -22,12 +22,12 @@ TOLD = {name: flaw for name, flaw in FLAWS.items() if not flaw.of_prefixes}
 """Flaws that are drawn and summed up; the table has all."""
 _NOTES = " ".join(flaw.look.note for flaw in FLAWS.values() if flaw.look.note)
 METHOD_TEXT = (
-    "A step is right when all steps up to it are; on the miniature this is checked exactly, elsewhere it is what the "
-    f"labels say. Only steps up to the first error count. Intervals are over problems. {_NOTES} F1 is ProcessBench's, "
-    "with each threshold chosen on other problems than those it judges. A search fails where a tree returns no right "
-    "answer; its last round with a right candidate is pruned again with right steps scored 1 and wrong ones 0 (is it "
-    "the PRM's fault?), then with one flaw repaired at a time. Flaws may share a failure. Worked cases are the "
-    "clearest ones, not typical ones."
+    "A step is right when all steps up to it are. On the miniature this is checked exactly, elsewhere it is what "
+    f"the labels say. Only steps up to the first error count. Intervals are over problems. {_NOTES} F1 is "
+    "ProcessBench's, with each threshold chosen on other problems than those it judges. A search fails where a tree "
+    "returns no right answer. Its last round with a right candidate is pruned again with right steps scored 1 and "
+    "wrong ones 0. That shows whether it is the PRM's fault. Then it is pruned with one flaw repaired at a time. Flaws "
+    "may share a failure. Worked cases are the clearest ones, not typical ones."
 )
 
 
@@ -123,21 +123,22 @@ def _finding(rows: pd.DataFrame, failures: pd.DataFrame) -> str:
             continue
         write = percent if flaw.share else (lambda value: f"{value:+.2f}".replace("-", "−"))
         ends = [f"{write(row['value'])} ({row['prm']})" for _, row in part.iloc[[0, -1]].iterrows()]
-        parts.append(f"{text[:1].lower() + text[1:]}: {' to '.join(dict.fromkeys(ends))}")
-    finding = "; ".join(parts) + "."
-    finding = finding[:1].upper() + finding[1:]
+        parts.append(f"{text[:1].upper() + text[1:]}: {' to '.join(dict.fromkeys(ends))}.")
+    finding = " ".join(parts)
     mine = failures[(failures["policy"] == EVERYONE)] if len(failures) else failures
     if len(mine):
         weight = mine["share"] * mine["failures"]
         total = mine.loc[mine["cause"] == PRUNED, "failures"].sum()
         mended = [f"without {flaw.look.words}" for name, flaw in FLAWS.items() if name in MENDED and flaw.share]
-        texts = ["are the PRM's (right paths were drawn and dropped)", f"would be mended {mended[0]}", *mended[1:]]
+        texts = ["are the PRM's", f"would be mended {mended[0]}", *mended[1:]]
         causes = [PRUNED, *(name for name in MENDED if FLAWS[name].share)]
         shares = [
             f"{percent(weight[mine['cause'] == cause].sum() / total)} {text}"
             for cause, text in zip(causes, texts, strict=True)
         ]
-        finding += f" Of {total:,} search trees without a right answer, {', '.join(shares)}."
+        finding += f" Of {total:,} search trees without a right answer, {shares[0]}."
+        finding += " In these, right paths were drawn and dropped."
+        finding += f" Of all of them, {', '.join(shares[1:])}." if shares[1:] else ""
     return finding
 
 

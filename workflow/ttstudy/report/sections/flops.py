@@ -22,22 +22,22 @@ def _tell(given: Given) -> Told:
     unknown = sorted(set(frame.loc[frame["flops_total"].isna(), "policy"]))
     if unknown:
         finding = (
-            f"FLOPs of {joined(unknown)} are not known: the responses came without token counts, or the models "
+            f"FLOPs of {joined(unknown)} are not known. The responses came without token counts, or the models "
             "without parameter counts. What is missing below is not known, never zero."
         )
     elif len(scaled):
         prm_share = scaled["flops_prm"] / scaled["flops_total"]
         finding = (
             f"The full count (prompts, PRM and attention too) is {scaled['over_paper'].median():.2g} times the paper's "
-            f"in the median cell with a PRM, and {scaled['over_paper'].max():,.3g} times at most; the PRM takes "
+            f"in the median cell with a PRM, and {scaled['over_paper'].max():,.3g} times at most. The PRM takes "
             f"{percent(prm_share.median())} of it in the median."
         )
     priced = frame[frame["flops_total"].notna()]
     aside = priced[priced["flops_attention"].isna()]
     if len(aside):
         finding += (
-            f" {len(aside)} cells, of {joined(sorted(set(aside['policy'])))}, are without the attention of a model "
-            "whose layers no checkpoint tells: their totals are so much too small."
+            f" {len(aside)} cells, of {joined(sorted(set(aside['policy'])))}, are without the attention of a model. No "
+            "checkpoint tells its layers, and their totals are so much too small."
         )
     elif len(priced):
         share = priced["flops_attention"] / priced["flops_total"]
@@ -67,11 +67,11 @@ def _tell(given: Given) -> Told:
     blocks.append(Block(named_table("ledger-data", "The ledger, per problem", columns, frame, folded=True)))
     method = (
         "A forward pass costs 2 FLOPs per parameter and token, and attention 4 per layer, unit of width, token and key "
-        "that the token meets. The paper counts 2ND on the policy's response tokens; the full count adds prompts, the "
+        "that the token meets. The paper counts 2ND on the policy's response tokens. The full count adds prompts, the "
         "PRM and attention, and includes tokens of beams that were dropped. The PRM's attention in a search is the "
         "policy's keys per token, for the tokens that the PRM read. All FLOPs are those of what was run. Read anew, "
         "every request's prompt and every candidate's prefix is read again. Shared, every distinct prefix is read "
-        "once, those of whole responses too: prefixes are the texts of steps, at the PRM's tokens per character."
+        "once, those of whole responses too. Prefixes are the texts of steps, at the PRM's tokens per character."
     )
     return Told(finding, blocks, method)
 

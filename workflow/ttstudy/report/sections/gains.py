@@ -39,10 +39,11 @@ def _tell(given: Given) -> Told:
     blocks = each(study, frame, "gains", columns, lambda b, k: _figure(frame, b, k, study.one))
     blocks = [replace(b, table=replace(b.table, folded=False)) if b.table else b for b in blocks]
     method = (
-        f"Compute-optimal scaling takes the best method for each difficulty and N with {study.reference_prm}, "
-        f"chosen by cross-fitting. Gain is TTS / {short} − 1. Efficiency follows the authors' rule: the N at which the "
-        "majority vote is best, divided by the N at which the compute-optimal curve (linear between its budgets) is as "
-        "good; at least, where its smallest N is better already. It counts samples, not FLOPs."
+        f"Compute-optimal scaling takes the best method for each difficulty and N with {study.reference_prm}, chosen "
+        f"by cross-fitting. Gain is TTS / {short} − 1. Efficiency follows the authors' rule. It is the N at which "
+        "the majority vote is best, divided by the N at which the compute-optimal curve is as good. That curve is "
+        "linear between its budgets. Where its smallest N is better already, it is \"at least\". Efficiency counts "
+        "samples, not FLOPs."
     )
     return Told(finding, blocks, method)
 

@@ -69,7 +69,7 @@ def _tell(given: Given) -> Told:
     method = (
         "All graders see the same responses: the greedy one, the pool, and the answers of every search. The "
         "difference is the other grader's accuracy minus this study's. It has two causes: other verdicts, and other "
-        "votes, since the official code counts two spellings of one answer as two answers. Math-Verify judges the "
+        "votes. The official code counts two spellings of one answer as two answers. Math-Verify judges the "
         "answers that the strict grader extracts, and votes as it does."
     )
     return Told(finding, blocks, method)
@@ -98,9 +98,9 @@ def _graders_differ(frame: pd.DataFrame, every: pd.DataFrame, effects: pd.DataFr
     finding = f"{other[0].upper()}{other[1:]} agrees with it on all {total:,.0f} responses."
     if differ:
         finding = (
-            f"On {differ:,.0f} of {total:,.0f} responses ({percent(differ / total)}) {other} says otherwise: "
-            f"{frame['only_other'].sum():,.0f} it alone takes for right, "
-            f"{frame['only_grader'].sum():,.0f} it alone takes for wrong."
+            f"On {differ:,.0f} of {total:,.0f} responses ({percent(differ / total)}) {other} says otherwise. "
+            f"It alone takes {frame['only_other'].sum():,.0f} for right and "
+            f"{frame['only_grader'].sum():,.0f} for wrong."
         )
     if len(effects):
         first = effects.iloc[0]

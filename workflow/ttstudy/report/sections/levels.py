@@ -49,7 +49,7 @@ def _tell(given: Given) -> Told:
     if given.context.get("pilot") == 0:
         finding = (
             "Each policy has its own levels, by its own Pass@1 on the very responses that are judged, since "
-            "`pilot_samples` is 0: differences between levels are overstated."
+            "`pilot_samples` is 0. So differences between levels are overstated."
         )
     if len(best):
         sure = int(best["significant"].sum())
@@ -64,10 +64,8 @@ def _tell(given: Given) -> Told:
         blocks += each(study, best, "best", columns, lambda b, k: _best(best, b, study.policies, study.prms, k))
     method = (
         "Easy, medium and hard are bands of Pass@1. Methods are compared at the largest N that all of them "
-        "have; the lead is "
-        "paired over the problems of the level. The best of several is also the luckiest: read unhatched cells as "
-        "leads that one "
-        "test each supports, not as a law."
+        "have. The lead is paired over the problems of the level. The best of several is also the luckiest. Read "
+        "unhatched cells as leads that one test each supports, not as a law."
     )
     return Told(finding, blocks, method)
 

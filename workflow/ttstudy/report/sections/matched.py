@@ -52,7 +52,8 @@ def _tell(given: Given) -> Told:
         means = part.groupby("method", observed=True)["difference"].mean().sort_values(ascending=False)
         if len(means):
             signed = {name: f"{100 * mean:+.1f}".replace("-", "\N{MINUS SIGN}") for name, mean in means.items()}
-            leads = joined([f"{in_words(name)} {lead}" for name, lead in signed.items()])
+            told = [f"{in_words(name)} {lead}" for name, lead in signed.items()]
+            leads = joined(told) if len(told) < 5 else f"from {told[0]} to {told[-1]}"
             sentences.append(f"At {words}: {leads}.")
     columns = [
         POLICY, PRM, MATCHED, N, METHOD, C("spent", "its N", "number"),
@@ -63,15 +64,15 @@ def _tell(given: Given) -> Told:
     ]  # fmt: skip
     blocks = each(study, frame, "matched", columns, lambda b, k: _figure(top, b, k))
     blocks += _fronts(study)
-    counted = "; ".join(f"{CONVENTIONS[column][0]}: {CONVENTIONS[column][1]}" for column in CONVENTIONS)
+    counted = " ".join(f"{name[:1].upper()}{name[1:]}: {what}." for name, what in CONVENTIONS.values())
     method = (
-        f"At equal N, both draw N candidates. Else {BASE_WORDS} draws N, and the method is taken where it has cost as "
-        "much: between two N that were run, on the straight line in log cost, problem by problem. A method that has "
-        "always cost less stands there with its largest N, and one that has always cost more is left out. FLOPs are "
-        f"counted in four ways. {counted[:1].upper()}{counted[1:]}. For one policy the paper's way is that of equal "
-        "generated tokens. Costs are tokens where tokens are equal, else FLOPs; at equal N, FLOPs as run. Intervals "
-        "and p are of one row, not corrected for their number. A front is the highest accuracy of any method and N "
-        "that costs no more; its band is the middle 95 % over resampled problems."
+        f"At equal N, both draw N candidates. Else {BASE_WORDS} draws N, and the method is taken where it has cost "
+        "as much. That is between two N that were run, on the straight line in log cost, problem by problem. A "
+        "method that has always cost less stands there with its largest N, and one that has always cost more is "
+        f"left out. FLOPs are counted in four ways. {counted} For one policy the paper's way is that of equal "
+        "generated tokens. Costs are tokens where tokens are equal, else FLOPs. At equal N they are FLOPs as run. "
+        "Intervals and p are of one row, not corrected for their number. A front is the highest accuracy of any "
+        "method and N that costs no more. Its band is the middle 95 % over resampled problems."
     )
     return Told(" ".join(sentences), blocks, method)
 

@@ -57,11 +57,11 @@ def _tell(given: Given) -> Told:
     ]  # fmt: skip
     blocks = each(study, frame, "optimism", columns, lambda b, k: _figure(frame, b, k))
     method = (
-        "The cross-fitted number is the honest one. Folds are drawn anew until it is known to 0.3 points (95 %): the "
-        "table's Monte-Carlo error. Learning loss is told by what a choice from half of the problems loses against one "
-        "from four fifths; in a single row it is noisy, and may be negative. The authors' rule fixes the method by "
-        "policy size and never looks. "
-        "The last column is cross-fitted over levels that were predicted without labels: what a deployment could do."
+        "The cross-fitted number is the honest one. Folds are drawn anew until it is known to 0.3 points (95 %). "
+        "That is the table's Monte-Carlo error. Learning loss is told by what a choice from half of the problems "
+        "loses against one from four fifths. In a single row it is noisy, and may be negative. The authors' rule "
+        "fixes the method by policy size and never looks. The last column is cross-fitted over levels that were "
+        "predicted without labels: what a deployment could do."
     )
     return Told(finding, blocks, method)
 

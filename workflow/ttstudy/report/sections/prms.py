@@ -32,13 +32,13 @@ def _tell(given: Given) -> Told:
     fair = frame[frame["policy"].isin(shared)] if shared else frame
     mean = fair.groupby("prm", observed=True)["gain"].mean()
     order = [name for name in study.prms if name in mean.index]
-    parts = [f"{name} {points(mean[name])}" for name in order]
-    basis = (
-        "from the best AUC on validation rollouts to the worst" if study.auc else "in the order of the configuration"
-    )
-    whose = "the policies that all of them share" if shared else "the policies of each"
+    ends = list(dict.fromkeys((order[0], order[-1])))
+    basis = ("best AUC on validation rollouts", "worst") if study.auc else ("first in the configuration", "last")
+    whose = "that all PRMs were used with" if shared else "of each PRM"
     short, one = study.one
-    finding = f"Mean gain over {short} at the largest N, over {whose}, PRMs {basis}: {', '.join(parts)}."
+    finding = f"At the largest N, the mean gain over {short} is {points(mean[ends[0]])} with {ends[0]} ({basis[0]})"
+    finding += f" and {points(mean[ends[1]])} with {ends[1]} ({basis[1]})." if len(ends) > 1 else "."
+    finding += f" The mean is over the policies {whose}."
     columns = [
         PRM, C("auc", "Step AUC", "auc"), METHOD, POLICY, N, *ACCURACY,
         C("cot", f"{short}, %", "percent"), C("gain", "Gain, points", "points"),

@@ -55,7 +55,7 @@ def _tell(given: Given) -> Told:
     theirs = frame[frame["source"] != "this study"]
     finding = (
         f"{joined(sorted(set(theirs['model']), key=str.casefold))} were not run: their accuracies are the published "
-        "ones, without intervals, under the prompts and graders of those who published them."
+        "ones. They have no intervals, and the prompts and graders of those who published them."
     )
     columns = [
         BENCHMARK, C("model", "Model"), C("what", "What"), *ACCURACY, C("source", "Source", facet=True),

@@ -32,7 +32,7 @@ def _tell(given: Given) -> Told:
     most = frame.loc[frame["run_sd"].idxmax()]
     finding = (
         f"Drawn again on the same problems, an accuracy moves by {100 * frame['run_sd'].median():.1f} points (standard "
-        f"deviation) in the median cell and by {100 * most['run_sd']:.1f} at most ({most['policy']}, "
+        f"deviation) in the median cell. At most it moves by {100 * most['run_sd']:.1f} ({most['policy']}, "
         f"{shown(most['method'])}, N = {most['budget']}). Other problems of the same kind would move it by "
         f"{100 * frame['problem_sd'].median():.1f}."
     )
@@ -42,11 +42,11 @@ def _tell(given: Given) -> Told:
         C("training_sd", "Training seeds, ± points", "span"),
     ]  # fmt: skip
     method = (
-        "One run: the standard deviation of the accuracy of a single run at this N; 19 of 20 runs lie within twice of "
+        "One run: the standard deviation of the accuracy of a single run at this N. 19 of 20 runs lie within twice of "
         "it around their mean. It is taken from draws that share no response: parts of a pool, trees of a search, or "
         "runs (`runs.searches`). The accuracy is the mean over all draws, so it moves less. Problems: what another set "
         "of as many problems would change. Intervals in this report cover both, since the draws of different problems "
-        "are independent; what training a model again would change is in none. It is told of policies that differ by "
+        "are independent. What training a model again would change is in none. It is told of policies that differ by "
         "their training seed alone, where there are some. Cells drawn once are left out."
     )
     caption = "How far one run lies from another, at the largest N that was drawn more than once"

@@ -34,10 +34,10 @@ _SEARCHES = joined([in_words(name) for name in SEARCHES])
 
 def _tell(given: Given) -> Told:
     frame, study, context = given.frame, given.study, given.context
-    run = [shown(m) for m in views.CURVES if m in set(frame["method"])]
+    run = len(set(frame["method"]) & set(views.CURVES))
     finding = (
-        f"{joined(run)} for every policy and the PRMs that it was run with, from N = {frame['budget'].min()} to "
-        f"{frame['budget'].max()}."
+        f"{run} method{'s' if run > 1 else ''} for every policy and the PRMs that it was run with, from "
+        f"N = {frame['budget'].min()} to {frame['budget'].max()}."
     )
     prm = study.reference_prm
     tops = frame[(frame["prm"] == prm) & frame["method"].isin(views.CURVES)] if prm else frame[:0]
@@ -53,7 +53,7 @@ def _tell(given: Given) -> Told:
         lambda b, k: _figure(frame, given.results.cot, b, study.policies, study.prms, k, study.one),
     )  # fmt: skip
     method = (
-        f"Answers are chosen by one rule everywhere: {RULES.get(study.vote, study.vote)}, where a response's score is "
+        f"Answers are chosen by one rule everywhere: {RULES.get(study.vote, study.vote)}. A response's score is "
         f"{RULES.get(study.score, study.score)}. Bands are 95 % intervals over problems. Coverage is the share of "
         "problems with at least one right response among N: "
         "no vote can do better."
@@ -62,14 +62,14 @@ def _tell(given: Given) -> Told:
     if recorded:
         whose = "" if len(recorded) == len(study.policies) else f" of {joined(recorded)}"
         finding += (
-            f" The responses{whose} are recorded: {_SEARCHES} are not possible with them, since nothing can go on from "
-            "one of their steps."
+            f" The responses{whose} are recorded, and nothing can go on from one of their steps. So {_SEARCHES} are "
+            "not possible with them."
         )
     endpoints = [name for name in context.get("endpoints", []) if name in study.policies]
     if endpoints:
         finding += (
-            f" {joined(endpoints)} answered from behind an endpoint, which cannot go on from a step: {_SEARCHES} are "
-            "not possible there."
+            f" {joined(endpoints)} answered from behind an endpoint, which cannot go on from a step. So {_SEARCHES} "
+            "are not possible there."
         )
     return Told(finding, blocks, method)
 

@@ -39,7 +39,7 @@ def _tell(given: Given) -> Told:
     alone = own[[METHODS[name].judged != "prm" for name in own["method"]]]
     if len(alone):
         finding += (
-            f" For {len(alone)} of {len(own)} policies the method chosen most often is a vote without a PRM: what they "
+            f" For {len(alone)} of {len(own)} policies the method chosen most often is a vote without a PRM. What they "
             "gain is no PRM's."
         )
     columns = [
@@ -55,12 +55,12 @@ def _tell(given: Given) -> Told:
         if len(here[here["benchmark"] == b]) else None,
     )  # fmt: skip
     method = (
-        f"TTS is {TTS}, so a lucky choice does not count. "
+        f"TTS is {TTS}. So a lucky choice does not count. "
         "Differences are paired problem by problem (Tango's score interval, sign-flip test). On the diagonal a policy "
         f"meets its own {one}. "
         f"{WIN}. The figure shows {prm}, "
-        f"{'the PRM with the best AUC on validation rollouts' if study.auc else 'the first PRM configured'}; "
-        "the table has all."
+        f"{'the PRM with the best AUC on validation rollouts' if study.auc else 'the first PRM configured'}. "
+        "The table has all."
     )
     return Told(finding, blocks, method)
 

@@ -41,7 +41,7 @@ def _tell(given: Given) -> Told:
     left = int(frame["left_out"].sum())
     finding = f"Of {frame['rows'].sum():,} rows of recorded responses, "
     finding += (
-        f"{left:,} could not be used and {'was' if left == 1 else 'were'} left out, as `skip_broken` allows; the log "
+        f"{left:,} could not be used and {'was' if left == 1 else 'were'} left out, as `skip_broken` allows. The log "
         "of the step `recorded` names each."
         if left
         else "none was left out."

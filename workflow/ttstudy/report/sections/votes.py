@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from ttstudy.kinds.scores import SCORES, Score
-from ttstudy.kinds.votes import VOTES, Vote
-from ttstudy.report.blocks import METHOD, PRM, Block, N, cell, named_table, shown
+from ttstudy.kinds.scores import SCORES
+from ttstudy.kinds.votes import VOTES
+from ttstudy.report.blocks import METHOD, PRM, Block, N, cell, defined, named_table, shown
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import DECIDES, Given, Section, Told
 from ttstudy.report.views import ordered
@@ -28,15 +26,11 @@ def _tell(given: Given) -> Told:
     columns.append(C("range", "Range, points", "span"))
     caption = "Accuracy in % by PRM score and vote"
     method = (
-        f"Scores of a response: {_told(SCORES)}. Votes take: {_told(judged)}. "
-        "At each method's largest N. Differences of a few points are within the intervals of the accuracy table."
+        f"A response's score is one of these. {defined(SCORES)} A vote takes one of these answers. {defined(judged)} "
+        "Each method stands at its largest N. Differences of a few points are within the intervals of the accuracy "
+        "table."
     )
     return Told(finding, [Block(named_table("votes-data", caption, columns, frame))], method)
-
-
-def _told(kinds: Mapping[str, Score | Vote]) -> str:
-    """What each score or vote is, in the words of its file."""
-    return "; ".join(f"{kind.look.words}, {kind.about}" for kind in kinds.values())
 
 
 SECTION = Section(
