@@ -129,6 +129,8 @@ class _Wordless(ast.NodeTransformer):
 
 
 def _parsed(path: Path) -> ast.Module:
+    if path == LIBRARY / "__init__.py":  # a door for people: every import goes through it, and no step asks for more
+        return ast.Module(body=[], type_ignores=[])
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
