@@ -10,7 +10,7 @@ export OMP_NUM_THREADS := 1
 export MKL_NUM_THREADS := 1
 SNAKEMAKE := $(BIN)/snakemake --profile workflow/profiles/default --cores $(CORES)
 
-.PHONY: help study compare test retrain smoke dry-run rehearse plan prompts site migrate lint audit clean vllm vllm-cpu doctor gpu-check
+.PHONY: help study compare test retrain smoke dry-run rehearse plan prompts site migrate lint audit clean vllm vllm-cpu doctor gpu-check docs
 
 help:           ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -64,6 +64,10 @@ lint: $(VENV)/ready-test ## style and types of the code, format and good practic
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh -c \
 		'ruff check . && mypy && snakefmt --check Snakefile workflow/rules && snakemake --lint'
 
+docs: $(VENV)/docs/ready ## build the documentation as a site that opens from a folder: build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 PYTHONPATH=$(VENV)/docs:workflow $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "build/site/index.html"
+
 audit: $(VENV)-audit/ready ## look for weaknesses: in the source (bandit), in what is installed (pip-audit)
 	@$(VENV)-audit/bin/bandit --quiet --configfile pyproject.toml --severity-level medium --recursive workflow scripts
 	@sh scripts/audit.sh $(VENV)-audit/bin/pip-audit $(BIN)
@@ -97,6 +101,13 @@ $(VENV)/ready-test: $(VENV)/ready envs/s3-test.txt
 		--target $(VENV)/slurm snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/s3 \
 		--requirement envs/s3-test.txt || echo "no S3 server could be installed; the test of object storage will skip"
+	@$(MAKE) --no-print-directory $(VENV)/docs/ready || echo "mkdocs could not be installed; the test of the site will skip"
+	@touch $@
+
+# Beside the environment: no study needs it.
+$(VENV)/docs/ready: $(VENV)/ready envs/docs.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $(VENV)/docs \
+		--requirement envs/docs.txt
 	@touch $@
 
 # vLLM stands apart: its tokenizer library wants an older numpy than the study's tables are tested with.

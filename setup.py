@@ -13,6 +13,7 @@ HOME = "ttstudy_home"
 TREE = (
     *("Snakefile", "config.yaml", "LICENSE", "scripts/**/*", "envs/**/*"),
     *("reports/templates/**/*", "reports/captions/**/*", "reports/published.csv", "workflow/**/*"),
+    "build/site/**/*",  # the documentation, where `make docs` has built it
 )
 """What a study needs, by patterns from the root of the checkout."""
 

@@ -121,6 +121,8 @@ def test_taken_away_they_leave_no_trace(added, finished, tmp_path):
     assert not {"train_policy", "train_reward_model", "sample", "score", "search", "grade", "grade_search"} & set(plan)
     snakemake(root, config)
     assert tables(root) == tables(finished)
-    # But for where the results came from, and the page's own stamp.
-    ours = re.compile(r'<section id="provenance".*?</section>|<!-- (ttstudy|sha256).*?-->', re.DOTALL)
+    # But for where the results came from, the command that made the page, and the page's own stamp.
+    ours = re.compile(
+        r'<section id="provenance".*?</section>|ttstudy run \w+\.yaml|<!-- (ttstudy|sha256).*?-->', re.DOTALL
+    )
     assert ours.sub("", page(root)) == ours.sub("", page(finished))

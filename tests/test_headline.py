@@ -1,4 +1,4 @@
-"""One definition of TTS and of a win, in the tables, the answer, the claims and README; the report computes neither."""
+"""One definition of TTS and of a win, in tables, answer, claims and documentation; the report computes neither."""
 
 from __future__ import annotations
 
@@ -171,6 +171,6 @@ def test_a_win_and_tts_are_defined_in_one_place(pattern):
     assert said == WORDS[pattern]
 
 
-def test_readme_quotes_the_definitions():
-    text = " ".join((ROOT / "README.md").read_text().split())
+def test_the_documentation_quotes_the_definitions():
+    text = " ".join((ROOT / "docs/results.md").read_text().split())
     assert definitions.TTS in text and definitions.WIN in text

@@ -23,13 +23,13 @@ TTS = (
     "the compute-optimal strategy at the policy's largest N. Method, score and vote are chosen per difficulty level on "
     "four fifths of the problems. They are judged on the last fifth, over and over"
 )
-"""In the words of the report and of README.md."""
+"""In the words of the report and of docs/results.md."""
 WIN = (
     "A pair is won where three things are so. The smaller policy's own single answer is not ahead already. The 95 % "
     "interval of the difference lies above zero. And p stays below 0.05 after Holm's correction over all pairs of "
     "one PRM"
 )
-"""In the words of the report and of README.md."""
+"""In the words of the report and of docs/results.md."""
 SIGNIFICANT = 0.05
 """A p value below this is no chance."""
 MARGIN = 0.05
@@ -39,7 +39,7 @@ RULE = (
     f"{SIGNIFICANT}. It is contradicted where the interval lies below zero (and p is as small). It is equivalent where "
     f"the interval of a difference of accuracies lies within {100 * MARGIN:g} points of zero. Else it is undecided"
 )
-"""In the words of the report and of README.md."""
+"""In the words of the report and of docs/results.md."""
 CURVES = tuple(name for name in METHODS if name in CHOSEN)
 """Methods that draw N candidates and choose among them, in the order in which they are shown."""
 CELL = ["benchmark", "policy", "prm", "method", "budget"]

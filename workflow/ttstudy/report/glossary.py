@@ -1,4 +1,4 @@
-"""Words that a reader may not know, each explained once: pages link to these texts, and docs/numbers.md quotes them."""
+"""Words that a reader may not know, each explained once: pages of the report and of docs/ have these texts."""
 
 from __future__ import annotations
 
