@@ -7,7 +7,7 @@ from ttstudy.dag.specs.generation import AskSpec
 from ttstudy.data import tables
 from ttstudy.policies.openai import Endpoint, Journal, ask
 from ttstudy.policies.sampling import asked, requests
-from ttstudy.run import steps
+from ttstudy.run import borrowing, steps
 from ttstudy.run.progress import bar
 
 
@@ -24,18 +24,25 @@ def step(spec: AskSpec, log_path: Path | None) -> None:
     with (output.parent.parent / ".asking.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         steps.begin_to_count()
+        known = borrowing.responses(spec, problems)
+        asked_for = borrowing.without(known, requests(endpoint, problems, samples, spec))
         journal = Journal(output.with_name(f".{output.name}.journal"))
-        with steps.log(log_path) as log, bar(label, len(problems) * len(samples), log) as progress:
-            ask(endpoint, requests(endpoint, problems, samples, spec), journal, progress, log)
-            frame = asked(journal.answers, problems, samples, spec.confidence)
-            tables.write("responses", frame, output)
+        with steps.log(log_path) as log, bar(label, len(asked_for), log) as progress:
+            ask(endpoint, asked_for, journal, progress, log)
+            frame = asked(journal.answers, [key for key, _ in asked_for], spec.confidence)
+            whole = borrowing.ordered([known, frame], problems["problem_id"])
+            tables.write("responses", whole, output)
             journal.close()
             journal.path.unlink()
-            if not frame["response_tokens"].isna().any():
+            if len(frame) and not frame["response_tokens"].isna().any():
                 steps.took(tokens=frame["response_tokens"].sum())
+            counted = ["prompt_tokens", "response_tokens"]
+            if not whole[counted].isna().any(axis=None):  # what was paid for all of them, here or by an earlier job
+                steps.took(**{name: whole[name].sum() for name in counted})
             if log is not None:
                 models = sorted({answer.model for answer in journal.answers.values() if answer.model})
-                print(f"{label}: {len(frame)} responses in {clock()}; answered by {', '.join(models)}", file=log)
+                told = f"{len(frame)} responses in {clock()}{borrowing.words(known)}"
+                print(f"{label}: {told}; answered by {', '.join(models)}", file=log)
 
 
 if __name__ == "__main__":

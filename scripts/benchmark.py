@@ -11,10 +11,13 @@ def step(spec: BenchmarkSpec, log_path: Path | None) -> None:
     """Load, check, write."""
     recorded = None if spec.recorded is None else tables.of("recorded", spec.recorded)
     frame, checksum = benchmarks.load(spec.settings, [*spec.sources], recorded)
-    tables.write("benchmark", frame, spec.outputs["output"], notes={"sha256": checksum})
+    found = benchmarks.drawn(frame, spec.limit)
+    notes = {"sha256": checksum} | ({"of": str(len(frame))} if len(found) < len(frame) else {})
+    tables.write("benchmark", found, spec.outputs["output"], notes=notes)
     with steps.log(log_path) as log:
         if log is not None:
-            print(f"{len(frame):,} problems; SHA-256 of these problems: {checksum}", file=log)
+            part = f"{len(found):,} of " if len(found) < len(frame) else ""
+            print(f"{part}{len(frame):,} problems; SHA-256 of these problems: {checksum}", file=log)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ def show(frame: pd.DataFrame, output: Path, measured: list[str]) -> None:
         *([f"Speed: {speed_from}."] if speed_from else []),
         *([_assumed(frame)] if "assumed" in speed_from else []),
         *measured,
+        *plan.prices(frame),
         f"{int(sums['jobs_done'])} of {int(sums['jobs'] + sums['jobs_done'])} jobs that call or make a model are done. "
         f"Whole table: {output}",
     ]

@@ -1,8 +1,10 @@
 """Build the study's HTML report from its tables, and write where its numbers come from as JSON."""
 
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -68,17 +70,32 @@ def step(spec: ReportSpec, _log: Path | None) -> None:
         ),
         "config": yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
         "published": published.accuracies(config["published"]),
-        "recorded": [name for name, policy in config["policies"].items() if policy["source"] == "recorded"],
+        "charged": behind.charged(done, config["policies"]),
+        "trial": {
+            name: (len(problems[name]), int(of))
+            for name, file in spec.benchmarks.items()
+            if (of := stamps.note(Path(file.path), "of")) is not None
+        },
+        **_asked(spec, config),
+    }
+    report.build(found, context, spec.outputs["report"], spec.outputs["figures"])
+
+
+def _asked(spec: ReportSpec, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of the configuration sections speak of."""
+    policies = config["policies"]
+    return {
+        "recorded": [name for name, policy in policies.items() if policy["source"] == "recorded"],
+        "endpoints": [name for name, policy in policies.items() if policy["source"] == "openai"],
         "overflow": {name: prm["overflow"] for name, prm in config["prms"].items() if "overflow" in prm},
         "taken_in": [
             {"policy": name, **{what: stamps.note(Path(file.path), what) for what in NOTES}}
-            | {what: config["policies"][name][what] for what in ("uneven", "skip_broken")}
+            | {what: policies[name][what] for what in ("uneven", "skip_broken")}
             for name, file in spec.recorded.items()
         ],
+        "prices": {name: item["price"] for name, item in policies.items() if item.get("price")},
         "pilot": config["pilot_samples"],
-        "endpoints": [name for name, policy in config["policies"].items() if policy["source"] == "openai"],
     }
-    report.build(found, context, spec.outputs["report"], spec.outputs["figures"])
 
 
 if __name__ == "__main__":

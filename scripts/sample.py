@@ -9,7 +9,7 @@ from ttstudy.dag.specs.generation import SampleSpec
 from ttstudy.data import tables
 from ttstudy.policies.opening import open_policy
 from ttstudy.policies.sampling import columns, drawing
-from ttstudy.run import sharing, steps
+from ttstudy.run import borrowing, sharing, steps
 from ttstudy.run.progress import bar
 
 RESPONSES_PER_PART = int(os.environ.get("TTSTUDY_RESPONSES_PER_PART", 8192))
@@ -28,24 +28,29 @@ def step(spec: SampleSpec, log_path: Path | None) -> None:
     label = f"sample {output.parent.parent.name} {output.parent.name}/{output.stem}"
     clock = steps.stopwatch()
     count = len(problems) * len(samples)
+    known, names = borrowing.responses(spec, problems), columns(spec.confidence)
+    there = borrowing.by_place(known, problems, samples, names)
     with steps.log(log_path) as log, bar(label, count, log) as progress:
-        engine = steps.policy(spec, folder, steps.seats(spec, policy=folder)[0], open_policy)
+        lacking = len(there) < count
+        engine = steps.policy(spec, folder, steps.seats(spec, policy=folder)[0], open_policy) if lacking else None
 
         def work(places: list[int]) -> Iterator[tuple[int, dict[str, list[tuple[Any, ...]]]]]:
             def onward(done: int, tokens: int) -> None:
                 progress(count - len(places) + done, tokens)
 
-            for place, row in drawing(engine, problems, samples, spec, places, onward):
+            yield from ((place, {"responses": [there[place]]}) for place in places if place in there)
+            left = [place for place in places if place not in there]
+            for place, row in drawing(engine, problems, samples, spec, left, onward) if engine and left else ():
                 yield place, {"responses": [row]}
 
-        names = {"responses": columns(spec.confidence)}
-        frame = steps.as_they_end(output, count, RESPONSES_PER_PART, names, work, SECONDS_PER_PART)["responses"]
+        kept = {"responses": names}
+        frame = steps.as_they_end(output, count, RESPONSES_PER_PART, kept, work, SECONDS_PER_PART)["responses"]
         tables.write("responses", frame, output)
-        tokens = int(frame["response_tokens"].sum())
-        steps.took(tokens=tokens)
+        if tokens := int(frame["response_tokens"].sum() - known["response_tokens"].sum()):
+            steps.took(tokens=tokens)
         steps.finish(output)
         if log is not None:
-            print(f"{label}: {tokens:,} tokens drawn in {clock()}", file=log)
+            print(f"{label}: {tokens:,} tokens drawn in {clock()}{borrowing.words(known)}", file=log)
 
 
 if __name__ == "__main__":

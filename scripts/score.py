@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from ttstudy.dag.specs.generation import ScoreSpec
 from ttstudy.data import tables
 from ttstudy.prms import open_prm
 from ttstudy.prms.protocol import check_scores
-from ttstudy.run import sharing, steps
+from ttstudy.run import borrowing, sharing, steps
 from ttstudy.run.progress import bar
 
 RESPONSES_PER_PART, JUDGED_PER_PART = 8192, 512
@@ -33,17 +34,22 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
     output, folder = Path(spec.outputs["output"]), steps.folder(spec.judge.checkpoint)
     label = f"score {output.parent.name}/{output.stem}"
     clock = steps.stopwatch()
-    with steps.log(log_path) as log, bar(label, len(responses), log) as progress:
-        model = steps.prm(spec, folder, steps.seats(spec, prm=folder)[1], open_prm)
+    known = borrowing.scores(spec, responses, problems)
+    rest = len(responses) - len(known)
+    with steps.log(log_path) as log, bar(label, rest, log) as progress:
+        model = steps.prm(spec, folder, steps.seats(spec, prm=folder)[1], open_prm) if rest else None
         done = 0
 
         @cache  # many samples of a pool are the same response
         def counts(problem: str, solution: tuple[str, ...]) -> Mapping[str, float]:
+            assert model is not None
             return model.counts(problem, solution)
 
         def compute(rows: list[int]) -> dict[str, pd.DataFrame]:
             nonlocal done
-            part = responses.iloc[rows]
+            part = borrowing.but_for(known, responses.iloc[rows])
+            if model is None or part.empty:
+                return {"scores": borrowing.like(responses.iloc[rows], [known])}
             items = [(problems[row.problem_id], list(row.steps)) for row in part.itertuples()]
             scored = [index for index, (_, solution) in enumerate(items) if solution]
             scores: list[list[float]] = [[] for _ in items]
@@ -57,7 +63,8 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
             done += len(items)
             progress(done, model.tokens)
             frame = part[["problem_id", "sample"]].assign(step_scores=scores).reset_index(drop=True)
-            return {"scores": frame.join(pd.DataFrame(told, columns=list(counted)).fillna(0).astype(counted))}
+            frame = frame.join(pd.DataFrame(told, columns=list(counted)).fillna(0).astype(counted))
+            return {"scores": borrowing.like(responses.iloc[rows], [known, frame])}
 
         writes = spec.judge.verdicts is not None
         counted = {"prm_tokens": "int64", "overlong": "int64"}
@@ -65,18 +72,25 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
         size = JUDGED_PER_PART if writes else RESPONSES_PER_PART
         frames = steps.in_parts(output, list(range(len(responses))), size, compute)
         tables.write("scores", frames["scores"], output)
-        steps.took(tokens=frames["scores"]["prm_tokens"].sum())
+        if tokens := frames["scores"]["prm_tokens"].sum() - known["prm_tokens"].sum():
+            steps.took(tokens=tokens)
         steps.finish(output)
         if log is not None:
-            print(f"{label}: {model.tokens:,} tokens scored in {clock()}", file=log)
-            if over := (frames["scores"]["overlong"] > 0).sum():
-                print(
-                    f"{label}: {over:,} of {len(responses):,} solutions are longer than the PRM's context, "
-                    f"{model.context:,} tokens; overflow: {spec.judge.overflow}",
-                    file=log,
-                )
-            if lost := frames["scores"].get("no_verdict", pd.Series([0])).sum():
-                print(f"{label}: {lost:,} verdicts could not be read; each counts as a no", file=log)
+            scored = 0 if model is None else model.tokens
+            print(f"{label}: {scored:,} tokens scored in {clock()}{borrowing.words(known)}", file=log)
+            _tell(frames["scores"], label, spec.judge.overflow, None if model is None else model.context, log)
+
+
+def _tell(scores: pd.DataFrame, label: str, overflow: str, context: int | None, log: IO[str]) -> None:
+    """Tell the log of solutions that are too long, and of verdicts that say nothing."""
+    if context and (over := (scores["overlong"] > 0).sum()):
+        print(
+            f"{label}: {over:,} of {len(scores):,} solutions are longer than the PRM's context, "
+            f"{context:,} tokens; overflow: {overflow}",
+            file=log,
+        )
+    if lost := scores.get("no_verdict", pd.Series([0])).sum():
+        print(f"{label}: {lost:,} verdicts could not be read; each counts as a no", file=log)
 
 
 if __name__ == "__main__":

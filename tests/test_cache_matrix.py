@@ -88,6 +88,7 @@ OF_SMOKE = {
     "Study.extraction": (_set("extraction", to="boxed"), f"grade examine grade_search difficulty diagnostics {CELLS}"),
     "Study.first_block": (_set("first_block", to=4), f"sample {POOL}"),
     "Study.grader": (_set("grader", to="reference"), f"examine difficulty diagnostics {CELLS}"),
+    "Study.limit": (_set("limit", to=4), f"benchmark sample {DRAWN} {SEARCHED}"),
     "Study.max_gpu_hours": (_set("max_gpu_hours", to=1.0), PAGE),
     "Study.max_job_hours": (_set("max_job_hours", to=1.0), PAGE),
     "Study.miniature": (_set("miniature", "task", "tilt", to=-0.4), EVERY),
@@ -325,6 +326,11 @@ OF_GIVEN = {
     "RecordedBenchmark.published": (_set("benchmarks", "old", "published", to="2024-02"), SHOWN),
     "CheckpointPolicy.cutoff": (_set(*_OWN, "cutoff", to="2023-12"), SHOWN),
     "HubPolicy.cutoff": (_set(*_HUB, "cutoff", to="2023-12"), SHOWN),
+    "OpenAIPolicy.price": (_set(*_FAR, "price", to={"input": 1.0, "output": 4.0}), PAGE),
+    **{
+        f"Price.{key}": (_set(*_FAR, "price", to={"input": 1.0, "output": 4.0} | {key: value}), PAGE)
+        for key, value in {"input": 2.0, "output": 5.0, "currency": "EUR"}.items()
+    },
     "OpenAIPolicy.cutoff": (_set(*_FAR, "cutoff", to="2023-12"), SHOWN),
     "RecordedPolicy.cutoff": (_set(*_LOG, "cutoff", to="2023-12"), SHOWN),
     "FileBenchmark.columns": (_set("benchmarks", "mine", "columns", to={"answer": "other"}), _PROBLEMS),

@@ -26,7 +26,7 @@ def test_a_policy_draws_a_pilot_a_greedy_response_and_nested_blocks_which_its_pr
     pilot, cot, *samples = cells.pool_blocks(study, TINY)
     assert pilot == PoolBlock(TINY, "pilot", 0, study.pilot_samples - 1) == cells.pilot(study, TINY)
     assert cot == PoolBlock(TINY, "cot", 0, 0)
-    assert samples == [PoolBlock(TINY, "samples", 0, 63, ("good",))] == cells.labelled_blocks(study, TINY)
+    assert samples == [PoolBlock(TINY, "samples", 0, 3, ("good",))] == cells.labelled_blocks(study, TINY)
 
 
 def test_levels_without_labels_have_the_pilot_scored_too():

@@ -86,7 +86,8 @@ def drawn(endpoint: Endpoint, folder: Path, spec: AskSpec = SPEC, samples=SAMPLE
     journal = Journal(folder / "journal")
     ask(endpoint, requests(endpoint, problems(count), samples, spec), journal)
     journal.close()
-    return asked(journal.answers, problems(count), samples, spec.confidence)
+    keys = [(problem_id, sample) for problem_id in problems(count)["problem_id"] for sample in samples]
+    return asked(journal.answers, keys, spec.confidence)
 
 
 def direct(port: int) -> str:

@@ -59,7 +59,10 @@ def test_a_larger_pool_keeps_the_blocks_of_a_smaller_one(a, b, first):
 
 
 def test_a_budget_changes_no_path_that_was_there():
-    before, after = changed(lambda c: c["budgets"].update(majority=[4, 1024]))
+    before, after = (
+        layout_of(small() | {"first_block": 64, "budgets": small()["budgets"] | {"majority": majority}})
+        for majority in ([4], [4, 1024])
+    )
     assert paths.pools(after, "sums", "tiny", "samples")[0] == paths.pools(before, "sums", "tiny", "samples")[0]
     assert len(paths.pools(after, "sums", "tiny", "samples")) > len(paths.pools(before, "sums", "tiny", "samples"))
     one, two = (paths.searches(layout, "sums", "tiny", "good", "dvts") for layout in (before, after))

@@ -39,6 +39,22 @@ CASES = {
     "this PRM is not defined under prms; did you mean 'smoke-good'?": (("pairs",), {"smoke-god": ["smoke-8k"]}),
     "policy 'smoke8k' is not defined under policies; did you mean 'smoke-8k'?": (
         ("pairs",), {"smoke-good": ["smoke8k"]}),
+    "policy 'smoke8k' is not defined under policies; did you": (("pairs",), {"smoke-good": ["not smoke8k"]}),
+    "pairs.smoke-good: no policy under policies is named like 'mini-*'": (("pairs",), {"smoke-good": ["mini-*"]}),
+    "pairs.mini-*: no PRM under prms is named like this": (("pairs",), {"mini-*": ["smoke-8k"]}),
+    "(got 'prm_vot'); did you mean 'prm_vote'?": (("vote",), "prm_vot"),
+    "(got 'lasst'); did you mean 'last'?": (("score",), "lasst"),
+    "(got 'strickt'); did you mean 'strict'?": (("grader",), "strickt"),
+    "(got 'vlm'); did you mean 'vllm'?": (("policies", "far"), HUB | {"engine": "vlm"}),
+    "source 'opnai' is not one of": (("policies", "far"), {"source": "opnai"}),
+    "did you mean 'openai'?": (("policies", "far"), {"source": "opnai"}),
+    "(got 'prosessbench'); did you mean 'processbench'?": (
+        ("labelled", "set"), {"path": "x", "format": "prosessbench"}),
+    "'anwser' is no column of recorded responses": (
+        ("policies", "far"), {"source": "recorded", "path": "x", "columns": {"anwser": "gold"}}),
+    "'log' is no recorded policy under policies; did you mean 'logs'?": (
+        (), {"benchmarks": {"b": {"source": "recorded", "policy": "log"}},
+             "policies": {"logs": {"source": "recorded", "path": "x"}}, "prms": {}, "budgets": {"majority": [2]}}),
 }  # fmt: skip
 
 
@@ -46,7 +62,7 @@ CASES = {
 def test_what_was_meant_is_told(sentence):
     path, value = CASES[sentence]
     with pytest.raises(StudyError) as found:
-        from_mapping(put(smoke(), *path, to=value))
+        from_mapping(put(smoke(), *path, to=value) if path else smoke(**value))
     assert sentence in str(found.value)
 
 

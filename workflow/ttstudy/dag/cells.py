@@ -60,14 +60,22 @@ def cells(study: Study) -> list[Cell]:
     return [Cell(benchmark, policy) for benchmark in study.benchmarks for policy in study.policies]
 
 
-def blocks(size: int, first: int) -> list[Range]:
+FIRST = 64
+"""Where the first block of a pool ends in a study that does not say it."""
+
+
+def blocks(size: int, first: int | None) -> list[Range]:
     """Nested sample blocks (first, last) that cover a pool: ends at `first`, 2 `first`, 4 `first` and so on.
 
-    The last block is always whole, so that a larger budget adds blocks and never cuts one anew.
+    The last block is whole, so that a larger budget adds blocks and never cuts one anew. Where a study does not say
+    `first`, the last ends with the pool; of a block that is cut anew, what was drawn is taken over
+    (`ttstudy.run.borrowing`).
     """
     edges = [0]
     while edges[-1] < size:
-        edges.append(2 * edges[-1] or first)
+        edges.append(2 * edges[-1] or first or FIRST)
+    if first is None:
+        edges[-1] = size
     return [(start, stop - 1) for start, stop in zip(edges, edges[1:], strict=False)]
 
 

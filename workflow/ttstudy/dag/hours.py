@@ -7,6 +7,7 @@ What is here looks at no result and at no machine, so that long jobs are shared 
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -72,6 +73,10 @@ def assumed(layout: Layout, cell: Cell) -> Expected:
 @remembered
 def problems(layout: Layout, benchmark: str) -> int:
     """Problems of a benchmark: told by the study, counted in a file of lines, known by its name, or assumed."""
+    return min(_problems(layout, benchmark), layout.study.limit or sys.maxsize)
+
+
+def _problems(layout: Layout, benchmark: str) -> int:
     item = layout.study.benchmarks[benchmark]
     if (given := getattr(item, "problems", None)) is not None:
         return int(given)

@@ -63,7 +63,9 @@ def imported_spec(layout: Layout, name: str, group: str = "policies") -> Recorde
 def benchmark_spec(layout: Layout, benchmark: str) -> BenchmarkSpec:
     """Spec of a benchmark's table."""
     settings = layout.study.benchmarks[benchmark]
-    spec = BenchmarkSpec(settings=settings, version=fingerprint.VERSIONS["benchmark"], outputs={})
+    spec = BenchmarkSpec(
+        settings=settings, version=fingerprint.VERSIONS["benchmark"], limit=layout.study.limit, outputs={}
+    )
     if isinstance(settings, RecordedBenchmark):
         spec = spec.model_copy(update={"recorded": imported_spec(layout, benchmark, "benchmarks").file()})
     elif isinstance(settings, FileBenchmark):

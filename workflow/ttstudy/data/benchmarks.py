@@ -75,6 +75,18 @@ def load(
     return frame.head(settings.problems) if settings.problems else frame, found
 
 
+def drawn(frame: pd.DataFrame, limit: int | None) -> pd.DataFrame:
+    """At most `limit` problems, in their order: those whose texts have the smallest SHA-256.
+
+    As good as drawn by lot, the same in every study, and each larger trial has all of the smaller one. Not the first
+    of the file: benchmarks are often sorted by subject or difficulty.
+    """
+    if limit is None or limit >= len(frame):
+        return frame
+    lots = frame["problem"].map(lambda text: sha256(str(text).encode()).hexdigest())
+    return frame.loc[lots.sort_values(kind="stable").index[:limit].sort_values()].reset_index(drop=True)
+
+
 def checksum(frame: pd.DataFrame) -> str:
     """SHA-256 of a benchmark's table: its rows in their order, as JSON of the columns `COLUMNS`."""
     rows = frame[list(COLUMNS)].astype(object).where(frame[list(COLUMNS)].notna(), None).to_numpy().tolist()

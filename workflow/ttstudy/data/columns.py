@@ -77,7 +77,8 @@ COLUMNS = {
     "parent:int depth:count text:str tokens:count score:float? kept:bool finish:node_finish",
     "plan": "benchmark:str policy:str prm:str method:str budget:int jobs:count jobs_done:count responses:count "
     "policy_tokens:amount prm_tokens:amount gpus:count hours:amount gpu_hours:amount "
-    "idle_hours:amount cpu_hours:amount flops:amount disk_gb:amount tokens_from:str speed_from:str",
+    "idle_hours:amount cpu_hours:amount flops:amount disk_gb:amount price:amount currency:str "
+    "tokens_from:str speed_from:str",
     "graders": "benchmark:str policy:str source:source prm:str budget:int grader:str other:str responses:count "
     "differ:count only_grader:count only_other:count timed_out:count other_timed_out:count",
     "grader_accuracy": _CELL + " against:str problems:count accuracy:share other:share changed:count difference:float",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ttstudy.dag.fingerprint import ROOT
-from ttstudy.errors import StudyError
+from ttstudy.errors import StudyError, meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,8 @@ def check(models: Sequence[str]) -> None:
     known = sorted({row["policy"] for row in _rows()}) if models else []
     for model in models:
         if model not in known:
-            raise StudyError(f"published: no accuracy of {model!r} is in {PATH.name}; there are {', '.join(known)}")
+            there = f"there are {', '.join(known)}"
+            raise StudyError(f"published: no accuracy of {model!r} is in {PATH.name}{meant(model, known)}; {there}")
 
 
 def accuracies(models: Sequence[str]) -> pd.DataFrame:

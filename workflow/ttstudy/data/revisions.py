@@ -141,10 +141,10 @@ def files_of(config: Mapping[str, Any], file: Path) -> list[Path]:
     return [*([file.parent / str(config["base"])] if config.get("base") else []), file]
 
 
-def load(path: Path | str) -> Study:
-    """The checked study of a YAML file, pinned as far as its lock files do."""
+def load(path: Path | str, root: Path = Path()) -> Study:
+    """The checked study of a YAML file, pinned as far as its lock files do; its paths start from `root`."""
     config, path = read_yaml(path), Path(path)
-    return from_mapping(with_revisions(with_base(config, path.parent), files_of(config, path)), str(path))
+    return from_mapping(with_revisions(with_base(config, path.parent, root), files_of(config, path)), str(path))
 
 
 def require(study: Study, file: Path | str = "CONFIG") -> None:

@@ -111,12 +111,13 @@ def requests(
 
 def asked(
     answers: Mapping[tuple[str, int], Answer],
-    problems: pd.DataFrame,
-    samples: Sequence[int],
+    keys: Sequence[tuple[str, int]],
     confidence: TokenConfidence | None = None,
 ) -> pd.DataFrame:
-    """The `responses` table of an endpoint's answers by (problem_id, sample); counts it did not tell are missing."""
-    keys = [(problem_id, sample) for problem_id in problems["problem_id"] for sample in samples]
+    """The `responses` table of an endpoint's answers to `keys`, each (problem_id, sample).
+
+    Counts of tokens that it did not tell are missing.
+    """
     found = [answers[key] for key in keys]
     frame = pd.DataFrame(
         {

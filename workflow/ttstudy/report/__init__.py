@@ -57,8 +57,9 @@ def build(
     `context` gives study, question, config (YAML text), date, command, versions, commit, seeds, hardware, steps (rule,
     jobs, seconds, cached), libraries (by rule and name), checksums, `headline` (the score and vote of the headline
     numbers) and `order` (names of policies and prms as configured), `taken_in` (of each recorded policy: form, rows,
-    left_out, unknown_ends, uneven, skip_broken), `pilot` (samples), `times` (`behind.times`) and `timed`
-    (`matched.timed`); any of them may be missing.
+    left_out, unknown_ends, uneven, skip_broken), `pilot` (samples), `times` (`behind.times`), `timed`
+    (`matched.timed`), `charged` (`behind.charged`), `prices` (by policy, as configured) and `trial` ((taken, all)
+    problems by benchmark); any of them may be missing.
     """
     html, drawn = render(tables, context)
     content = html.encode("utf-8", "replace")
@@ -113,7 +114,7 @@ def render(tables: Mapping[str, pd.DataFrame], context: Mapping[str, Any]) -> tu
         start=_start(study, results.matrix),
         downloads=downloads.packed(tables),
         provenance=provenance.of(context),
-        facts=_facts(study),
+        facts=_facts(study, context),
         made=provenance.made(context),
     )
     return html, figures
@@ -127,13 +128,14 @@ def _start(study: views.StudyTables, matrix: pd.DataFrame) -> str:
     return str(own.loc[own["difference"].idxmax(), "policy"]) if len(own) else ""
 
 
-def _facts(study: views.StudyTables) -> list[tuple[str, str]]:
-    """The size of the study in a line."""
+def _facts(study: views.StudyTables, context: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The size of the study in a line; of a trial, that it is one."""
     frame = study.table("accuracy")
     problems = (
         frame.loc[frame["level"] == "all"].groupby("benchmark", sort=False)["problems"].max() if len(frame) else {}
     )
-    facts = [(f"{count:,}", f"problems of {name}") for name, count in dict(problems).items()]
+    whole = {name: f"of {of:,} " for name, (_, of) in (context.get("trial") or {}).items()}
+    facts = [(f"{count:,}", f"{whole.get(name, '')}problems of {name}") for name, count in dict(problems).items()]
     for names, one, several in ((study.policies, "policy", "policies"), (study.prms, "PRM", "PRMs")):
         facts += [(str(len(names)), one if len(names) == 1 else several)] if names else []
     if len(frame) and frame["budget"].max() > 1:

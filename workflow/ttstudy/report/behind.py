@@ -13,6 +13,7 @@ import pandas as pd
 from ttstudy.dag import places
 from ttstudy.kinds.methods import GREEDY, METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.run.provenance import RUN, beside, read
+from ttstudy.study.policies import Price
 
 
 class Done(NamedTuple):
@@ -50,6 +51,27 @@ def jobs(done: Iterable[Done]) -> list[dict[str, Any]]:
         if known:
             row["peak_bytes"] = max(row["peak_bytes"] or 0, known.get("peak_bytes", 0))
     return list(rules.values())
+
+
+def charged(done: Iterable[Done], policies: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What endpoints with a price charged, by policy: jobs, unrecorded ones, tokens in and out, price, currency.
+
+    By what the jobs' records say of the responses that they gave: each once, pilot and all, whichever job asked for it
+    first. `policies`: those of the study's configuration.
+    """
+    priced = {name: Price.model_validate(item["price"]) for name, item in policies.items() if item.get("price")}
+    rows: dict[str, dict[str, Any]] = {
+        name: {"policy": name, "jobs": 0, "unrecorded": 0, "input": 0, "output": 0, "currency": price.currency}
+        for name, price in priced.items()
+    }
+    for step, product, known in done:
+        if step != "ask" or (row := rows.get(product.parents[1].name)) is None:
+            continue
+        row["jobs"] += 1
+        row["unrecorded"] += "prompt_tokens" not in (known or {})
+        row["input"] += int((known or {}).get("prompt_tokens", 0))
+        row["output"] += int((known or {}).get("response_tokens", 0))
+    return [row | {"price": priced[name].of(row["input"], row["output"])} for name, row in rows.items()]
 
 
 TIMED = ("sample", "ask", "score", "search")

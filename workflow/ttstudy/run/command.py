@@ -163,7 +163,8 @@ def init(
         raise click.UsageError(f"{path.parent}: there is no such folder")
     if path.exists():
         raise click.UsageError(f"{into}: is there already; name another file")
-    told(lambda: path.write_text(draft(Wanted(path.stem, policies, model, prms, benchmark, largest)), "utf-8"))
+    wanted = Wanted(path.stem, policies, model, prms, benchmark, largest, path.parent)
+    told(lambda: path.write_text(draft(wanted), "utf-8"))
     click.echo(f"{into}: written. Next: ttstudy check {into}, ttstudy plan {into}, ttstudy run {into}")
 
 

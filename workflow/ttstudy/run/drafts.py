@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, count
@@ -32,6 +33,12 @@ class Wanted(NamedTuple):
     benchmark: str | None = None
     """A file of problems; None: generated ones."""
     largest: int = 16
+    folder: Path = Path()
+    """Where the draft will lie: its paths start there."""
+
+    def path(self, given: str) -> str:
+        """A path of ours as the draft has it."""
+        return given if Path(given).is_absolute() else os.path.relpath(given, self.folder)
 
 
 def draft(wanted: Wanted) -> str:
@@ -55,16 +62,17 @@ def _lines(wanted: Wanted) -> Iterator[str]:
     else:
         yield f"  {_quoted(_name(Path(wanted.benchmark).stem))}:"
         yield "    source: file"
-        yield f"    path: {_quoted(wanted.benchmark)}   # needs problem_id, problem, answer; `columns` names others"
+        path = _quoted(wanted.path(wanted.benchmark))
+        yield f"    path: {path}   # needs problem_id, problem, answer; `columns` names others"
     yield ""
     yield "policies:                # models that write solutions"
     for name, policy in policies.items():
-        yield from _policy(name, policy, wanted.model)
+        yield from _policy(name, policy, wanted)
     if wanted.prms:
         yield ""
         yield "prms:                    # process reward models: score each step of a solution"
         for name, prm in prms.items():
-            yield f"  {_quoted(name)}: {_weights(prm)}   # its input format is known by its name or config"
+            yield f"  {_quoted(name)}: {_weights(prm, wanted)}   # its input format is known by its name or config"
     yield ""
     yield "budgets:                 # N: solutions that a method may draw for one problem"
     yield f"  majority: {powers}"
@@ -75,7 +83,6 @@ def _lines(wanted: Wanted) -> Iterator[str]:
         yield f"  dvts: {beams}"
     yield ""
     yield "pilot_samples: 8         # solutions per problem that tell how hard it is, and nothing else"
-    yield f"first_block: {wanted.largest}   # solutions are drawn in blocks, of which the first has so many"
     if wanted.prms:
         yield "score: last              # of a solution: its last step's score; or min, avg"
         yield "vote: prm_vote           # answers add their solutions' scores; or prm_max, majority"
@@ -101,7 +108,8 @@ def _names(wanted: Wanted) -> tuple[dict[str, str], dict[str, str]]:
     return named(wanted.policies), named(wanted.prms)
 
 
-def _policy(name: str, policy: str, model: str | None) -> Iterator[str]:
+def _policy(name: str, policy: str, wanted: Wanted) -> Iterator[str]:
+    model = wanted.model
     if _address(policy):
         yield f"  {_quoted(name)}:"
         yield "    source: openai       # the key is in the environment variable OPENAI_API_KEY; null: none is needed"
@@ -111,13 +119,13 @@ def _policy(name: str, policy: str, model: str | None) -> Iterator[str]:
         yield f"    prompt: {_family(str(model))}"
         return
     yield "  # prompt: what is asked beside the problem (plain: nothing)"
-    yield f"  {_quoted(name)}: {_weights(policy, f'prompt: {_family(policy)}')}"
+    yield f"  {_quoted(name)}: {_weights(policy, wanted, f'prompt: {_family(policy)}')}"
 
 
-def _weights(model: str, *more: str) -> str:
+def _weights(model: str, wanted: Wanted, *more: str) -> str:
     """The entry of a model whose weights run here."""
     if Path(model).is_dir():
-        told = ["source: checkpoint", f"path: {_quoted(model)}"]
+        told = ["source: checkpoint", f"path: {_quoted(wanted.path(model))}"]
     elif re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", model):
         told = ["source: hub", f"id: {_quoted(model)}"]
     else:

@@ -48,7 +48,8 @@ def problems(layout: Layout, benchmark: str) -> int:
         from ttstudy.data import benchmarks
 
         files = [*map(Path, benchmark_spec(layout, benchmark).sources)]
-        return len(benchmarks.read_file(files, {str(k): v for k, v in getattr(item, "columns", {}).items()}))
+        columns = {str(k): v for k, v in getattr(item, "columns", {}).items()}
+        return len(benchmarks.drawn(benchmarks.read_file(files, columns), layout.study.limit))
     return hours.problems(layout, benchmark)
 
 

@@ -36,10 +36,11 @@ from ttstudy.run.placing import Places, site_gpu
 from ttstudy.run.schedule import Timed
 from ttstudy.run.speeds import Measured
 from ttstudy.study import HubLabelled
+from ttstudy.study.policies import Price
 
 Row = dict[str, Any]
-SPENT = "responses policy_tokens prm_tokens hours gpu_hours idle_hours cpu_hours flops disk_gb".split()
-TOTALS = ["jobs", "jobs_done", *(name for name in SPENT if name != "hours")]
+SPENT = "responses policy_tokens prm_tokens hours gpu_hours idle_hours cpu_hours flops disk_gb price".split()
+TOTALS = ["jobs", "jobs_done", *(name for name in SPENT if name not in ("hours", "price"))]
 CALLING = ("sample", "ask", "score", "search")
 """Rules whose jobs call a model."""
 
@@ -70,7 +71,7 @@ def plan(layout: Layout, places: Places | None = None, known: Mapping[str, Measu
             mine = {"prm": job.prm, "prm_tokens": row["prm_tokens"] + written, "writes": bool(written)}
             rows.append(_priced(places, known, _left(row | mine, job, undone)))
     columns = [column.split(":")[0] for column in COLUMNS["plan"].split()]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).fillna({"price": 0.0, "currency": "none"})
 
 
 def site_places(layout: Layout) -> Places:
@@ -151,7 +152,28 @@ def _called(layout: Layout, job: Job, expected: Expected) -> Iterator[Row]:
         "prm_tokens": done.read,
         "writes": done.writes,
         "tokens_from": expected.source,
-    }
+    } | _charged(layout, run.cell.policy, done, expected)
+
+
+def _charged(layout: Layout, policy: str, done: hours.Work, expected: Expected) -> Row:
+    """What an endpoint charges for a job, where the study tells its price."""
+    price: Price | None = getattr(layout.study.policies[policy], "price", None)
+    if price is None or done.policy is None:
+        return {}
+    return {"price": price.of(done.responses * expected.prompt_tokens, done.drawn), "currency": price.currency}
+
+
+def prices(frame: pd.DataFrame) -> list[str]:
+    """What endpoints will charge for what is left, a line for each currency."""
+    lines = []
+    for currency, charged in frame[frame["currency"] != "none"].groupby("currency"):
+        by_policy = charged.groupby("policy", sort=False)["price"].sum()
+        each = ", ".join(f"{name} {price:,.2f}" for name, price in by_policy.items())
+        lines.append(
+            f"Price: about {by_policy.sum():,.2f} {currency} ({each}), from the tokens that are expected and each "
+            "policy's `price`."
+        )
+    return lines
 
 
 def _method(run: Run, prm: str) -> str:

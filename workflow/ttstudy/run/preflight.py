@@ -22,7 +22,7 @@ from ttstudy.dag.inputs import benchmark_spec, labelled_spec
 from ttstudy.dag.layout import Layout, open_layout
 from ttstudy.data import published
 from ttstudy.data.revisions import load
-from ttstudy.errors import StudyError, one_line
+from ttstudy.errors import StudyError, meant, one_line
 from ttstudy.miniature import definitions
 from ttstudy.models import checkpoint, gguf
 from ttstudy.models.catalogue import format_of
@@ -144,12 +144,15 @@ def _trained_prm(study: Study, name: str, prm: TrainedPRM) -> None:
     _section(definitions.PRMTraining, prm.definition.training, f"{place}.training")
     body = prm.definition.model["body"]
     if body not in prm.policies:
-        raise StudyError(f"{place}.model.body: {body!r} is not one of prms.{name}.policies")
+        near = meant(str(body), prm.policies)
+        raise StudyError(f"{place}.model.body: {body!r} is not one of prms.{name}.policies{near}")
     for part in ("rollouts", "validation"):
         plan = prm.definition.training[part]
         for policy in plan["policies"]:
             if policy not in prm.policies:
-                raise StudyError(f"{place}.training.{part}.policies: {policy!r} is not one of prms.{name}.policies")
+                near = meant(policy, prm.policies)
+                place = f"{place}.training.{part}.policies"
+                raise StudyError(f"{place}: {policy!r} is not one of prms.{name}.policies{near}")
         with naming(f"{place}.training.{part}.task"):
             definitions.check_task({**study.miniature.task, **plan.get("task", {})})
 
@@ -248,7 +251,7 @@ def _values(arguments: Sequence[str], *options: str) -> Iterator[str]:
 
 def opened(path: Path | str, root: Path | str = ".") -> Layout:
     """The checked layout of a study file; relative paths in it start from `root`."""
-    layout = open_layout(load(path), root)
+    layout = open_layout(load(path, Path(root)), root)
     check(layout)
     return layout
 

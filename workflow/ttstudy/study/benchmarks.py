@@ -20,7 +20,7 @@ class MiniatureBenchmark(Section):
     """Problems of the miniature arithmetic task, made from a seed."""
 
     source: Literal["miniature"]
-    split: Literal["test", "validation"] = "test"
+    split: Literal["test", "validation"] = Field(default="test", description="no problem is in both")
     problems: int = Field(gt=0, le=100_000, description="number of problems")
     seed: int = Field(ge=0, lt=2**63, description="seed of the problems")
     task: Options = Field(default_factory=dict, description="options of the task; empty: as `miniature.task`")

@@ -6,6 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ttstudy.errors import meant
 from ttstudy.kinds.confidences import STORED
 from ttstudy.kinds.sources import SCORES, SOURCES
 from ttstudy.study.fields import FILES, FREE, OneOf, RecordedPaths, Section
@@ -20,7 +21,8 @@ def _columns(columns: dict[str, str]) -> dict[str, str]:
     """Columns of recorded responses, each at most once."""
     for name in columns:
         if name not in COLUMNS and not (name.startswith(SCORES) and name != SCORES):
-            raise ValueError(f"{name[:40]!r} is no column of recorded responses: {', '.join(COLUMNS)}, {SCORES}PRM")
+            known = f"{', '.join(COLUMNS)}, {SCORES}PRM"
+            raise ValueError(f"{name[:40]!r} is no column of recorded responses: {known}{meant(name, COLUMNS)}")
     return columns
 
 

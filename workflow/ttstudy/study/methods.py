@@ -67,7 +67,10 @@ else:
         __base__=_Budgets,
         __doc__=_Budgets.__doc__,
         __module__=__name__,
-        **{method: (BudgetList | None, None) for method in unshadowed(_Budgets, BUDGETED, "methods")},
+        **{
+            method: (BudgetList | None, Field(default=None, description=METHODS[method].about))
+            for method in unshadowed(_Budgets, BUDGETED, "methods")
+        },
     )
 
 
@@ -139,7 +142,7 @@ def _section(method: str, options: Mapping[str, Option]) -> Any:
     model = create_model(
         name, __base__=Section, __doc__=f"Options of {METHODS[method].look.words} alone.", __module__=__name__, **fields
     )
-    return (model, model())
+    return (model, Field(default=model(), description=f"options of {METHODS[method].look.words} alone"))
 
 
 if TYPE_CHECKING:
@@ -167,7 +170,9 @@ class Runs(Section):
 class Difficulty(Section):
     """Levels by a policy's own Pass@1 on the pilot (paper, section 3.2)."""
 
-    scheme: Literal["absolute", "quantile"] = "absolute"
+    scheme: Literal["absolute", "quantile"] = Field(
+        default="absolute", description="by thresholds, or a third of the problems each"
+    )
     label_free: Literal["agreement", "prm"] = Field(
         default="agreement",
         description="levels predicted without labels: from the pilot's agreement, or with every PRM's scores of it too",

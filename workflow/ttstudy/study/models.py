@@ -14,9 +14,9 @@ from ttstudy.study.fields import FREE, HubSource, Options, Section, unshadowed
 class Definition(Section):
     """What decides a trained checkpoint's bytes; see `ttstudy.miniature`."""
 
-    model: Options
-    training: Options
-    seed: int = Field(ge=0, lt=2**63)
+    model: Options = Field(description="its shape")
+    training: Options = Field(description="how it is trained")
+    seed: int = Field(ge=0, lt=2**63, description="of its training")
     version: int = Field(default=1, ge=1, le=1_000_000, description="raise it to train again with new code")
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, create_model, field_validator, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, create_model, field_validator, model_validator
 
 from ttstudy.kinds.engines import ENGINES, LOCAL_POLICIES, Serving
 from ttstudy.study.fields import (
@@ -35,7 +35,7 @@ class PromptedPolicy(Section):
     prompt: Literal["plain", "llama", "qwen", "deepseek-r1"] = Field(
         default="plain", description="instruction given with the problem; plain gives none"
     )
-    sampling: SamplingChanges = SamplingChanges()
+    sampling: SamplingChanges = Field(default=SamplingChanges(), description="where it differs from the study's")
 
 
 _HEEDING = " or ".join(name for name in LOCAL_POLICIES if ENGINES[name].devices)
@@ -83,7 +83,7 @@ class TrainedPolicy(LocalPolicy):
     """A policy of the miniature ladder, trained by the DAG or shipped."""
 
     source: Literal["trained"]
-    definition: Definition
+    definition: Definition = Field(description="what decides its weights")
 
 
 class CheckpointPolicy(LocalPolicy):
@@ -91,7 +91,7 @@ class CheckpointPolicy(LocalPolicy):
 
     source: Literal["checkpoint"]
     path: FilePath = Field(description="folder with config.json, *.safetensors, tokenizer.json")
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["float32", "bfloat16"] = Field(default="float32", description="numbers that it computes with")
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
     cutoff: Annotated[Day | None, FREE] = Field(default=None, description=CUTOFF)
 
@@ -99,7 +99,7 @@ class CheckpointPolicy(LocalPolicy):
 class HubPolicy(HubModel, LocalPolicy):
     """A model of the Hugging Face hub, fetched at a pinned commit into `results/models/hub/`."""
 
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    dtype: Literal["float32", "bfloat16"] = Field(default="bfloat16", description="numbers that it computes with")
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")
     cutoff: Annotated[Day | None, FREE] = Field(default=None, description=CUTOFF)
 
@@ -173,10 +173,27 @@ class Endpoint(Section):
         return value
 
 
+class Price(Section):
+    """What an endpoint charges for a million tokens."""
+
+    input: float = Field(ge=0, le=1e6, description="of prompts")
+    output: float = Field(ge=0, le=1e6, description="of responses, thoughts too")
+    currency: Annotated[str, StringConstraints(pattern="^[A-Z]{3}$")] = Field(
+        default="USD", description="three capital letters, as USD or EUR"
+    )
+
+    def of(self, read: float, written: float) -> float:
+        """The price of so many tokens of prompts and of responses."""
+        return (read * self.input + written * self.output) / 1e6
+
+
 class OpenAIPolicy(PromptedPolicy, Endpoint):
     """A model behind an OpenAI-compatible endpoint; it can be voted on, never searched with."""
 
     source: Literal["openai"]
+    price: Annotated[Price | None, FREE] = Field(
+        default=None, description="per million tokens; the plan and the report then tell what the responses cost"
+    )
     system: str | None = Field(default=None, max_length=20_000, description="in the place of the family's instruction")
     parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
     active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")

@@ -111,7 +111,7 @@ class TrainedPRM(LocalPRM):
     """A PRM of the miniature, trained by the DAG or shipped."""
 
     source: Literal["trained"]
-    definition: Definition
+    definition: Definition = Field(description="what decides its weights")
     policies: list[Name] = Field(min_length=1, description="policies whose checkpoints it is trained from")
 
 
@@ -119,7 +119,7 @@ class CheckpointPRM(GivenPRM):
     """A PRM checkpoint folder on this machine."""
 
     source: Literal["checkpoint"]
-    path: FilePath
+    path: FilePath = Field(description="folder with config.json, *.safetensors, tokenizer.json")
     format: Format | None = Field(
         default=None, description=f"input format; only needed where config.json does not tell ({_FAMILIES})"
     )

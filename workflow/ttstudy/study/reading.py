@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +50,8 @@ def _sentence(error: Mapping[str, Any], hints: bool) -> str:
         text = str(context.get("error", error["msg"]))
         return f"{path}: {text}" if path else text
     elif kind == "union_tag_invalid":
-        text = f"source {context.get('tag')!r} is not one of {context.get('expected_tags')}"
+        near = meant(str(context.get("tag")), _quoted(str(context.get("expected_tags"))))
+        text = f"source {context.get('tag')!r} is not one of {context.get('expected_tags')}{near}"
     elif kind == "union_tag_not_found":
         text = "needs a `source`"
     elif kind == "string_pattern_mismatch":
@@ -57,8 +60,14 @@ def _sentence(error: Mapping[str, Any], hints: bool) -> str:
         # What stands there in the place of a variable's name may be the key itself.
         text = _PATTERNS[key] if key == "key_variable" else f"{error.get('input')!r} {_PATTERNS.get(key, wanted)}"
     else:
-        text = f"{error['msg'][0].lower()}{error['msg'][1:]} (got {_given(path, error.get('input'))})"
+        near = meant(str(error.get("input")), _quoted(str(context.get("expected")))) if kind == "literal_error" else ""
+        text = f"{error['msg'][0].lower()}{error['msg'][1:]} (got {_given(path, error.get('input'))}){near}"
     return f"{path}: {text}"
+
+
+def _quoted(text: str) -> list[str]:
+    """The names that pydantic tells in quotes."""
+    return re.findall("'([^']*)'", text)
 
 
 def _given(path: str, value: Any) -> str:
@@ -118,16 +127,48 @@ def sentences(error: ValidationError, before: str = "", hints: bool = False) -> 
     return sorted({before + _sentence(item, hints) for item in error.errors()})
 
 
-def with_base(config: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """The mapping laid over the file that its `base` names (relative to `folder`), key by key; null removes."""
-    config = dict(config)
+def with_base(config: Mapping[str, Any], folder: Path, root: Path = Path()) -> dict[str, Any]:
+    """The mapping laid over the file that its `base` names, key by key; null removes.
+
+    `folder`: that of the study's file. Every path of a file starts from the folder that the file lies in; in what is
+    returned they start from `root`.
+    """
+    config = _placed(config, folder, root)
     base = config.pop("base", None)
     if base is None:
         return config
     if not isinstance(base, str):
         raise StudyError(f"base: must be the path of another study's file, not {base!r}")
     path = folder / base
-    return _laid_over(with_base(_once(path), path.parent), config)
+    return _laid_over(with_base(_once(path), path.parent, root), config)
+
+
+_WITH_PATHS = ("benchmarks", "policies", "prms", "labelled")
+
+
+def _placed(config: Mapping[str, Any], folder: Path, root: Path) -> dict[str, Any]:
+    """The mapping with its paths as they are from `root`; what is no path stays, to be told of later."""
+    there, here = folder.resolve(), root.resolve()
+    start = os.path.relpath(there, here) if there.is_relative_to(here) else str(there)
+    config = dict(config)
+    for section in _WITH_PATHS if start != "." else ():
+        if isinstance(entries := config.get(section), Mapping):
+            config[section] = {
+                name: dict(entry) | {"path": _from(start, entry["path"])}
+                if isinstance(entry, Mapping) and "path" in entry
+                else entry
+                for name, entry in entries.items()
+            }
+    return config
+
+
+def _from(start: str, path: Any) -> Any:
+    """A path, or a list of them, that starts elsewhere; what a variable of the environment holds is not moved."""
+    if isinstance(path, list):
+        return [_from(start, each) for each in path]
+    if not isinstance(path, str) or not path or path.strip() != path or path[0] in "$~-/":
+        return path
+    return os.path.normpath(os.path.join(start, path))
 
 
 def _once(path: Path) -> dict[str, Any]:

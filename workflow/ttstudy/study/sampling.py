@@ -8,12 +8,14 @@ from pydantic import Field
 
 from ttstudy.study.fields import Section
 
+_TOP_P = "the likeliest tokens that have this share of the probability; 1 keeps all"
+
 
 class SamplingSettings(Section):
     """How tokens are drawn."""
 
     temperature: float = Field(ge=0, le=5, description="0 is greedy decoding")
-    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_p: float = Field(default=1.0, gt=0, le=1, description=_TOP_P)
     top_k: int = Field(default=0, ge=0, le=1_000_000, description="0 keeps every token")
     max_tokens: int = Field(gt=0, le=1_000_000, description="most tokens of a response (of a step, in search)")
 
@@ -41,18 +43,18 @@ class Sampling(Section):
 class SamplingChange(Section):
     """One policy's own settings; what is not given stays as in `sampling`."""
 
-    temperature: float | None = Field(default=None, ge=0, le=5)
-    top_p: float | None = Field(default=None, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=0, le=1_000_000)
-    max_tokens: int | None = Field(default=None, gt=0, le=1_000_000)
+    temperature: float | None = Field(default=None, ge=0, le=5, description="0 is greedy decoding")
+    top_p: float | None = Field(default=None, gt=0, le=1, description=_TOP_P)
+    top_k: int | None = Field(default=None, ge=0, le=1_000_000, description="0 keeps every token")
+    max_tokens: int | None = Field(default=None, gt=0, le=1_000_000, description="most tokens of a response, or step")
 
 
 class SamplingChanges(Section):
     """One policy's own settings by use."""
 
-    cot: SamplingChange = SamplingChange()
-    responses: SamplingChange = SamplingChange()
-    search: SamplingChange = SamplingChange()
+    cot: SamplingChange = Field(default=SamplingChange(), description="of the one greedy response")
+    responses: SamplingChange = Field(default=SamplingChange(), description="of pilot and pool")
+    search: SamplingChange = Field(default=SamplingChange(), description="of steps")
 
 
 def _settings(temperature: float, max_tokens: int, top_p: float = 1.0) -> dict[str, Any]:

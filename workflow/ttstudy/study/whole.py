@@ -12,9 +12,11 @@ from ttstudy.errors import meant
 from ttstudy.kinds.engines import ENGINES, Engine
 from ttstudy.kinds.methods import METHODS, POOLED, SEARCHES, growth_of
 from ttstudy.kinds.scores import SCORES
+from ttstudy.study import pairing
 from ttstudy.study.benchmarks import Benchmark, LabelledSolutions
 from ttstudy.study.fields import FilePath, Grader, JudgedVote, Name, Options, Score, Section, Severe
 from ttstudy.study.methods import Budgets, Difficulty, Runs, Search
+from ttstudy.study.pairing import PolicyPattern, PRMPattern
 from ttstudy.study.policies import Policy, PromptedPolicy, RecordedPolicy, TrainedPolicy
 from ttstudy.study.prms import PRM, RecordedPRM
 from ttstudy.study.sampling import SAMPLING, Sampling, SamplingChange, SamplingSettings
@@ -33,31 +35,42 @@ USES: tuple[Use, ...] = get_args(Use)
 class Miniature(Section):
     """Options shared by the miniature's task, policies and PRMs."""
 
-    task: Options = Field(default_factory=dict)
+    task: Options = Field(default_factory=dict, description="options of the task that models are trained on")
 
 
 class Study(Section):
     """A whole study. Lists and maps are grids: every benchmark with every policy, PRM, method and budget."""
 
     base: str | None = Field(default=None, description="another study's file, of which this one is a variation")
-    study: Name
+    study: Name = Field(description="its name, and that of its folder in results/studies")
     question: str = Field(
-        default="When does a small policy with test-time compute beat a larger one, and at what cost?", max_length=1000
+        default="When does a small policy with test-time compute beat a larger one, and at what cost?",
+        max_length=1000,
+        description="what the report opens with",
     )
-    seed: int = Field(default=0, ge=0, lt=2**63)
+    seed: int = Field(default=0, ge=0, lt=2**63, description="every response and search node derives its own from it")
     results: Annotated[FilePath, AfterValidator(normpath)] = Field(
         default="results", description="folder of everything a run makes"
     )
-    benchmarks: dict[Name, Benchmark] = Field(min_length=1)
-    policies: dict[Name, Policy] = Field(min_length=1)
-    prms: dict[Name, PRM] = Field(default_factory=dict)
-    pairs: dict[Name, list[Name]] | None = Field(
-        default=None, description="PRM: policies whose responses it scores and searches; null: every policy"
+    benchmarks: dict[Name, Benchmark] = Field(min_length=1, description="sets of problems, by name")
+    limit: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="for a trial: at most so many problems of each benchmark, the same in every study, drawn by their "
+        "texts; a larger limit takes over what is drawn",
+    )
+    policies: dict[Name, Policy] = Field(min_length=1, description="models that write responses, by name")
+    prms: dict[Name, PRM] = Field(default_factory=dict, description="process reward models, by name")
+    pairs: dict[PRMPattern, list[PolicyPattern]] | None = Field(
+        default=None,
+        description="exceptions to every PRM with every policy; PRM: the policies that it scores and searches with, or "
+        "`not NAME` for all but some; * in a name stands for any characters",
     )
     labelled: dict[Name, LabelledSolutions] = Field(
         default_factory=dict, description="solutions labelled step by step, on which PRMs are diagnosed"
     )
-    budgets: Budgets
+    budgets: Budgets = Field(description="N, by method; a method that is left out is not run")
     budgets_of: dict[Name, Budgets] = Field(
         default_factory=dict, description="policy: its own budgets, in the place of `budgets`"
     )
@@ -72,15 +85,21 @@ class Study(Section):
         default_factory=list,
         description="claims fixed before the run: one family, corrected together; all others are exploratory",
     )
-    runs: Runs = Runs()
-    sampling: Sampling = Sampling()
+    runs: Runs = Field(default=Runs(), description="how often is drawn what chance decides")
+    sampling: Sampling = Field(default=Sampling(), description="how tokens are drawn, by use")
     pilot_samples: int = Field(
         default=16,
         ge=0,
         le=1_000_000,
         description="responses per problem for difficulty alone; 0: the pool's own tell it, as the report says",
     )
-    first_block: int = Field(default=64, ge=1, le=10**6, description="pool blocks end at this, 2x, 4x ... responses")
+    first_block: int | None = Field(
+        default=None,
+        ge=1,
+        le=10**6,
+        description="pool blocks end at this, 2x, 4x ... responses, the last one whole; null: at 64, 128 ..., and no "
+        "response is drawn beyond the largest budget",
+    )
     score: Score = Field(default="last", validate_default=True, description="PRM score of the headline numbers")
     vote: JudgedVote = Field(default="prm_vote", validate_default=True, description="vote of the headline numbers")
     grader: Grader = Field(default="strict", description="grader of all accuracies; the report compares all three")
@@ -99,15 +118,15 @@ class Study(Section):
         default_factory=list,
         description="findings about the data that would stop the study; the report then says so on its first line",
     )
-    search: Search = Search()
-    difficulty: Difficulty = Difficulty()
+    search: Search = Field(default=Search(), description="options of searches")
+    difficulty: Difficulty = Field(default=Difficulty(), description="how problems are told easy, medium and hard")
     max_gpu_hours: float | None = Field(
         default=None, ge=0, description="a run whose plan (`snakemake plan`) needs more does not start"
     )
     max_job_hours: float = Field(
         default=12, gt=0, description="what is planned for longer is shared out by problems; changes no result"
     )
-    miniature: Miniature = Miniature()
+    miniature: Miniature = Field(default=Miniature(), description="options shared by the miniature's models")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Study:
@@ -179,21 +198,16 @@ class Study(Section):
                     raise ValueError(f"prms.{prm}.policies: {policy!r} is not a trained policy")
 
     def _pairs_named(self) -> None:
-        for prm, policies in (self.pairs or {}).items():
-            if prm not in self.prms:
-                raise ValueError(f"pairs.{prm}: this PRM is not defined under prms{meant(prm, self.prms)}")
-            if len(set(policies)) < len(policies):
-                raise ValueError(f"pairs.{prm}: lists a policy twice")
-            for policy in policies:
-                if policy not in self.policies:
-                    hint = meant(policy, self.policies)
-                    raise ValueError(f"pairs.{prm}: policy {policy!r} is not defined under policies{hint}")
+        if (wrong := pairing.mistake(self.pairs or {}, self.prms, self.policies)) is not None:
+            raise ValueError(wrong)
 
     def _recorded_fits(self) -> None:
         for name, benchmark in self.benchmarks.items():
             told = getattr(benchmark, "policy", None)
             if told is not None and not isinstance(self.policies.get(told), RecordedPolicy):
-                raise ValueError(f"benchmarks.{name}.policy: {told!r} is no recorded policy under policies")
+                recorded = [name for name, item in self.policies.items() if isinstance(item, RecordedPolicy)]
+                hint = meant(str(told), recorded)
+                raise ValueError(f"benchmarks.{name}.policy: {told!r} is no recorded policy under policies{hint}")
         for policy, settings in self.policies.items():
             recorded = isinstance(settings, RecordedPolicy)
             if isinstance(settings, RecordedPolicy) and policy in self.references and not settings.greedy:
@@ -309,4 +323,4 @@ class Study(Section):
         """PRMs that judge and steer a policy; none for a reference."""
         if policy in self.references:
             return []
-        return [prm for prm in self.prms if self.pairs is None or policy in self.pairs.get(prm, [])]
+        return [prm for prm in self.prms if policy in pairing.paired(self.pairs or {}, prm, [*self.policies])]

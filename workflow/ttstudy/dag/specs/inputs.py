@@ -83,12 +83,16 @@ class RecordedSpec(Versioned):
 
 
 class BenchmarkSpec(Versioned):
-    """A benchmark's problems. `content`: the SHA-256 of files that are given, `sources`: each one's by its path."""
+    """A benchmark's problems. `content`: the SHA-256 of files that are given, `sources`: each one's by its path.
+
+    `limit`: how many of them a trial takes (`ttstudy.data.benchmarks.drawn`).
+    """
 
     step = "benchmark"
     settings: Benchmark = Field(discriminator="source")
     content: str | None = None
     recorded: File | None = None
+    limit: int | None = None
     sources: Annotated[dict[str, str], FREE] = {}
 
     @property

@@ -302,7 +302,7 @@ def _methods(layout: Layout, found: Shrunk) -> None:
     if study.prms:
         told["pairs"] = taken.pairs
     told["pilot_samples"] = min(study.pilot_samples, PILOT)
-    told["first_block"] = min(study.first_block, sampled.WIDTH)
+    told["first_block"] = min(study.first_block or sampled.WIDTH, sampled.WIDTH)
     search = told.setdefault("search", {})
     search["beam_width"] = min(study.search.beam_width, sampled.WIDTH)
     search["max_depth"] = min(study.search.max_depth, DEPTH)

@@ -71,7 +71,7 @@ def rehearse(asked: Asked, say: Say) -> dict[str, Any]:
         if asked.vllm and (changed := on_vllm(study, found)) is not None:
             told["vllm"] = _vllm(changed, found, asked, folder, environment, say)
         with rehearsed_as(study.study, folder):
-            told |= _after(open_layout(revisions.load(folder / STUDY), folder), folder, told.pop("jobs"))
+            told |= _after(open_layout(revisions.load(folder / STUDY, folder), folder), folder, told.pop("jobs"))
     told["engines"] = list(_engines(study, told))
     told["seconds"] = round(time.time() - began)
     (folder / "summary.json").write_text(json.dumps(told, indent=1, default=str) + "\n", encoding="utf-8")
@@ -225,7 +225,7 @@ def _vllm(
     if revisions.lock_path(folder / STUDY).exists():
         shutil.copy2(revisions.lock_path(folder / STUDY), revisions.lock_path(folder / VLLM))
     with rehearsed_as(found.study["study"], folder):
-        wanted = wanted_of(open_layout(revisions.load(folder / VLLM), folder))
+        wanted = wanted_of(open_layout(revisions.load(folder / VLLM, folder), folder))
     targets = [job.spec.product for job in wanted]
     status = _snakemake(VLLM, asked, folder, environment, say, targets)
     there = [job for job in wanted if (folder / job.spec.product).exists()]
