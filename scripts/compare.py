@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from ttstudy.analysis import comparison
+from ttstudy.analysis import compared, comparison
 from ttstudy.dag import sides
 from ttstudy.dag.specs.analysis import CompareSpec
 from ttstudy.data import tables
@@ -29,7 +29,7 @@ def step(spec: CompareSpec, _log: Path | None) -> None:
     """Read every side, compare, write tables and page."""
     folders, place = dict(spec.sides), Path(spec.outputs["tables"])
     baseline, *candidates = [read(name, Path(folder)) for name, folder in folders.items()]
-    found = comparison.tables(baseline, candidates)
+    found = compared.tables(baseline, candidates)
     place.mkdir(parents=True, exist_ok=True)
     for name, frame in found.items():
         frame.to_parquet(place / f"{name}.parquet", index=False)

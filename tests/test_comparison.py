@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,14 +12,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import report_world
+from reading import too_long
 from report_browser import Browser
 from test_report import Page, needs_chromium, unpack
 
 from studies import copy_repository, environment
-from ttstudy.analysis import accuracy, comparison, statistics
+from ttstudy.analysis import accuracy, compared, comparison, statistics
 from ttstudy.dag import sides
 from ttstudy.errors import StudyError
 from ttstudy.report import comparison as page
+from ttstudy.report.compared import sentences
 
 POLICIES = {"mini-20k": 20_416, "mini-180k": 183_760}
 PRMS = {name: report_world.PRMS[name] for name in ("prm-good", "prm-ood")}
@@ -61,7 +64,7 @@ def studies() -> dict[str, comparison.Finished]:
 
 
 def test_a_planted_difference_is_named_with_its_size_and_interval_and_nothing_else(studies):
-    found = comparison.tables(studies["base"], [studies["worse"]])
+    found = compared.tables(studies["base"], [studies["worse"]])
     groups = found["groups"]
     assert len(groups) == 1 and tuple(groups.iloc[0][comparison.GROUP]) == PLANTED
     row = groups.iloc[0]
@@ -74,10 +77,14 @@ def test_a_planted_difference_is_named_with_its_size_and_interval_and_nothing_el
     gap = statistics.paired_difference(*(grid.to_numpy() for grid in grids))
     assert row["difference"] == gap.difference == pytest.approx(grids[0].mean() - grids[1].mean())
     assert (row["low"], row["high"]) == (gap.low, gap.high) and row["high"] < 0
-    told = page.sentences(found, studies["base"], [studies["worse"]])[0][1]
-    assert len(told) == 2 and told[0].startswith("worse is worse than base beyond chance in 1 group of cells: mini-20k")
-    assert f"−{-100 * row['difference']:.1f} points (95 % interval −{-100 * row['low']:.1f}" in told[0]
-    assert "0 moved within chance, or by less than 0.1 points, and 18 beyond" in told[1]
+    told = sentences(found, studies["base"], [studies["worse"]])[0][1]
+    assert told[0].startswith("worse differs from base in 3 settings and in code")
+    text = " ".join(told)
+    assert "In 1 group of cells worse is worse than base beyond chance. It is: mini-20k" in text
+    assert f"−{-100 * row['difference']:.1f} points (95 % interval −{-100 * row['low']:.1f}" in text
+    assert "and 18 moved beyond chance." in text and "within chance" not in text
+    quoted = found["headline"].query("verdict != 'equal'")
+    assert set(quoted["method"]) == {"best_of_n"} and set(quoted["budget"]) == {4, 16}
     assert set(found["cells"].loc[found["cells"]["verdict"] == "worse", "method"]) == {"best_of_n"}
     assert not len(found["costs"]) and not len(found["verdicts"]) and not len(found["unshared"])
 
@@ -96,9 +103,8 @@ def test_what_no_table_would_show_is_no_change_however_sure_it_is(studies):
     moved = comparison.Finished("moved", base.tables | {"outcomes": lower}, base.provenance)
     cells = comparison.cells(base, [moved])
     assert (cells["p_holm"] < 0.05).any() and set(cells["verdict"]) <= {"unclear", "equal"}
-    assert "differs from base in no cell beyond chance" in page.sentences(
-        comparison.tables(base, [moved]), base, [moved]
-    )[0][1][0]
+    told = sentences(compared.tables(base, [moved]), base, [moved])[0][1]
+    assert "No cell of moved differs from base beyond chance." in told
 
 
 def test_regressions_come_first_and_candidates_stand_side_by_side(studies):
@@ -202,8 +208,8 @@ def test_a_comparison_needs_two_folders_and_no_configuration(run, studies):
     folder = run / "results/comparisons/z-base--worse"
     html = (folder / "comparison.html").read_text(encoding="utf-8")
     shown = Page(html)
-    text = " ".join(shown.text)
-    assert "worse is worse than z-base beyond chance in 1 group of cells" in text and HOSTILE in text
+    text = " ".join("".join(shown.text).split())
+    assert "In 1 group of cells worse is worse than z-base beyond chance." in text and HOSTILE in text
     assert "window.ran" not in "".join(body for given, body in shown.scripts if given.get("type") != "application/json")
     # Every number is its table's.
     cells = pd.read_parquet(folder / "tables/cells.parquet")
@@ -254,3 +260,48 @@ def test_each_methods_mean_difference_is_told_and_named_the_defects_cost_where_o
     assert titled(plain, {"search": {"semantics": "reference"}, "grader": "reference"}).endswith("defects cost")
     for other in ({"grader": "reference"}, {"search": {"semantics": "reference"}, "seed": 1}):
         assert titled(plain, plain | other) == "What it comes to, by method"
+
+
+def test_a_difference_in_vote_alone_shows_what_it_does_to_the_headline(studies, tmp_path):
+    base = studies["base"]
+
+    def by(vote: str) -> dict:
+        config = base.provenance["config"] | {"vote": vote}
+        return base.provenance | {"config": config, "headline": {"score": "last", "vote": vote}}
+
+    mine, other = replace(base, provenance=by("prm_vote")), replace(base, name="other", provenance=by("prm_max"))
+    found = compared.tables(mine, [other])
+    assert set(found["cells"]["verdict"]) == {"equal"} and not len(found["verdicts"])
+    assert set(found["tts"]["verdict"]) == {"equal"}
+    # Each side's accuracy is that of its own rule.
+    outcomes = base.tables["outcomes"].query("policy == 'mini-20k' and prm == 'prm-good' and method == 'dvts'")
+    rows = found["headline"].query("policy == 'mini-20k' and prm == 'prm-good' and method == 'dvts'")
+    row = rows[rows["budget"] == 16].iloc[0]
+    for side, vote in (("before", "prm_vote"), ("after", "prm_max")):
+        ruled = outcomes.query("budget == 16 and score == 'last' and vote == @vote")
+        assert row[side] == pytest.approx(ruled["value"].mean()) and row[f"rule_{side}"] == f"last / {vote}"
+    assert row["difference"] == pytest.approx(row["after"] - row["before"])
+    assert row["low"] <= row["difference"] <= row["high"]
+    moved = found["headline"].query("verdict != 'equal'")
+    assert len(moved) and set(moved["method"]) <= {"best_of_n", "beam_search", "dvts"}  # a majority asks for no vote
+    turned = found["answers"]
+    assert len(turned) and (turned["gained"] + turned["lost"] + turned["same"] == turned["problems"]).all()
+    told = sentences(found, mine, [other])[0][1]
+    assert told[0] == "other differs from base in “vote” (prm_vote, now prm_max) only."
+    assert told[1].startswith(f"Of {len(found['headline'])} headline accuracies, ")
+    page.build(mine, [other], found, {"base": "a", "other": "b"}, tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text()
+    keys = re.findall(r'<section id="([\w-]+)"', html)
+    assert keys[:4] == ["changes", "headline", "tts", "answers"] and '<figure id="figure-headline"' in html
+    assert too_long(html) == []
+
+
+def test_three_studies_stand_on_one_page_each_with_its_own_sentences(studies, tmp_path):
+    base, candidates = studies["base"], [studies["better"], studies["worse"]]
+    found = compared.tables(base, candidates)
+    page.build(base, candidates, found, {}, tmp_path / "page.html")
+    html = (tmp_path / "page.html").read_text()
+    leads = re.findall(r'<p class="answer lead">(.*?)</p>', html)
+    assert [lead.split()[0] for lead in leads] == ["better", "worse"] and too_long(html) == []
+    shown = Page(html)
+    assert set(shown.table("headline-data")["candidate"]) == {"better", "worse"} == set(found["tts"]["candidate"])

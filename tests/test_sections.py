@@ -120,7 +120,7 @@ SPELLED = {
     ("sections/small_large.py", "cot"): "a column of the table headline",
     ("sections/votes.py", "majority"): "a vote",
     ("figures/parts.py", "cot"): "short for chain of thought, as the one answer is called",
-    ("comparison.py", "confidence"): "what a policy's scores of its own are",
+    ("compared.py", "confidence"): "what a policy's scores of its own are",
     ("sections/confidence.py", "confidence"): "what the section is about",
     ("sections/confidence.py", "majority"): "what these votes are measured from",
     ("comparison.py", "coverage"): "the section on what could be compared",

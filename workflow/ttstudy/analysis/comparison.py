@@ -9,7 +9,7 @@ a family is not made larger by what could never be found (Tarone 1990).
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,19 +74,22 @@ def cells(baseline: Finished, candidates: Sequence[Finished], seed: int = 0) -> 
         for part in _compare(baseline, candidate, seed)
     ]
     columns = ["candidate", *CELL, "problems", "before", "after", "difference", "low", "high", "p", "moved"]
-    frame = pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
-    frame["p_holm"] = np.nan
-    family = frame.index[frame["moved"].astype(bool)]
-    frame.loc[family, "p_holm"] = statistics.holm(frame.loc[family, "p"].tolist())
-    sure = (frame["p_holm"] < ALPHA) & (frame["difference"].abs() >= LEAST)
-    frame["verdict"] = np.select(
-        [sure & (frame["difference"] < 0), sure & (frame["difference"] > 0), frame["moved"].astype(bool)],
-        ["worse", "better", "unclear"], "equal",
-    )  # fmt: skip
+    frame = judged(pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns))
     score, vote = baseline.headline
     plain = frame["prm"].eq("none") & frame["score"].eq("none")
     frame["headline"] = plain | (frame["score"].eq(score) & frame["vote"].eq(vote))
-    return frame.drop(columns="moved").sort_values(["candidate", *CELL], kind="stable").reset_index(drop=True)
+    return frame.sort_values(["candidate", *CELL], kind="stable").reset_index(drop=True)
+
+
+def judged(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with difference, p and moved: p_holm over all that moved, and the verdict in place of moved."""
+    frame = frame.assign(p_holm=np.nan)
+    moved = frame["moved"].astype(bool)
+    frame.loc[moved, "p_holm"] = statistics.holm(frame.loc[moved, "p"].tolist())
+    sure = (frame["p_holm"] < ALPHA) & (frame["difference"].abs() >= LEAST)
+    down, up = sure & (frame["difference"] < 0), sure & (frame["difference"] > 0)
+    frame["verdict"] = np.select([down, up, moved], ["worse", "better", "unclear"], "equal")
+    return frame.drop(columns="moved")
 
 
 def _compare(baseline: Finished, candidate: Finished, seed: int) -> list[pd.DataFrame]:
@@ -99,13 +102,17 @@ def _compare(baseline: Finished, candidate: Finished, seed: int) -> list[pd.Data
         rows = shared_problems(baseline, candidate, str(key[0]), list(b.index), list(a.index))
         columns = b.columns.intersection(a.columns, sort=False)
         a, b = a.reindex(index=rows, columns=columns), b.reindex(index=rows, columns=columns)
-        there = (a.notna() & b.notna()).to_numpy()
-        for mask in np.unique(there, axis=1).T if there.size else []:
-            if mask.any():
-                chosen = np.flatnonzero((there == mask[:, None]).all(axis=0))
-                part = _differences(a.iloc[np.flatnonzero(mask), chosen], b.iloc[np.flatnonzero(mask), chosen], seed)
-                parts.append(part.assign(benchmark=key[0], policy=key[1]))
+        parts += [part.assign(benchmark=key[0], policy=key[1]) for part in paired(a, b, seed)]
     return parts
+
+
+def paired(after: pd.DataFrame, before: pd.DataFrame, seed: int) -> Iterator[pd.DataFrame]:
+    """Differences of the columns of two grids of one shape, each over the problems that have a value on both sides."""
+    there = (after.notna() & before.notna()).to_numpy()
+    for mask in np.unique(there, axis=1).T if there.size else []:
+        if mask.any():
+            rows, chosen = np.flatnonzero(mask), np.flatnonzero((there == mask[:, None]).all(axis=0))
+            yield _differences(after.iloc[rows, chosen], before.iloc[rows, chosen], seed)
 
 
 def _differences(after: pd.DataFrame, before: pd.DataFrame, seed: int) -> pd.DataFrame:

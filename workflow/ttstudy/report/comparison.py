@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 
 from ttstudy.analysis import comparison
+from ttstudy.analysis.compared import RULES
 from ttstudy.analysis.comparison import Finished
-from ttstudy.kinds.methods import GREEDY
-from ttstudy.kinds.votes import VOTES
 from ttstudy.report import downloads, page
-from ttstudy.report.answer import KeyNumber, percent, points
-from ttstudy.report.blocks import BENCHMARK, DIFFERENCE, METHOD, POLICY, PRM, Block, N, in_words, named
-from ttstudy.report.cells import FORMATS, Column, Table
+from ttstudy.report.answer import KeyNumber, points
+from ttstudy.report.blocks import BENCHMARK, DIFFERENCE, METHOD, POLICY, PRM, Block, N, in_words, joined, named
+from ttstudy.report.cells import Column, Table
+from ttstudy.report.compared import counted, sentences
+from ttstudy.report.figures import Figure
 from ttstudy.report.figures.comparisons import moved
 from ttstudy.report.section import Passage
 
@@ -36,9 +37,12 @@ def build(
     folders: Mapping[str, str],
     output: Path,
 ) -> None:
-    """Write the page of a comparison from its tables (`comparison.tables`); `folders` says where each study lies."""
-    groups, names = found["groups"], [study.name for study in candidates]
-    figure = moved(groups, "moved") if len(groups) else None
+    """Write the page of a comparison from its tables (`compared.tables`); `folders` says where each study lies."""
+    names = [study.name for study in candidates]
+    told = found["headline"][found["headline"]["verdict"] != "equal"]
+    figure = moved(told, "headline", "What headline accuracies came to") if len(told) else None
+    groups = found["groups"]
+    cells = moved(groups, "moved", "Cells that moved beyond chance, by group") if len(groups) else None
     html = page.render(
         "comparison.html.j2",
         baseline=baseline.name,
@@ -46,15 +50,17 @@ def build(
         sentences=sentences(found, baseline, candidates),
         numbers=_numbers(found),
         headline=Block(None, figure) if figure else None,
-        moved=_moved(groups, names) if len(groups) else None,
         sections=[
-            _methods(found["methods"], found["changes"], names),
             _changes(found["changes"], baseline, candidates),
-            _costs(found["costs"], names),
+            _headline(found["headline"], names),
+            _tts(found["tts"], names),
+            _answers(found["answers"], names),
+            _moved(groups, names, cells),
             _verdicts(found["verdicts"], names),
-            _cells(found["cells"], names),
-            _coverage(found, names),
+            _methods(found["methods"], found["changes"], names),
+            _costs(found["costs"], names),
         ],
+        closed=[_cells(found["cells"], names), _coverage(found, names)],
         downloads=downloads.packed(found),
         folders=folders,
     )
@@ -66,78 +72,83 @@ def _candidate(names: Sequence[str]) -> list[Column]:
     return [C("candidate", "Candidate", facet=True)] if len(names) > 1 else []
 
 
-def _cell_in_words(row: pd.Series) -> str:
-    words = f"{row['policy']} with {in_words(row['method'])}"
-    words += f" and {row['prm']}" if row["prm"] != "none" else ""
-    words += f" at N = {int(row['budget'])}" if row["method"] != GREEDY else ""
-    if row["score"] != "none":
-        vote = VOTES[row["vote"]].look.label if row["vote"] in VOTES else row["vote"]
-        kind = "score" if row["prm"] != "none" else "confidence"
-        words += f" ({kind} {row['score']}, vote {vote})"
-    return f"{words} on {row['benchmark']}"
-
-
-def _p(value: float) -> str:
-    return f"p {'' if value < 0.001 else '= '}{FORMATS['p'](value).replace('<', '< ')} after Holm’s correction"
-
-
-def sentences(
-    found: Mapping[str, pd.DataFrame], baseline: Finished, candidates: Sequence[Finished]
-) -> list[tuple[str, list[str]]]:
-    """For each candidate, what a reader must know: the worst regression, the best gain, and how much is unchanged."""
-    out = []
-    for study in candidates:
-        cells = found["cells"][found["cells"]["candidate"] == study.name]
-        groups = found["groups"][found["groups"]["candidate"] == study.name]
-        if not len(cells):
-            first = f"{baseline.name} and {study.name} have no cell in common, so there is nothing to compare."
-            out.append((study.name, [first]))
-            continue
-        worse, better = groups[groups["verdict"] == "worse"], groups[groups["verdict"] == "better"]
-        told = []
-        for part, word in ((worse, "worse"), (better, "better")):
-            if not len(part):
-                continue
-            top = part.iloc[0 if word == "worse" else -1]
-            told.append(
-                f"{study.name} is {word} than {baseline.name} beyond chance in {_count(len(part), 'group')} of cells"
-                f"{', most' if len(part) > 1 else ''}: {_cell_in_words(top)} goes from {percent(top['before'])} to "
-                f"{percent(top['after'])}, {points(top['difference'], top['low'], top['high'])}, {_p(top['p_holm'])}."
-            )
-        counts = cells["verdict"].value_counts()
-        if not told:
-            told.append(f"{study.name} differs from {baseline.name} in no cell beyond chance.")
-        unclear, equal = int(counts.get("unclear", 0)), int(counts.get("equal", 0))
-        told.append(
-            f"Of {_count(len(cells), 'cell')} compared, {equal:,} are equal problem by problem, {unclear:,} moved "
-            f"within chance, or by less than 0.1 points, and {len(cells) - equal - unclear:,} beyond."
-        )
-        out.append((study.name, told))
-    return out
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
-
-
 def _numbers(found: Mapping[str, pd.DataFrame]) -> list[KeyNumber]:
-    counts = found["groups"]["verdict"].value_counts()
-    changed = len(found["changes"])
+    quoted, tts = (found[name]["verdict"].value_counts() for name in ("headline", "tts"))
     return [
-        KeyNumber(f"{counts.get('worse', 0):,}", "worse beyond chance, in groups of cells", "moved"),
-        KeyNumber(f"{counts.get('better', 0):,}", "better beyond chance, in groups of cells", "moved"),
-        KeyNumber(f"{len(found['verdicts']):,}", "with another verdict, of the claims", "verdicts"),
-        KeyNumber(f"{changed:,}", "changed, of settings, files and versions", "changes"),
+        KeyNumber(f"{len(found['changes']):,}", "settings, files and versions changed", "changes"),
+        KeyNumber(f"{quoted.get('worse', 0):,}", "headline accuracies worse beyond chance", "headline"),
+        KeyNumber(f"{quoted.get('better', 0):,}", "headline accuracies better beyond chance", "headline"),
+        KeyNumber(f"{tts.get('worse', 0) + tts.get('better', 0):,}", "TTS accuracies moved beyond chance", "tts"),
+        KeyNumber(f"{len(found['verdicts']):,}", "claims with another verdict", "verdicts"),
     ]
 
 
-def _moved(groups: pd.DataFrame, names: Sequence[str]) -> Table:
+def _headline(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
+    """Accuracies as each side's own rule makes them."""
+    title = "Headline accuracies"
+    if not len(frame):
+        return Passage("headline", title, "No headline accuracy is in both studies.")
+    rules = dict.fromkeys(zip(*(frame[name][frame[name] != ""] for name in RULES), strict=True))
+    changed = [f"{before} before and {after} after" for before, after in rules if before != after]
+    finding = f"Score and vote are not the same on both sides: {joined(changed)}." if changed else (
+        "Score and vote are the same on both sides."
+    )  # fmt: skip
+    columns = [*_candidate(names), *_WHERE[1:], N, *_GAP[2:], *_GAP[:2], C("verdict", "Verdict", facet=True),
+               C("rule_before", "Rule, baseline"), C("rule_after", "Rule, candidate"),
+               C("problems", "Problems", "count"), _WHERE[0]]  # fmt: skip
+    method = (
+        "Each side by its own score and vote, paired over the problems that both have. Of p it is told what Holm’s "
+        "correction makes of it, over all headline accuracies in which any problem moved."
+    )
+    table = Table("headline-data", "Headline accuracies, the clearest differences first", columns, named(frame))
+    return Passage("headline", title, finding, [Block(table)], method)
+
+
+def _tts(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
+    """The compute-optimal strategy of both sides."""
+    title = "Test-time scaling (TTS)"
+    if not len(frame):
+        return Passage("tts", title, "No policy has TTS with one PRM and N in both studies.")
+    moved_ = int((frame["verdict"] != "equal").sum())
+    finding = f"TTS differs on some problem for {moved_} of {len(frame)} pairs of a policy and a PRM."
+    columns = [*_candidate(names), POLICY, PRM, N, *_GAP[2:], *_GAP[:2], C("verdict", "Verdict", facet=True),
+               C("problems", "Problems", "count"), BENCHMARK]  # fmt: skip
+    method = (
+        "TTS is the compute-optimal strategy, cross-fitted, at the largest N of both. Each side chooses from its own "
+        "methods, scores and votes, so it does not depend on the headline’s rule."
+    )
+    table = Table("tts-data", "TTS of both sides, the clearest differences first", columns, frame)
+    return Passage("tts", title, finding, [Block(table)], method)
+
+
+def _answers(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
+    """Problems on which the answer turned."""
+    title = "Answers that turned"
+    if not len(frame):
+        return Passage("answers", title, "None: on every problem both sides are right, or both wrong.")
+    finding = (
+        f"In {counted(len(frame), 'headline accuracy').replace('accuracys', 'accuracies')} at the largest N some "
+        "problem’s answer turned right or wrong."
+    )
+    columns = [*_candidate(names), *_WHERE[1:], N, C("lost", "Turned wrong", "count"),
+               C("gained", "Turned right", "count"), C("same", "Same", "count"),
+               C("problems", "Problems", "count"), C("examples", "Some of them"), _WHERE[0]]  # fmt: skip
+    method = "An answer counts as right where it is right in half of the draws or more."
+    table = Table("answers-data", "Problems whose answer turned, the most first", columns, named(frame))
+    return Passage("answers", title, finding, [Block(table)], method)
+
+
+def _moved(groups: pd.DataFrame, names: Sequence[str], figure: Figure | None) -> Passage:
+    title = "Cells that moved beyond chance"
+    if not len(groups):
+        return Passage("moved", title, "No cell did. Every cell, moved or not, is listed below.")
     columns = [
         *_candidate(names), *_WHERE[1:], N, *_GAP[2:], *_GAP[:2], C("verdict", "Verdict", facet=True), *_RULE,
         C("moved", "Cells moved", "count"), C("cells", "of", "count"), _WHERE[0],
     ]  # fmt: skip
     caption = "Groups of cells that moved beyond chance, the worst first, each by its clearest cell"
-    return Table("moved-data", caption, columns, named(groups))
+    finding = "A cell is one policy, PRM, method, N, score and vote: the same on both sides."
+    return Passage("moved", title, finding, [Block(Table("moved-data", caption, columns, named(groups)), figure)])
 
 
 OFFICIAL = {"search.semantics", "grader", "extraction", "thinking"}
@@ -190,7 +201,7 @@ def _changes(frame: pd.DataFrame, baseline: Finished, candidates: Sequence[Finis
         finding = "Nothing: configuration, code, versions and hardware are the same."
     else:
         counts = [f"{_SECTIONS[k].lower()} {v}" for k, v in frame["kind"].value_counts(sort=False).items()]
-        finding = f"{_count(len(frame), 'entry').replace('entrys', 'entries')} differ: {', '.join(counts)}."
+        finding = f"{counted(len(frame), 'entry').replace('entrys', 'entries')} differ: {', '.join(counts)}."
     columns = [*_candidate(names), C("kind", "Kind", facet=True), C("name", "What"), C("before", "Baseline"),
                C("after", "Candidate")]  # fmt: skip
     shown = frame.assign(kind=frame["kind"].map(_SECTIONS))
@@ -205,7 +216,7 @@ def _costs(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
         return Passage("costs", title, "No shared cell takes another number of FLOPs per problem.")
     dearer = frame.loc[(frame["ratio"] - 1).abs().idxmax()]
     finding = (
-        f"{_count(len(frame), 'shared cell')} with another number of FLOPs per problem; most, {dearer['policy']} with "
+        f"{counted(len(frame), 'shared cell')} with another number of FLOPs per problem; most, {dearer['policy']} with "
         f"{in_words(dearer['method'])} at N = {int(dearer['budget'])}: "
         f"{dearer['ratio']:.3g} times the baseline's."
     )
@@ -252,9 +263,9 @@ def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
         shown = wide.sort_values([f"p_holm_{i}" for i in range(len(names))], kind="stable")
     table = Table("cells-data", "All shared cells, the clearest first", columns, named(shown))
     method = (
-        "Problems are paired; intervals are Tango’s score intervals, p is a sign-flip "
-        "test, bounded by Hoeffding’s inequality where 10,000 flips are too few, and corrected by Holm over every cell "
-        "in which any problem moved."
+        "Problems are paired, and intervals are Tango’s score intervals. A sign-flip test gives p, bounded by "
+        "Hoeffding’s inequality where 10,000 flips are too few. It is corrected by Holm over every cell in which any "
+        "problem moved."
     )
     return Passage("cells", title, "", [Block(table)], method)
 
@@ -267,7 +278,7 @@ def _coverage(found: Mapping[str, pd.DataFrame], names: Sequence[str]) -> Passag
         f"; whether their texts are the same is not known for {', '.join(dict.fromkeys(blind['benchmark']))}."
     )  # fmt: skip
     if len(alone):
-        finding += f" {_count(int(alone['cells'].sum()), 'cell')} are in one study only."
+        finding += f" {counted(int(alone['cells'].sum()), 'cell')} are in one study only."
     columns = [*_candidate(names), C("benchmark", "Benchmark"), C("before", "Problems, baseline", "count"),
                C("after", "Problems, candidate", "count"), C("paired", "Paired", "count")]  # fmt: skip
     blocks = [Block(Table("problems-data", "Problems on either side", columns, problems))]

@@ -7,26 +7,25 @@ import pandas as pd
 from ttstudy.report.figures.parts import bars, in_points, plain
 from ttstudy.report.figures.style import BLUE, LOOKS, MUTED, ORANGE, Figure, canvas, render, seaborn
 
-SHOWN = 30
-"""Groups drawn, the worst and the best; the table has all."""
+SHOWN = 16
+"""Rows drawn; the table has all."""
 
 
-def moved(frame: pd.DataFrame, key: str) -> Figure:
-    """Difference of each group that moved beyond chance (`ttstudy.analysis.comparison.groups`), worst at the top."""
+def moved(frame: pd.DataFrame, key: str, title: str) -> Figure:
+    """Differences with before and after, the largest ones, the worst at the top; pale where it may be chance."""
     seaborn()
-    if len(frame) > SHOWN:
-        frame = pd.concat([frame.iloc[: SHOWN // 2], frame.iloc[-SHOWN // 2 :]])
+    largest = frame["difference"].abs().sort_values(ascending=False, kind="stable").index[:SHOWN]
+    frame = frame.loc[largest].sort_values("difference", kind="stable")
     several = frame["candidate"].nunique() > 1, frame["benchmark"].nunique() > 1
-    figure = canvas(860, 90 + 30 * len(frame))
+    figure = canvas(860, 90 + 26 * len(frame))
     axes = figure.subplots()
     axes.axvline(0, color=MUTED, lw=1)
+    looks = {"worse": ("v", ORANGE), "better": ("^", BLUE), "unclear": ("o", MUTED)}
     names = []
     for i, row in enumerate(frame.itertuples(index=False)):
-        worse = row.difference < 0
-        axes.errorbar(
-            [row.difference], [i], xerr=bars(frame.iloc[[i]], "difference"), fmt="v" if worse else "^", ms=8, lw=2,
-            color=ORANGE if worse else BLUE,
-        )  # fmt: skip
+        marker, colour = looks[row.verdict]
+        axes.errorbar([row.difference], [i], xerr=bars(frame.iloc[[i]], "difference"), fmt=marker, ms=8, lw=2,
+                      color=colour, label=f"_{100 * row.before:.1f} to {100 * row.after:.1f} %")  # fmt: skip
         what = [row.policy, LOOKS[row.method].label if row.method in LOOKS else row.method]
         what += [] if row.prm == "none" else [row.prm]
         what += [row.benchmark] if several[1] else []
@@ -37,9 +36,10 @@ def moved(frame: pd.DataFrame, key: str) -> Figure:
     in_points(axes, "x")
     axes.set_xlabel("Accuracy, candidate less baseline, points, 95 % intervals")
     axes.grid(axis="y", visible=False)
-    colours = (("v", ORANGE, "worse"), ("^", BLUE, "better"))
-    for marker, colour, label in colours:
-        axes.plot([], [], marker=marker, ms=8, lw=0, color=colour, label=label)
-    figure.legend(loc="outside upper left", ncols=2)
-    description = "Differences in accuracy that are beyond chance, one row per policy, method and PRM, the worst first."
-    return render(figure, key, "What moved beyond chance", description, frame)
+    words = {"worse": "worse", "better": "better", "unclear": "may be chance"}
+    for verdict in [name for name in looks if name in set(frame["verdict"])]:
+        marker, colour = looks[verdict]
+        axes.plot([], [], marker=marker, ms=8, lw=0, color=colour, label=words[verdict])
+    figure.legend(loc="outside upper left", ncols=3)
+    description = "Differences in accuracy, one row per policy, method and PRM, the worst first."
+    return render(figure, key, title, description, frame)
