@@ -150,7 +150,8 @@ def test_the_report_tells_times_where_jobs_left_them_and_has_no_such_section_els
     assert section is not None and len(section.blocks) == 3 and "one kind of machine: a box." in section.finding
     assert section.finding.startswith("The dearest method took 256 seconds a problem (mini-60k, Beam search, N = 64).")
     largest = section.blocks[0].table
-    assert {"seconds", "speed", "flops_total", "hardware"} <= {column.name for column in largest.columns}
+    assert {"seconds", "speed", "flops_total"} <= {column.name for column in largest.columns}
+    assert "hardware" in {column.name for column in section.blocks[1].table.columns}
     row = largest.frame.query("method == 'Beam search'").iloc[0]
     rule = "method == 'beam_search' and budget == 64 and prm == @row.prm"
     (paid,) = per_problem(told.table("ledger")).query(rule).to_dict("records")

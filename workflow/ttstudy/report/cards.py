@@ -13,7 +13,7 @@ from ttstudy.kinds.methods import METHODS
 from ttstudy.report.cells import Column, Table
 from ttstudy.report.figures.style import LOOKS
 
-MARKS = {"supported": "✓", "contradicted": "✗", "equivalent": "＝", "undecided": "≈"}
+MARKS = {"supported": "✓", "contradicted": "✗", "equivalent": "=", "undecided": "≈"}
 """Sign of each verdict of a claim that was tested, in the order in which they are counted."""
 
 

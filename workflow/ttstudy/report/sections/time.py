@@ -48,7 +48,7 @@ def _tell(given: Given) -> Told:
     caption = "Time per problem at each method's largest N, beside its FLOPs"
     every = "Time per problem, as run here, at every N"
     blocks = [
-        Block(named_table("time-largest-data", caption, _columns(given), mine[largest])),
+        Block(named_table("time-largest-data", caption, _columns(given, short=True), mine[largest])),
         Block(named_table("time-data", every, _columns(given), frame, folded=True)),
     ]
     if timed is not None and len(timed):
@@ -78,12 +78,15 @@ def _tell(given: Given) -> Told:
     return Told(finding, blocks, method)
 
 
-def _columns(given: Given) -> list[C]:
+def _columns(given: Given, short: bool = False) -> list[C]:
+    """`short`: without the CPU's and GPUs' seconds, and without the hardware where it is one kind."""
+    several = given.frame["hardware"].nunique() > 1 if "hardware" in given.frame else False
+    more = [C("cpu_seconds", "CPU seconds", "number"), C("gpu_seconds", "GPU seconds", "number")]
     return [
         *cell(given.study), PRM, METHOD, N, C("accuracy", "Accuracy, %", "percent"),
         C("seconds", "Seconds", "number"), C("speed", "Tokens per second", "amount"),
-        C("flops_total", "FLOPs", "exponent"), C("cpu_seconds", "CPU seconds", "number"),
-        C("gpu_seconds", "GPU seconds", "number"), C("hardware", "Hardware"),
+        C("flops_total", "FLOPs", "exponent"), *([] if short else more),
+        *([C("hardware", "Hardware")] if several or not short else []),
     ]  # fmt: skip
 
 
