@@ -14,7 +14,7 @@ import pytest
 import report_world
 from reading import too_long
 from report_browser import Browser
-from test_report import Page, needs_chromium, unpack
+from test_report import AXE, Page, needs_chromium, unpack, violations
 
 from studies import copy_repository, environment
 from ttstudy.analysis import accuracy, compared, comparison, statistics
@@ -241,6 +241,16 @@ def test_the_page_of_a_comparison_works_offline_and_on_a_phone(run):
         assert browser.requests == [path.as_uri()] and browser.problems == []
 
 
+@needs_chromium
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed (npm ci --prefix tests/axe)")
+def test_axe_finds_nothing_wrong_in_the_page_of_a_comparison(run):
+    with Browser() as browser:
+        browser.open(run / "results/comparisons/z-base--worse/comparison.html")
+        browser.js("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        browser.call("Runtime.evaluate", expression=AXE.read_text(encoding="utf-8"))
+        assert violations(browser) == []
+
+
 def test_each_methods_mean_difference_is_told_and_named_the_defects_cost_where_only_they_differ(studies):
     base, worse = studies["base"], studies["worse"]
     frame = comparison.tables(base, [worse])["methods"].set_index("method")
@@ -304,4 +314,5 @@ def test_three_studies_stand_on_one_page_each_with_its_own_sentences(studies, tm
     leads = re.findall(r'<p class="answer lead">(.*?)</p>', html)
     assert [lead.split()[0] for lead in leads] == ["better", "worse"] and too_long(html) == []
     shown = Page(html)
-    assert set(shown.table("headline-data")["candidate"]) == {"better", "worse"} == set(found["tts"]["candidate"])
+    for table in ("headline-data", "tts-data", "cells-data"):
+        assert set(shown.table(table)["candidate"]) == {"better", "worse"}

@@ -836,6 +836,8 @@ def test_axe_finds_nothing_that_a_screen_reader_or_the_eye_would_stumble_over(bu
         browser.js("document.querySelectorAll('details').forEach((d) => (d.open = true))")
         pick(browser, "Method", "beam_search")
         browser.until("document.querySelectorAll('.tree g[role=button]').length > 0")
+        browser.js("document.querySelector('#answer a.word').focus()")
+        browser.until("!document.querySelector('.tip').hidden")
         browser.call("Runtime.evaluate", expression=AXE.read_text(encoding="utf-8"))
         assert violations(browser) == []
         browser.media("light")

@@ -208,7 +208,7 @@
 
   // ---- words: what they mean, where the pointer or the focus is -----------------------------------------------------
   const tip = make("div", { class: "tip", hidden: true });
-  document.body.append(tip);
+  document.getElementById("main").append(tip);
   const explain = (event) => {
     const link = event.target.closest?.("a.word");
     tip.hidden = !link;

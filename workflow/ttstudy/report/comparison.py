@@ -97,7 +97,7 @@ def _headline(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
                C("rule_before", "Rule, baseline"), C("rule_after", "Rule, candidate"),
                C("problems", "Problems", "count"), _WHERE[0]]  # fmt: skip
     method = (
-        "Each side by its own score and vote, paired over the problems that both have. Of p it is told what Holm’s "
+        "Each side by its own score and vote, paired over the problems that both have. Here p is what Holm’s "
         "correction makes of it, over all headline accuracies in which any problem moved."
     )
     table = Table("headline-data", "Headline accuracies, the clearest differences first", columns, named(frame))
@@ -241,26 +241,13 @@ def _verdicts(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
 
 
 def _cells(frame: pd.DataFrame, names: Sequence[str]) -> Passage:
-    """All cells, one column group per candidate."""
+    """All cells of all candidates."""
     title = "Every cell"
     if not len(frame):
         return Passage("cells", title, "No cell is in both studies.")
     shown = frame.sort_values(["p_holm", "difference"], kind="stable")
-    if len(names) == 1:
-        columns = [C("verdict", "Verdict", facet=True), *_WHERE, N, *_GAP, *_RULE,
-                   C("problems", "Problems", "count")]  # fmt: skip
-    else:
-        key = comparison.CELL
-        shown = shown.set_index([*key, "candidate"])[[c.name for c in _GAP[1:]] + ["before"]].unstack("candidate")
-        wide = shown.index.to_frame(index=False)
-        wide["before"] = shown["before"].bfill(axis=1).iloc[:, 0].to_numpy()
-        columns = [*_WHERE, N, *_RULE, _GAP[0]]
-        for i, name in enumerate(names):
-            for column in _GAP[1:]:
-                wide[f"{column.name}_{i}"] = shown[column.name][name].to_numpy()
-                label = name if column.name == "after" else f"{name}: {column.label[0].lower()}{column.label[1:]}"
-                columns.append(C(f"{column.name}_{i}", f"{label}, %" if column.name == "after" else label, column.kind))
-        shown = wide.sort_values([f"p_holm_{i}" for i in range(len(names))], kind="stable")
+    columns = [*_candidate(names), C("verdict", "Verdict", facet=True), *_WHERE[1:], N, *_GAP[2:], *_GAP[:2], *_RULE,
+               C("problems", "Problems", "count"), _WHERE[0]]  # fmt: skip
     table = Table("cells-data", "All shared cells, the clearest first", columns, named(shown))
     method = (
         "Problems are paired, and intervals are Tango’s score intervals. A sign-flip test gives p, bounded by "
