@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from ttstudy.errors import StudyError
 from ttstudy.models.resources import table as resources
 from ttstudy.run import expected, loads, plan, speeds
 from ttstudy.run.placing import Places
+from ttstudy.run.probe import NIGHT
 from ttstudy.run.telling import told
 from ttstudy.study import from_mapping
 
@@ -89,11 +92,22 @@ def show(frame: pd.DataFrame, output: Path, measured: list[str]) -> None:
         *([f"Speed: {speed_from}."] if speed_from else []),
         *([_assumed(frame)] if "assumed" in speed_from else []),
         *measured,
+        *_here(sums),
         *plan.prices(frame),
         f"{int(sums['jobs_done'])} of {int(sums['jobs'] + sums['jobs_done'])} jobs that call or make a model are done. "
         f"Whole table: {output}",
     ]
     console().print("\n".join(lines), highlight=False, soft_wrap=True)
+
+
+def _here(sums: Mapping[str, float], cores: int | None = None) -> list[str]:
+    """How long the work on CPUs takes this machine, and whether that is longer than a night."""
+    cores = cores or os.cpu_count() or 1
+    hours = sums["cpu_hours"] / cores
+    if sums["gpu_hours"] or hours < 0.1:
+        return []
+    night = ": longer than a night, so think of fewer problems or a smaller N" if hours > NIGHT else ""
+    return [f"About {hours:,.1f} hours on this machine's {cores} cores{night}."]
 
 
 def tell_power(layout: Layout) -> None:

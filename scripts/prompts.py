@@ -11,8 +11,9 @@ from ttstudy.data.revisions import load
 from ttstudy.errors import StudyError
 from ttstudy.models.chat import ChatTokenizer
 from ttstudy.models.facts import table
+from ttstudy.policies import servers
 from ttstudy.run.telling import told
-from ttstudy.study.policies import LocalPolicy, PromptedPolicy
+from ttstudy.study.policies import LocalPolicy, OpenAIPolicy, PromptedPolicy
 
 PROBLEM = "What is 2 + 2?"
 
@@ -42,9 +43,14 @@ def asked(layout: Layout, policy: str, problem: str) -> Iterator[str]:
         yield "Its responses were recorded: it is not asked."
         return
     thinking = settings.thinking if isinstance(settings, LocalPolicy) else None
-    chat = messages(settings.prompt, problem, thinking or "template")
+    examples = [(one.problem, one.response) for one in settings.examples]
+    chat = messages(settings.prompt, problem, thinking or "template", settings.system, examples)
     yield f"prompt: {settings.prompt}" + (f", thinking: {thinking}" if thinking else "")
     yield from (f"  {message['role']}: {message['content']!r}" for message in chat)
+    if settings.stop:
+        yield "stops at: " + ", ".join(map(repr, settings.stop))
+    if isinstance(settings, OpenAIPolicy) and (left := servers.left(settings.server)):
+        yield f"Its server is left to choose: {', '.join(left)}."
     if thinking is None:
         yield "Its server makes the text of the chat; what that is cannot be seen from here."
         return

@@ -8,8 +8,9 @@ from typing import Any
 from ttstudy.dag.specs.generation import SampleSpec
 from ttstudy.data import tables
 from ttstudy.policies.opening import open_policy
-from ttstudy.policies.sampling import columns, drawing
+from ttstudy.policies.sampling import columns, drawing, seen_by
 from ttstudy.run import borrowing, sharing, steps
+from ttstudy.run.probe import Probe, first
 from ttstudy.run.progress import bar
 
 RESPONSES_PER_PART = int(os.environ.get("TTSTUDY_RESPONSES_PER_PART", 8192))
@@ -33,15 +34,29 @@ def step(spec: SampleSpec, log_path: Path | None) -> None:
     with steps.log(log_path) as log, bar(label, count, log) as progress:
         lacking = len(there) < count
         engine = steps.policy(spec, folder, steps.seats(spec, policy=folder)[0], open_policy) if lacking else None
+        if log is not None and engine is not None and spec.reading is not None:
+            print(f"{label}: the first prompt, as the model sees it: {seen_by(engine, problems, spec)!r}", file=log)
 
         def work(places: list[int]) -> Iterator[tuple[int, dict[str, list[tuple[Any, ...]]]]]:
-            def onward(done: int, tokens: int) -> None:
-                progress(count - len(places) + done, tokens)
+            tokens = 0
+
+            def onward(done: int, drawn: int) -> None:
+                nonlocal tokens
+                tokens = drawn
+                progress(count - len(places) + done, drawn)
 
             yield from ((place, {"responses": [there[place]]}) for place in places if place in there)
             left = [place for place in places if place not in there]
-            for place, row in drawing(engine, problems, samples, spec, left, onward) if engine and left else ():
+            if engine is None or not left:
+                return
+            looked = first(len(samples), left) if spec.reading is not None else []
+            probe = Probe.of(spec, looked, len(left), log_path)
+            order = [*looked, *sorted(set(left) - set(looked))]
+            for place, row in drawing(engine, problems, samples, spec, order, onward, len(looked)):
                 yield place, {"responses": [row]}
+                if probe is not None:
+                    seen = dict(zip(names, row, strict=True))
+                    probe.saw(place, seen["response"], seen["finish"], seen["response_tokens"], tokens)
 
         kept = {"responses": names}
         frame = steps.as_they_end(output, count, RESPONSES_PER_PART, kept, work, SECONDS_PER_PART)["responses"]

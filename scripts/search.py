@@ -40,12 +40,12 @@ def step(spec: SearchSpec, log_path: Path | None) -> None:
         reward_model = steps.prm(spec, prm, apart, partial(open_prm, apart=True, patched=patched))
         watch = Watch()
 
+        def prompt(problem: str) -> list[int]:
+            return engine.encode_chat(messages(spec.prompt, problem, spec.thinking, spec.system, spec.examples))
+
         def work(rows: list[int]) -> Iterator[tuple[int, dict[str, list[tuple[Any, ...]]]]]:
             done = len(problems) - len(rows)
-            items = (
-                (row.problem_id, row.problem, engine.encode_chat(messages(spec.prompt, row.problem, spec.thinking)))
-                for row in problems.iloc[rows].itertuples()
-            )
+            items = ((row.problem_id, row.problem, prompt(row.problem)) for row in problems.iloc[rows].itertuples())
             told = search(
                 items, engine, reward_model, options, spec.seed, lambda n, tokens: progress(done + n, tokens), watch
             )

@@ -168,6 +168,11 @@ OF_SMOKE = {
     "TrainedPolicy.device": (_set(*_POLICY, "device", to="cuda"), f"sample {DRAWN} {SEARCHED}"),
     "TrainedPolicy.engine": (_set(*_POLICY, "engine", to="vllm"), f"sample {DRAWN} {SEARCHED}"),
     "TrainedPolicy.prompt": (_set(*_POLICY, "prompt", to="qwen"), f"sample {DRAWN} {SEARCHED}"),
+    **{
+        f"TrainedPolicy.{key}": (_set(*_POLICY, key, to=value), f"sample {DRAWN} {SEARCHED}")
+        for key, value in {"system": "Add.", "examples": [{"problem": "1+1?", "response": "2."}]}.items()
+    },
+    "TrainedPolicy.stop": (_set(*_POLICY, "stop", to=["#"]), f"sample {DRAWN}"),
     "TrainedPolicy.thinking": (_set(*_POLICY, "thinking", to="open"), f"sample {DRAWN} {SEARCHED}"),
     "TrainedPolicy.sampling": (_set(*_POLICY, "sampling", to={"cot": {"temperature": 0.2}}),
                                f"sample grade examine {CELLS}"),
@@ -317,6 +322,7 @@ _JUDGED = f"score {_FLAWS} {_SEARCHED}"
 _OWN, _HUB, _FAR, _LOG, _QUANT = (
     ("policies", name) for name in ("folder", "hub-policy", "far", "logged", "quant")
 )
+_SHOWN = {"problem": "1+1?", "response": "2."}
 _GGUF = {"source": "gguf", "path": "quant.gguf"}
 
 OF_GIVEN = {
@@ -388,15 +394,29 @@ OF_GIVEN = {
         f"GGUFPolicy.{key}": (_set(*_QUANT, to=_GGUF | more), f"{_DRAWN} {_SEARCHED}")
         for key, more in {
             "device": {"device": "cuda"}, "engine": {"engine": "vllm"}, "prompt": {"prompt": "qwen"},
-            "thinking": {"thinking": "open"}, "served": _SERVER,
+            "thinking": {"thinking": "open"}, "served": _SERVER, "system": {"system": "Add."},
+            "examples": {"examples": [_SHOWN]},
             "vllm": {"engine": "vllm", "vllm": {"tensor_parallel": 2}},
         }.items()
     },
+    **{
+        f"{kind}Policy.{key}": (_set(*place, key, to=value), where)
+        for kind, place in (("Checkpoint", _OWN), ("Hub", _HUB))
+        for key, value, where in (
+            ("system", "Add.", f"{_DRAWN} {_SEARCHED}"), ("examples", [_SHOWN], f"{_DRAWN} {_SEARCHED}"),
+        )
+    },
+    **{
+        f"{kind}Policy.stop": (_set(*place, "stop", to=["\n\n\n"]), _DRAWN)
+        for kind, place in (("Checkpoint", _OWN), ("Hub", _HUB), ("GGUF", _QUANT))
+    },
+    "Example.problem": (_set(*_OWN, "examples", to=[_SHOWN | {"problem": "2+2?"}]), f"{_DRAWN} {_SEARCHED}"),
+    "Example.response": (_set(*_OWN, "examples", to=[_SHOWN | {"response": "4."}]), f"{_DRAWN} {_SEARCHED}"),
     "GGUFPolicy.sampling": (_set(*_QUANT, "sampling", to={"search": {"top_k": 3}}), _SEARCHED),
     **{
         f"OpenAIPolicy.{key}": (_set(*_FAR, key, to=value), _ASKED)
         for key, value in {"model": "n", "base_url": "http://host/v1", "prompt": "qwen", "reasoning": True,
-                           "system": "Think."}.items()
+                           "system": "Think.", "examples": [_SHOWN], "stop": ["#"], "server": "vllm"}.items()
     },
     **{
         f"OpenAIPolicy.{key}": (_set(*_FAR, key, to=value), PAGE)

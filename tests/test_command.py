@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from tests.studies import ROOT, smoke, write
 from ttstudy.errors import StudyError
+from ttstudy.run import drafts
 from ttstudy.run.command import main
 from ttstudy.run.drafts import Wanted, draft
 from ttstudy.study import from_mapping, read_yaml
@@ -62,8 +64,23 @@ def test_a_draft_is_a_study_that_draws_no_more_than_its_largest_n(wanted, tmp_pa
     assert all(len(line) <= 140 for line in draft(wanted).splitlines())
 
 
+def test_a_draft_knows_gguf_files_local_servers_and_what_this_cpu_is_fast_with(tmp_path, monkeypatch):
+    (tmp_path / "m.gguf").write_bytes(b"GGUF")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(drafts, "CPU", tmp_path / "cpuinfo")
+    monkeypatch.setattr(drafts.gpus, "visible", lambda: [])
+    for flags, dtype in (("avx2 avx512_bf16", "bfloat16"), ("avx2", "float32")):
+        drafts.CPU.write_text(f"flags : {flags}\n")
+        models = (str(tmp_path / "m.gguf"), str(tmp_path / "folder"), "http://localhost:11434/v1")
+        study = from_mapping(yaml.safe_load(draft(Wanted("s", models, model="llama3.2:1b"))))
+        found = study.policies
+        assert found["m.gguf"].source == "gguf" and found["folder"].dtype == dtype
+        assert found["llama3.2-1b"].server == "ollama"
+
+
 def test_what_a_draft_cannot_be_made_of_is_told_in_one_sentence(tmp_path):
-    for policy, sentence in (("no/such/folder", "is neither a folder nor an id"), ("https://host/v1", "--model")):
+    nothing = "is neither a folder, nor a GGUF file, nor an id"
+    for policy, sentence in (("no/such/folder", nothing), ("https://host/v1", "--model")):
         with pytest.raises(StudyError, match=sentence):
             draft(Wanted("s", (policy,)))
     assert "--policy: is missing" in said("init", folder=tmp_path, status=2)

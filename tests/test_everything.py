@@ -30,12 +30,18 @@ NEEDS_MORE = {
     "a GPU: vLLM's CPU build has no Qwen2 with attention heads as small as the miniature's": {
         *("TrainedPRM.engine", "TrainedPRM.vllm", "TrainedPRM.served"),
     },
+    "vLLM, to which the folder made of a GGUF file is like any other that test_everything_vllm.py runs": {
+        *("GGUFPolicy.engine", "GGUFPolicy.vllm", "GGUFPolicy.served"),
+    },
     "a run of its own: test_hub.py fetches such a set, test_cache_matrix.py plans with it": {
         *(f"HubLabelled.{key}" for key in SCHEMA["$defs"]["HubLabelled"]["properties"]),
     },
 }
 """Keys that no run in the tests sets before it ends in its report, and why."""
 
+TOLD = {
+    "system": "Say it.", "examples": [{"problem": "Compute 2+3.", "response": "2+3=5, so \\boxed{5}"}], "stop": ["!!!"],
+}  # fmt: skip
 CACHE = {"prefix_cache_gib": 0.1}
 PROBLEMS = [("Compute 2+3+4.", 9), ("Compute 7+6.", 13), ("Compute 5+8-2.", 11)]
 FORMATS = {"shepherd": "math_shepherd", "rlhflow": "rlhflow", "skywork": "skywork-1.5b", "qwen": "qwen"}
@@ -89,16 +95,17 @@ def everything() -> dict:
         "policies": {
             "small": {
                 "source": "checkpoint", "path": "models/small", "dtype": "bfloat16", "prompt": "qwen",
-                "sampling": sampling, "pretraining_tokens": 1e8, "thinking": "none",
+                "sampling": sampling, "pretraining_tokens": 1e8, "thinking": "none", **TOLD,
             },
             "hubbed": {
                 "source": "hub", "id": "some/policy", "dtype": "float32", "prompt": "llama", "sampling": sampling,
-                "thinking": "none", "cutoff": "2023-12", **sizes,
+                "thinking": "none", "cutoff": "2023-12", **TOLD, **sizes,
             },
             "far": {
                 "source": "openai", "model": "far", "base_url": "$EVERYTHING", "key_variable": "EVERYTHING_KEY",
-                "prompt": "llama", "sampling": {"responses": {"top_k": 0}}, "system": "Say it.", "attempts": 3,
-                "concurrency": 2, "requests_per_minute": 1e5, "timeout_s": 60, "cutoff": "2023-10", **sizes,
+                "prompt": "llama", "sampling": {"responses": {"top_k": 0}}, "attempts": 3,
+                "concurrency": 2, "requests_per_minute": 1e5, "timeout_s": 60, "cutoff": "2023-10", "server": "vllm",
+                **TOLD, **sizes,
             },
             "thinker": {
                 "source": "openai", "model": "thinker", "base_url": "$EVERYTHING", "key_variable": None,
@@ -243,7 +250,7 @@ def test_options_of_trained_models_and_of_data_sets_of_the_hub_end_in_a_report(c
     config["budgets"] = {"majority": [2], "best_of_n": [2], "beam_search": [4]}
     config["runs"] = {"searches": 2, "samples": 2}
     config["policies"]["smoke-8k"] |= {
-        "prompt": "llama", "sampling": {"search": {"max_tokens": 20}}, "thinking": "none",
+        "prompt": "llama", "sampling": {"search": {"max_tokens": 20}}, "thinking": "none", **TOLD,
     }  # fmt: skip
     new = copy.deepcopy(config["policies"]["smoke-8k"])
     new["definition"] |= {"version": 2, "training": new["definition"]["training"] | {"tokens": 20000}}

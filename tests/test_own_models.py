@@ -54,6 +54,7 @@ def root(tmp_path_factory) -> Path:
     gguf_files.write(root / "models" / "llama", root / "models" / "llama.gguf", "qwen2", "F16")
     rewards_checkpoints.make(root / "models" / "prm", "qwen")
     (root / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PROBLEMS))
+    # fmt: off
     study = {
         "study": "own",
         "benchmarks": {
@@ -64,7 +65,11 @@ def root(tmp_path_factory) -> Path:
             }
         },
         "policies": {
-            "llama": {"source": "gguf", "path": "models/llama.gguf", "prompt": "llama"},
+            "llama": {
+                "source": "gguf", "path": "models/llama.gguf", "prompt": "llama", "dtype": "float32",
+                "cutoff": "2024-01", "pretraining_tokens": 1e9, "thinking": "none", "system": "Add.", "stop": ["~~~"],
+                "examples": [{"problem": "1+1?", "response": "2"}], "sampling": {"search": {"top_k": 40}},
+            },
             "qwen": {"source": "hub", "id": "some/qwen2", "prompt": "qwen", "dtype": "float32"},
         },
         "prms": {"prm": {"source": "hub", "id": "Qwen/Qwen2.5-Math-PRM-7B", "device": "cpu"}},
@@ -78,6 +83,7 @@ def root(tmp_path_factory) -> Path:
         "pilot_samples": 4,
         "first_block": 4,
     }
+    # fmt: on
     config = write(root, study)
     assert "no revision is pinned for policies.qwen (some/qwen2), prms.prm" in snakemake(root, config, ok=False)
     assert planned(root, config)["fetch_model"] == 2

@@ -13,6 +13,7 @@ from ttstudy.dag.specs.generation import (
     AskSpec,
     GradeSpec,
     LabelSpec,
+    Reading,
     RecordedResponsesSpec,
     RecordedScoresSpec,
     SampleSpec,
@@ -24,7 +25,7 @@ from ttstudy.kinds.confidences import CONFIDENCES, STORED
 from ttstudy.kinds.methods import METHODS
 from ttstudy.study import GRADERS, OpenAIPolicy, RecordedPolicy, RecordedPRM, Study
 from ttstudy.study.methods import SEMANTICS
-from ttstudy.study.policies import LocalPolicy
+from ttstudy.study.policies import LocalPolicy, PromptedPolicy
 from ttstudy.study.sampling import SamplingSettings
 
 Use = Literal["cot", "responses", "search"]
@@ -47,9 +48,29 @@ def _drawing(layout: Layout, cell: Cell, use: Use) -> dict[str, Any]:
         "engine": engine(layout.study, cell.policy),
         "prompt": settings.prompt,
         "thinking": settings.thinking,
+        **_told(settings),
         "sampling": _sampling(layout.study, cell.policy, use),
         "outputs": {},
     }
+
+
+def _told(settings: PromptedPolicy) -> dict[str, Any]:
+    """What a policy is told beside the problem and its family's instruction."""
+    return {"system": settings.system, "examples": tuple((one.problem, one.response) for one in settings.examples)}
+
+
+def _reading(study: Study, run: PoolBlock) -> Reading | None:
+    """How answers are taken, for a first look at a pool's first block; None for what comes later."""
+    if run.pool == "cot" or run.first:
+        return None
+    return Reading(
+        extraction=study.extraction,
+        unfinished=study.unfinished_thinking,
+        cut=study.cut_responses,
+        accepted="no_answer" in study.accept_findings,
+        boxed=getattr(study.policies[run.cell.policy], "prompt", "plain") != "plain",
+        tells=run.pool == "pilot" or not study.pilot_samples,
+    )
 
 
 def _sure(study: Study, pool: str) -> dict[str, Any]:
@@ -85,17 +106,26 @@ def responses_spec(layout: Layout, run: PoolBlock) -> Spec:
             seeds=(study.seed, *cell),
             benchmark=benchmark_spec(layout, cell.benchmark).file(),
             endpoint=settings.endpoint,
-            system=settings.system,
+            stop=tuple(settings.stop),
+            **_told(settings),
             prompt=settings.prompt,
             sampling=_sampling(study, cell.policy, use),
             pool=run.pool,
             block=run.block,
+            reading=_reading(study, run),
             outputs={},
             **_sure(study, run.pool),
         )
     else:
         drawing = _drawing(layout, cell, use) | _sure(study, run.pool)
-        spec = SampleSpec(version=fingerprint.VERSIONS["sample"], pool=run.pool, block=run.block, **drawing)
+        spec = SampleSpec(
+            version=fingerprint.VERSIONS["sample"],
+            pool=run.pool,
+            block=run.block,
+            stop=tuple(settings.stop),
+            reading=_reading(study, run),
+            **drawing,
+        )
     return spec.named(output=places.RESPONSES.format(spec=spec.folder, **_names(layout, run)))
 
 

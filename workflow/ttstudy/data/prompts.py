@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ttstudy.study.fields import Thinking
@@ -51,8 +52,12 @@ FAMILIES = {
     "llama": Family(_LLAMA),
     "qwen": Family(_QWEN),
     "deepseek-r1": Family(None, f"\n{_QWEN}"),
+    "boxed": Family(None, f"\n{_QWEN}"),
 }
-"""Instructions by family, to the letter (paper, tables 7 and 8; the official code, `evaluate.py` and `base_env.py`)."""
+"""Instructions by family, to the letter (paper, tables 7 and 8; the official code, `evaluate.py` and `base_env.py`).
+
+`boxed` is our own, for any chat model: it asks for a box after the problem; the system text stays the template's.
+"""
 
 
 THINK = "<think>"
@@ -65,11 +70,24 @@ _ANSWER: dict[Thinking, list[dict[str, str]]] = {
 }
 
 
-def messages(family: str, problem: str, thinking: Thinking = "template") -> list[dict[str, str]]:
+def messages(
+    family: str,
+    problem: str,
+    thinking: Thinking = "template",
+    system: str | None = None,
+    examples: Sequence[tuple[str, str]] = (),
+) -> list[dict[str, str]]:
     """Chat messages of a problem; a last one of the assistant is the beginning of the answer, to be continued.
 
-    `plain` gives the problem alone; R1-Distill takes no system message.
+    `plain` gives the problem alone; R1-Distill takes no system message. `system`, where it is not None, takes the place
+    of the family's, "" of any. `examples`: problems with responses, as earlier turns.
     """
-    system, after = FAMILIES[family]
-    instruction = [] if system is None else [{"role": "system", "content": system}]
-    return [*instruction, {"role": "user", "content": problem + after}, *_ANSWER[thinking]]
+    own, after = FAMILIES[family]
+    told = own if system is None else system or None
+    instruction = [] if told is None else [{"role": "system", "content": told}]
+    turns = [
+        {"role": role, "content": text}
+        for asked, answered in examples
+        for role, text in (("user", asked + after), ("assistant", answered))
+    ]
+    return [*instruction, *turns, {"role": "user", "content": problem + after}, *_ANSWER[thinking]]

@@ -27,6 +27,9 @@ _ONE_THREAD = 20_000_000
 # Models of fewer parameters run on one thread: more only wait for each other, and how three or more threads
 # share out products of some dozen columns changes their rounding.
 
+_MOST_SLOTS, _SLOTS = 512, ((300_000_000, 16), (_ONE_THREAD, 32))
+# What a slow model has in flight is lost when it is killed, and more rows make it little faster: laptop.md.
+
 
 class NativeEngine(Chatting):
     """A policy loaded from a checkpoint folder (config.json, safetensors, tokenizer.json, chat template).
@@ -35,9 +38,9 @@ class NativeEngine(Chatting):
     request at a time on transformers' own model. On a CPU, tokens and log-probabilities of a request are the
     same bits whatever else is in the batch, in whatever order, with any `slots` and any number of threads.
 
-    `slots`: rows decoded together; `dtype`: "float32", "bfloat16" or "float16"; `prefill_tokens`: prompt
-    tokens, padding included, run at once; `cache_bytes`: bound on keys and values, which lowers `slots` where
-    needed (16 at least); `context`: a smaller context than the model's own.
+    `slots`: rows decoded together, by default as many as the model's size has use for; `dtype`: "float32",
+    "bfloat16" or "float16"; `prefill_tokens`: prompt tokens, padding included, run at once; `cache_bytes`: bound on
+    keys and values, which lowers `slots` where needed (16 at least); `context`: a smaller context than the model's own.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class NativeEngine(Chatting):
         path: str | Path,
         name: str | None = None,
         *,
-        slots: int = 512,
+        slots: int | None = None,
         dtype: str = "float32",
         device: str = "cpu",
         prefill_tokens: int = 8192,
@@ -54,11 +57,10 @@ class NativeEngine(Chatting):
     ) -> None:
         """Load the checkpoint; errors name the folder and what to do."""
         numbers = dtype_of(dtype)
-        if slots < 1 or prefill_tokens < 1:
+        if (slots is not None and slots < 1) or prefill_tokens < 1:
             raise ValueError("slots and prefill_tokens must be at least 1.")
         self.path = Path(path)
         self.name = name or self.path.name
-        self.slots = slots
         self.prefill_tokens = prefill_tokens
         self.cache_bytes = cache_bytes
         checkpoint = Checkpoint(self.path, pickles=False)
@@ -83,6 +85,8 @@ class NativeEngine(Chatting):
             self.parameters, self.vocabulary = self._model.parameters, self._model.vocabulary
             longest = self._model.context
         checkpoint.close()
+        fewer = (count for least, count in _SLOTS if device == "cpu" and self.parameters >= least)
+        self.slots = slots or next(fewer, _MOST_SLOTS)
         self.eos = self.chat.ends(checkpoint.eos)
         self.context = min(longest, context or longest)
         self.running = Running("transformers", named(device), dtype)

@@ -25,6 +25,7 @@ import httpx2
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from ttstudy.errors import StudyError, one_line
+from ttstudy.policies import servers
 from ttstudy.policies.asking import passes, side_by_side
 from ttstudy.policies.protocol import Finish, Progress, Sampling
 
@@ -51,6 +52,7 @@ class Endpoint:
     policy: str
     model: str
     base_url: str
+    server: str | None = None
     reasoning: bool = False
     key_variable: str | None = None
     concurrency: int = 16
@@ -96,8 +98,7 @@ class Endpoint:
         if self.reasoning:
             return body | {"max_completion_tokens": sampling.max_tokens}
         body |= {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature, "top_p": sampling.top_p}
-        if sampling.top_k:
-            body["top_k"] = sampling.top_k  # not of the standard; vLLM and others know it
+        body |= servers.keys(self.server, sampling) | ({"stop": list(sampling.stop)} if sampling.stop else {})
         asked = {"top_logprobs": sampling.likeliest} if sampling.likeliest else {}
         return body | {"seed": seed & _SEEDS, "logprobs": True} | asked
 

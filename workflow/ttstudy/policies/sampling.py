@@ -36,6 +36,17 @@ def draw(engine: Engine, problems: pd.DataFrame, samples: Sequence[int], spec: S
     return pd.DataFrame([rows[place] for place in sorted(rows)], columns=columns(spec.confidence))
 
 
+def _chat(problem: str, spec: SampleSpec) -> list[dict[str, str]]:
+    return messages(spec.prompt, problem, spec.thinking, spec.system, spec.examples)
+
+
+def seen_by(engine: Engine, problems: pd.DataFrame, spec: SampleSpec) -> str:
+    """The first problem's prompt as the model sees it, special tokens too where the engine's tokenizer is here."""
+    ids = engine.encode_chat(_chat(problems["problem"].iloc[0], spec))
+    tokenizer = getattr(getattr(engine, "chat", None), "tokenizer", None)
+    return str(tokenizer.decode(ids, skip_special_tokens=False)) if tokenizer is not None else engine.decode(ids)
+
+
 def drawing(
     engine: Engine,
     problems: pd.DataFrame,
@@ -43,15 +54,16 @@ def drawing(
     spec: SampleSpec,
     wanted: Sequence[int] | None = None,
     progress: Progress | None = None,
+    first: int = 0,
 ) -> Iterator[tuple[int, tuple[Any, ...]]]:
     """(place, row of a `responses` table) as responses end; one per problem and sample index, in this order.
 
-    `wanted`: places to draw for, by default all. A response's seed is derived from the spec's `seeds` and pool, the
-    problem and the sample index, so it does not depend on blocks, order or machine load.
+    `wanted`: places to draw for, by default all; so many as `first` are begun before the others. A response's seed is
+    derived from the spec's `seeds` and pool, the problem and the sample index, so it does not depend on blocks, order
+    or machine load.
     """
     sampling = _sampling(spec)
-    chats = [messages(spec.prompt, problem, spec.thinking) for problem in problems["problem"]]
-    prompts = [tuple(engine.encode_chat(chat)) for chat in chats]
+    prompts = [tuple(engine.encode_chat(_chat(problem, spec))) for problem in problems["problem"]]
     every = [
         (problem_id, prompt, sample)
         for problem_id, prompt in zip(problems["problem_id"], prompts, strict=True)
@@ -63,7 +75,7 @@ def drawing(
         for problem_id, prompt, sample in (every[place] for place in places)
     ]
     begun = {prompt: begins(engine, prompt) for prompt in prompts}
-    for number, done in drawn(stream_of(engine), requests, progress, TOGETHER):
+    for number, done in drawn(stream_of(engine), requests, progress, TOGETHER, first):
         problem_id, prompt, sample = every[places[number]]
         text = begun[prompt] + done.text
         kept = _kept(spec.confidence, [Tokens(done.certainties, done.peaks)])
@@ -75,7 +87,7 @@ def drawing(
 
 def _sampling(spec: SampleSpec | AskSpec) -> Sampling:
     likeliest = 0 if spec.confidence is None else spec.confidence.likeliest
-    return Sampling(**spec.sampling.model_dump(), likeliest=likeliest)
+    return Sampling(**spec.sampling.model_dump(), stop=spec.stop, likeliest=likeliest)
 
 
 def _kept(settings: TokenConfidence | None, tokens: Sequence[Tokens]) -> dict[str, np.ndarray]:
@@ -93,16 +105,11 @@ def _kept(settings: TokenConfidence | None, tokens: Sequence[Tokens]) -> dict[st
 def requests(
     endpoint: Endpoint, problems: pd.DataFrame, samples: Sequence[int], spec: AskSpec
 ) -> list[tuple[tuple[str, int], dict[str, Any]]]:
-    """((problem_id, sample), request body) of every response to ask an endpoint for; seeds as in `draw`.
-
-    The spec's `system`, where it is not None, takes the place of the family's system message.
-    """
+    """((problem_id, sample), request body) of every response to ask an endpoint for; seeds as in `drawing`."""
     sampling = _sampling(spec)
     jobs = []
     for problem_id, problem in zip(problems["problem_id"], problems["problem"], strict=True):
-        chat = messages(spec.prompt, problem)
-        if spec.system is not None:
-            chat = [{"role": "system", "content": spec.system}, *(m for m in chat if m["role"] != "system")]
+        chat = messages(spec.prompt, problem, system=spec.system, examples=spec.examples)
         for sample in samples:
             seed = derive(*spec.seeds, spec.pool, problem_id, sample)
             jobs.append(((problem_id, sample), endpoint.body(chat, sampling, seed)))

@@ -60,27 +60,38 @@ def stream_of(engine: Engine) -> Stream:
 
 
 def drawn(
-    stream: Stream, requests: Sequence[Request], progress: Progress | None = None, most: int | None = None
+    stream: Stream,
+    requests: Sequence[Request],
+    progress: Progress | None = None,
+    most: int | None = None,
+    first: int = 0,
 ) -> Iterator[tuple[int, Completion]]:
     """(number of the request, completion) as they end; `progress` is told ten times a second at most, and at the end.
 
-    `most`: requests that are submitted together, and drawn to the end before the next.
+    `most`: requests that are submitted together, and drawn to the end before the next; `first`: so many of them are
+    begun before the others.
     """
-    most = most or max(1, len(requests))
+    numbered, most = list(enumerate(requests)), most or max(1, len(requests))
     finished, told = 0, time.monotonic()
-    for start in range(0, len(requests), most):
-        some = list(enumerate(requests))[start : start + most]
-        # Samples of one prompt are one lane.
-        for lane, (_, jobs) in enumerate(groupby(some, key=lambda job: job[1].prompt)):
-            stream.submit(list(jobs), lane)
-        until = finished + len(some)
-        while finished < until:
-            ended = stream.poll()
+    for start in range(0, len(numbered), most):
+        some = numbered[start : start + most]
+        ended: list[tuple[int, Completion]] = []
+        for part in (some[:first], some[first:]):
+            # Samples of one prompt are one lane.
+            for lane, (_, jobs) in enumerate(groupby(part, key=lambda job: job[1].prompt)):
+                stream.submit(list(jobs), lane)
+            if first and part:
+                ended += stream.poll()
+        first, until = 0, finished + len(some)
+        while True:
             finished += len(ended)
             if progress is not None and (finished == len(requests) or time.monotonic() - told >= 0.1):
                 told = time.monotonic()
                 progress(finished, stream.tokens)
             yield from ended
+            if finished >= until:
+                break
+            ended = stream.poll()
 
 
 def draw_all(stream: Stream, requests: Sequence[Request], progress: Progress | None = None) -> list[Completion]:

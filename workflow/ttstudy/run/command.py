@@ -144,7 +144,7 @@ def compare(baseline: str, candidate: tuple[str, ...]) -> None:
 
 @main.command()
 @click.argument("into", type=click.Path(dir_okay=False), default="study.yaml")
-@click.option("--policy", "policies", multiple=True, help="Of the hub (owner/name), a folder, or an address.")
+@click.option("--policy", "policies", multiple=True, help="Of the hub (owner/name), a folder, file.gguf or address.")
 @click.option("--model", help="The model's name at an address (--policy http://...).")
 @click.option("--prm", "prms", multiple=True, help="A PRM: of the hub (owner/name), or a folder.")
 @click.option("--benchmark", help="A file of problems; else word problems that no model has seen.")
@@ -155,7 +155,8 @@ def init(
     """Write a commented study to INTO. What no option tells is asked for."""
     from ttstudy.run.drafts import Wanted, draft
 
-    policies = policies or _asked("Policy (owner/name of the hub, a checkpoint's folder, or http://...)", "--policy")
+    asked = "Policy (owner/name of the hub, a checkpoint's folder, a file.gguf, or http://...)"
+    policies = policies or _asked(asked, "--policy")
     path = Path(into)
     if model is None and (far := next((one for one in policies if one.startswith(("http://", "https://"))), None)):
         raise click.UsageError(f"--policy {far}: is an address; name the model there with --model")

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,9 @@ from ttstudy.study import from_mapping
 
 WIDTH = 4
 """Candidates per kept beam and step, the default of `search.beam_width`."""
+CPU = Path("/proc/cpuinfo")
+_PORTS = {"11434": "ollama", "1234": "lmstudio", "8080": "llama.cpp", "8000": "vllm"}
+"""Where local servers answer unless they are told otherwise."""
 _NAME = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -26,7 +30,7 @@ class Wanted(NamedTuple):
 
     study: str
     policies: tuple[str, ...]
-    """Ids of the hub, folders of checkpoints, or addresses of servers."""
+    """Ids of the hub, folders of checkpoints, GGUF files, or addresses of servers."""
     model: str | None = None
     """The model's name at an address."""
     prms: tuple[str, ...] = ()
@@ -116,6 +120,8 @@ def _policy(name: str, policy: str, wanted: Wanted) -> Iterator[str]:
         yield f"    model: {_quoted(str(model))}"
         yield f"    base_url: {_quoted(policy)}"
         yield f"    key_variable: {'null' if re.match('https?://(localhost|127[.])', policy) else 'OPENAI_API_KEY'}"
+        if (local := re.match(r"https?://(?:localhost|127[.][0-9.]+):(\d+)", policy)) and local[1] in _PORTS:
+            yield f"    server: {_PORTS[local[1]]}   # what answers there, so that its own samplers are turned off"
         yield f"    prompt: {_family(str(model))}"
         return
     yield "  # prompt: what is asked beside the problem (plain: nothing)"
@@ -126,12 +132,23 @@ def _weights(model: str, wanted: Wanted, *more: str) -> str:
     """The entry of a model whose weights run here."""
     if Path(model).is_dir():
         told = ["source: checkpoint", f"path: {_quoted(wanted.path(model))}"]
+        if more and not gpus.visible() and _halves():
+            told.append("dtype: bfloat16")
+    elif model.endswith(".gguf") and Path(model).is_file():
+        told = ["source: gguf", f"path: {_quoted(wanted.path(model))}"]
     elif re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", model):
         told = ["source: hub", f"id: {_quoted(model)}"]
     else:
-        raise StudyError(f"{model}: is neither a folder nor an id of the hub, owner/name")
+        raise StudyError(f"{model}: is neither a folder, nor a GGUF file, nor an id of the hub, owner/name")
     engine = ["engine: vllm"] if gpus.visible() else []
     return "{" + ", ".join([*told, *more, *engine]) + "}"
+
+
+def _halves() -> bool:
+    """Whether this machine's CPU multiplies bfloat16 by itself: about twice as fast as float32 then."""
+    with suppress(OSError):
+        return re.search(r"\b(avx512_bf16|amx_bf16|bf16)\b", CPU.read_text(encoding="utf-8")) is not None
+    return False
 
 
 def _family(model: str) -> str:

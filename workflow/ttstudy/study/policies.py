@@ -29,11 +29,30 @@ from ttstudy.study.sampling import SamplingChanges
 CUTOFF = "day or month up to which its training data reach; held against each benchmark's `published`"
 
 
+Family = Literal["plain", "boxed", "llama", "qwen", "deepseek-r1"]
+
+
+class Example(Section):
+    """A problem with a response to it, shown to a policy before its own problem."""
+
+    problem: str = Field(min_length=1, max_length=20_000)
+    response: str = Field(min_length=1, max_length=100_000)
+
+
 class PromptedPolicy(Section):
     """A policy that is asked: what it is told beside the problem, and how its tokens are drawn."""
 
-    prompt: Literal["plain", "llama", "qwen", "deepseek-r1"] = Field(
-        default="plain", description="instruction given with the problem; plain gives none"
+    prompt: Family = Field(
+        default="plain", description="instruction given with the problem; plain gives none, boxed asks for a box"
+    )
+    system: str | None = Field(
+        default=None, max_length=20_000, description="in the place of the family's system text; '' gives none"
+    )
+    examples: list[Example] = Field(
+        default_factory=list, max_length=64, description="few-shot examples, as earlier turns of the chat"
+    )
+    stop: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(
+        default_factory=list, max_length=4, description="texts that end a response; a search cuts steps by itself"
     )
     sampling: SamplingChanges = Field(default=SamplingChanges(), description="where it differs from the study's")
 
@@ -109,6 +128,9 @@ class GGUFPolicy(LocalPolicy):
 
     source: Literal["gguf"]
     path: FilePath = Field(description="file NAME.gguf; its tokenizer and chat template are in it")
+    prompt: Family = Field(
+        default="boxed", description="instruction given with the problem; plain gives none, boxed asks for a box"
+    )
     dtype: Literal["float32", "bfloat16"] = Field(
         default="bfloat16", description="what its weights are undone to, and run in"
     )
@@ -146,6 +168,9 @@ class Endpoint(Section):
     )
     key_variable: Annotated[EnvironmentName | None, FREE] = Field(
         default="OPENAI_API_KEY", description="environment variable that holds the key; null: the endpoint needs none"
+    )
+    server: Literal["llama.cpp", "ollama", "lmstudio", "vllm"] | None = Field(
+        default=None, description="what answers there: it is sent all sampling keys that it knows; null: the standard's"
     )
     reasoning: bool = Field(default=False, description="a model that thinks first: no temperature, thoughts count")
     concurrency: Annotated[int, FREE] = Field(default=16, ge=1, le=1000, description="most requests under way")
@@ -194,7 +219,6 @@ class OpenAIPolicy(PromptedPolicy, Endpoint):
     price: Annotated[Price | None, FREE] = Field(
         default=None, description="per million tokens; the plan and the report then tell what the responses cost"
     )
-    system: str | None = Field(default=None, max_length=20_000, description="in the place of the family's instruction")
     parameters: float | None = Field(default=None, gt=0, le=1e15, description="for FLOPs; null: not known")
     active_parameters: float | None = Field(default=None, gt=0, le=1e15, description="of a mixture of experts")
     pretraining_tokens: float | None = Field(default=None, gt=0, le=1e18, description="for the FLOPs table's 6ND")

@@ -64,6 +64,7 @@ def _settings(temperature: float, max_tokens: int, top_p: float = 1.0) -> dict[s
 _PAPER = {"cot": _settings(0.0, 8192), "responses": _settings(0.7, 8192), "search": _settings(0.7, 2048)}
 SAMPLING: dict[str, dict[str, dict[str, Any]]] = {
     "plain": {"cot": _settings(0.0, 512), "responses": _settings(0.7, 512), "search": _settings(0.7, 128)},
+    "boxed": {"cot": _settings(0.0, 512), "responses": _settings(0.7, 512), "search": _settings(0.7, 128)},
     "llama": _PAPER,
     "qwen": _PAPER,
     # One setting for all: its CoT is a sample, too.

@@ -53,16 +53,33 @@ class Drawing(Versioned):
     engine: Engine
     prompt: str
     thinking: Thinking = "template"
+    system: str | None = None
+    examples: tuple[tuple[str, str], ...] = ()
     sampling: SamplingSettings
     shard: Shard = None
+
+
+class Reading(Record):
+    """How the study takes answers from responses, for a first look at them; see `ttstudy.run.probe`."""
+
+    extraction: str
+    unfinished: bool = False
+    cut: bool = False
+    accepted: bool = False
+    """The study accepts that there may be none."""
+    boxed: bool = False
+    """The policy is asked for a box."""
+    tells: bool = True
 
 
 class SampleSpec(Drawing):
     """A block of a pool: `pilot`, `cot` or `samples`."""
 
     step = "sample"
+    reading: Annotated[Reading | None, FREE] = None
     pool: str
     block: Annotated[tuple[int, int], OWN]
+    stop: tuple[str, ...] = ()
     confidence: TokenConfidence | None = None
     confidences: dict[str, int] = {}
     """Versions of what is kept that are not 1."""
@@ -72,10 +89,13 @@ class AskSpec(Versioned):
     """A block of a pool from a policy behind an endpoint."""
 
     step = "ask"
+    reading: Annotated[Reading | None, FREE] = None
     seeds: tuple[int, str, str]
     benchmark: File
     endpoint: Endpoint
     system: str | None = None
+    examples: tuple[tuple[str, str], ...] = ()
+    stop: tuple[str, ...] = ()
     prompt: str
     sampling: SamplingSettings
     pool: str

@@ -172,7 +172,10 @@ def _prompt(layout: Layout, name: str) -> int:
     """Tokens of a policy's longest prompt, about."""
     settings = layout.study.policies[name]
     family = FAMILIES[getattr(settings, "prompt", "plain")]
-    letters = len(family.system or "") + len(family.after)
+    examples = getattr(settings, "examples", [])
+    own = getattr(settings, "system", None)
+    letters = len((family.system or "") if own is None else own) + len(family.after)
+    letters += sum(len(one.problem) + len(one.response) for one in examples)
     per_token = float(resources.table()["expected"]["characters_per_token"])
     longest = 0
     for name, benchmark in layout.study.benchmarks.items():
