@@ -15,6 +15,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.reading import too_long
 from tests.test_engines_checkpoint import make_checkpoint
 from tests.test_headline import outcomes as made_outcomes
 from ttstudy.analysis.accuracy import accuracy_table
@@ -343,7 +344,9 @@ def test_the_page_says_what_confidence_votes_gain_and_which_were_not_stored():
     def page(values):
         study = studied(values)
         known = dict(study.tables) | {"confidence": beside_majority(study)}
-        return SECTION.on_page("confidence", SimpleNamespace(study=StudyTables(known)), {})
+        section = SECTION.on_page("confidence", SimpleNamespace(study=StudyTables(known)), {})
+        assert too_long(f"<p>{section.finding}</p><p>{section.method}") == []
+        return section
 
     told = page(RIGHT)
     leads = "Log-probability, vote is +40.0 points from it on average. Log-probability, Borda is -10.0 points"

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import report_world
+from reading import too_long
 from report_browser import Browser, find
 
 from ttstudy import report
@@ -346,8 +347,10 @@ def view(world: dict[str, pd.DataFrame]) -> Results:
 
 
 def on_page(key: str, tables: dict[str, pd.DataFrame], context: dict | None = None) -> Passage | None:
-    """A section of a study's page."""
-    return SECTIONS[key].on_page(key, view(tables), context or {})
+    """A section of a study's page, which is in short sentences."""
+    section = SECTIONS[key].on_page(key, view(tables), context or {})
+    assert section is None or too_long(f"<p>{section.finding}</p><p>{section.method}") == []
+    return section
 
 
 def shown_in(section: Passage) -> pd.DataFrame:

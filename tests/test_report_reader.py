@@ -115,6 +115,14 @@ STUDIES = {
     "single answers alone": ((GREEDY,), None, ()),
     "recorded responses of unknown cost": ((GREEDY, VOTED, "coverage", "best_of_n"), None, ("ledger", "training")),
 }
+MORE = {
+    "pilot": 0, "recorded": ["mini-60k"], "endpoints": ["mini-1200k"], "overflow": {"prm-good": "cut"},
+    "charged": [{"policy": "mini-1200k", "jobs": 2, "unrecorded": 1, "input": 10, "output": 20, "price": 0.5,
+                 "currency": "USD"}],
+    "taken_in": [{"policy": "mini-60k", "form": "rows", "rows": 40, "left_out": 2, "unknown_ends": '{"odd": 3}',
+                  "uneven": True, "skip_broken": True}],
+}  # fmt: skip
+"""What else a page may be told, so that it says it."""
 SAID = {
     "votes without a PRM": (r"majority voting at N = 16 takes mini-\w+ from", "Accuracy against N"),
     "one policy": (r"test-time scaling \(TTS\) with prm-good takes mini-60k from", "Accuracy against compute"),
@@ -129,7 +137,7 @@ def test_every_kind_of_study_has_a_sentence_and_a_figure_of_its_own_and_no_empty
     prms = {"prm-good": report_world.PRMS["prm-good"]}
     whole = report_world.world(problems=24, policies=policies, prms=prms, budgets=(4, 16), explored=1)
     path = tmp_path / "report.html"
-    report.build(cut(whole, *STUDIES[kind]), report_world.CONTEXT | {"order": {}}, path)
+    report.build(cut(whole, *STUDIES[kind]), report_world.CONTEXT | {"order": {}} | MORE, path)
     page = path.read_text()
     lead, figure = SAID[kind]
     assert re.search(f"On miniature, .*{lead}", " ".join(re.sub(r"<[^>]+>", "", header(page)).split()))

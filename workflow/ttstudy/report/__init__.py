@@ -25,7 +25,7 @@ from ttstudy.report import (
     provenance,
     sections,
     views,
-)  # fmt: skip
+)
 from ttstudy.report.blocks import Results
 from ttstudy.report.figures import Figure
 from ttstudy.report.section import APPENDIX, PAPER

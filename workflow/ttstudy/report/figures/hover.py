@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axis import Axis
     from matplotlib.figure import Figure as Canvas
 
-MOST = 3000
+MOST = 1000
 """Points of one figure that tell their values; one that has more tells none."""
 REACH = "7"
 """Radius of a point's shape, in units of the SVG."""

@@ -69,11 +69,11 @@ def _tell(given: Given) -> Told:
         mean = part.groupby("group", sort=False, observed=True)["single"].mean().dropna()
         if len(mean):
             parts.append(
-                f"on {benchmark}, by {kind}, from {percent(mean.min())} ({kind} {mean.idxmin()}) to "
-                f"{percent(mean.max())} ({kind} {mean.idxmax()})"
+                f"On {benchmark}, by {kind}, the mean accuracy of one {study.one[1]} goes from {percent(mean.min())} "
+                f"({kind} {mean.idxmin()}) to {percent(mean.max())} ({kind} {mean.idxmax()})."
             )
-    short, one = study.one
-    finding = f"Mean accuracy of the policies' one {one}: {'; '.join(parts)}." if parts else ""
+    short = study.one[0]
+    finding = " ".join(parts)
     columns = [
         BENCHMARK, POLICY, C("kind", "By", facet=True), C("group", "Subject or level"),
         C("problems", "Problems", "count"), C("single", f"{short}, %", "percent"),

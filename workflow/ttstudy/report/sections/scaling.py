@@ -68,8 +68,8 @@ def _tell(given: Given) -> Told:
     endpoints = [name for name in context.get("endpoints", []) if name in study.policies]
     if endpoints:
         finding += (
-            f" {joined(endpoints)} answered from behind an endpoint, which cannot go on from a step. So {_SEARCHES} "
-            "are not possible there."
+            f" An endpoint answered for {joined(endpoints)}, and it cannot go on from a step. So {_SEARCHES} are not "
+            "possible there."
         )
     return Told(finding, blocks, method)
 
