@@ -12,7 +12,7 @@ from setuptools.command.build_py import build_py
 HOME = "ttstudy_home"
 TREE = (
     *("Snakefile", "config.yaml", "LICENSE", "scripts/**/*", "envs/**/*"),
-    *("reports/templates/**/*", "reports/captions/**/*", "reports/published.csv", "workflow/**/*"),
+    *("reports/templates/**/*", "reports/viewer/*", "reports/captions/**/*", "reports/published.csv", "workflow/**/*"),
     "build/site/**/*",  # the documentation, where `make docs` has built it
 )
 """What a study needs, by patterns from the root of the checkout."""

@@ -133,10 +133,11 @@ class Browser:
         self.call("Emulation.setEmulatedMedia", media=media, features=features)
 
     def open(self, path: Path | str) -> float:
-        """Load a local file to its load event; seconds taken."""
+        """Load a local file, or an address, to its load event; seconds taken."""
         start = time.perf_counter()
         self.events.clear()
-        self.call("Page.navigate", url=Path(path).resolve().as_uri())
+        address = str(path) if str(path).startswith("http://") else Path(path).resolve().as_uri()
+        self.call("Page.navigate", url=address)
         while "Page.loadEventFired" not in self.events:
             self._next(300)
         return time.perf_counter() - start

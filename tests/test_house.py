@@ -11,7 +11,7 @@ import pytest
 LIBRARY = Path(__file__).resolve().parent.parent / "workflow" / "ttstudy"
 WINGS = (
     *("vocabulary", "errors", "answers", "kinds", "study", "models", "dag", "data", "policies", "prms", "methods"),
-    *("analysis", "run", "report"),
+    *("analysis", "run", "report", "view"),
 )
 """In the order in which data flows; a wing imports from itself and from those before it."""
 BESIDE = "miniature"

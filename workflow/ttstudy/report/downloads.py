@@ -13,7 +13,7 @@ from ttstudy.report.cells import csv_bytes, pack_bytes
 from ttstudy.report.page import TEMPLATES
 from ttstudy.vocabulary import HEADLINE_TABLES
 
-ROOM = 5_500_000
+ROOM = 6_000_000
 """Bytes that packed downloads may take."""
 _ORDER = (
     "accuracy", *HEADLINE_TABLES, "strategy", "ledger", "claims", "training", "difficulty", "counts", "optimism",

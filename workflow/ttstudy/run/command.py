@@ -7,6 +7,7 @@ Snakemake and the steps run as processes of their own, so that a start costs not
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -39,9 +40,21 @@ def _file(study: str | None) -> str:
 
 
 def _call(command: Sequence[str]) -> None:
-    """Run a process in the place of this one's work; its status becomes ours."""
-    if subprocess.run(command, env=ONE_THREAD | dict(os.environ), check=False).returncode:
-        sys.exit(1)
+    """Run a process in the place of this one's work; what ends this one ends that one first, in its own order."""
+    ended_by: list[int] = []
+    process = subprocess.Popen(command, env=ONE_THREAD | dict(os.environ))
+
+    def end(number: int, _frame: object) -> None:
+        ended_by.append(number)
+        if number != signal.SIGINT:  # a terminal's Ctrl-C goes to both
+            process.send_signal(number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    status = process.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    if status:
+        sys.exit(128 + ended_by[0] if ended_by else 1)
 
 
 def _script(name: str, *arguments: str) -> None:
@@ -131,6 +144,16 @@ def prompts(study: str | None, problem: str | None) -> None:
 def rehearse(study: str | None, gpus: str, cores: int) -> None:
     """Run all of a study's DAG in minutes with tiny stand-ins: what would fail at full size?"""
     _script("rehearse", _file(study), "--gpus", gpus, "--cores", str(cores))
+
+
+@main.command()
+@click.argument("study", required=False, type=click.Path(exists=True))
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of this machine's loopback; else a free one.")
+@click.option("--open", "shown", is_flag=True, help="Open the browser too.")
+def view(study: str | None, port: int | None, shown: bool) -> None:
+    """Look at every problem, response and search tree in a browser. STUDY may be its folder in results/studies."""
+    more = [*(["--port", str(port)] if port else []), *(["--open"] if shown else [])]
+    _script("view", study or _file(None), *more)
 
 
 @main.command()
