@@ -12,7 +12,7 @@ from ttstudy.data import tables
 from ttstudy.run import steps
 
 RESPONSES = ["problem_id", "sample", "prompt_tokens", "response_tokens", "finish"]
-SCORES = ["problem_id", "sample", "prm_tokens", "prm_positions?", "overlong?"]
+SCORES = ["problem_id", "sample", "prm_tokens", "prm_positions?", "overlong?", "prm_tokens_run?"]
 STATUS = ["problem_id", "sample", "status"]
 NODES = ["problem_id", "tree", "node", "parent", "depth", "tokens", "text", "score"]
 SOLUTION = ["problem_id", "sample", "steps"]

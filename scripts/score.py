@@ -9,8 +9,9 @@ import pandas as pd
 
 from ttstudy.dag.specs.generation import ScoreSpec
 from ttstudy.data import tables
-from ttstudy.prms import open_prm
+from ttstudy.prms import open_counter, open_prm
 from ttstudy.prms.protocol import check_scores
+from ttstudy.prms.scorer import StepScorer
 from ttstudy.run import borrowing, sharing, steps
 from ttstudy.run.progress import bar
 
@@ -71,14 +72,20 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
         counted |= {"prm_positions": "float64", "no_verdict": "int64"} if writes else {}
         size = JUDGED_PER_PART if writes else RESPONSES_PER_PART
         frames = steps.in_parts(output, list(range(len(responses))), size, compute)
-        tables.write("scores", frames["scores"], output)
-        if tokens := frames["scores"]["prm_tokens"].sum() - known["prm_tokens"].sum():
+        scores = frames["scores"].drop(columns="prm_tokens_run", errors="ignore")
+        if not writes:
+            counter = model if isinstance(model, StepScorer) else open_counter(folder, spec.judge)
+            scores["prm_tokens_run"] = 0
+            for name, same in responses.reset_index(drop=True).groupby("problem_id")["steps"]:
+                scores.loc[same.index, "prm_tokens_run"] = counter.run_of(problems[name], list(map(tuple, same)))
+        tables.write("scores", scores, output)
+        if tokens := scores["prm_tokens"].sum() - known["prm_tokens"].sum():
             steps.took(tokens=tokens)
         steps.finish(output)
         if log is not None:
             scored = 0 if model is None else model.tokens
             print(f"{label}: {scored:,} tokens scored in {clock()}{borrowing.words(known)}", file=log)
-            _tell(frames["scores"], label, spec.judge.overflow, None if model is None else model.context, log)
+            _tell(scores, label, spec.judge.overflow, None if model is None else model.context, log)
 
 
 def _tell(scores: pd.DataFrame, label: str, overflow: str, context: int | None, log: IO[str]) -> None:

@@ -57,6 +57,29 @@ def test_what_n_samples_share_is_its_mean_over_all_ways_to_draw_them(drawn):
     assert samples.read_by(scores[scores["steps"].map(len) > 0]).rate == pytest.approx(1)
 
 
+@pytest.mark.parametrize("saved", [0.0, 0.4, 1.0])
+def test_as_run_is_what_was_counted_for_the_whole_pool_and_saves_as_much_of_what_fewer_samples_share(saved):
+    texts = pool()
+    scores = texts.assign(
+        prm_tokens=[2 * length(*row) if row[1] else 0 for row in zip(texts["problem_id"], texts["steps"], strict=True)]
+    )
+    samples = Samples.of([texts], LENGTHS)
+    before = samples.read_by(scores)
+    whole, once = (
+        np.array([before.as_run(n)[0] for n in (1, 3, 5)]),
+        np.array([2 * samples.shared(n)[0] for n in (1, 3, 5)]),
+    )
+    counted = whole[-1] - saved * (whole[-1] - once[-1])
+    parts = np.full(len(texts), counted / len(texts))
+    read = samples.read_by(scores.assign(prm_tokens_run=parts))
+    run = np.array([read.as_run(n)[0] for n in (1, 3, 5)])
+    assert run[-1] == pytest.approx(counted)
+    assert run == pytest.approx(whole - saved * (whole - once)) and run[0] == pytest.approx(whole[0])
+    assert (once - 1e-9 <= run).all() and (run <= whole + 1e-9).all()
+    parts[0] = np.nan  # a block that an earlier version scored
+    assert samples.read_by(scores.assign(prm_tokens_run=parts)).as_run(3) == before.as_run(3)
+
+
 def test_tokens_that_are_not_known_are_missing_not_zero():
     samples, unknown = Samples.of([pool()], LENGTHS), pool().assign(prm_tokens=np.nan)
     read = samples.read_by(unknown)

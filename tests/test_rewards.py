@@ -23,7 +23,8 @@ from ttstudy.kinds.formats import FORMATS
 from ttstudy.models.budget import Seat
 from ttstudy.models.checkpoint import Checkpoint, convert
 from ttstudy.prms import open_reward_model
-from ttstudy.prms.backbone import Backbone, Segment
+from ttstudy.prms.backbone import Backbone
+from ttstudy.prms.packing import Segment
 from ttstudy.study.prms import Verdicts
 
 from .conftest import ROOT
@@ -143,6 +144,55 @@ def test_scores_are_the_same_bits_whatever_the_batch_the_order_and_the_way(shelf
             items = [(p, steps[:depth], ["Another step.", steps[depth]]) for p, steps, _ in deep]
             found = [both[1] for both in model.score_last_batch(items)]
             assert found == [scores[depth] for *_, scores in deep]
+
+
+def samples_of_a_pool(seed: int) -> list[tuple[str, list[str]]]:
+    """Solutions of three problems that begin alike, equal ones among them, in no order."""
+    draw = random.Random(seed)
+    steps = ["So 1+2=3.", "So 1+2=3, and", "So", "Then 3*4=12.", "A longer step that says more than it must. " * 3]
+    problems = ["What is 3*6+5?", "What is 3*6+5? Say it.", "2+2?"]
+    return [(draw.choice(problems), draw.choices(steps, k=draw.randint(1, 5))) for _ in range(60)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_samples_of_a_problem_begin_with_alike_is_run_once_and_their_scores_are_those_of_each_alone(
+    shelf: Shelf, name: str
+) -> None:
+    pool, alone = samples_of_a_pool(seed=len(name)), opened(shelf.folder(name), name)
+    expected = [alone.score(*each) for each in pool]
+    for tokens in (1, 150, 4096):  # of a pass: what begins alike may be in several
+        model = opened(shelf.folder(name), name, batch_tokens=tokens)
+        assert model.score_batch(pool) == expected
+        told = [model.run_of(problem, [steps for p, steps in pool if p == problem]) for problem, _ in pool[:20]]
+        of_problem = {problem: sum(each) for (problem, _), each in zip(pool, told, strict=False)}
+        assert model.tokens == sum(of_problem.values())
+        distinct = {(problem, tuple(steps)) for problem, steps in pool}
+        assert model.tokens < 0.7 * sum(len(model.encode(*each).ids) for each in distinct)
+        assert model.score_batch(pool[::-1]) == expected[::-1] and model.tokens == 2 * sum(of_problem.values())
+
+
+def test_what_is_run_is_told_without_the_weights(shelf: Shelf) -> None:
+    """A job whose scores are all there tells it too: its table is that of one that scored."""
+    problem = "What is 3*6+5?"
+    pool = [steps for p, steps in samples_of_a_pool(seed=3) if p == problem]
+    for name, engine in [("qwen", "transformers"), ("rlhflow", "transformers"), ("math_shepherd", "vllm")]:
+        judge = Judge(checkpoint={"path": "prm", "digest": "x"}, engine=engine, format=LAYOUTS[name].format)
+        counter = prms.open_counter(shelf.folder(name), judge)
+        model = opened(shelf.folder(name), name)
+        assert counter.engine.shares == (engine == "transformers")
+        if counter.engine.shares:
+            assert counter.run_of(problem, pool) == model.run_of(problem, pool)
+            assert counter.context == model.context
+
+
+def test_an_engine_that_shares_nothing_is_said_to_run_every_solution_that_differs_whole(shelf: Shelf) -> None:
+    pool = samples_of_a_pool(seed=1)
+    model = opened(shelf.folder("qwen"), "qwen", backbone="transformers")
+    model.score_batch(pool)
+    sums = [sum(model.run_of(problem, [s for p, s in pool if p == problem])) for problem in {p for p, _ in pool}]
+    assert model.tokens == sum(sums) == sum(
+        len(model.encode(*each).ids) for each in {(problem, tuple(steps)) for problem, steps in pool}
+    )
 
 
 def test_scores_are_the_same_bits_for_one_thread_and_two(shelf: Shelf) -> None:
@@ -375,7 +425,7 @@ def test_a_window_reads_the_latest_steps_after_the_problem(shelf: Shelf, tmp_pat
     model = opened(folder, name, backbone=backbone, overflow="windows")
     found = model.score(problem, steps)
     counts = model.counts(problem, steps)
-    assert counts["overlong"] == 8 and counts["prm_tokens"] == model.tokens
+    assert counts["overlong"] == 8 and counts["prm_tokens"] >= model.tokens == sum(model.run_of(problem, [steps]))
     assert found[:4] == pytest.approx(free.score(problem, steps[:4]), abs=1e-5)
     # Every later step stands in a window that fits, begins with a whole step, and holds the steps just before it.
     for number in range(4, 12):

@@ -109,7 +109,7 @@ is then missing too, never zero. A `count?` column is of integers until a value 
 """
 
 OPTIONAL = dict.fromkeys(("responses", "recorded"), " ".join(f"{name}:float?" for name in STORED)) | {
-    "scores": "overlong:count",
+    "scores": "overlong:count prm_tokens_run:count",
     "nodes": "overlong:bool",
     "search_cost": "prm_scored:count prm_overlong:count",
     "ledger": "flops_reencoded:amount? flops_shared:amount?",

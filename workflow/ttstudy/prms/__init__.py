@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CATALOGUE",
     "FORMATS",
+    "open_counter",
     "open_prm",
     "open_reward_model",
 ]
@@ -83,8 +84,6 @@ def open_reward_model(
     if strange := sorted(set(options) - set(LOCAL_PRMS[engine].options)):
         raise TypeError(f"{', '.join(strange)}: no option of engine {engine}.")
     from ttstudy.models.checkpoint import Checkpoint, origin
-    from ttstudy.models.text import TextTokenizer
-    from ttstudy.prms.formats import make_format
     from ttstudy.prms.judging import JudgeScorer
     from ttstudy.prms.scorer import StepScorer
 
@@ -92,15 +91,12 @@ def open_reward_model(
     checkpoint = Checkpoint(folder, cache)
     hub_id = origin(folder) or str(path_or_name)
     format = format or format_of(hub_id, checkpoint.config)
-    known = CATALOGUE.get(hub_id)
     if isinstance(form := FORMATS.get(format), VerdictFormat):
         checkpoint.close()
         return JudgeScorer(*_writer(checkpoint, name, engine, device, dtype, options), form, verdicts, overflow)
     if verdicts is not None:
         raise ValueError(f"verdicts: the format {format} reads its scores off and writes none; leave them out.")
-    if text is None:
-        text = known.options if known and known.format == format else {}
-    encoder = make_format(format, TextTokenizer(folder, checkpoint.config), **text)
+    _, encoder, text = _encoding(hub_id, checkpoint, format, text)
     opening = Opening(
         checkpoint, format, encoder, cache, device, dtype, batch_tokens, backbone, visible, text
     )
@@ -243,6 +239,39 @@ def open_prm(
     return open_reward_model(
         path, format=judge.format, engine=judge.engine, overflow=judge.overflow, **options
     )
+
+
+def open_counter(folder: Path, judge: Judge) -> StepScorer:
+    """The PRM of a spec without its weights: it cannot score, but tell what is run (`StepScorer.run_of`)."""
+    from ttstudy.models.architecture import UnsupportedArchitectureError
+    from ttstudy.models.checkpoint import Checkpoint, origin
+    from ttstudy.prms.backbone import architecture_of
+    from ttstudy.prms.engine import Counting
+    from ttstudy.prms.scorer import StepScorer
+
+    checkpoint = Checkpoint(folder, None)
+    _, encoder, _ = _encoding(origin(folder) or str(folder), checkpoint, judge.format, None)
+    shares = LOCAL_PRMS[judge.engine].opens == f"{__name__}:{open_native.__name__}"
+    try:
+        architecture_of(checkpoint)
+    except UnsupportedArchitectureError:
+        shares = False
+    checkpoint.close()
+    context = int(checkpoint.config.get("max_position_embeddings") or 2**31)
+    return StepScorer(folder.name, encoder, Counting(context, shares), judge.overflow)
+
+
+def _encoding(
+    hub_id: str, checkpoint: Checkpoint, format: str | None, text: Mapping[str, Any] | None
+) -> tuple[str, Format, Mapping[str, Any]]:
+    """A PRM's format, what makes its ids, and the options of its texts."""
+    from ttstudy.models.text import TextTokenizer
+    from ttstudy.prms.formats import make_format
+
+    format, known = format or format_of(hub_id, checkpoint.config), CATALOGUE.get(hub_id)
+    if text is None:
+        text = known.options if known and known.format == format else {}
+    return format, make_format(format, TextTokenizer(checkpoint.folder, checkpoint.config), **text), text
 
 
 def _known_backbone(checkpoint: Checkpoint, head_keys: Sequence[str], backbone: str) -> bool:

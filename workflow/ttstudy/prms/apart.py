@@ -40,11 +40,12 @@ class Apart:
         self.parameters: int
         self.context: int
         self.running: Running
-        self.parameters, self.context, self.running = self._receive()
+        self.shares: bool
+        self.parameters, self.context, self.running, self.shares = self._receive()
 
-    def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
+    def run(self, batch: Sequence[Encoded], problems: Sequence[int]) -> list[list[float]]:
         """See `ScoringEngine.run`."""
-        return self._ask("run", batch)
+        return self._ask("run", batch, problems)
 
     def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
         """See `ScoringEngine.run_last`."""
@@ -105,7 +106,7 @@ def _work(connection: Connection, parent: int, visible: str, folder: Path, optio
         from ttstudy.prms import open_reward_model
 
         engine: Any = open_reward_model(folder, **options).engine
-        connection.send((engine.parameters, engine.context, engine.running))
+        connection.send((engine.parameters, engine.context, engine.running, engine.shares))
         while True:
             method, items = connection.recv()
             connection.send((getattr(engine, method)(*items), engine.tokens))

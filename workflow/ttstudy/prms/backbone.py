@@ -11,19 +11,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 from ttstudy.models.architecture import Architecture, UnsupportedArchitectureError
 from ttstudy.models.checkpoint import Checkpoint
-from ttstudy.models.network import Network, mix, pad
+from ttstudy.models.network import Network, mix
+from ttstudy.prms.packing import QUERIES, Grid, Segment, pack
 
-_QUERIES = 8
 _SCORES = 2**25  # attention weights computed at a time
 
 
@@ -35,20 +33,6 @@ class States(Protocol):
 
     def read(self, layer: int, slots: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values [n, heads, size] of slots [n]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """New tokens of a sequence that continues known states.
-
-    `wanted`: indices into `ids` of the tokens whose hidden states are asked for. `known`: slots of all the tokens
-    before them. `slots`: where the states of the new tokens go; none keeps them for this call only.
-    """
-
-    ids: Sequence[int]
-    wanted: Sequence[int]
-    known: Sequence[int] | np.ndarray = ()
-    slots: Sequence[int] | np.ndarray = ()
 
 
 class _Passing:
@@ -81,7 +65,7 @@ class Backbone(Network):
 
         With `states`, each segment brings its slots and the new tokens' keys and values are written there.
         """
-        packed = _pack(segments, self.config.window, self.device, of_rows=states is None)
+        packed = pack(segments, self.config.window, self.device, of_rows=states is None)
         states = states or _Passing()
         shape = self.config
         self._rope_table(packed.width)
@@ -92,20 +76,21 @@ class Backbone(Network):
             turned = self._rotate(layer, qkv[:, :, :-1], cos, sin)
             count = len(packed.slots)
             states.write(number, packed.slots, turned[:count, :, -1], qkv[:count, :, -1])
-            queries, grid = turned[:, :, :-1], packed.every
+            queries, grids = turned[:, :, :-1], packed.every
             if number == shape.layers - 1:  # from here on nothing reads the other tokens
                 if packed.asked is None:
                     break
-                grid = packed.asked
+                grids = packed.asked
                 x, queries = x.index_select(0, packed.wanted), queries.index_select(0, packed.wanted)
-            mixed = self._attention(queries, *states.read(number, packed.keys_at), grid)
+            parts = [self._attention(queries, *states.read(number, grid.keys_at), grid) for grid in grids.parts]
+            mixed = (parts[0] if len(parts) == 1 else torch.cat(parts)).index_select(0, grids.back)
             x = self._finish_layer(layer, x, mixed)
         if packed.asked is None:
             return x.new_empty(0, shape.hidden)
         return self._rms(x, self.norm)[: packed.asked.count]
 
-    def _attention(self, queries: Tensor, keys: Tensor, values: Tensor, grid: _Grid) -> Tensor:
-        """Mixed values [rows, heads * size] of queries [rows, kv heads, groups, size]."""
+    def _attention(self, queries: Tensor, keys: Tensor, values: Tensor, grid: Grid) -> Tensor:
+        """Mixed values [grid, heads * size], padding too, of queries [rows, kv heads, groups, size]."""
         kv, groups, size = queries.shape[1:]
         batch, _, width = grid.masked.shape
         keys, values = (part.view(batch, width, kv, size).transpose(1, 2).contiguous() for part in (keys, values))
@@ -117,86 +102,7 @@ class Backbone(Network):
             seen = ~grid.masked[:, None].repeat(1, 1, groups, 1)
             mixed = scaled_dot_product_attention(padded.flatten(2, 3), keys, values, attn_mask=seen)
             mixed = mixed.view(padded.shape)
-        mixed = mixed.permute(0, 3, 1, 2, 4).reshape(-1, kv * groups * size)
-        return mixed.index_select(0, grid.back)
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """Queries of the sequences side by side.
-
-    `at` [sequences * queries] rows, `masked` [sequences, queries, keys] what they do not see, `back` [rows] where
-    each row's query is; `count` rows are not padding.
-    """
-
-    at: Tensor
-    masked: Tensor
-    back: Tensor
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """Tensors of one forward pass: per row its id (`rows`) and position, the rest as in `Segment`."""
-
-    rows: Tensor
-    positions: Tensor
-    slots: Tensor
-    wanted: Tensor
-    keys_at: Tensor
-    width: int
-    every: _Grid
-    asked: _Grid | None
-
-
-def _pack(segments: Sequence[Segment], window: int | None, device: torch.device, of_rows: bool) -> _Packed:
-    """Index tensors of a batch. `of_rows`: a new token's slot is its row."""
-    lengths = [len(segment.ids) for segment in segments]
-    ends = np.cumsum(lengths)
-    rows, positions = np.zeros((2, pad(ends[-1])), dtype=np.int64)
-    slots = np.arange(ends[-1]) if of_rows else np.concatenate([segment.slots for segment in segments])
-    width = pad(max(len(s.known) + len(s.ids) for s in segments))
-    keys_at = np.full((len(segments), width), slots[0], dtype=np.int64)
-    for number, (segment, length, end) in enumerate(zip(segments, lengths, ends, strict=True)):
-        known = len(segment.known)
-        rows[end - length : end] = segment.ids
-        positions[end - length : end] = np.arange(known, known + length)
-        keys_at[number, :known] = segment.known
-        keys_at[number, known : known + length] = slots[end - length : end]
-
-    def tensor(array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(device)
-
-    def grid(counts: Sequence[int], positions: np.ndarray) -> _Grid:
-        """Queries of each sequence padded to one width; padding reads row 0 and is thrown away."""
-        queries = pad(max(counts), _QUERIES)
-        number = np.repeat(np.arange(len(counts)), counts)
-        row = np.arange(sum(counts))
-        place = number * queries + row - np.repeat(np.cumsum(counts) - counts, counts)
-        at, where = np.zeros((2, len(counts) * queries), dtype=np.int64)
-        at[place], where[place] = row, positions[: len(row)]
-        back = np.zeros(len(positions), dtype=np.int64)
-        back[: len(row)] = place
-        distance = where.reshape(-1, queries, 1) - np.arange(width)
-        masked = distance < 0 if window is None else (distance < 0) | (distance >= window)
-        return _Grid(tensor(at), tensor(masked), tensor(back), len(row))
-
-    counts = [len(segment.wanted) for segment in segments]
-    wanted = np.zeros(pad(sum(counts)), dtype=np.int64)
-    wanted[: sum(counts)] = np.concatenate(
-        [np.asarray(s.wanted, dtype=np.int64) + end - n for s, end, n in zip(segments, ends, lengths, strict=True)]
-    )
-    every, asked = grid(lengths, positions), grid(counts, positions[wanted]) if len(wanted) else None
-    return _Packed(
-        rows=tensor(rows),
-        positions=tensor(positions),
-        slots=tensor(slots),
-        wanted=tensor(wanted),
-        keys_at=tensor(keys_at.ravel()),
-        width=width,
-        every=every,
-        asked=asked,
-    )
+        return mixed.permute(0, 3, 1, 2, 4).reshape(-1, kv * groups * size)
 
 
 def _explicit_attention(queries: Tensor, keys: Tensor, values: Tensor, masked: Tensor) -> Tensor:
@@ -206,7 +112,7 @@ def _explicit_attention(queries: Tensor, keys: Tensor, values: Tensor, masked: T
     """
     batch, heads, groups, count, size = queries.shape
     width = keys.shape[2]
-    step = max(_QUERIES, _SCORES // (batch * heads * groups * width) // _QUERIES * _QUERIES)
+    step = max(QUERIES, _SCORES // (batch * heads * groups * width) // QUERIES * QUERIES)
     transposed = keys.transpose(2, 3)
     pieces = []
     for start in range(0, count, step):

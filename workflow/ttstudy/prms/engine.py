@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol, TypeVar
 
 from ttstudy.kinds.formats import Encoded
@@ -33,15 +34,42 @@ class ScoringEngine(Protocol):
     """Largest number of tokens that the model was made for."""
     tokens: int
     running: Running
+    shares: bool
+    """Whether `run` runs once what sequences about one problem begin with alike."""
 
-    def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
-        """Score at each position of each sequence, one pass per sequence."""
+    def run(self, batch: Sequence[Encoded], problems: Sequence[int]) -> list[list[float]]:
+        """Score at each position of each sequence. Those with one number in `problems` are about one problem.
+
+        An engine that `shares` runs once what these begin with alike, as `shared` counts it; others all of each.
+        """
 
     def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
         """Score at the end of each candidate of each group, common tokens run once."""
 
     def forget(self) -> None:
         """Empty caches, and count from 0 again. An engine without it is loaded anew for every job."""
+
+
+class Counting:
+    """An engine without weights: for what is only counted. See `ScoringEngine`."""
+
+    parameters = tokens = 0
+    running = Running("none", "none", "none")
+
+    def __init__(self, context: int, shares: bool) -> None:
+        """As the engine that it stands for."""
+        self.context, self.shares = context, shares
+
+    def run(self, batch: Sequence[Encoded], problems: Sequence[int]) -> list[list[float]]:
+        """It has no scores."""
+        raise NotImplementedError("this engine has no weights")
+
+    def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
+        """It has no scores."""
+        raise NotImplementedError("this engine has no weights")
+
+    def forget(self) -> None:
+        """There is nothing to forget."""
 
 
 def in_batches(
@@ -72,3 +100,26 @@ def batches(items: Sequence[T], costs: Sequence[int], budget: int) -> Iterator[l
         total += cost
     if batch:
         yield batch
+
+
+def common_length(ids: Sequence[int], others: Sequence[int]) -> int:
+    """How many ids both begin with."""
+    most = min(len(ids), len(others))
+    if ids[:most] == others[:most]:
+        return most
+    return next((length for length in range(most) if ids[length] != others[length]), most)
+
+
+def shared(batch: Sequence[Encoded], problems: Sequence[int]) -> tuple[list[int], list[int]]:
+    """An order in which sequences that begin alike are neighbours, and how many ids each has from the one before it.
+
+    Only sequences about one problem share. What is shared ends before a position whose score the one before has not.
+    """
+    order = sorted(range(len(batch)), key=lambda i: (problems[i], batch[i].ids))
+    known = [0] * len(order)
+    for place, (one, other) in enumerate(pairwise(order), 1):
+        if problems[one] == problems[other]:
+            length = common_length(batch[one].ids, batch[other].ids)
+            has = set(batch[one].positions)
+            known[place] = next((at for at in batch[other].positions if at < length and at not in has), length)
+    return order, known

@@ -33,6 +33,8 @@ class TransformersScoring:
         cache_gib: memory for states of prefixes that search may come back to; None: by what is free.
     """
 
+    shares = False
+
     def __init__(
         self,
         checkpoint: Checkpoint,
@@ -78,7 +80,7 @@ class TransformersScoring:
         self._states = None
 
     @torch.inference_mode()
-    def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
+    def run(self, batch: Sequence[Encoded], problems: Sequence[int]) -> list[list[float]]:
         """Score at each position of each sequence, in order, one pass per sequence."""
         return in_batches(batch, self.batch_tokens, self._scores)
 

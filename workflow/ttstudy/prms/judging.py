@@ -25,6 +25,7 @@ from ttstudy.models.devices import Running
 from ttstudy.policies.protocol import Completion, Request, Sampling
 from ttstudy.policies.protocol import Engine as PolicyEngine
 from ttstudy.policies.seeds import derive
+from ttstudy.prms.engine import common_length
 
 if TYPE_CHECKING:
     from ttstudy.models.chat import ChatTokenizer
@@ -235,7 +236,7 @@ class JudgeScorer:
             new = {request.seed: request for request in requests if request.seed not in self._answers}
             told: set[tuple[int, ...]] = set()
             for dialogue, request in zip(open_, requests, strict=True):
-                known = _common(dialogue.ids, request.prompt)
+                known = common_length(dialogue.ids, request.prompt)
                 if request.prompt not in dialogue.cost.prompts:
                     dialogue.cost.prompts.add(request.prompt)
                     dialogue.cost.add(known, len(request.prompt))
@@ -300,13 +301,3 @@ class JudgeScorer:
         while self._remembered > REMEMBERED:
             _, oldest = self._answers.popitem(last=False)
             self._remembered -= len(oldest.ids) + 1
-
-
-def _common(known: tuple[int, ...], ids: tuple[int, ...]) -> int:
-    """Length of what both begin with."""
-    if ids[: len(known)] == known:
-        return len(known)
-    for place, (one, other) in enumerate(zip(known, ids, strict=False)):
-        if one != other:
-            return place
-    return min(len(known), len(ids))

@@ -1,16 +1,23 @@
-"""Scoring on our own forward pass: packed batches, and prefixes that are run once however often search returns."""
+"""Scoring on our own forward pass: packed batches, and prefixes that are run once.
+
+In a search however often it returns to them, of whole solutions those of each problem.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+
+import numpy as np
 
 from ttstudy.kinds.formats import Encoded
 from ttstudy.models import memory
 from ttstudy.models.devices import Running, named
 from ttstudy.prms import heads
-from ttstudy.prms.backbone import Backbone, Segment
-from ttstudy.prms.engine import Siblings, batches, in_batches
+from ttstudy.prms.backbone import Backbone
+from ttstudy.prms.engine import Siblings, batches, shared
+from ttstudy.prms.packing import Segment
 from ttstudy.prms.states import Node, PrefixStates, cut, key_of
 
 
@@ -46,6 +53,7 @@ class NativeScoring:
         self.tokens: int
         # The first GPUs are the policy's (see `ttstudy.prms.open_reward_model`); a process has one CPU for both.
         self.apart = backbone.device.type == "cuda" and bool(backbone.device.index)
+        self.shares = True
         self.taken: list[int] = []
         """Tokens run for each group of the last `run_last`."""
         self.running = Running("transformers", named(str(backbone.device)), str(backbone.dtype).removeprefix("torch."))
@@ -66,15 +74,45 @@ class NativeScoring:
             dtype=backbone.dtype,
         )
 
-    def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
-        """Score at each position of each sequence, in order, one pass per sequence."""
-        return in_batches(batch, self.batch_tokens, self._scores)
-
-    def _scores(self, batch: list[Encoded]) -> list[float]:
-        hidden = self.backbone([Segment(each.ids, each.positions) for each in batch])
-        scores: list[float] = heads.score(self.head, hidden)
-        self.tokens += sum(len(each.ids) for each in batch)
+    def run(self, batch: Sequence[Encoded], problems: Sequence[int]) -> list[list[float]]:
+        """Score at each position of each sequence, in order; what those of a problem begin with alike is run once."""
+        order, known = shared(batch, problems)
+        scores: list[list[float]] = [[] for _ in batch]
+        last, found = np.empty(0, dtype=np.int64), dict[int, float]()
+        new = [len(batch[i].ids) - length for i, length in zip(order, known, strict=True)]
+        for places in batches(range(len(order)), new, self.batch_tokens):
+            chosen = [(batch[order[place]], known[place]) for place in places]
+            paths = self._pass(chosen, last, found)
+            for place, path in zip(places, paths, strict=True):
+                each = batch[order[place]]
+                scores[order[place]] = [found[slot] for slot in path[each.positions].tolist()]
+            gone = np.setdiff1d(np.concatenate([last, *paths]), paths[-1])
+            self._states.release(gone)
+            last = paths[-1]
+            found = {slot: found[slot] for slot in last.tolist() if slot in found}
+        self._states.release(last)
         return scores
+
+    def _pass(
+        self, chosen: Sequence[tuple[Encoded, int]], last: np.ndarray, found: dict[int, float]
+    ) -> list[np.ndarray]:
+        """Run sequences, each but for what it has in common with the one before: slots of each one's tokens.
+
+        `chosen`: each with the number of its first ids that it has in common; the first with the one of the slots
+        `last`. Scores go into `found`, by slot.
+        """
+        begun = [0, *accumulate(len(each.ids) - known for each, known in chosen)]
+        new = self._states.allocate(begun[-1])
+        paths, segments, asked = [last], [], []
+        for (each, known), (start, stop) in zip(chosen, pairwise(begun), strict=True):
+            before, own = paths[-1][:known], new[start:stop]
+            wanted = [position - known for position in each.positions if position >= known]
+            paths.append(np.concatenate([before, own]))
+            segments.append(Segment(each.ids[known:], wanted, known=before, slots=own))
+            asked += own[wanted].tolist()
+        found |= zip(asked, heads.score(self.head, self.backbone(segments, self._states)), strict=True)
+        self.tokens += begun[-1]
+        return paths[1:]
 
     def run_last(self, groups: Sequence[Siblings]) -> list[list[float]]:
         """Score of each candidate of each group: only tokens whose states are not known are run."""

@@ -22,7 +22,7 @@ from typing import get_args
 from ttstudy.errors import StudyError
 from ttstudy.kinds.formats import Encoded
 from ttstudy.models.devices import Running
-from ttstudy.prms.engine import ScoringEngine, Siblings
+from ttstudy.prms.engine import ScoringEngine, Siblings, shared
 from ttstudy.prms.formats import Format
 from ttstudy.study.prms import Overflow
 
@@ -117,6 +117,22 @@ class StepScorer:
         pieces = self._pieces(problem, steps, encoded)
         return {"prm_tokens": sum(len(piece.encoded.ids) for piece in pieces), "overlong": over}
 
+    def run_of(self, problem: str, solutions: Sequence[Sequence[str]]) -> list[int]:
+        """Tokens that are run of each solution where all of a problem are scored in one call.
+
+        Their sum is what the engine counts. Of equal solutions, and what an engine that shares meets again, it is run
+        once: for whom is in the order of their ids. A solution without a step takes none.
+        """
+        distinct = {tuple(steps): place for place, steps in reversed(list(enumerate(solutions))) if len(steps)}
+        pieces = [self._pieces(problem, steps, self.encode(problem, steps)) for steps in distinct]
+        batch, _ = _together(pieces, [problem] * len(pieces))
+        known = dict(zip(*shared(batch, [0] * len(batch)), strict=True)) if self.engine.shares else {}
+        new = iter([len(encoded.ids) - known.get(i, 0) for i, encoded in enumerate(batch)])
+        run = [0] * len(solutions)
+        for place, mine in zip(distinct.values(), pieces, strict=True):
+            run[place] = sum(next(new) for _ in mine)
+        return run
+
     def overlong(self, problem: str, steps: Sequence[str]) -> int:
         """Steps past the context, of what the last call scored."""
         return self._overlong.get((problem, tuple(steps)), 0)
@@ -139,7 +155,7 @@ class StepScorer:
                 sizes.append(len(encoded.ids))
         which = [places[problem, tuple(steps)] for problem, steps in items]
         self.tokens_reencoded += sum(sizes[i] for i in which)
-        run = iter(self.engine.run([piece.encoded for pieces in distinct for piece in pieces]))
+        run = iter(self.engine.run(*_together(distinct, [problem for problem, _ in places])))
         scores = []
         for (_, steps), pieces in zip(places, distinct, strict=True):
             mine = [0.0] * len(steps)
@@ -251,6 +267,17 @@ class StepScorer:
                     break
             done = max(fits, done + 1)
         return pieces
+
+
+def _together(solutions: Sequence[list[_Piece]], problems: Sequence[str]) -> tuple[list[Encoded], list[int]]:
+    """What is run of solutions, and the number of the problem that each piece is about."""
+    numbers = {problem: number for number, problem in enumerate(dict.fromkeys(problems))}
+    pairs = [
+        (piece.encoded, numbers[problem])
+        for pieces, problem in zip(solutions, problems, strict=True)
+        for piece in pieces
+    ]
+    return [encoded for encoded, _ in pairs], [number for _, number in pairs]
 
 
 def _cut(encoded: Encoded, start: int, steps: range) -> _Piece:

@@ -46,6 +46,8 @@ class ServedScoring:
     no client what it really ran, which is less where another job has asked the same, and more where it has forgotten.
     """
 
+    shares = False
+
     def __init__(
         self, server: Server, head: heads.Head, config: Mapping[str, Any], parameters: int, dtype: str
     ) -> None:
@@ -58,7 +60,7 @@ class ServedScoring:
         self._block = server.block()
         self._known: set[int] = set()
 
-    def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
+    def run(self, batch: Sequence[Encoded], problems: Sequence[int]) -> list[list[float]]:
         """Score at each position of each sequence."""
         wanted = [[tuple(each.ids[: position + 1]) for position in each.positions] for each in batch]
         scores = self._scores([ids for beginnings in wanted for ids in beginnings])

@@ -66,6 +66,8 @@ class VllmScoring:
         tensor_parallel, enforce_eager, gpu_memory_utilization, kv_cache_gib: see `ttstudy.kinds.engines.vllm`.
     """
 
+    shares = False
+
     def __init__(
         self,
         checkpoint: Checkpoint,
@@ -112,7 +114,7 @@ class VllmScoring:
             self._folder = pad_heads(self._folder, root / "padded", size)
         self._open: Any = None
 
-    def run(self, batch: Sequence[Encoded]) -> list[list[float]]:
+    def run(self, batch: Sequence[Encoded], problems: Sequence[int]) -> list[list[float]]:
         """Score at each position of each sequence, in order, one pass per sequence."""
         data = self._encode([each.ids for each in batch], cached=False)
         column = self.pooling.column
