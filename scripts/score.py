@@ -22,13 +22,7 @@ RESPONSES_PER_PART, JUDGED_PER_PART = 8192, 512
 def step(spec: ScoreSpec, log_path: Path | None) -> None:
     """Score in parts; a response without a step gets no scores."""
     steps.enter(spec)
-    columns = ["problem_id", "sample", "steps"]
-    if spec.benchmark is not None:
-        responses = tables.of("responses", spec.responses, columns)
-        problems = tables.of("benchmark", spec.benchmark).set_index("problem_id")["problem"]
-    else:
-        responses = tables.of("labelled", spec.responses, [*columns, "problem"])
-        problems = responses.groupby("problem_id")["problem"].first()
+    responses, problems = _read(spec)
     responses = sharing.share(spec, responses)
     if sharing.idle(spec, responses):
         return
@@ -75,9 +69,7 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
         scores = frames["scores"].drop(columns="prm_tokens_run", errors="ignore")
         if not writes:
             counter = model if isinstance(model, StepScorer) else open_counter(folder, spec.judge)
-            scores["prm_tokens_run"] = 0
-            for name, same in responses.reset_index(drop=True).groupby("problem_id")["steps"]:
-                scores.loc[same.index, "prm_tokens_run"] = counter.run_of(problems[name], list(map(tuple, same)))
+            scores["prm_tokens_run"] = _run(counter, responses, problems)
         tables.write("scores", scores, output)
         if tokens := scores["prm_tokens"].sum() - known["prm_tokens"].sum():
             steps.took(tokens=tokens)
@@ -86,6 +78,24 @@ def step(spec: ScoreSpec, log_path: Path | None) -> None:
             scored = 0 if model is None else model.tokens
             print(f"{label}: {scored:,} tokens scored in {clock()}{borrowing.words(known)}", file=log)
             _tell(scores, label, spec.judge.overflow, None if model is None else model.context, log)
+
+
+def _read(spec: ScoreSpec) -> tuple[pd.DataFrame, pd.Series]:
+    """Responses (problem_id, sample, steps), and the texts of their problems."""
+    columns = ["problem_id", "sample", "steps"]
+    if spec.benchmark is not None:
+        problems = tables.of("benchmark", spec.benchmark).set_index("problem_id")["problem"]
+        return tables.of("responses", spec.responses, columns), problems
+    responses = tables.of("labelled", spec.responses, [*columns, "problem"])
+    return responses, responses.groupby("problem_id")["problem"].first()
+
+
+def _run(counter: StepScorer, responses: pd.DataFrame, problems: pd.Series) -> pd.Series:
+    """Tokens that are run of each response, where all of a problem are scored together."""
+    run = pd.Series(0, pd.RangeIndex(len(responses)))
+    for name, same in responses.reset_index(drop=True).groupby("problem_id")["steps"]:
+        run[same.index] = counter.run_of(problems[name], list(map(tuple, same)))
+    return run
 
 
 def _tell(scores: pd.DataFrame, label: str, overflow: str, context: int | None, log: IO[str]) -> None:

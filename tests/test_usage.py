@@ -203,12 +203,14 @@ def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
             for prm in blocks[0].scores:
                 scores = pd.concat(read(block.scores[prm]) for block in blocks).merge(pool, on=["problem_id", "sample"])
                 anew = scores["prm_tokens"].sum()
-                # equal solutions are run once; the pool is drawn whole at the largest N
+                # equal solutions are run once, and what they begin with; the pool is drawn whole at the largest N
                 different = scores.assign(text=scores["steps"].map(tuple)).drop_duplicates(["problem_id", "text"])
-                row = ledger.loc[policy, prm, "best_of_n", n]
+                row, counted = ledger.loc[policy, prm, "best_of_n", n], scores["prm_tokens_run"].sum()
                 assert row["prm_tokens_reencoded"] == pytest.approx(anew * n / size)
-                assert 0 < row["prm_tokens_shared"] <= row["prm_tokens"] <= row["prm_tokens_reencoded"]
-                run = different["prm_tokens"].sum() if n == size else row["prm_tokens"]
+                assert counted < different["prm_tokens"].sum()
+                assert 0 < row["prm_tokens_shared"] <= row["prm_tokens_reencoded"]
+                assert 0 < row["prm_tokens"] <= row["prm_tokens_reencoded"]
+                run = counted if n == size else row["prm_tokens"]
                 agrees((policy, prm, "best_of_n", n), prompt, response_tokens=drawn * n / size, prm_tokens=run)
         for search in sources.searches:
             nodes, answers, cost = read(search.nodes), read(search.answers), read(search.cost).iloc[0]
