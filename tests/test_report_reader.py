@@ -196,6 +196,9 @@ def test_points_of_a_figure_tell_the_values_that_were_drawn(page, world):
         name = "one greedy answer" if row.kind == "cot" else f"{row.policy} with TTS"
         wanted = np.array([row.accuracy, row.low, row.high]) * 100
         assert any(text[0] == name and np.allclose(text[1:], wanted, atol=0.0501) for text in said), row
+    gains = page[page.index('<figure id="figure-gains-0"') :].split("</figure>")[0]
+    for policy in report_world.POLICIES:  # where an axis has names, the nearest
+        assert len(re.findall(rf"<title>[^<]*, {policy} \(", gains)) == 3
 
 
 @needs_chromium

@@ -13,7 +13,7 @@ from ttstudy.kinds.methods import METHODS, SEARCHES
 from ttstudy.kinds.scores import SCORES
 from ttstudy.report.cells import pack
 
-LARGEST = 6_000_000
+LARGEST = 5_000_000
 """Bytes that the packed samples may take in the report."""
 GROUP = ["benchmark", "policy", "method", "prm", "budget"]
 

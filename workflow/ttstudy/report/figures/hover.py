@@ -48,7 +48,8 @@ def _points(axes: Axes, scale: float, height: float) -> Iterator[Target]:
             place = axes.transData.transform((x, y)) * scale
             if not _inside(axes, place / scale):
                 continue
-            told = [axes.get_title(), name, f"{_value(axes.xaxis, x)}, {_value(axes.yaxis, y)}{_ends(axes, spans, i)}"]
+            value = _pair(_value(axes.xaxis, x), _value(axes.yaxis, y)) + _ends(axes, spans, i)
+            told = [axes.get_title(), name, value]
             where = {"cx": f"{place[0]:.1f}", "cy": f"{height - place[1]:.1f}", "r": REACH}
             yield Target("circle", where, _text(told))
 
@@ -68,7 +69,7 @@ def _bars(axes: Axes, scale: float, height: float) -> Iterator[Target]:
             if not size or not _inside(axes, ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)):
                 continue
             across, along = (axes.yaxis, axes.xaxis) if flat else (axes.xaxis, axes.yaxis)
-            told = [axes.get_title(), _name(container.get_label()), f"{_value(across, middle)}, {_value(along, size)}"]
+            told = [axes.get_title(), _name(container.get_label()), _pair(_value(across, middle), _value(along, size))]
             where = {"x": box.x0, "y": height / scale - box.y1, "width": box.width, "height": box.height}
             yield Target("rect", {name: f"{value * scale:.1f}" for name, value in where.items()}, _text(told))
 
@@ -89,6 +90,10 @@ def _text(parts: list[str]) -> str:
     return "".join(c for c in text if c.isprintable()).replace("\\$", "$")
 
 
+def _pair(*values: str) -> str:
+    return ", ".join(filter(None, values))
+
+
 def _spans(held: Any) -> tuple[bool, list[Any]]:
     """Whether error bars lie along x, and their segments."""
     if held is None or not held.lines[2]:
@@ -107,17 +112,15 @@ def _ends(axes: Axes, spans: tuple[bool, list[Any]], i: int) -> str:
 
 def _value(axis: Axis, value: float) -> str:
     """A coordinate as its axis writes it, but exactly enough to be read."""
-    from matplotlib.ticker import EngFormatter, FixedFormatter, PercentFormatter, ScalarFormatter
+    from matplotlib.ticker import EngFormatter, FixedLocator, PercentFormatter, ScalarFormatter
 
     form = axis.get_major_formatter()
     if exact := getattr(form, "exact", None):
         return str(exact(value))
     if isinstance(form, PercentFormatter):
         return f"{100 * value:.1f}\u00a0%"
-    if isinstance(form, FixedFormatter):
-        labels, places = list(form.seq), list(axis.get_majorticklocs())
-        near = min(range(len(places)), key=lambda i: abs(places[i] - value), default=len(labels))
-        return labels[near] if near < len(labels) else f"{value:.3g}"
+    if isinstance(axis.get_major_locator(), FixedLocator):  # places with names
+        return str(form(min(axis.get_majorticklocs(), key=lambda place: abs(place - value)), 0))
     if isinstance(form, EngFormatter):
         return si(float(value), units=("", " k", " M", " G", " T", " P", " E"))
     if isinstance(form, ScalarFormatter):

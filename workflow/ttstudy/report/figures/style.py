@@ -214,7 +214,9 @@ def clean(svg: str, key: str, title: str, description: str, values: Sequence[hov
     if rehearsed.name():
         mark = {"x": "4", "y": f"{height - 4:.0f}", "font-size": "11", "font-weight": "bold", "fill": ORANGE}
         ElementTree.SubElement(root, "text", mark).text = f"{rehearsed.WORD}, no result"
-    over = ElementTree.SubElement(root, "g", {"class": "hover", "fill": "none", "pointer-events": "all"})
+    over = ElementTree.Element("g", {"class": "hover", "fill": "none", "pointer-events": "all"})
+    if values:
+        root.append(over)
     for value in values:
         shape = ElementTree.SubElement(over, value.shape, value.attributes)
         ElementTree.SubElement(shape, "title").text = value.text
