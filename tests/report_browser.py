@@ -152,10 +152,19 @@ class Browser:
     def until(self, expression: str, seconds: float = 10) -> None:
         """Wait until an expression is true."""
         end = time.monotonic() + seconds
-        while not self.js(expression):
+        while not self._holds(expression):
             if time.monotonic() > end:
                 raise TimeoutError(f"never true: {expression}")
             time.sleep(0.02)
+
+    def _holds(self, expression: str) -> bool:
+        """Whether an expression is true; false while a page gives way to the next."""
+        try:
+            return bool(self.js(expression))
+        except RuntimeError as error:
+            if "navigated" not in str(error) and "context" not in str(error):
+                raise
+            return False
 
     def picture(self, path: Path | str, selector: str | None = None, limit: int = 16000) -> None:
         """PNG of the whole page, or of one element."""

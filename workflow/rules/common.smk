@@ -9,11 +9,10 @@ Functions, even of nothing: Snakemake would expand the braces of a plain text.
 import os
 import re
 import sys
-import time
 from functools import cache
 from pathlib import Path
 
-from ttstudy.dag import places, todo
+from ttstudy.dag import places, todo, writing
 from ttstudy.dag.cells import POOLS
 from ttstudy.dag.generation import gradings
 from ttstudy.dag.layout import fetched, jobs, maker, makes, open_layout
@@ -21,7 +20,7 @@ from ttstudy.dag.shards import discard
 from ttstudy.dag.specs import files as specs
 from ttstudy.data import revisions
 from ttstudy.kinds.methods import SEARCHES
-from ttstudy.run import disk, preflight, refusals, rerun, workers
+from ttstudy.run import disk, live, preflight, refusals, rerun, watching, workers
 from ttstudy.run import store as objects
 from ttstudy.run.provenance import STUDY_FILE
 from ttstudy.run.runlock import hold_results
@@ -29,7 +28,6 @@ from ttstudy.run.store import Store
 from ttstudy.run.telling import told
 from ttstudy.study import from_mapping, read_yaml, with_base
 
-started = time.time()
 study_file = Path(workflow.configfiles[0]) if workflow.configfiles else Path("config.yaml")
 os.environ.setdefault(STUDY_FILE, os.path.relpath(study_file))
 
@@ -228,6 +226,10 @@ def damaged():
     return objects_of(path for path in missing if makes(layout, path))
 
 
+watch = []
+"""What tells of this run, once it has begun."""
+
+
 def ready():
     """Refuse what cannot run; hold the results; write what the jobs are told."""
     revisions.require(study, study_file)
@@ -241,6 +243,17 @@ def ready():
             discard(job.shards)
     for job in jobs(layout):
         specs.write(job.spec, specs.place(study.results, job.spec))
+    Path(layout.folder).mkdir(parents=True, exist_ok=True)
+    writing.write(Path(layout.folder, "study.json"), study.model_dump_json(exclude_unset=True))
+    left = [one.job for one in standing.left()]
+    watch.append(
+        watching.Watch(
+            watching.Clock(layout, jobs(layout), left, watching.elsewhere(study.results)),
+            plain,
+            live.writer(layout),
+        )
+    )
+    watching.install(watch[0])
 
 
 onstart:
@@ -254,12 +267,14 @@ onstart:
 
 onsuccess:
     workers.end()
+    if watch:
+        watch[0].end(well=True)
 
 
 onerror:
     workers.end()
-    for sentence in refusals.since(layout, started):
-        print(sentence, file=sys.stderr)
+    if watch:
+        watch[0].end(well=False)
 
 
 report: "../../reports/captions/workflow.rst"
