@@ -36,7 +36,7 @@ from ttstudy.run.placing import Places, site_gpu
 from ttstudy.run.schedule import Timed
 from ttstudy.run.speeds import Measured
 from ttstudy.study import HubLabelled
-from ttstudy.study.policies import Price
+from ttstudy.study.policies import Price, money
 
 Row = dict[str, Any]
 SPENT = "responses policy_tokens prm_tokens hours gpu_hours idle_hours cpu_hours flops disk_gb price".split()
@@ -168,9 +168,9 @@ def prices(frame: pd.DataFrame) -> list[str]:
     lines = []
     for currency, charged in frame[frame["currency"] != "none"].groupby("currency"):
         by_policy = charged.groupby("policy", sort=False)["price"].sum()
-        each = ", ".join(f"{name} {price:,.2f}" for name, price in by_policy.items())
+        each = ", ".join(f"{name} {money(price)}" for name, price in by_policy.items())
         lines.append(
-            f"Price: about {by_policy.sum():,.2f} {currency} ({each}), from the tokens that are expected and each "
+            f"Price: about {money(by_policy.sum())} {currency} ({each}), from the tokens that are expected and each "
             "policy's `price`."
         )
     return lines

@@ -212,6 +212,11 @@ class Price(Section):
         return (read * self.input + written * self.output) / 1e6
 
 
+def money(amount: float) -> str:
+    """An amount as it is told: two decimals, and of less than a tenth what is not zero."""
+    return f"{amount:,.2f}" if amount >= 0.1 or not amount else f"{amount:.2g}"
+
+
 class OpenAIPolicy(PromptedPolicy, Endpoint):
     """A model behind an OpenAI-compatible endpoint; it can be voted on, never searched with."""
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from ttstudy.kinds.methods import METHODS
 from ttstudy.report.blocks import METHOD, Block, N, Results, cell, joined, named_table
 from ttstudy.report.cells import Column as C
 from ttstudy.report.section import AGAINST, Given, Section, Told
 from ttstudy.report.views import ordered
-from ttstudy.study.policies import Price
+from ttstudy.study.policies import Price, money
 
 
 def _view(_results: Results, context: Mapping[str, Any]) -> pd.DataFrame:
@@ -25,6 +26,8 @@ def _methods(given: Given) -> pd.DataFrame:
     known = ledger[ledger["policy"].isin(list(prices))].dropna(subset=["prompt_tokens", "response_tokens"])
     rows = []
     for row in known.to_dict("records"):
+        if METHODS[row["method"]].ceiling:  # no one can use it
+            continue
         price = Price.model_validate(prices[row["policy"]])
         spent = price.of(row["prompt_tokens"] * row["budget"], row["response_tokens"])  # each request has its prompt
         names = {name: row[name] for name in ("benchmark", "policy", "prm", "method", "budget")}
@@ -34,7 +37,7 @@ def _methods(given: Given) -> pd.DataFrame:
 
 def _tell(given: Given) -> Told:
     frame = given.frame
-    sums = [f"{each['price'].sum():,.2f} {currency}" for currency, each in frame.groupby("currency")]
+    sums = [f"{money(each['price'].sum())} {currency}" for currency, each in frame.groupby("currency")]
     finding = f"The responses of this study cost {joined(sums)}, by the tokens that endpoints counted."
     if lost := int(frame["unrecorded"].sum()):
         finding += f" Of {lost} jobs the tokens are not known, and they are not in the sum."
