@@ -19,7 +19,7 @@ from ttstudy.dag.cells import Cell
 from ttstudy.dag.layout import open_layout
 from ttstudy.data import benchmarks, revisions
 from ttstudy.report import behind
-from ttstudy.run import plan
+from ttstudy.run import borrowing, plan
 from ttstudy.run.drafts import Wanted, draft
 from ttstudy.study import from_mapping
 from ttstudy.study.policies import money
@@ -101,6 +101,18 @@ def test_rows_are_taken_from_no_table_whose_problems_or_policy_are_others(finish
     assert "tokens drawn" in log and "were there" not in log
 
 
+def test_rows_from_several_jobs_stand_in_the_order_of_the_problems():
+    def rows(*keys):
+        return pd.DataFrame(keys, columns=["problem_id", "sample"])
+
+    known = pd.concat([rows(("b", 0), ("a", 0)), rows(("a", 2), ("b", 2))])
+    every = [(name, sample) for name in ("b", "a") for sample in range(3)]
+    for drawn in (rows(("a", 1), ("b", 1)), rows()):
+        found = borrowing.ordered([known, drawn], pd.Series(["b", "a"]))
+        wanted = [key for key in every if len(drawn) or key[1] != 1]
+        assert [*found[["problem_id", "sample"]].itertuples(index=False, name=None)] == wanted
+
+
 # -- prices and paths ------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +160,8 @@ def test_the_page_says_what_the_responses_cost(asked):
     paid = (2 * whole["prompt_tokens"].sum() + 8 * whole["response_tokens"].sum()) / 1e6
     text = page(root / "results/studies/asking")
     assert f"The responses of this study cost {money(paid)} EUR" in text and "per million tokens" in text
-    assert money(paid) != "0.00" and "Coverage" not in text.split("What each method costs")[1].split("Prices are those")[0]
+    methods = text.split("What each method costs")[-1].split("Prices are those")[0]
+    assert money(paid) != "0.00" and "Majority" in methods and "Coverage" not in methods
     row = charged(root)
     assert (row["jobs"], row["unrecorded"], row["currency"]) == (3, 0, "EUR")
     assert row["price"] == pytest.approx(paid) and row["price"] > 0

@@ -71,8 +71,7 @@ def without(known: pd.DataFrame, jobs: list[Job]) -> list[Job]:
 
 def ordered(frames: Sequence[pd.DataFrame], problems: pd.Series) -> pd.DataFrame:
     """Rows of all frames, problems in this order, samples within."""
-    if len(there := [frame for frame in frames if len(frame)]) < 2:
-        return there[0].reset_index(drop=True) if there else frames[-1]
+    there = [frame for frame in frames if len(frame)] or frames[-1:]
     frame = pd.concat(there, ignore_index=True)
     place = frame["problem_id"].map({name: number for number, name in enumerate(problems)})
     order = pd.DataFrame({"problem": place, "sample": frame["sample"]}).sort_values(["problem", "sample"]).index
