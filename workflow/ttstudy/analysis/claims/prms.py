@@ -177,16 +177,17 @@ def weak_guides_strong(study: Evidence) -> Finding:
     smaller = [prm for prm in study.quality if study.parameters.get(prm, np.inf) < study.parameters[policy]]
     if not smaller:
         raise Missing(f"a PRM of known skill that is smaller than {policy}")
-    budgets = [cell.budget for cell in study.grids if (cell.policy, cell.prm) == (policy, smaller[0])]
-    shared = sorted(set(budgets) & set(study.budgets(policy, "majority")))
+    plain = study.budgets(policy, "majority")
+    shared = [cell for cell in study.grids if cell.policy == policy and cell.prm in smaller and cell.budget in plain]
     if not shared:
         raise Missing(f"best-of-N with {smaller[0]} and majority of {policy} at one budget")
-    cell = Cell(policy, smaller[0], shared[-1])
-    gap = study.compare(study.values(cell, ["best_of_n"]), study.plain(policy, "majority", shared[-1]))
-    ratio = study.parameters[policy] / study.parameters[smaller[0]]
+    # the best PRM that guided it, at the largest N
+    cell = min(shared, key=lambda cell: (smaller.index(cell.prm), -cell.budget))
+    gap = study.compare(study.values(cell, ["best_of_n"]), study.plain(policy, "majority", cell.budget))
+    ratio = study.parameters[policy] / study.parameters[cell.prm]
     text = (
-        f"with {smaller[0]} best-of-N of {policy}, {ratio:.3g} times its size, is "
-        f"{points(gap.difference)} from its majority at N = {shared[-1]}"
+        f"with {cell.prm} best-of-N of {policy}, {ratio:.3g} times its size, is "
+        f"{points(gap.difference)} from its majority at N = {cell.budget}"
     )
     return finding_above_zero(gap, text, "a 7B PRM guides a 72B policy")
 

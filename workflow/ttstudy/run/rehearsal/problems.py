@@ -84,10 +84,11 @@ def made(name: str, count: int, columns: Mapping[str, str] | None = None) -> lis
 
 
 def solutions(rows: Iterable[Row]) -> list[Row]:
-    """Made-up labelled solutions in the plain form, with and without a wrong step."""
+    """Made-up labelled solutions in the plain form: with and without a wrong step, with short steps and longer ones."""
+    begun = "First we add.", "First we add.", "First we add all the numbers that the problem names, one by one."
     return [
-        {"problem": row["problem"], "steps": ["First we add.", f"So it is {row['answer']}."], "first_error": place}
-        for place, row in zip((-1, 0, 1, -1) * 100, rows, strict=False)
+        {"problem": row["problem"], "steps": [first, f"So it is {row['answer']}."], "first_error": place}
+        for place, first, row in zip((-1, 0, 1, -1) * 100, begun * 134, rows, strict=False)
     ]
 
 
