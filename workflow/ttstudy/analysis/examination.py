@@ -16,7 +16,7 @@ import pandas as pd
 
 from ttstudy.analysis.misplaced import Hits
 from ttstudy.answers import canonical, gold
-from ttstudy.answers.grading import CUT
+from ttstudy.answers.extraction import CUT
 from ttstudy.answers.thinking import INVISIBLE, said
 from ttstudy.study.fields import SEVERE
 

@@ -16,6 +16,8 @@ from ttstudy.answers.patterns import CONCLUDES, PLAIN
 from ttstudy.answers.sentences import Found, concluded, stated
 from ttstudy.answers.thinking import said
 
+CUT = ("length", "context", "depth")
+"""Ends of a response that was cut off."""
 POLICIES = ("conclusion", "boxed", "last_number")
 KINDS = {
     "box": "the last box",

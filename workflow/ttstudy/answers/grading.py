@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ttstudy.answers.cleaning import clean
-from ttstudy.answers.extraction import find
+from ttstudy.answers.extraction import CUT, find
 from ttstudy.answers.gold import as_asked, with_option, without_percent
 from ttstudy.answers.gold import gold as gold_answer
 from ttstudy.answers.sentences import Found
@@ -20,8 +20,6 @@ from ttstudy.answers.workers import SECONDS, Lost, Pool, shared
 if TYPE_CHECKING:
     import pandas as pd
 
-CUT = frozenset({"length", "context", "depth"})
-"""Why a response ended that was not at its end."""
 BATCH = 32
 """Texts of one task: most take a millisecond. Where one takes too long, each of them is tried by itself."""
 Pair = tuple[Any, str]

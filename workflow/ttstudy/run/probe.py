@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ttstudy.answers.extraction import extract
-from ttstudy.answers.grading import CUT
+from ttstudy.answers.extraction import CUT, extract
 from ttstudy.dag.specs.generation import AskSpec, Reading, SampleSpec
 from ttstudy.errors import StudyError
 from ttstudy.run import steps

@@ -24,8 +24,6 @@ from ttstudy.view.groups import Files, Part
 RIGHT, WRONG, NO_ANSWER, TIMED_OUT, UNGRADED = range(5)
 VERDICTS = ("right", "wrong", "no answer", "grading timed out", "not graded yet")
 FINISHES = CHOICES["finish"]
-CUT = ("length", "context", "depth")
-"""Ends of a response that was cut off."""
 _BATCH = 65536
 MEMORY = 2**29
 """Bytes that all indexes may take; those that were not looked at for longest go first."""

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ttstudy.answers.extraction import CUT
 from ttstudy.view import rows
 from ttstudy.view.groups import Files
-from ttstudy.view.index import CUT, FINISHES, NO_ANSWER, RIGHT, TIMED_OUT, UNGRADED, WRONG, Index
+from ttstudy.view.index import FINISHES, NO_ANSWER, RIGHT, TIMED_OUT, UNGRADED, WRONG, Index
 
 SECONDS = 2.0
 """That one look into texts may take; the next one goes on where it stopped."""

@@ -229,8 +229,8 @@ class Evidence:
         The strategy and the PRM are chosen by level on the other folds, as the strategy alone is in `headline`.
         """
         budgets = sorted({cell.budget for cell in self.grids if cell.policy == policy})
-        if budgets and rehearsed.name():
-            budget = budgets[-1]  # a rehearsal has few N, and they stand for all others
+        if budgets and budget not in budgets and rehearsed.name():
+            budget = budgets[-1]  # a rehearsal has few N, and its largest stands for one that a claim names
         if not budgets or (budget is not None and budget not in budgets):
             raise Missing(f"TTS of {policy}" + (f" at N = {budget}" if budget else ""))
         budget = budgets[-1] if budget is None else budget

@@ -23,7 +23,7 @@ def _place(item: tuple[str, Section]) -> tuple[int, str, int, str]:
 
 
 TAKEN = frozenset(
-    "absent answer appendix audit cite claims downloads explorer limits main method provenance words".split()
+    "absent answer appendix audit cite claims config downloads explorer limits main method provenance words".split()
 )
 """Anchors that the page has itself."""
 
