@@ -159,7 +159,7 @@ def test_a_wheel_in_an_environment_of_its_own_drafts_a_study_and_runs_it_to_its_
 
     model = packages / "ttstudy_home/workflow/checkpoints/mini-20k"
     ttstudy("init", "mine.yaml", "--policy", str(model), "--largest", "2")
-    draft = (tmp_path / "mine.yaml").read_text().replace("problems: 100", "problems: 1")
+    draft = (tmp_path / "mine.yaml").read_text().replace("problems: 100", "problems: 2")
     # With problems from before the model's training data ended, beside those that no model has seen.
     (tmp_path / "old.jsonl").write_text('{"problem_id": "p", "problem": "Compute 2+3.", "answer": "5"}\n')
     old = "benchmarks:\n  old: {source: file, path: old.jsonl, published: 2023-05-04}\n"
