@@ -44,7 +44,7 @@ OPTION = {
         ("    top_p: float | None = Field(default=None", "    another: float | None = None\n"),
     ],
     "workflow/ttstudy/study/policies.py": [
-        ("    sampling: SamplingChanges = SamplingChanges()", '    another: str = "x"\n'),
+        ("    sampling: SamplingChanges = Field(default", '    another: str = "x"\n'),
         ("    reasoning: bool = Field(default=False", "    another_one: bool = False\n"),
     ],
     "workflow/ttstudy/study/benchmarks.py": [("    split: Literal", "    another: bool = False\n")],
@@ -199,7 +199,8 @@ def test_every_field_that_decides_is_there_on_purpose():
 
 def test_the_studies_of_the_repository_can_be_laid_out():
     for path in (ROOT / "workflow/studies").glob("*.yaml"):
-        if path.stem != "recorded" and not path.stem.endswith(".revisions"):
+        # two read files of one's own
+        if path.stem not in ("recorded", "laptop") and not path.stem.endswith(".revisions"):
             every = jobs(open_layout(load(path), ROOT))
             products = {item for job in every for item in job.spec.outputs.values()}
             assert len({job.spec.product for job in every}) == len(every)

@@ -57,27 +57,24 @@ def test_what_n_samples_share_is_its_mean_over_all_ways_to_draw_them(drawn):
     assert samples.read_by(scores[scores["steps"].map(len) > 0]).rate == pytest.approx(1)
 
 
-@pytest.mark.parametrize("saved", [0.0, 0.4, 1.0])
-def test_as_run_is_what_was_counted_for_the_whole_pool_and_saves_as_much_of_what_fewer_samples_share(saved):
+def test_an_engine_that_shares_runs_every_prefix_once_and_never_more_than_all_that_differ():
     texts = pool()
-    scores = texts.assign(
-        prm_tokens=[2 * length(*row) if row[1] else 0 for row in zip(texts["problem_id"], texts["steps"], strict=True)]
-    )
-    samples = Samples.of([texts], LENGTHS)
-    before = samples.read_by(scores)
-    whole, once = (
-        np.array([before.as_run(n)[0] for n in (1, 3, 5)]),
-        np.array([2 * samples.shared(n)[0] for n in (1, 3, 5)]),
-    )
-    counted = whole[-1] - saved * (whole[-1] - once[-1])
-    parts = np.full(len(texts), counted / len(texts))
-    read = samples.read_by(scores.assign(prm_tokens_run=parts))
-    run = np.array([read.as_run(n)[0] for n in (1, 3, 5)])
-    assert run[-1] == pytest.approx(counted)
-    assert run == pytest.approx(whole - saved * (whole - once)) and run[0] == pytest.approx(whole[0])
-    assert (once - 1e-9 <= run).all() and (run <= whole + 1e-9).all()
-    parts[0] = np.nan  # a block that an earlier version scored
-    assert samples.read_by(scores.assign(prm_tokens_run=parts)).as_run(3) == before.as_run(3)
+    whole = [2 * length(*row) if row[1] else 0 for row in zip(texts["problem_id"], texts["steps"], strict=True)]
+    scores, samples = texts.assign(prm_tokens=whole), Samples.of([texts], LENGTHS)
+    alone = samples.read_by(scores)
+    assert samples.read_by(scores.assign(prm_tokens_run=whole)).as_run(3) == alone.as_run(3)
+    part = np.array(whole, dtype=float)
+    part[2] -= 1  # something was run for it, and less than all of it
+    shared = samples.read_by(scores.assign(prm_tokens_run=part))
+    for drawn in (1, 3, 5):
+        once, keys = samples.shared(drawn)
+        assert shared.as_run(drawn) == pytest.approx((alone.rate * once, alone.rate**2 * keys))
+        assert shared.as_run(drawn)[0] <= alone.as_run(drawn)[0] + 1e-9
+    # texts that a tokenizer takes apart: what is read once would seem more than all of it
+    odd = scores.assign(prm_tokens=[1 if number else 10_000 for number in range(len(texts))])
+    assert samples.read_by(odd.assign(prm_tokens_run=odd["prm_tokens"] * 0.5)).as_run(5)[0] <= odd["prm_tokens"].sum()
+    part[0] = np.nan  # a block that an earlier version scored
+    assert samples.read_by(scores.assign(prm_tokens_run=part)).as_run(3) == alone.as_run(3)
 
 
 def test_tokens_that_are_not_known_are_missing_not_zero():

@@ -383,7 +383,7 @@ def test_figures_carry_the_mark(rehearsing):
 def test_a_real_page_has_no_such_mark():
     assert rehearsed.marked("Accuracy") == "Accuracy"
     none = dict.fromkeys(("baseline", "headline", "moved"), "")
-    lists = {name: [] for name in ("candidates", "sentences", "numbers", "sections", "downloads")}
+    lists = {name: [] for name in ("candidates", "sentences", "numbers", "sections", "closed", "downloads")}
     assert "REHEARSAL" not in page.render("comparison.html.j2", **none, **lists, folders={})
 
 
@@ -427,7 +427,7 @@ def test_a_small_hub_study_is_rehearsed_to_its_report(small):
 def test_its_pages_figures_and_tables_are_marked(small):
     root, _, _ = small
     pages = list((root / "to").rglob("*.html"))
-    assert {path.name for path in pages} == {"report.html", "rehearsal.html"}
+    assert {path.name for path in pages} == {"report.html", "rehearsal.html", "live.html"}
     for path in pages:
         text = path.read_text()
         assert 'class="rehearsal"' in text and "<title>REHEARSAL · " in text

@@ -185,42 +185,39 @@ class Samples:
         found = found.sort_values(["problem_id", "tokens", "met", "times"])
         draws = self.solutions.groupby("problem_id").size()
         of_problem = draws.reindex(found.index.get_level_values("problem_id")).to_numpy()
-        told_all = "prm_tokens_run" in scores and scores["prm_tokens_run"].notna().all()
-        counted = float(scores["prm_tokens_run"].sum()) if told_all else None
-        return Read(self, found.assign(draws=of_problem), known, rate, int(draws.max()) if len(draws) else 0, counted)
+        run = scores["prm_tokens_run"] if "prm_tokens_run" in scores else tokens
+        shares = bool(run.notna().all() and ((run > 0) & (run < tokens)).any())
+        return Read(self, found.assign(draws=of_problem), known, rate, shares)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
     """What a PRM read of a pool. `solutions`: times, tokens, met, draws of each that differs from all others.
 
-    `known`: whether its tokens are; `rate`: tokens that it took for a character, missing where they are not; `size`:
-    samples of a problem; `counted`: tokens that were run for all of them, None where no table tells it.
+    `known`: whether its tokens are; `rate`: tokens that it took for a character, missing where they are not; `shares`:
+    whether its engine ran once what solutions begin with alike.
     """
 
     samples: Samples
     solutions: pd.DataFrame
     known: bool
     rate: float
-    size: int
-    counted: float | None = None
+    shares: bool = False
 
     def as_run(self, budget: int) -> tuple[float, float]:
         """Tokens that the PRM runs for `budget` samples of each problem, and the keys that they meet.
 
-        Equal solutions are run once. How much of what others begin with alike was run once, too, is told by the whole
-        pool: the share of what could be saved there that was saved is saved of any number of samples. Missing where
+        Equal solutions are run once, and by an engine that shares every distinct prefix: how many tokens that is, is
+        told by their characters, so that it does not hang on the blocks in which a pool was scored. Missing where
         tokens are not known.
         """
         if not self.known:
             return float("nan"), float("nan")
         tokens, met = self._whole(budget)
-        if self.counted is None:
+        if not self.shares:
             return tokens, met
-        all_of, once = self._whole(self.size)[0], self.rate * self.samples.shared(self.size)[0]
-        saved = (all_of - self.counted) / (all_of - once) if all_of > once else 0.0
-        shared, of_shared = self.samples.shared(budget)
-        return tokens - saved * (tokens - self.rate * shared), met - saved * (met - self.rate**2 * of_shared)
+        read, keys = self.samples.shared(budget)
+        return min(tokens, self.rate * read), min(met, self.rate**2 * keys)
 
     def _whole(self, budget: int) -> tuple[float, float]:
         """Tokens and keys of all solutions that differ, each run by itself."""
