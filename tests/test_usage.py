@@ -212,7 +212,7 @@ def test_the_ledger_of_a_real_study_is_the_sum_of_its_tables(finished):
                 assert 0 < row["prm_tokens"] <= row["prm_tokens_reencoded"]
                 run = row["prm_tokens"]
                 if n == size:  # told by characters; an engine shares beginnings of steps, too
-                    assert run == pytest.approx(counted, rel=0.15)
+                    assert run == pytest.approx(counted, rel=0.25)
                 agrees((policy, prm, "best_of_n", n), prompt, response_tokens=drawn * n / size, prm_tokens=run)
         for search in sources.searches:
             nodes, answers, cost = read(search.nodes), read(search.answers), read(search.cost).iloc[0]

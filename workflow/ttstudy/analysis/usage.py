@@ -5,9 +5,9 @@ number); independent trees (DVTS) at a smaller N are a share of those run. The p
 problem, since its KV cache serves every candidate. Discarded tokens are those of candidates that are in no answer.
 
 What a model reads is counted three times, for every method alike. As it was run: a search reads a prefix once, and
-best-of-N equal responses once, and on our own engine what a problem's responses begin with alike (`prm_tokens`; the
-engines' own counts). Anew (`*_reencoded`): every request's prompt,
-and every candidate with all before it. Shared (`prm_tokens_shared`): every distinct prefix once, whichever method met
+best-of-N equal responses once, and on our own engine what a problem's responses begin with alike (`prm_tokens`: the
+engines' counts; of what best-of-N shares, an estimate by characters, which no block decides). Anew (`*_reencoded`):
+every request's prompt, and every candidate with all before it. Shared (`prm_tokens_shared`): every distinct prefix once, whichever method met
 it (`ttstudy.analysis.prefixes`). What a policy generates, it generates in all three.
 
 Attention is made of positions: a token at position p of its sequence meets p keys (see `ttstudy.analysis.flops`). Those
