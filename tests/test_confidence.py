@@ -131,7 +131,8 @@ def test_the_engine_of_any_architecture_tells_the_same(checkpoint, engine):
 def spec(**changes):
     sampling = SamplingSettings(temperature=0.9, max_tokens=20)
     asked = {"prompt": "plain", "thinking": "template", "sampling": sampling}
-    values = asked | {"seeds": (0, "b", "p"), "pool": "samples", "confidence": None, "stop": (), "system": None, "examples": []}
+    values = asked | {"seeds": (0, "b", "p"), "pool": "samples", "confidence": None}
+    values |= {"stop": (), "system": None, "examples": []}
     return SimpleNamespace(**values | changes)
 
 

@@ -7,7 +7,8 @@ problem, since its KV cache serves every candidate. Discarded tokens are those o
 What a model reads is counted three times, for every method alike. As it was run: a search reads a prefix once, and
 best-of-N equal responses once, and on our own engine what a problem's responses begin with alike (`prm_tokens`: the
 engines' counts; of what best-of-N shares, an estimate by characters, which no block decides). Anew (`*_reencoded`):
-every request's prompt, and every candidate with all before it. Shared (`prm_tokens_shared`): every distinct prefix once, whichever method met
+every request's prompt, and every candidate with all before it.
+Shared (`prm_tokens_shared`): every distinct prefix once, whichever method met
 it (`ttstudy.analysis.prefixes`). What a policy generates, it generates in all three.
 
 Attention is made of positions: a token at position p of its sequence meets p keys (see `ttstudy.analysis.flops`). Those
