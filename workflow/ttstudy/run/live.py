@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ttstudy.dag import places, writing
+from ttstudy.dag import places, rehearsed, writing
 from ttstudy.dag.cells import cells
 from ttstudy.dag.layout import Layout
 from ttstudy.kinds.methods import METHODS
@@ -75,7 +75,9 @@ def page(layout: Layout, state: State, accuracies: list[list[str]]) -> str:
     hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in (_SCRIPT, _STYLE)]
     policy = f"default-src 'none'; script-src 'sha256-{hashes[0]}'; style-src 'sha256-{hashes[1]}'; base-uri 'none'"
     total = max(1, state.total)
+    stands_in = f'<p class="rehearsal" role="note">{rehearsed.WORD}. {rehearsed.SAID}</p>' if rehearsed.name() else ""
     parts = [
+        stands_in,
         mark,
         f'<p><progress max="{total}" value="{state.done}" aria-label="Steps done"></progress></p>'
         f"<p>{state.done:,} of {state.total:,} steps{escape(in_words(state.left, state.untimed)) if going else ''}. "
@@ -89,8 +91,9 @@ def page(layout: Layout, state: State, accuracies: list[list[str]]) -> str:
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{name}: {'unfinished' if state.ended != 'done' else 'done'}</title><style>{_STYLE}</style></head>\n"
-        f"<body><main><h1>{name}: progress</h1>\n{''.join(parts)}</main>{script}</body></html>\n"
+        f"<title>{rehearsed.marked(name)}: {'unfinished' if state.ended != 'done' else 'done'}</title>"
+        f"<style>{_STYLE}</style></head>\n"
+        f"<body><main><h1>{rehearsed.marked(name)}: progress</h1>\n{''.join(parts)}</main>{script}</body></html>\n"
     )
 
 
@@ -102,7 +105,7 @@ def _failures(state: State) -> str:
         f"<span class='soft'>{escape(one.log)}</span></li>"
         for one in [*state.failures.values()][:50]
     ]
-    return f"<h2>Failed</h2><ul>{''.join(items)}</ul>"
+    return f"<h2>{rehearsed.marked('Failed')}</h2><ul>{''.join(items)}</ul>"
 
 
 def _running(state: State) -> list[list[str]]:
@@ -124,7 +127,8 @@ def _table(caption: str, heads: tuple[str, ...], rows: list[list[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
     return (
-        f'<h2>{escape(caption)}</h2><div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f'<h2>{escape(rehearsed.marked(caption))}</h2>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
