@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from ttstudy.dag.specs.analysis import Answered, Searched
 from ttstudy.data import revisions
 from ttstudy.errors import StudyError
 from ttstudy.kinds.methods import METHODS
+from ttstudy.run import provenance
 from ttstudy.study import GRADERS, from_mapping
 
 STUDY = "study.json"
@@ -75,7 +75,7 @@ def opened(named: str) -> Layout:
         return open_layout(revisions.load(path))
     path = path.resolve()
     for name, key in ((STUDY, None), ("provenance.json", "config")):
-        told = _json(path / name)
+        told = provenance.read(path / name)
         if told is not None:
             study = from_mapping(told if key is None else told.get(key) or {}, str(path / name))
             folder = Layout(study).folder
@@ -84,14 +84,6 @@ def opened(named: str) -> Layout:
                 raise StudyError(f"{path}: is not where its study wants it, which is {folder}; name the study's file")
             return Layout(study, root)
     raise StudyError(f"{path}: holds no {STUDY} and no provenance.json; name a study's file, or its folder in results")
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
 
 
 @remembered
