@@ -25,6 +25,7 @@ from ttstudy.models.checkpoint import Checkpoint, convert
 from ttstudy.prms import open_reward_model
 from ttstudy.prms.backbone import Backbone
 from ttstudy.prms.packing import Segment
+from ttstudy.prms.states import PrefixStates
 from ttstudy.study.prms import Verdicts
 
 from .conftest import ROOT
@@ -123,7 +124,9 @@ def test_our_forward_pass_equals_transformers(tmp_path: Path, shape: str) -> Non
     ours = Backbone(Checkpoint(tmp_path), "cpu", torch.float32)
     assert ours.parameters == sum(weight.numel() for weight in theirs.parameters())
     sequences = [torch.randint(64, (length,)).tolist() for length in (1, 37, 150)]
-    hidden = ours([Segment(ids, range(len(ids))) for ids in sequences])
+    layout = ours.config
+    states = PrefixStates(layout.layers, layout.kv_heads, layout.head_dim, 0, ours.device, torch.float32)
+    hidden = ours([Segment(ids, range(len(ids)), states.allocate(len(ids))) for ids in sequences], states)
     with torch.inference_mode():
         expected = torch.cat([theirs(input_ids=torch.tensor([ids]))[0][0] for ids in sequences])
     assert (hidden - expected).abs().max() < CLOSE

@@ -35,16 +35,6 @@ class States(Protocol):
         """Keys and values [n, heads, size] of slots [n]."""
 
 
-class _Passing:
-    """States of one call only: a slot is a row."""
-
-    def write(self, layer: int, slots: Tensor, keys: Tensor, values: Tensor) -> None:
-        self.keys, self.values = keys, values
-
-    def read(self, layer: int, slots: Tensor) -> tuple[Tensor, Tensor]:
-        return self.keys.index_select(0, slots), self.values.index_select(0, slots)
-
-
 class Backbone(Network):
     """A decoder-only network read at chosen tokens.
 
@@ -60,13 +50,12 @@ class Backbone(Network):
         super().__init__(architecture, checkpoint.weights(architecture), dtype, torch.device(device))
 
     @torch.inference_mode()
-    def __call__(self, segments: Sequence[Segment], states: States | None = None) -> Tensor:
+    def __call__(self, segments: Sequence[Segment], states: States) -> Tensor:
         """Final hidden states [n wanted, hidden] (after the last norm), segment by segment.
 
-        With `states`, each segment brings its slots and the new tokens' keys and values are written there.
+        The new tokens' keys and values are written into `states`, at the slots that each segment brings.
         """
-        packed = pack(segments, self.config.window, self.device, of_rows=states is None)
-        states = states or _Passing()
+        packed = pack(segments, self.config.window, self.device)
         shape = self.config
         self._rope_table(packed.width)
         cos, sin = (table.index_select(0, packed.positions)[:, None, None] for table in (self._cos, self._sin))

@@ -80,7 +80,8 @@ class NativeScoring:
         scores: list[list[float]] = [[] for _ in batch]
         last, found = np.empty(0, dtype=np.int64), dict[int, float]()
         new = [len(batch[i].ids) - length for i, length in zip(order, known, strict=True)]
-        for places in batches(range(len(order)), new, self.batch_tokens):
+        # the states of all that a pass runs are held, as those of a search are
+        for places in batches(range(len(order)), new, min(self.batch_tokens, self.capacity)):
             chosen = [(batch[order[place]], known[place]) for place in places]
             paths = self._pass(chosen, last, found)
             for place, path in zip(places, paths, strict=True):

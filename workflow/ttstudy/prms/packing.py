@@ -23,14 +23,13 @@ class Segment:
     """New tokens of a sequence that continues known states.
 
     `wanted`: indices into `ids` of the tokens whose hidden states are asked for. `known`: slots of all the tokens
-    before them, which may be new in this call, too. `slots`: where the states of the new tokens go; none keeps them
-    for this call only, and a slot is then a row: the number of a token among all those of the call.
+    before them, which may be new in this call, too. `slots`: where the states of the new tokens go.
     """
 
     ids: Sequence[int]
     wanted: Sequence[int]
+    slots: np.ndarray
     known: Sequence[int] | np.ndarray = ()
-    slots: Sequence[int] | np.ndarray = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +84,12 @@ class _Queries:
         return pad(self.stop - self.start, QUERIES), pad(len(self.keys))
 
 
-def pack(segments: Sequence[Segment], window: int | None, device: torch.device, of_rows: bool) -> Packed:
-    """Index tensors of a batch. `of_rows`: a new token's slot is its row."""
+def pack(segments: Sequence[Segment], window: int | None, device: torch.device) -> Packed:
+    """Index tensors of a batch."""
     lengths = [len(segment.ids) for segment in segments]
     ends = np.cumsum(lengths)
     rows, positions = np.zeros((2, pad(ends[-1])), dtype=np.int64)
-    slots = np.arange(ends[-1]) if of_rows else np.concatenate([segment.slots for segment in segments])
+    slots = np.concatenate([segment.slots for segment in segments])
     keys: list[np.ndarray] = []
     for segment, length, end in zip(segments, lengths, ends, strict=True):
         rows[end - length : end] = segment.ids

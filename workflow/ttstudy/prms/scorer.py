@@ -22,7 +22,7 @@ from typing import get_args
 from ttstudy.errors import StudyError
 from ttstudy.kinds.formats import Encoded
 from ttstudy.models.devices import Running
-from ttstudy.prms.engine import ScoringEngine, Siblings, shared
+from ttstudy.prms.engine import ScoringEngine, Siblings, common_length, shared
 from ttstudy.prms.formats import Format
 from ttstudy.study.prms import Overflow
 
@@ -288,11 +288,7 @@ def _cut(encoded: Encoded, start: int, steps: range) -> _Piece:
 
 def _common(ids: Sequence[int], others: Sequence[Sequence[int]]) -> int:
     """Length of what `ids` and all the others begin with, short of a whole one of the others."""
-    length = min(len(ids), *(len(other) - 1 for other in others))
-    for other in others:
-        while list(ids[:length]) != list(other[:length]):
-            length -= 1
-    return length
+    return min(common_length(ids, other[:-1]) for other in others)
 
 
 def parted(total: int, weights: Sequence[int]) -> list[int]:
