@@ -22,9 +22,13 @@ import pytest
 from tests import hostile
 from tests.report_browser import Browser, find
 from tests.studies import ROOT, recorded_study, write
+from tests.studies import smoke as smallest
 from tests.test_report import AXE, violations
+from ttstudy.dag import rehearsed
 from ttstudy.dag.cells import Cell
+from ttstudy.dag.layout import open_layout
 from ttstudy.data import tables
+from ttstudy.study import from_mapping
 from ttstudy.view import groups, index, picks, rows, server, site, trees
 from ttstudy.view.groups import Files, Group, Part
 from ttstudy.view.picks import FILTERS, Pick
@@ -184,6 +188,19 @@ def serve(study: Path | str) -> server.Viewer:
     found = server.Viewer(site.Site(groups.opened(str(study))), 0, "t" * 32)
     threading.Thread(target=found.serve_forever, daemon=True).start()
     return found
+
+
+def test_every_page_of_a_rehearsal_says_so(tmp_path):
+    layout = open_layout(from_mapping(smallest()), tmp_path)
+    (tmp_path / "results").mkdir()
+
+    def told(page: str) -> str:
+        return site.Site(layout).answer(page, {}).body.decode()
+
+    assert not any(rehearsed.WORD in told(page) for page in ("", "problems", "nothing"))
+    (tmp_path / "results" / rehearsed.WORD).write_text("")
+    for page in ("", "problems", "nothing"):
+        assert f"<title>{rehearsed.WORD} · " in told(page) and rehearsed.SAID in told(page)
 
 
 def ask(viewer: server.Viewer, page: str, method: str = "GET", **headers: str) -> http.client.HTTPResponse:

@@ -29,9 +29,14 @@ def marked(text: str) -> str:
     return f"{WORD} · {text}" if name() else text
 
 
+def holds(results: Path) -> bool:
+    """Whether a folder of results is a rehearsal's."""
+    return (results / WORD).is_file()
+
+
 def refuse_mixture(results: Path) -> None:
     """StudyError where a real run would work in a rehearsal's folder of results, or a rehearsal in a real one."""
-    there = (results / WORD).is_file()
+    there = holds(results)
     if there and name() is None:
         raise StudyError(f"results: {results} holds a rehearsal, of tiny stand-ins; give another folder")
     if name() and not there:

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ttstudy.answers.extraction import KINDS
+from ttstudy.dag import rehearsed
 from ttstudy.kinds.scores import SCORES
 from ttstudy.view.picks import FILTERS, SORTS
 
@@ -54,6 +55,8 @@ def _environment() -> Any:
         "without": lambda told, name: {key: value for key, value in told.items() if key != name},
     }
     environment.globals |= {
+        "word": rehearsed.WORD,
+        "said": rehearsed.SAID,
         "link": link,
         "filters": {name: item.words for name, item in FILTERS.items()},
         "sorts": SORTS,

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ttstudy.dag import rehearsed
 from ttstudy.dag.cells import Cell
 from ttstudy.dag.layout import Layout
 from ttstudy.errors import StudyError
@@ -53,6 +54,7 @@ class Site:
     def __init__(self, layout: Layout, seconds: float = picks.SECONDS) -> None:
         """Nothing is read before it is asked for. `seconds`: that one look into texts may take."""
         self._layout = layout
+        self._rehearsal = rehearsed.holds(layout.root / layout.study.results)
         self._indexes, self._picks = Kept(), picks.Picks(seconds)
         self._problems: dict[str, dict[str, dict[str, Any]]] = {}
         self._pages: dict[str, Callable[[Query], tuple[str, dict[str, Any]]]] = {
@@ -82,7 +84,8 @@ class Site:
     def _rendered(self, template: str, values: dict[str, Any]) -> bytes:
         name = self._layout.study.study
         there = [page for page in ("report", "live") if self._page(page).exists()]
-        return pages.render(template, **{"study": name, "way": [], "there": there} | values)
+        told = {"study": name, "way": [], "there": there, "rehearsal": self._rehearsal}
+        return pages.render(template, **told | values)
 
     def _page(self, page: str) -> Path:
         return self._layout.root / self._layout.folder / f"{page}.html"

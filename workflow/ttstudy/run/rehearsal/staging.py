@@ -84,7 +84,7 @@ def rehearse(asked: Asked, say: Say) -> dict[str, Any]:
 def _emptied(folder: Path) -> None:
     """The folder of this rehearsal, with nothing in it but that it is one; StudyError where it is something else."""
     if folder.exists():
-        if not (folder / rehearsed.WORD).is_file():
+        if not rehearsed.holds(folder):
             raise StudyError(f"{folder}: is no rehearsal's folder; move it away, or rehearse into another")
         shutil.rmtree(folder)
     for place in (folder, folder / "results"):
