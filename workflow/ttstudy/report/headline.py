@@ -62,11 +62,7 @@ def _growth(
         if policy in alone:
             axes.axhline(alone[policy], color=colour, lw=1, ls=(0, (2, 2)), zorder=1)
         if len(mine):
-            axes.errorbar(
-                mine["budget"], mine["accuracy"], bars(mine), color=colour, marker=marker, ms=6.5, lw=2, elinewidth=1,
-                zorder=3, label=plain(f"_{policy}"),
-            )  # fmt: skip
-            ends.append((policy, colour, float(mine["budget"].iloc[-1]), float(mine["accuracy"].iloc[-1])))
+            ends.append((policy, colour, *_curve(axes, mine, "budget", policy, color=colour, marker=marker)))
     bottom, top = max(0, float(frame["low"].min()) - 0.04), min(1.02, float(frame["high"].max()) + 0.04)
     budgets = sorted({int(n) for n in drawn["budget"]})
     log_axis(axes, "N, candidate solutions per problem (log scale)", budgets)
@@ -133,11 +129,8 @@ def draw(points: pd.DataFrame, benchmark: str, policies: Sequence[str], key: str
         mine = points[points["policy"] == policy]
         tts = mine[mine["kind"] == "tts"].sort_values("budget")
         if len(tts):
-            axes.errorbar(
-                tts["flops"], tts["accuracy"], bars(tts), color=colour, marker=marker, ms=6.5, lw=2, elinewidth=1,
-                zorder=3, label=plain(f"_{policy} with TTS"),
-            )  # fmt: skip
-            ends.append((policy, colour, float(tts["flops"].iloc[-1]), float(tts["accuracy"].iloc[-1])))
+            name = f"{policy} with TTS"
+            ends.append((policy, colour, *_curve(axes, tts, "flops", name, color=colour, marker=marker)))
     _name_single(axes, greedy)
     bottom, top = max(0, float(points["low"].min()) - 0.04), min(1.02, float(points["high"].max()) + 0.04)
     _name_scaled(axes, ends, bottom, top)
@@ -159,6 +152,15 @@ def draw(points: pd.DataFrame, benchmark: str, policies: Sequence[str], key: str
     )
     columns = ["policy", "kind", "method", "budget", "flops", "accuracy", "low", "high", "pareto"]
     return render(figure, key, f"Accuracy against compute on {benchmark}", description, points[columns])
+
+
+def _curve(axes: Axes, points: pd.DataFrame, x: str, name: str, **look: str) -> tuple[float, float]:
+    """Accuracies with their intervals, joined along `x`; where the line ends."""
+    axes.errorbar(
+        points[x], points["accuracy"], bars(points), ms=6.5, lw=2, elinewidth=1, zorder=3, label=plain(f"_{name}"),
+        **look,
+    )  # fmt: skip
+    return float(points[x].iloc[-1]), float(points["accuracy"].iloc[-1])
 
 
 def _name_single(axes: Axes, greedy: pd.DataFrame) -> None:
